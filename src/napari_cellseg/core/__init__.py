@@ -1,0 +1,4 @@
+"""Arrays and values: no files, no torch, no GUI.
+
+May import numpy, scipy, scikit-image, numba and pandas only.
+"""

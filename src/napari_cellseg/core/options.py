@@ -1,0 +1,145 @@
+"""Every default of the project, once, with unit and range.
+
+The form in the dock, the flags of the command line and the keys in the JSON beside a CSV
+are made from the fields of these classes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from napari_cellseg.core.errors import OptionsError
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """What an option may be, and how it is shown.
+
+    Attributes
+    ----------
+    minimum, maximum : float or None
+        Both included; None means no bound.
+    step : float
+        Step of a slider or spin box.
+    unit : str
+        Such as ``"px"``, or ``""``.
+    choices : tuple of str
+        The words that a text option may be; empty for numbers.
+    advanced : bool
+        True if the form folds it away.
+    help : str
+        One sentence in the user's words.
+    """
+
+    minimum: float | None = None
+    maximum: float | None = None
+    step: float = 1.0
+    unit: str = ""
+    choices: tuple[str, ...] = ()
+    advanced: bool = False
+    help: str = ""
+
+
+def option(default: Any, range_: Range) -> Any:
+    """Return a dataclass field with its default and its range."""
+    return field(default=default, metadata={"range": range_})
+
+
+def range_of(options_type: type, name: str) -> Range:
+    """Return the range of the option `name` of an options dataclass."""
+    for item in fields(options_type):
+        if item.name == name:
+            range_: Range = item.metadata["range"]
+            return range_
+    raise OptionsError(f"There is no option '{name}' in {options_type.__name__}.")
+
+
+def check_options(options: Any) -> None:
+    """Raise `OptionsError` naming the first option that is out of its range."""
+    for item in fields(options):
+        _check_value(item.name, getattr(options, item.name), item.metadata["range"])
+
+
+def _check_value(name: str, value: Any, range_: Range) -> None:
+    """Check one value; None stands for "find out" and is always in range."""
+    if value is None or isinstance(value, bool):
+        return
+    if range_.choices:
+        if value not in range_.choices:
+            raise OptionsError(f"{name} is '{value}'; one of {', '.join(range_.choices)} is needed.")
+        return
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        raise OptionsError(f"{name} is {value!r}; a number is needed.")
+    low, high = range_.minimum, range_.maximum
+    if (low is not None and value < low) or (high is not None and value > high):
+        unit = f" {range_.unit}" if range_.unit else ""
+        raise OptionsError(f"{name} is {value}{unit}; it must lie between {low} and {high}{unit}.")
+
+
+def options_to_dict(options: Any) -> dict[str, Any]:
+    """Return the options as plain JSON values."""
+    return {item.name: getattr(options, item.name) for item in fields(options)}
+
+
+def segment_options_from_dict(values: Mapping[str, Any]) -> SegmentOptions:
+    """Return options from JSON values; unknown names raise `OptionsError`."""
+    known = {item.name for item in fields(SegmentOptions)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise OptionsError(f"Unknown options: {', '.join(unknown)}; known are {', '.join(sorted(known))}.")
+    return SegmentOptions(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentOptions:
+    """How an image is segmented. See each field's `Range` for unit, bounds and meaning."""
+
+    channel: int | None = option(
+        None,
+        Range(0, 255, help="Channel that shows the cells, counted from 0; needed when there "
+              "is more than one. Colour images use all three."),
+    )
+    diameter_px: float | None = option(
+        None,
+        Range(2, 2000, 0.5, "px", help="Typical cell diameter in pixels; empty: estimated."),
+    )
+    preset: str = option(
+        "default",
+        Range(choices=("fast", "default", "accurate"), help="fast: no size estimate; accurate: "
+              "flips and turns averaged, 8 times slower."),
+    )
+    decoder: str = option(
+        "auto",
+        Range(choices=("auto", "watershed", "flow"), advanced=True,
+              help="watershed: round cells; flow: long or branched cells; auto: as the model says."),
+    )
+    foreground_threshold: float | None = option(
+        None,
+        Range(0.05, 0.95, 0.01, help="Lower: larger and more cells. Higher: only what is clear. "
+              "Empty: as the model says."),
+    )
+    seed_threshold: float | None = option(
+        None,
+        Range(0.05, 0.95, 0.01, help="Lower: touching cells are split more. Higher: split less. "
+              "Empty: as the model says."),
+    )
+    min_area_px: int = option(
+        12, Range(0, 1_000_000, 1, "px", help="Smaller cells are left out."),
+    )
+    min_confidence: float = option(
+        0.0, Range(0, 1, 0.01, advanced=True, help="Cells below this confidence are left out."),
+    )
+    fill_holes: bool = option(True, Range(advanced=True, help="Fill holes inside cells."))
+    keep_maps: bool = option(
+        False, Range(advanced=True, help="Keep the network's maps so that thresholds move live."),
+    )
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the options as plain JSON values."""
+        return options_to_dict(self)

@@ -1,0 +1,1 @@
+"""The network: training it, running it. May import torch, `io` and `core`."""

@@ -1,0 +1,1 @@
+"""Thin Qt and napari views; the only floor that sees a viewer."""
