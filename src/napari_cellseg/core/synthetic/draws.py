@@ -1,0 +1,82 @@
+"""Scenes in which everything is drawn at random, as extra training images."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from napari_cellseg.core.synthetic.options import (
+    KINDS,
+    CellOptions,
+    OpticsOptions,
+    SceneOptions,
+)
+from napari_cellseg.core.synthetic.scenes import Scene, make_scene
+
+#: How often each of `KINDS` is drawn: phase contrast is the rarest among labelled images.
+KIND_SHARES = (0.25, 0.2, 0.3, 0.12, 0.13)
+DIAMETERS_PX = (8.0, 120.0)
+#: Share of scenes without any cell.
+EMPTY_SHARE = 0.02
+
+
+def random_scene(seed: int, shape_yx: tuple[int, int] = (256, 256)) -> Scene:
+    """Return a scene whose kind, cells and microscope are drawn at random.
+
+    Diameters run from 8 to 120 px, densities from empty to confluent. The image has one
+    channel, or red, green and blue.
+
+    Parameters
+    ----------
+    seed : int
+        0 or more; the same seed and shape give the same scene.
+    shape_yx : tuple of int
+        Size in pixels.
+    """
+    rng = np.random.default_rng([seed, 1])
+    cells = random_cells(shape_yx, rng)
+    options = SceneOptions(shape_yx, cells, random_optics(cells, rng))
+    return make_scene(options, seed)
+
+
+def random_cells(shape_yx: tuple[int, int], rng: np.random.Generator) -> CellOptions:
+    """Return what to show, drawn over the wide ranges of this module."""
+    kind = str(rng.choice(KINDS, p=KIND_SHARES))
+    low, high = DIAMETERS_PX
+    high = min(high, 0.5 * min(shape_yx))
+    if kind == "phase_contrast":
+        low = 16.0
+    diameter = math.exp(rng.uniform(math.log(low), math.log(max(high, low))))
+    cell_area_px = math.pi * diameter**2 / 4
+    coverage = rng.uniform(0.02, 0.9) if kind != "whole_cells" else rng.uniform(0.1, 1.4)
+    n_cells = max(1, round(coverage * math.prod(shape_yx) / cell_area_px))
+    is_rod = kind == "brightfield_rounded" and rng.random() < 0.5
+    return CellOptions(
+        kind=kind,
+        n_cells=0 if rng.random() < EMPTY_SHARE else n_cells,
+        diameter_px=diameter,
+        size_spread=rng.uniform(0.05, 0.4),
+        elongation=rng.uniform(2, 6) if is_rod else 1 + rng.exponential(0.3) % 0.95,
+        irregularity=rng.uniform(0, 0.9),
+        clustering=rng.uniform(0, 0.95),
+        texture=rng.uniform(0.05, 1),
+        variation=rng.uniform(0.05, 0.7),
+        debris=rng.uniform(0, 1) ** 2,
+    )
+
+
+def random_optics(cells: CellOptions, rng: np.random.Generator) -> OpticsOptions:
+    """Return a microscope and a camera, drawn over wide ranges."""
+    is_glowing = cells.kind in ("nuclei", "whole_cells")
+    sharp = 0.02 * cells.diameter_px
+    return OpticsOptions(
+        blur_px=min(6.0, rng.uniform(0.2, 1.0) + sharp * rng.exponential(1.0)),
+        haze=0.5 * rng.random() ** 2,
+        noise=rng.uniform(0.002, 0.15 if is_glowing else 0.04),
+        grain_px=rng.choice([0.0, rng.uniform(0, 1)]),
+        uneven_light=0.6 * rng.random() ** 2,
+        vignetting=0.6 * rng.random() ** 2,
+        contrast=rng.uniform(0.1, 1.2) if is_glowing else rng.uniform(0.6, 1.1),
+        bit_depth=int(rng.choice([8, 12, 16])),
+    )
