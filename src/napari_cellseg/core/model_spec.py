@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from napari_cellseg.core.errors import ModelError
+from napari_cellseg.core.options import SegmentOptions
 
 FORMAT_VERSION = 1
 
@@ -100,3 +101,19 @@ def model_spec_from_json(text: str, where: str) -> ModelSpec:
         return ModelSpec(**{**values, "widths": tuple(values["widths"])})
     except (TypeError, KeyError) as error:
         raise ModelError(f"{where} is incomplete: {error}.") from error
+
+
+def settled_options(options: SegmentOptions, spec: ModelSpec) -> SegmentOptions:
+    """Return the options with what is left to the model filled in from it."""
+    return replace(
+        options,
+        decoder=spec.decoder if options.decoder == "auto" else options.decoder,
+        foreground_threshold=(
+            spec.foreground_threshold
+            if options.foreground_threshold is None
+            else options.foreground_threshold
+        ),
+        seed_threshold=(
+            spec.seed_threshold if options.seed_threshold is None else options.seed_threshold
+        ),
+    )

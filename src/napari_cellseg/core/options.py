@@ -143,3 +143,34 @@ class SegmentOptions:
     def to_dict(self) -> dict[str, Any]:
         """Return the options as plain JSON values."""
         return options_to_dict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOptions:
+    """How a network is trained. See each field's `Range`."""
+
+    steps: int = option(16_000, Range(1, 10_000_000, help="Optimiser steps in all."))
+    batch_size: int = option(8, Range(1, 4096, help="Crops a step."))
+    crop_px: int = option(256, Range(64, 2048, 32, "px", help="Edge of a crop."))
+    learning_rate: float = option(2e-3, Range(1e-6, 1.0, 1e-4, help="Peak learning rate of AdamW."))
+    weight_decay: float = option(0.03, Range(0, 1, 0.01, help="Weight decay of AdamW."))
+    warmup_steps: int = option(400, Range(0, 100_000, help="Steps of rising learning rate."))
+    decay_share: float = option(
+        0.35, Range(0, 1, 0.05, help="Last share of the steps, in which the rate falls to 0."),
+    )
+    average: float = option(
+        0.999, Range(0, 1, 0.001, help="Decay of the running mean of the weights that is kept."),
+    )
+    synthetic_images: int = option(
+        600, Range(0, 100_000, help="Synthetic scenes that are mixed in."),
+    )
+    validate_every: int = option(1500, Range(1, 1_000_000, help="Steps between validations."))
+    checkpoint_every: int = option(300, Range(1, 1_000_000, help="Steps between checkpoints."))
+    seed: int = option(1, Range(0, 2**31 - 1, help="Seed of weights, crops and augmentation."))
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the options as plain JSON values."""
+        return options_to_dict(self)

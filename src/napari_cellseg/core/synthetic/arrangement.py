@@ -39,6 +39,8 @@ class Layout:
         Distance of the centres of cells that just touch.
     clustering : float
         0 for cells all over the field, 1 for all of them in clumps.
+    reach : float
+        Greatest distance of a cell from the one it joins, in units of the spacing.
     """
 
     shape_yx: tuple[int, int]
@@ -46,11 +48,15 @@ class Layout:
     n_cells: int
     spacing_px: float
     clustering: float
+    reach: float = 1.25
 
     @property
     def canvas_yx(self) -> tuple[int, int]:
         """Size of field and margin together."""
-        return (self.shape_yx[0] + 2 * self.margin_px, self.shape_yx[1] + 2 * self.margin_px)
+        return (
+            self.shape_yx[0] + 2 * self.margin_px,
+            self.shape_yx[1] + 2 * self.margin_px,
+        )
 
     @property
     def field(self) -> tuple[slice, slice]:
@@ -99,20 +105,28 @@ def _next_centre(
     if centres and rng.random() < layout.clustering:
         y, x = centres[rng.integers(len(centres))]
         angle = rng.uniform(0, 2 * math.pi)
-        distance = layout.spacing_px * rng.uniform(0.85, 1.25)
+        distance = layout.spacing_px * rng.uniform(0.85, layout.reach)
         y, x = y + distance * math.sin(angle), x + distance * math.cos(angle)
         if margin <= y < margin + rows and margin <= x < margin + columns:
             return y, x
     return margin + rng.uniform(0, rows), margin + rng.uniform(0, columns)
 
 
-def _press(labels: Labels, stamp: Stamp, centre: tuple[float, float], number: int) -> bool:
+def _press(
+    labels: Labels, stamp: Stamp, centre: tuple[float, float], number: int
+) -> bool:
     """Write a cell where nothing lies yet; False if too much of it would be hidden."""
     rows = stamp.rows + round(centre[0])
     columns = stamp.columns + round(centre[1])
-    inside = (rows >= 0) & (rows < labels.shape[0]) & (columns >= 0) & (columns < labels.shape[1])
+    inside = (rows >= 0) & (rows < labels.shape[0])
+    inside &= (columns >= 0) & (columns < labels.shape[1])
     rows, columns = rows[inside], columns[inside]
     free = labels[rows, columns] == 0
+    # A cell whose middle is taken would lie around its neighbour like a ring.
+    middle_px2 = stamp.rows.size / (4 * math.pi)
+    from_centre = (rows - round(centre[0])) ** 2 + (columns - round(centre[1])) ** 2
+    if not free[from_centre < middle_px2].all():
+        return False
     if free.sum() < max(1, (1 - MAX_HIDDEN) * rows.size):
         return False
     labels[rows[free], columns[free]] = number
@@ -122,9 +136,9 @@ def _press(labels: Labels, stamp: Stamp, centre: tuple[float, float], number: in
 def tessellate(layout: Layout, gap_px: float, rng: np.random.Generator) -> Labels:
     """Return labels of a sheet of cells that meet along curved lines.
 
-    A pixel belongs to the nearest centre, after its place was shifted by smooth noise, so
-    that the walls are not straight; it is free where that is farther than 0.8 of the
-    spacing.
+    A pixel belongs to the nearest centre, after its place was shifted by smooth noise,
+    so that the walls are not straight; it is free where that is farther than 0.55 to
+    0.95 of the spacing.
 
     Parameters
     ----------
@@ -163,8 +177,8 @@ def _spaced_centres(layout: Layout, rng: np.random.Generator) -> NDArray[np.floa
         if len(kept) == layout.n_cells:
             break
         centre = _next_centre(layout, kept, rng)
-        known = np.array(kept).reshape(-1, 2)
-        if not np.any(np.hypot(known[:, 0] - centre[0], known[:, 1] - centre[1]) < least):
+        away = np.array(kept).reshape(-1, 2) - centre
+        if not np.any(np.hypot(away[:, 0], away[:, 1]) < least):
             kept.append(centre)
     return np.array(kept, float).reshape(-1, 2)
 
@@ -178,7 +192,7 @@ def whole_in_field(labels: Labels, layout: Layout) -> Labels:
     """
     cleaned = labels.copy()
     inner = cleaned[layout.field]
-    pieces = label(inner, background=0, connectivity=1)
+    pieces = label(inner, connectivity=1)  # type: ignore[no-untyped-call]
     n_pieces = int(pieces.max())
     if n_pieces == 0:
         return cleaned
@@ -200,14 +214,15 @@ def depth_px(labels: Labels) -> Field:
     walls = labels == 0
     for axis in range(2):
         differs = np.diff(labels, axis=axis) != 0
-        walls[1:, :] |= differs if axis == 0 else False
-        if axis == 1:
-            walls[:, 1:] |= differs
+        later = walls[1:, :] if axis == 0 else walls[:, 1:]
+        later |= differs
     depth = ndimage.distance_transform_edt(~walls)
     return np.where(labels > 0, depth + 1, 0).astype(np.float32)
 
 
-def per_cell(labels: Labels, values: NDArray[np.float64], outside: float = 0.0) -> Field:
+def per_cell(
+    labels: Labels, values: NDArray[np.float64], outside: float = 0.0
+) -> Field:
     """Return the value of each pixel's cell; `values` has one for each id from 1."""
     table = np.concatenate([[outside], values]).astype(np.float32)
     return table[labels]

@@ -12,9 +12,9 @@ from napari_cellseg.core.synthetic.options import (
     OpticsOptions,
     SceneOptions,
 )
-from napari_cellseg.core.synthetic.scenes import Scene, make_scene
+from napari_cellseg.core.synthetic.scenes import GLOWING, Scene, make_scene
 
-#: How often each of `KINDS` is drawn: phase contrast is the rarest among labelled images.
+#: How often each of `KINDS` is drawn; phase contrast is rare among labelled images.
 KIND_SHARES = (0.25, 0.2, 0.3, 0.12, 0.13)
 DIAMETERS_PX = (8.0, 120.0)
 #: Share of scenes without any cell.
@@ -49,16 +49,19 @@ def random_cells(shape_yx: tuple[int, int], rng: np.random.Generator) -> CellOpt
         low = 16.0
     diameter = math.exp(rng.uniform(math.log(low), math.log(max(high, low))))
     cell_area_px = math.pi * diameter**2 / 4
-    coverage = rng.uniform(0.02, 0.9) if kind != "whole_cells" else rng.uniform(0.1, 1.4)
-    n_cells = max(1, round(coverage * math.prod(shape_yx) / cell_area_px))
+    coverage = (
+        rng.uniform(0.02, 0.9) if kind != "whole_cells" else rng.uniform(0.1, 1.4)
+    )
+    n_cells = max(3, round(coverage * math.prod(shape_yx) / cell_area_px))
     is_rod = kind == "brightfield_rounded" and rng.random() < 0.5
+    is_spread = kind in ("phase_contrast", "whole_cells")
     return CellOptions(
         kind=kind,
         n_cells=0 if rng.random() < EMPTY_SHARE else n_cells,
         diameter_px=diameter,
         size_spread=rng.uniform(0.05, 0.4),
         elongation=rng.uniform(2, 6) if is_rod else 1 + rng.exponential(0.3) % 0.95,
-        irregularity=rng.uniform(0, 0.9),
+        irregularity=rng.uniform(0, 0.9 if is_spread else 0.45),
         clustering=rng.uniform(0, 0.95),
         texture=rng.uniform(0.05, 1),
         variation=rng.uniform(0.05, 0.7),
@@ -68,15 +71,19 @@ def random_cells(shape_yx: tuple[int, int], rng: np.random.Generator) -> CellOpt
 
 def random_optics(cells: CellOptions, rng: np.random.Generator) -> OpticsOptions:
     """Return a microscope and a camera, drawn over wide ranges."""
-    is_glowing = cells.kind in ("nuclei", "whole_cells")
+    is_glowing = cells.kind in GLOWING
     sharp = 0.02 * cells.diameter_px
+    fall = 0.6 if is_glowing else 0.3
     return OpticsOptions(
-        blur_px=min(6.0, rng.uniform(0.2, 1.0) + sharp * rng.exponential(1.0)),
+        blur_px=min(
+            5.0 if is_glowing else 2.5,
+            rng.uniform(0.2, 1.0) + sharp * rng.exponential(1.0),
+        ),
         haze=0.5 * rng.random() ** 2,
-        noise=rng.uniform(0.002, 0.15 if is_glowing else 0.04),
+        noise=0.002 + (0.12 if is_glowing else 0.03) * rng.random() ** 2,
         grain_px=rng.choice([0.0, rng.uniform(0, 1)]),
-        uneven_light=0.6 * rng.random() ** 2,
-        vignetting=0.6 * rng.random() ** 2,
+        uneven_light=fall * rng.random() ** 2,
+        vignetting=fall * rng.random() ** 2,
         contrast=rng.uniform(0.1, 1.2) if is_glowing else rng.uniform(0.6, 1.1),
         bit_depth=int(rng.choice([8, 12, 16])),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_cellseg.core.synthetic.arrangement import (
@@ -15,9 +16,22 @@ from napari_cellseg.core.synthetic.arrangement import (
     tessellate,
 )
 from napari_cellseg.core.synthetic.options import CellOptions
-from napari_cellseg.core.synthetic.shapes import Stamp, blob_outline, spread_outline, stamp_of
-from napari_cellseg.core.synthetic.textures import Field, fibre_noise, smooth_noise, spots
+from napari_cellseg.core.synthetic.shapes import (
+    Stamp,
+    blob_outline,
+    spread_outline,
+    stamp_of,
+)
+from napari_cellseg.core.synthetic.textures import (
+    Field,
+    fibre_noise,
+    smooth_noise,
+    spots,
+)
 from napari_cellseg.core.types import Labels
+
+#: Smaller cells are never drawn with tips: there is no room for them.
+LEAST_SPREAD_PX = 22.0
 
 
 def radius_px(cells: CellOptions, rng: np.random.Generator) -> float:
@@ -32,25 +46,30 @@ def blob_stamp(cells: CellOptions, rng: np.random.Generator) -> Stamp:
     return stamp_of([outline])
 
 
-def nuclei_labels(layout: Layout, cells: CellOptions, rng: np.random.Generator) -> Labels:
+def nuclei_labels(
+    layout: Layout, cells: CellOptions, rng: np.random.Generator
+) -> Labels:
     """Return labels of scattered nuclei on the canvas."""
+
     def next_stamp() -> Stamp:
         return blob_stamp(cells, rng)
 
     return scatter(layout, next_stamp, rng)
 
 
-def brightness(n_cells: int, variation: float, rng: np.random.Generator) -> np.ndarray:
-    """Return one brightness a cell, 0.1 to 1.3, about 0.6 on average."""
+def brightness(
+    n_cells: int, variation: float, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Return one brightness a cell, 0.2 to 1.3, about 0.6 on average."""
     values = 0.6 * np.exp(variation * rng.normal(size=n_cells))
-    return np.clip(values, 0.1, 1.3)
+    return np.clip(values, 0.2, 1.3)
 
 
 def nuclei_light(labels: Labels, cells: CellOptions, rng: np.random.Generator) -> Field:
     """Return the light of stained nuclei, 0 outside and about 0.6 inside.
 
-    A nucleus is brighter in its middle (it is thicker), mottled by chromatin, with bright
-    chromocentres or dark nucleoli.
+    A nucleus is brighter in its middle (it is thicker), mottled by chromatin, with
+    bright chromocentres or dark nucleoli.
     """
     n_cells = int(labels.max(initial=0))
     radius = 0.5 * cells.diameter_px
@@ -63,7 +82,8 @@ def nuclei_light(labels: Labels, cells: CellOptions, rng: np.random.Generator) -
     inside = depth > 0.25 * radius
     n_spots = int(n_cells * rng.uniform(0, 6) * cells.texture)
     sign = rng.choice([-0.7, 0.8])
-    light *= np.clip(1 + sign * spots(inside, n_spots, max(0.6, 0.12 * radius), rng), 0.2, 2.5)
+    knots = spots(inside, n_spots, max(0.6, 0.12 * radius), rng)
+    light *= np.clip(1 + sign * knots, 0.2, 2.5)
     light *= per_cell(labels, brightness(n_cells, cells.variation, rng))
     return np.asarray(np.where(labels > 0, light, 0), np.float32)
 
@@ -76,7 +96,9 @@ def dim_some(light: Field, labels: Labels, rng: np.random.Generator) -> Field:
     return np.asarray(light * (1 - is_far) + far, np.float32)
 
 
-def dirt_light(shape_yx: tuple[int, int], cells: CellOptions, rng: np.random.Generator) -> Field:
+def dirt_light(
+    shape_yx: tuple[int, int], cells: CellOptions, rng: np.random.Generator
+) -> Field:
     """Return faint smears and small specks that are no cells."""
     smears = np.maximum(smooth_noise(shape_yx, cells.diameter_px, rng) - 0.5, 0)
     everywhere = np.ones(shape_yx, bool)
@@ -86,16 +108,20 @@ def dirt_light(shape_yx: tuple[int, int], cells: CellOptions, rng: np.random.Gen
     return np.asarray(smear_height * smears + 0.3 * specks, np.float32)
 
 
-def sheet_labels(layout: Layout, cells: CellOptions, rng: np.random.Generator) -> Labels:
+def sheet_labels(
+    layout: Layout, cells: CellOptions, rng: np.random.Generator
+) -> Labels:
     """Return labels of whole cells: a sheet with few gaps, or single spread cells."""
-    if rng.random() < 0.65:
+    if cells.diameter_px < LEAST_SPREAD_PX or rng.random() < 0.65:
         gap = 0.0 if rng.random() < 0.7 else rng.uniform(0.5, 2.5)
         return tessellate(layout, gap, rng)
 
     def next_stamp() -> Stamp:
         size = radius_px(cells, rng)
         n_arms = int(rng.integers(2, 6))
-        return stamp_of([spread_outline(size, n_arms, cells.irregularity, rng)])
+        return stamp_of(
+            [spread_outline(size, n_arms, cells.elongation, cells.irregularity, rng)]
+        )
 
     return scatter(layout, next_stamp, rng)
 

@@ -8,7 +8,12 @@ from scipy import ndimage
 
 from napari_cellseg.core.synthetic.arrangement import depth_px, per_cell
 from napari_cellseg.core.synthetic.options import CellOptions
-from napari_cellseg.core.synthetic.textures import Field, fibre_noise, smooth_noise, wide_blur
+from napari_cellseg.core.synthetic.textures import (
+    Field,
+    fibre_noise,
+    smooth_noise,
+    wide_blur,
+)
 from napari_cellseg.core.types import Labels
 
 #: Optical density of the stains in red, green, blue (Ruifrok and Johnston 2001, Analytical
@@ -19,7 +24,9 @@ EOSIN = (0.07, 0.99, 0.11)
 VIOLET = (0.55, 0.78, 0.12)
 
 
-def tissue_light(labels: Labels, cells: CellOptions, rng: np.random.Generator) -> NDArray[np.float32]:
+def tissue_light(
+    labels: Labels, cells: CellOptions, rng: np.random.Generator
+) -> NDArray[np.float32]:
     """Return the (3, y, x) light through a stained section, 0 to 1.
 
     Light falls exponentially with the amount of each stain (Beer-Lambert).
@@ -30,7 +37,9 @@ def tissue_light(labels: Labels, cells: CellOptions, rng: np.random.Generator) -
     ground *= {"pink": 1.0, "violet": 0.6, "white": 0.2}[str(look)]
     first = _varied(HAEMATOXYLIN if look == "pink" else VIOLET, rng)
     second = _varied(VIOLET if look == "violet" else EOSIN, rng)
-    density = first[:, None, None] * nuclei + second[:, None, None] * ground  # (3, y, x)
+    density = (
+        first[:, None, None] * nuclei + second[:, None, None] * ground
+    )  # (3, y, x)
     lamp = rng.uniform(0.88, 1.0, 3)[:, None, None]
     return np.asarray(lamp * np.exp(-density), np.float32)
 
@@ -41,7 +50,9 @@ def _varied(stain: tuple[float, ...], rng: np.random.Generator) -> NDArray[np.fl
     return np.asarray(colour / np.linalg.norm(colour))
 
 
-def _nuclei_stain(labels: Labels, cells: CellOptions, rng: np.random.Generator) -> Field:
+def _nuclei_stain(
+    labels: Labels, cells: CellOptions, rng: np.random.Generator
+) -> Field:
     """Return the amount of the nuclear stain, about 1.2 in a nucleus."""
     n_cells = int(labels.max(initial=0))
     radius = 0.5 * cells.diameter_px
@@ -58,7 +69,9 @@ def _nuclei_stain(labels: Labels, cells: CellOptions, rng: np.random.Generator) 
     return np.asarray(amount + 0.5 * cells.debris * ghosts, np.float32)
 
 
-def _ground_stain(labels: Labels, cells: CellOptions, rng: np.random.Generator) -> Field:
+def _ground_stain(
+    labels: Labels, cells: CellOptions, rng: np.random.Generator
+) -> Field:
     """Return the amount of the counterstain: fibres, cytoplasm and empty spaces."""
     diameter = cells.diameter_px
     fibres = fibre_noise(labels.shape, 3 * diameter, max(1.5, 0.15 * diameter), rng)

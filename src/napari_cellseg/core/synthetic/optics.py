@@ -36,7 +36,9 @@ def light_field(
     if optics.vignetting > 0:
         y = (np.arange(rows, dtype=np.float32) / rows - rng.uniform(0.4, 0.6)) * 2
         x = (np.arange(columns, dtype=np.float32) / columns - rng.uniform(0.4, 0.6)) * 2
-        lamp *= 1 - np.float32(0.5 * optics.vignetting) * (y[:, None] ** 2 + x[None] ** 2)
+        lamp *= 1 - np.float32(0.5 * optics.vignetting) * (
+            y[:, None] ** 2 + x[None] ** 2
+        )
     return np.maximum(lamp, np.float32(0.05))
 
 
@@ -85,4 +87,4 @@ def digitize(values: Field, optics: OpticsOptions, offset: float = 0.0) -> NDArr
     full = 2**optics.bit_depth - 1
     numbers = np.rint((offset + values * optics.contrast) * full)
     dtype = np.uint8 if optics.bit_depth == 8 else np.uint16
-    return np.clip(numbers, 0, full).astype(dtype)
+    return np.asarray(np.clip(numbers, 0, full).astype(dtype))

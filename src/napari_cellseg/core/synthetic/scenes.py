@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.segmentation import relabel_sequential
 
-from napari_cellseg.core.synthetic import fluorescence, histology, optics, transmitted
+from napari_cellseg.core.synthetic import (
+    brightfield,
+    fluorescence,
+    histology,
+    optics,
+    phase,
+)
 from napari_cellseg.core.synthetic.arrangement import Layout, whole_in_field
 from napari_cellseg.core.synthetic.options import SceneOptions
 from napari_cellseg.core.synthetic.textures import Field
@@ -45,7 +50,8 @@ class Scene:
 def make_scene(options: SceneOptions, seed: int) -> Scene:
     """Return a scene of the kind that the options name.
 
-    After Lehmussola et al. (2007), doi:10.1109/TMI.2007.896925, with more kinds of cells.
+    After Lehmussola et al. (2007), doi:10.1109/TMI.2007.896925, with more kinds of
+    cells.
 
     Parameters
     ----------
@@ -69,15 +75,22 @@ def make_scene(options: SceneOptions, seed: int) -> Scene:
     }[cells.kind]
     if cells.kind not in GLOWING:
         # Transmitted light has no haze: the ground is as bright as the cells.
-        options = options.with_changes(haze=0.0)
+        options = replace(options, optics=replace(options.optics, haze=0.0))
     canvas, light = draw(layout, options, rng)
     lamp = optics.light_field(options.shape_yx, options.optics, rng)
     light = light[:, *layout.field] * lamp  # (c, y, x)
     offset = DARK_LEVEL if cells.kind in GLOWING else 0.0
     seen = optics.expose(light, options.optics, rng)
     pixels = optics.digitize(seen, options.optics, offset)
-    labels = relabel_sequential(canvas[layout.field])[0].astype(np.int32)
+    labels = _numbered(canvas[layout.field])
     return Scene(_image_of(pixels, options), labels, options)
+
+
+def _numbered(labels: Labels) -> Labels:
+    """Return the labels with ids from 1 to n, in the same order."""
+    ids, places = np.unique(labels, return_inverse=True)
+    shift = 0 if ids[0] == 0 else 1
+    return (places + shift).reshape(labels.shape).astype(np.int32)
 
 
 def _image_of(pixels: NDArray[Any], options: SceneOptions) -> CellImage:
@@ -102,7 +115,9 @@ def _nuclei(
     layout: Layout, options: SceneOptions, rng: np.random.Generator
 ) -> tuple[Labels, Field]:
     """Draw fluorescent nuclei."""
-    labels = whole_in_field(fluorescence.nuclei_labels(layout, options.cells, rng), layout)
+    labels = whole_in_field(
+        fluorescence.nuclei_labels(layout, options.cells, rng), layout
+    )
     light = fluorescence.nuclei_light(labels, options.cells, rng)
     light = fluorescence.dim_some(light, labels, rng)
     light = light + fluorescence.dirt_light(layout.canvas_yx, options.cells, rng)
@@ -129,8 +144,8 @@ def _phase_contrast(
     layout: Layout, options: SceneOptions, rng: np.random.Generator
 ) -> tuple[Labels, Field]:
     """Draw spread cells in phase contrast."""
-    labels = whole_in_field(transmitted.spread_labels(layout, options.cells, rng), layout)
-    light = transmitted.phase_light(labels, options.cells, rng)
+    labels = whole_in_field(phase.spread_labels(layout, options.cells, rng), layout)
+    light = phase.phase_light(labels, options.cells, rng)
     return labels, optics.focus(light, options.optics)[None]
 
 
@@ -140,9 +155,9 @@ def _brightfield(
     """Draw rods where long cells are asked for, else rounded cells."""
     cells = options.cells
     is_rod = cells.elongation >= 2
-    place = transmitted.rod_labels if is_rod else transmitted.round_labels
+    place = brightfield.rod_labels if is_rod else brightfield.round_labels
     labels = whole_in_field(place(layout, cells, rng), layout)
-    shine = transmitted.rod_light if is_rod else transmitted.round_light
+    shine = brightfield.rod_light if is_rod else brightfield.round_light
     return labels, optics.focus(shine(labels, cells, rng), options.optics)[None]
 
 
@@ -150,6 +165,10 @@ def _histology(
     layout: Layout, options: SceneOptions, rng: np.random.Generator
 ) -> tuple[Labels, Field]:
     """Draw stained tissue in colour."""
-    labels = whole_in_field(fluorescence.nuclei_labels(layout, options.cells, rng), layout)
+    labels = whole_in_field(
+        fluorescence.nuclei_labels(layout, options.cells, rng), layout
+    )
     light = histology.tissue_light(labels, options.cells, rng)
-    return labels, np.stack([optics.focus(channel, options.optics) for channel in light])
+    return labels, np.stack(
+        [optics.focus(channel, options.optics) for channel in light]
+    )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 from skimage.draw import polygon
 
 Outline = NDArray[np.float64]
@@ -28,12 +29,13 @@ class Stamp:
 
 def stamp_of(outlines: list[Outline]) -> Stamp:
     """Return the pixels inside any of the (n, 2) y, x `outlines`."""
-    corner = np.floor(np.min([outline.min(axis=0) for outline in outlines], axis=0)).astype(int) - 1
-    end = np.ceil(np.max([outline.max(axis=0) for outline in outlines], axis=0)).astype(int) + 2
+    points = np.concatenate(outlines)
+    corner = np.floor(points.min(axis=0)).astype(int) - 1
+    end = np.ceil(points.max(axis=0)).astype(int) + 2
     mask = np.zeros(end - corner, bool)
     for outline in outlines:
-        inside = polygon(outline[:, 0] - corner[0], outline[:, 1] - corner[1], mask.shape)
-        mask[inside] = True
+        y, x = (outline - corner).T
+        mask[polygon(y, x, mask.shape)] = True  # type: ignore[no-untyped-call]
     rows, columns = np.nonzero(mask)
     return Stamp(rows + corner[0], columns + corner[1])
 
@@ -41,7 +43,7 @@ def stamp_of(outlines: list[Outline]) -> Stamp:
 def turned(outline: Outline, angle: float) -> Outline:
     """Return the outline turned about (0, 0) by `angle` radians."""
     cosine, sine = math.cos(angle), math.sin(angle)
-    return outline @ np.array([[cosine, sine], [-sine, cosine]])
+    return np.asarray(outline @ np.array([[cosine, sine], [-sine, cosine]]))
 
 
 def _angles(radius_px: float) -> NDArray[np.float64]:
@@ -54,8 +56,8 @@ def blob_outline(
 ) -> Outline:
     """Return an ellipse with a wavy edge, turned at random.
 
-    After the parametric shapes of Lehmussola et al. (2007), doi:10.1109/TMI.2007.896925;
-    ours are Fourier series, which have no corners.
+    After the parametric shapes of Lehmussola et al. (2007),
+    doi:10.1109/TMI.2007.896925; ours are Fourier series, which have no corners.
 
     Parameters
     ----------
@@ -82,7 +84,11 @@ def blob_outline(
 
 
 def spread_outline(
-    radius_px: float, n_arms: int, irregularity: float, rng: np.random.Generator
+    radius_px: float,
+    n_arms: int,
+    elongation: float,
+    irregularity: float,
+    rng: np.random.Generator,
 ) -> Outline:
     """Return a flat, spread cell: a body drawn out to tips, with hollow sides.
 
@@ -92,6 +98,8 @@ def spread_outline(
         Radius of the circle of about the same area.
     n_arms : int
         Number of tips; 2 gives a spindle.
+    elongation : float
+        How much the whole is drawn out along one line, 1 or more.
     irregularity : float
         0 for smooth sides, 1 for a ragged edge.
     rng : numpy.random.Generator
@@ -102,19 +110,31 @@ def spread_outline(
     first = rng.uniform(0, 2 * math.pi)
     for arm in range(n_arms):
         middle = first + 2 * math.pi * arm / n_arms + rng.normal(0, 0.35)
-        sharpness = rng.uniform(3, 30)
         reach = rng.uniform(0.4, 1.6) * (1.4 if n_arms <= 2 else 1.0)
-        radius += reach * np.exp(sharpness * (np.cos(angles - middle) - 1))
-    ragged = rng.normal(size=angles.size)
-    kernel = np.exp(-0.5 * (np.arange(-6, 7) / 2.0) ** 2)
-    ragged = np.convolve(np.pad(ragged, 6, mode="wrap"), kernel / kernel.sum(), "valid")
-    radius *= 1 + 0.28 * irregularity * ragged
+        # A power of 1 gives a pointed tip with hollow sides, 2 a blunt one.
+        distance = np.abs(np.sin((angles - middle) / 2))
+        power = rng.choice([1.0, 1.0, 1.4, 2.0])
+        radius += reach * np.exp(-((distance / rng.uniform(0.12, 0.35)) ** power))
+    for wave_px in (5.0, 12.0):
+        radius *= 1 + 0.12 * irregularity * _ring_noise(angles.size, wave_px, rng)
     area = 0.5 * np.sum(radius**2) * (2 * math.pi / angles.size)
     radius *= radius_px * math.sqrt(math.pi / area)
-    outline = np.stack([radius * np.sin(angles), radius * np.cos(angles)], axis=1)
+    stretch = math.sqrt(elongation)
+    outline = np.stack(
+        [radius * np.sin(angles) / stretch, radius * np.cos(angles) * stretch], axis=1
+    )
+    outline = turned(outline, rng.uniform(0, 2 * math.pi))
     bend = rng.normal(0, 0.12) / radius_px
     outline[:, 0] += bend * (outline[:, 1] ** 2 - radius_px**2)
     return turned(outline, rng.uniform(0, 2 * math.pi))
+
+
+def _ring_noise(n: int, scale: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return n values of noise around a ring, in some stretches stronger."""
+    noise = ndimage.gaussian_filter1d(rng.normal(size=n), scale, mode="wrap")
+    strength = ndimage.gaussian_filter1d(rng.normal(size=n), n / 12, mode="wrap")
+    strength = np.clip(strength / max(float(strength.std()), 1e-9), 0, 2)
+    return np.asarray(strength * noise / max(float(noise.std()), 1e-9))
 
 
 def arm_outline(
@@ -133,7 +153,9 @@ def arm_outline(
     """
     n_points = max(6, int(length_px / 3))
     headings = angle + np.cumsum(rng.normal(0, 0.9 / math.sqrt(n_points), n_points))
-    steps = np.stack([np.sin(headings), np.cos(headings)], axis=1) * (length_px / n_points)
+    steps = np.stack([np.sin(headings), np.cos(headings)], axis=1) * (
+        length_px / n_points
+    )
     line = np.cumsum(steps, axis=0)
     width = np.maximum(np.linspace(width_px, width_px / 3, n_points), 1.5)
     return ribbon_outline(line, width)

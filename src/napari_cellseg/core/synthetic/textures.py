@@ -14,7 +14,9 @@ Field = NDArray[np.float32]
 COARSE_SIGMA_PX = 2.0
 
 
-def smooth_noise(shape_yx: tuple[int, int], scale_px: float, rng: np.random.Generator) -> Field:
+def smooth_noise(
+    shape_yx: tuple[int, int], scale_px: float, rng: np.random.Generator
+) -> Field:
     """Return smooth Gaussian noise of mean 0 and standard deviation about 1.
 
     Parameters
@@ -53,7 +55,9 @@ def wide_blur(field: Field, sigma_px: float) -> Field:
     """Return `field` blurred by a Gaussian, on a coarser grid where it is wide."""
     factor = max(1, int(sigma_px / 3))
     if factor == 1:
-        return np.asarray(ndimage.gaussian_filter(field, sigma_px, mode="nearest"), np.float32)
+        return np.asarray(
+            ndimage.gaussian_filter(field, sigma_px, mode="nearest"), np.float32
+        )
     padding = [(0, -size % factor) for size in field.shape]
     padded = np.pad(field, padding, mode="edge")
     rows, columns = (size // factor for size in padded.shape)
@@ -63,7 +67,10 @@ def wide_blur(field: Field, sigma_px: float) -> Field:
 
 
 def fibre_noise(
-    shape_yx: tuple[int, int], length_px: float, width_px: float, rng: np.random.Generator
+    shape_yx: tuple[int, int],
+    length_px: float,
+    width_px: float,
+    rng: np.random.Generator,
 ) -> Field:
     """Return noise drawn out along curved lines, mean 0, standard deviation about 1.
 
@@ -79,12 +86,15 @@ def fibre_noise(
     angle = rng.uniform(0, math.pi)
     y, x = np.indices(shape_yx, dtype=np.float32)
     bend = smooth_noise(shape_yx, 2 * length_px, rng) * np.float32(0.3 * length_px)
-    along = (x * math.cos(angle) + y * math.sin(angle)) / length_px
-    across = (y * math.cos(angle) - x * math.sin(angle) + bend) / width_px
+    along = (x * math.cos(angle) + y * math.sin(angle)) * (1.2 / length_px)
+    across = (y * math.cos(angle) - x * math.sin(angle) + bend) * (1.2 / width_px)
     side = 64
-    tile = ndimage.gaussian_filter(rng.standard_normal((side, side)), 0.6, mode="wrap")
+    # Smooth enough that linear interpolation leaves no weave.
+    tile = ndimage.gaussian_filter(rng.standard_normal((side, side)), 1.2, mode="wrap")
     tile /= tile.std()
-    field = ndimage.map_coordinates(tile, [across % side, along % side], order=1, mode="grid-wrap")
+    field = ndimage.map_coordinates(
+        tile, [across % side, along % side], order=1, mode="grid-wrap"
+    )
     return np.asarray(field, np.float32)
 
 

@@ -1,0 +1,190 @@
+"""Many files, one after another: each read, segmented, measured and written.
+
+Nothing of an image is kept when the next one begins, so memory does not grow with their
+number. A file that cannot be done becomes a row with its error, and the run goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from napari_cellseg.cli.batch_options import BatchOptions
+from napari_cellseg.cli.inputs import plan_names
+from napari_cellseg.cli.results import ImageResults, Row
+from napari_cellseg.cli.summary import SUMMARY_NAME, write_summary
+from napari_cellseg.core.errors import CellsegError, SaveError
+from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.measure import measure_cells
+from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.segmenter import Segmenter
+from napari_cellseg.core.types import CellImage, PixelSize
+from napari_cellseg.io.images import read_image
+
+logger = logging.getLogger(__name__)
+
+#: What one image may do wrong without ending the run; an interrupt is not among them.
+ONE_IMAGE_ERRORS = (
+    CellsegError,
+    OSError,
+    MemoryError,
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    ValueError,
+    RuntimeError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReport:
+    """What a run came to; one number for each outcome of an image."""
+
+    n_done: int
+    n_skipped: int
+    n_failed: int
+    summary: Path
+
+
+def segment_files(
+    sources: Sequence[Path],
+    out: Path,
+    segmenter: Segmenter,
+    batch: BatchOptions,
+    options: SegmentOptions,
+) -> Job[BatchReport]:
+    """Segment files one after another and write what each came to into a folder.
+
+    Parameters
+    ----------
+    sources : sequence of Path
+        Image files; none may appear twice.
+    out : Path
+        Folder, made if need be. Receives ``NAME_labels.tif``, ``NAME_cells.csv`` and
+        ``NAME_cells.json`` for each image, and ``summary.csv`` at the end, also when
+        the job is closed early.
+
+    Raises
+    ------
+    SaveError
+        If the folder cannot be made, or holds results and neither `skip_existing` nor
+        `overwrite` is set. Errors of single images become rows instead.
+    """
+    _make_folder(out)
+    results = _plan(sources, out)
+    if not batch.skip_existing and not batch.overwrite:
+        _refuse_existing(results)
+    rows: list[Row] = []
+    try:
+        for index, (source, result) in enumerate(zip(sources, results, strict=True)):
+            yield Progress(index, len(sources), source.name)
+            if batch.skip_existing and result.is_complete:
+                rows.append(result.finished_row(segmenter.spec, options))
+                continue
+            job = _segment_file(source, result, segmenter, batch, options)
+            row = yield from _moved_on(job, index, len(sources), source.name)
+            rows.append(row)
+        yield Progress(len(sources), len(sources), "summary")
+    finally:
+        write_summary(out / SUMMARY_NAME, rows)
+    return _report(rows, out / SUMMARY_NAME)
+
+
+def _moved_on(job: Job[Row], done: int, total: int, name: str) -> Job[Row]:
+    """Pass on the progress inside one image as a message under the run's own count."""
+    try:
+        while True:
+            progress = next(job)
+            yield Progress(done, total, f"{name}: {progress.message}")
+    except StopIteration as stop:
+        row: Row = stop.value
+        return row
+    finally:
+        job.close()
+
+
+def _segment_file(
+    source: Path,
+    result: ImageResults,
+    segmenter: Segmenter,
+    batch: BatchOptions,
+    options: SegmentOptions,
+) -> Job[Row]:
+    """Do one image and return its row; an error of the image becomes the row."""
+    try:
+        if not batch.overwrite:
+            result.check_free()
+        yield Progress(0, 0, "reading")
+        image = read_image_with(source, batch.axes, batch.pixel_size_um)
+        segmented = yield from segmenter.segment(image, options)
+        yield Progress(0, 0, "measuring")
+        confidence = dict(enumerate(segmented.confidence.tolist(), start=1))
+        table = measure_cells(image, segmented.labels, confidence=confidence)
+        yield Progress(0, 0, "saving")
+        return result.write(image, segmented, table)
+    except ONE_IMAGE_ERRORS as error:
+        if not isinstance(error, CellsegError):
+            logger.exception("Unexpected error with %s", source)
+        return result.failed_row(error)
+
+
+def read_image_with(
+    source: Path, axes: str | None, pixel_size_um: float | None
+) -> CellImage:
+    """Return the image of a file; `pixel_size_um` is used where the file has none.
+
+    Raises
+    ------
+    ImageReadError
+        If the file cannot be read, or its axes are ambiguous and `axes` is None.
+    """
+    image = read_image(source, axes=axes)
+    if image.pixel_size is None and pixel_size_um is not None:
+        return image.with_pixel_size(PixelSize(pixel_size_um, pixel_size_um))
+    return image
+
+
+def _make_folder(out: Path) -> None:
+    """Make the folder of the results."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SaveError(
+            f"The folder '{out}' cannot be made: {error.strerror}. Choose another one."
+        ) from error
+
+
+def _plan(sources: Sequence[Path], out: Path) -> list[ImageResults]:
+    """Return where each source's results go; never where another image's results are."""
+    results = []
+    taken: set[str] = set()
+    for source, name in zip(sources, plan_names(sources), strict=True):
+        result, number = ImageResults(out, name, source), 2
+        while result.name.casefold() in taken or result.is_of_another_image:
+            result, number = ImageResults(out, f"{name}_{number}", source), number + 1
+        taken.add(result.name.casefold())
+        results.append(result)
+    return results
+
+
+def _refuse_existing(results: Sequence[ImageResults]) -> None:
+    """Raise before any work is done if results would be replaced."""
+    existing = [result for result in results if result.existing_files()]
+    if existing:
+        first = existing[0].existing_files()[0]
+        raise SaveError(
+            f"Results of {len(existing)} of {len(results)} images are there already, "
+            f"'{first}' for one. Use --skip-existing to go on with a stopped run, "
+            "--overwrite to replace them, or another folder."
+        )
+
+
+def _report(rows: Sequence[dict[str, Any]], summary: Path) -> BatchReport:
+    """Return the number of images of each outcome."""
+    states = [row["status"] for row in rows]
+    return BatchReport(
+        states.count("done"), states.count("skipped"), states.count("failed"), summary
+    )

@@ -1,0 +1,39 @@
+"""How the files of a run are read and written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from napari_cellseg.core.errors import OptionsError
+from napari_cellseg.core.options import Range, option
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOptions:
+    """How files are read and what happens to results that are there already."""
+
+    model: str | None = option(
+        None, Range(help="Name of a model, or a model folder; see cellseg doctor.")
+    )
+    where: str = option(
+        "local", Range(choices=("local",), help="Where the network runs.")
+    )
+    axes: str | None = option(
+        None,
+        Range(help="Axes of the files where they do not say, such as ZYX or CYX."),
+    )
+    pixel_size_um: float | None = option(
+        None,
+        Range(1e-6, 1e6, help="Edge of a pixel where the file does not say.", unit="µm"),
+    )
+    skip_existing: bool = option(
+        False, Range(help="Go on with a run that was stopped: finished images are left.")
+    )
+    overwrite: bool = option(False, Range(help="Replace results that are there."))
+
+    def __post_init__(self) -> None:
+        if self.skip_existing and self.overwrite:
+            raise OptionsError(
+                "Results that are there are either left or replaced; "
+                "give --skip-existing or --overwrite, not both."
+            )

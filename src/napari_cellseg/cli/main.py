@@ -1,0 +1,57 @@
+"""Entry of the command line: collects the commands and turns errors into a sentence."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from napari_cellseg import __version__
+from napari_cellseg.cli import app_command, doctor_command, measure_command
+from napari_cellseg.cli import segment_command
+from napari_cellseg.core.errors import CellsegError
+
+app = typer.Typer(
+    name="cellseg",
+    help="Segment cells in microscopy images and measure them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("segment")(segment_command.segment)
+app.command("measure")(measure_command.measure)
+app.command("doctor")(doctor_command.doctor)
+app.command("app")(app_command.open_window)
+
+
+def _show_version(value: bool) -> None:  # noqa: FBT001 - typer calls it
+    """Print the version and stop."""
+    if value:
+        print(f"cellseg {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Version."),
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Show what happens, for a report.")
+    ] = False,
+) -> None:
+    """Segment cells in microscopy images and measure them."""
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.ERROR)
+
+
+def main() -> None:
+    """Run the command line; an expected error is one sentence and exit code 1."""
+    try:
+        app()
+    except CellsegError as error:
+        print(f"cellseg: {error}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,33 @@
+"""``cellseg measure``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def measure(
+    labels: Annotated[Path, typer.Argument(help="Labels, such as NAME_labels.tif.")],
+    *,
+    image: Annotated[
+        Path | None, typer.Option(help="Image that intensities are taken from.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="CSV to write; beside the labels if not given."),
+    ] = None,
+    pixel_size: Annotated[
+        float | None,
+        typer.Option(min=1e-6, help="Edge of a pixel where no file says. [µm]"),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the CSV.")] = False,
+) -> None:
+    """Measure the cells of labels, for instance after they were corrected by hand."""
+    from napari_cellseg.cli.measuring import measure_file
+
+    table, path = measure_file(
+        labels, image=image, out=out, pixel_size_um=pixel_size, overwrite=overwrite
+    )
+    typer.echo(f"{table.summary['n_cells']} cells: {path}")

@@ -1,0 +1,48 @@
+"""A progress bar for a job."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress as Bar,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from napari_cellseg.core.jobs import Job, Progress, run
+
+T = TypeVar("T")
+
+
+def run_with_bar(job: Job[T]) -> T:
+    """Drive a job to its end with a progress bar on the error stream.
+
+    Without a terminal nothing is drawn. Whatever is raised, Ctrl-C included, closes the
+    job first.
+    """
+    console = Console(stderr=True)
+    bar = Bar(
+        BarColumn(30),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}", markup=False),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        task = bar.add_task("", total=None)
+
+        def show(progress: Progress) -> None:
+            bar.update(
+                task,
+                completed=progress.done,
+                total=progress.total or None,
+                description=progress.message,
+            )
+
+        return run(job, show)

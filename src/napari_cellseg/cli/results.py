@@ -1,0 +1,150 @@
+"""The three files of one image, and its row in the summary."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from napari_cellseg.cli.inputs import LABELS_SUFFIX
+from napari_cellseg.core.errors import SaveError
+from napari_cellseg.core.measure import MeasurementTable
+from napari_cellseg.core.model_spec import ModelSpec
+from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.types import CellImage, SegmentationResult
+from napari_cellseg.io.writers import write_cells_csv, write_labels
+
+Row: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageResults:
+    """Where the results of one image lie.
+
+    Attributes
+    ----------
+    folder : Path
+        Folder of the results.
+    name : str
+        What the names of the files begin with.
+    source : Path
+        The image file.
+    """
+
+    folder: Path
+    name: str
+    source: Path
+
+    @property
+    def labels(self) -> Path:
+        """The labels; written last, so that they stand for a finished image."""
+        return self.folder / f"{self.name}{LABELS_SUFFIX}"
+
+    @property
+    def cells(self) -> Path:
+        """The table of cells."""
+        return self.folder / f"{self.name}_cells.csv"
+
+    @property
+    def record(self) -> Path:
+        """Where the numbers come from."""
+        return self.folder / f"{self.name}_cells.json"
+
+    @property
+    def is_complete(self) -> bool:
+        """True if an earlier run finished this image."""
+        return self.labels.exists() and bool(self.read_record())
+
+    @property
+    def is_of_another_image(self) -> bool:
+        """True if files of this name belong to another image."""
+        source = self.read_record().get("image", {}).get("source")
+        return source is not None and source != str(self.source.absolute())
+
+    def existing_files(self) -> list[Path]:
+        """Return the files that would be replaced."""
+        return [path for path in (self.labels, self.cells, self.record) if path.exists()]
+
+    def check_free(self) -> None:
+        """Raise `SaveError` if a file is there that no earlier run is known to have left.
+
+        Files of a run that was stopped half-way may be replaced: their record says so.
+        """
+        existing = self.existing_files()
+        if existing and not self.read_record():
+            raise SaveError(
+                f"'{existing[0]}' is there already and not known to come from this "
+                "image. Move it, or use --overwrite."
+            )
+
+    def read_record(self) -> dict[str, Any]:
+        """Return what the JSON beside the table holds, empty if there is none."""
+        try:
+            values = json.loads(self.record.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return values if isinstance(values, dict) else {}
+
+    def write(
+        self, image: CellImage, result: SegmentationResult, table: MeasurementTable
+    ) -> Row:
+        """Write table, record and labels, and return the row of the summary.
+
+        Raises
+        ------
+        SaveError
+            If one of them cannot be written.
+        """
+        write_cells_csv(self.cells, table, provenance_of(image, result))
+        write_labels(
+            self.labels, result.labels, axes=image.labels_axes, pixel_size=image.pixel_size
+        )
+        size = image.pixel_size
+        return {
+            **self._row("done"),
+            **table.summary,
+            "pixel_size_um": size.x_um if size else None,
+            "seconds": round(result.seconds, 3),
+            "device": result.device,
+            "model": result.model_name,
+            "notes": "; ".join(image.notes),
+        }
+
+    def failed_row(self, error: BaseException) -> Row:
+        """Return the row of an image that could not be done."""
+        text = str(error) or type(error).__name__
+        return {**self._row("failed"), "error": " ".join(text.split())}
+
+    def finished_row(self, spec: ModelSpec, options: SegmentOptions) -> Row:
+        """Return the row of an image that an earlier run finished.
+
+        It is a failed one if that run had another model or other options: results of
+        two kinds in one folder would be compared with each other by mistake.
+        """
+        record = self.read_record()
+        if different := _differences(record, spec, options):
+            return self.failed_row(
+                SaveError(
+                    f"'{self.labels}' was made with {different}. Use --overwrite to "
+                    "replace it, or another folder."
+                )
+            )
+        return {**self._row("skipped"), **record.get("summary", {})}
+
+    def _row(self, status: str) -> Row:
+        """Return the columns that every row has."""
+        return {"file": str(self.source), "name": self.name, "status": status}
+
+
+def _differences(record: dict[str, Any], spec: ModelSpec, options: SegmentOptions) -> str:
+    """Return how an earlier run differs from this one, in words, or ``""``."""
+    if record.get("model", {}).get("digest") != spec.weights_sha256:
+        return f"the model {record.get('model', {}).get('name', 'of another kind')}"
+    earlier = record.get("requested_options", record.get("options", {}))
+    pairs = [
+        f"{name} = {earlier.get(name)} instead of {value}"
+        for name, value in options.to_dict().items()
+        if name != "keep_maps" and earlier.get(name) != value
+    ]
+    return ", ".join(pairs)

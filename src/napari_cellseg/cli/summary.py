@@ -1,0 +1,55 @@
+"""One table over all images of a folder of results."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from napari_cellseg.io.writers import write_summary_csv
+
+SUMMARY_NAME = "summary.csv"
+
+
+def write_summary(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Write the rows of a run; rows of other images that are there already stay.
+
+    Parameters
+    ----------
+    path : Path
+        The summary; written nothing to if there are no rows.
+    rows : sequence of dict
+        One an image, with the image's path as ``"file"``.
+
+    Raises
+    ------
+    SaveError
+        If it cannot be written.
+    """
+    if not rows:
+        return
+    flat = [_flat(row) for row in rows]
+    files = {row["file"] for row in flat}
+    earlier = [row for row in _read_rows(path) if row.get("file") not in files]
+    write_summary_csv(path, [*earlier, *flat])
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the row with ``n_by_source``-like parts as columns of their own."""
+    result: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, dict):
+            result.update({f"{name}_{part}": item for part, item in value.items()})
+        else:
+            result[name] = value
+    return result
+
+
+def _read_rows(path: Path) -> list[dict[str, Any]]:
+    """Return the rows that are there, none if there is no readable summary."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return [dict(row) for row in csv.DictReader(file) if row.get("file")]
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return []

@@ -1,0 +1,211 @@
+"""From the network's maps to labels.
+
+Two decoders on the same maps. `watershed`: where the distance map is high and no border
+is seen a cell begins, and it grows downhill over the foreground. `flow`: every foreground
+pixel walks along the flow, and the pixels that end in one place are one cell (Stringer et
+al. 2021, doi:10.1038/s41592-020-01018-x); ours walks by pointer jumping.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+
+import cc3d
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.transform import resize
+
+from napari_cellseg.core.errors import SegmentationError
+from napari_cellseg.core.flooding import flood, follow_flow, hole_owners
+from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.types import Labels, PlaneMaps, SegmentationResult
+
+MAP_NAMES = ("foreground", "distance", "border", "flow_y", "flow_x")
+#: How much of a seen border is taken off the distance before seeds are looked for.
+BORDER_SHARE = 0.5
+#: Seeds below this many pixels are noise on the distance map.
+MIN_SEED_PX = 2
+#: Length of one step along the flow, in pixels, and how often the walk is doubled.
+FLOW_STEP_PX = 2.0
+FLOW_DOUBLINGS = 7
+#: Ends of walks within this many pixels belong to one cell.
+SINK_REACH_PX = 2
+
+
+def labels_from_maps(
+    plane_maps: PlaneMaps, options: SegmentOptions
+) -> tuple[Labels, NDArray[np.float32]]:
+    """Return the labels of one plane, (y, x) int32 with ids 1..n, and n confidences.
+
+    Parameters
+    ----------
+    plane_maps : PlaneMaps
+        What the network says.
+    options : SegmentOptions
+        Thresholds and decoder must be settled, see `model_spec.settled_options`.
+    """
+    maps = _at_decoding_size(plane_maps)
+    foreground = maps[0] >= _level(options.foreground_threshold)
+    if options.decoder == "flow":
+        labels = _decode_flow(maps, foreground)
+    else:
+        labels = _decode_watershed(maps, foreground, _level(options.seed_threshold))
+    if options.fill_holes:
+        labels = fill_enclosed(labels)
+    confidence = _confidence(labels, maps)
+    if labels.shape != plane_maps.shape_yx:
+        labels = _nearest(labels, plane_maps.shape_yx)
+    return _keep_good(labels, confidence, options)
+
+
+def decode_result(result: SegmentationResult, options: SegmentOptions) -> SegmentationResult:
+    """Return the result that other thresholds give on the maps that were kept.
+
+    Neither network nor torch is needed. Options that are None are taken from `result`.
+
+    Raises
+    ------
+    SegmentationError
+        If the maps were not kept.
+    """
+    if not result.maps:
+        raise SegmentationError(
+            "The network's maps of this result were not kept; segment again with "
+            "'keep maps' on to move the thresholds."
+        )
+    started = time.perf_counter()
+    settled = replace(
+        options,
+        foreground_threshold=_or(options.foreground_threshold, result.options.foreground_threshold),
+        seed_threshold=_or(options.seed_threshold, result.options.seed_threshold),
+        diameter_px=_or(options.diameter_px, result.options.diameter_px),
+        decoder=result.options.decoder if options.decoder == "auto" else options.decoder,
+    )
+    labels, confidence = join_planes(
+        (labels_from_maps(maps, settled) for maps in result.maps), result.labels.shape
+    )
+    seconds = time.perf_counter() - started
+    return replace(result, labels=labels, confidence=confidence, options=settled, seconds=seconds)
+
+
+def join_planes(
+    planes: Iterable[tuple[Labels, NDArray[np.float32]]], shape: tuple[int, ...]
+) -> tuple[Labels, NDArray[np.float32]]:
+    """Return the labels of all planes in one array of `shape`, ids running on, with all
+    confidences."""
+    joined = np.zeros((int(np.prod(shape[:-2])), *shape[-2:]), dtype=np.int32)
+    confidences: list[NDArray[np.float32]] = []
+    n_before = 0
+    for place, (labels, confidence) in enumerate(planes):
+        joined[place] = np.where(labels > 0, labels + n_before, 0) if n_before else labels
+        n_before += len(confidence)
+        confidences.append(confidence)
+    return joined.reshape(shape), np.concatenate(confidences or [np.zeros(0, np.float32)])
+
+
+def _or(value: float | None, other: float | None) -> float | None:
+    """Return `value`, or `other` where it is None."""
+    return other if value is None else value
+
+
+def _level(threshold: float | None) -> int:
+    """Return a threshold of 0..1 on the 0..255 of the maps."""
+    if threshold is None:
+        raise SegmentationError("The thresholds are not settled; take them from the model first.")
+    return max(1, round(255 * threshold))
+
+
+def _at_decoding_size(plane_maps: PlaneMaps) -> NDArray[np.uint8]:
+    """Return the maps at the plane's size, or larger where the network saw it enlarged.
+
+    Enlarged maps stay as they are: small cells that touch are told apart only there.
+    """
+    maps = plane_maps.maps
+    if maps.shape[1] >= plane_maps.shape_yx[0] and maps.shape[2] >= plane_maps.shape_yx[1]:
+        return maps
+    enlarged = [resize(each, plane_maps.shape_yx, order=1, preserve_range=True) for each in maps]
+    return np.round(np.stack(enlarged)).astype(np.uint8)
+
+
+def _nearest(labels: Labels, shape_yx: tuple[int, int]) -> Labels:
+    """Return labels at another size, each pixel from the nearest one."""
+    rows, columns = (
+        np.minimum(((np.arange(to) + 0.5) * size / to).astype(np.intp), size - 1)
+        for to, size in zip(shape_yx, labels.shape, strict=True)
+    )
+    return labels[rows[:, None], columns[None, :]]
+
+
+def _decode_watershed(
+    maps: NDArray[np.uint8], foreground: NDArray[np.bool_], seed_level: int
+) -> Labels:
+    """Return labels grown from the middles of the distance map."""
+    border = (maps[2] * BORDER_SHARE).astype(np.uint8)
+    height = np.where(maps[1] > border, maps[1] - border, 0).astype(np.uint8)
+    labels = _components((height >= seed_level) & foreground)
+    n_pixels = np.bincount(labels.ravel())
+    labels[(n_pixels < MIN_SEED_PX)[labels]] = 0
+    labels = _add_unseeded(labels, foreground)
+    flood(labels, height, foreground)
+    return labels
+
+
+def _add_unseeded(labels: Labels, foreground: NDArray[np.bool_]) -> Labels:
+    """Make every piece of foreground without a seed a seed of its own."""
+    pieces = _components(foreground)
+    has_seed = np.zeros(int(pieces.max(initial=0)) + 1, dtype=bool)
+    has_seed[pieces[labels > 0]] = True
+    is_new = (pieces > 0) & ~has_seed[pieces]
+    return np.where(is_new, pieces + labels.max(initial=0), labels).astype(np.int32)
+
+
+def _components(mask: NDArray[np.bool_]) -> Labels:
+    """Return the 4-connected pieces of a mask as int32 labels."""
+    pieces = cc3d.connected_components(mask, connectivity=4)
+    return np.asarray(pieces).astype(np.int32)
+
+
+def _decode_flow(maps: NDArray[np.uint8], foreground: NDArray[np.bool_]) -> Labels:
+    """Return labels of the pixels whose walks along the flow end in one place."""
+    flow = (maps[3:5].astype(np.float32) - 127.5) * (FLOW_STEP_PX / 127.5)
+    ends = follow_flow(flow[0], flow[1], foreground, FLOW_DOUBLINGS)
+    is_walker = ends >= 0
+    n_ending = np.bincount(ends[is_walker], minlength=ends.size).reshape(foreground.shape)
+    reach = np.ones((2 * SINK_REACH_PX + 1,) * 2, dtype=bool)
+    sinks = _components(ndimage.binary_dilation(n_ending > 0, reach))
+    labels = np.zeros(ends.size, dtype=np.int32)
+    labels[is_walker] = sinks.ravel()[ends[is_walker]]
+    return labels.reshape(foreground.shape)
+
+
+def fill_enclosed(labels: Labels) -> Labels:
+    """Return (y, x) labels in which background enclosed by one cell belongs to it."""
+    gaps = _components(labels == 0)
+    owners = hole_owners(gaps, labels, int(gaps.max(initial=0)))
+    return np.where(gaps > 0, owners[gaps], labels).astype(np.int32)
+
+
+def _confidence(labels: Labels, maps: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return for ids 1..max a number from 0 to 1; see `confidence_of`."""
+    flat = labels.ravel()
+    n_labels = int(labels.max(initial=0))
+    n_pixels = np.bincount(flat, minlength=n_labels + 1)[1:]
+    total = np.bincount(flat, maps[0].ravel(), n_labels + 1)[1:]
+    middle = np.zeros(n_labels + 1, dtype=np.uint8)
+    np.maximum.at(middle, flat, maps[1].ravel())
+    mean_foreground = total / np.maximum(n_pixels, 1) / 255
+    return np.asarray(mean_foreground * np.sqrt(middle[1:] / 255), dtype=np.float32)
+
+
+def _keep_good(
+    labels: Labels, confidence: NDArray[np.float32], options: SegmentOptions
+) -> tuple[Labels, NDArray[np.float32]]:
+    """Drop small and doubtful cells and number the rest from 1."""
+    n_pixels = np.bincount(labels.ravel(), minlength=len(confidence) + 1)[1:]
+    is_kept = (n_pixels >= max(1, options.min_area_px)) & (confidence >= options.min_confidence)
+    new_ids = np.zeros(len(confidence) + 1, dtype=np.int32)
+    new_ids[1:][is_kept] = np.arange(1, int(is_kept.sum()) + 1, dtype=np.int32)
+    return new_ids[labels], confidence[is_kept]

@@ -1,0 +1,83 @@
+"""The sets that the shipped model is trained and measured on, under one folder.
+
+Which image is trained on, which selects (validation) and which is only reported is
+settled here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from napari_cellseg.io.dataset import Sample, pairs_in_folder, read_index, split_by_fold
+
+#: One group in so many is held out.
+N_FOLDS = {"grey_fluorescence": 14, "usiigaci_phase": 5, "bbbc005": 6, "other": 8}
+HELD_FOLD = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BaseSets:
+    """Samples to train on and samples to validate on."""
+
+    training: tuple[Sample, ...]
+    validation: tuple[Sample, ...]
+
+
+def base_sets(folder: Path) -> BaseSets:
+    """Return the split of the sets that the shipped weights may be trained on.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds ``dsb2018``, ``usiigaci_phase`` and ``bbbc005``.
+    """
+    training: list[Sample] = []
+    validation: list[Sample] = []
+    pools = {"usiigaci_phase": _usiigaci(folder), "bbbc005": _bbbc005(folder)}
+    for sample, split in _dsb2018(folder):
+        if split == "benchmark":
+            continue
+        if split == "val":
+            validation.append(sample)
+        elif sample.kind == "grey_fluorescence":
+            pools.setdefault(sample.kind, []).append(sample)
+        else:
+            training.append(sample)
+    for kind, samples in pools.items():
+        kept, held = split_by_fold(samples, N_FOLDS[kind], HELD_FOLD)
+        training += kept
+        validation += held
+    return BaseSets(tuple(training), tuple(validation))
+
+
+def _dsb2018(folder: Path) -> list[tuple[Sample, str]]:
+    """Return the DSB2018 samples with the split that their index names."""
+    rows = {row["name"]: row for row in read_index(folder / "dsb2018" / "index.csv")}
+    named = []
+    for sample in pairs_in_folder(folder / "dsb2018"):
+        row = rows[sample.name]
+        group = f"dsb2018/{row['type']}/{row['near_duplicate_group']}"
+        named.append((replace(sample, kind=row["type"], group=group), row["split"]))
+    return named
+
+
+def _usiigaci(folder: Path) -> list[Sample]:
+    """Return the phase-contrast samples; train_set1 is a frame of a test sequence."""
+    samples = pairs_in_folder(folder / "usiigaci_phase")
+    return [sample for sample in samples if sample.name != "train_set1"]
+
+
+def _bbbc005(folder: Path) -> list[Sample]:
+    """Return the SIMCEP samples with exact labels; a scene's blur levels stay together."""
+    rows = {row["name"]: row for row in read_index(folder / "bbbc005" / "counts.csv")}
+    samples = pairs_in_folder(folder / "bbbc005")
+    return [
+        replace(sample, group=f"bbbc005/{sample.name.split('_')[-1]}/{rows[sample.name]['true_count']}")
+        for sample in samples
+    ]
+
+
+def benchmark_set(folder: Path) -> list[Sample]:
+    """Return the 50 images of the StarDist paper: reported, never trained or selected on."""
+    return pairs_in_folder(folder / "dsb2018_stardist_test", "dsb2018_stardist_test")

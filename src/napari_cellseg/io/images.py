@@ -1,0 +1,196 @@
+"""From a file to a `CellImage`: the reader is chosen by the first bytes, not by the name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from napari_cellseg.core.errors import CellsegError, ImageReadError
+from napari_cellseg.core.types import CellImage, PixelSize
+from napari_cellseg.io.axes import known_axes
+from napari_cellseg.io.limits import ReadLimits, n_bytes_of
+from napari_cellseg.io.scene import Request, Scene, check_scene, read_scene
+from napari_cellseg.io.sniff import IMAGE_SUFFIXES, sniff
+
+__all__ = [
+    "IMAGE_SUFFIXES", "ImageDescription", "ReadLimits", "is_readable", "open_scenes", "probe",
+    "read_image", "read_images",
+]
+
+
+def read_image(
+    path: str | Path,
+    *,
+    axes: str | None = None,
+    level: int = 0,
+    limits: ReadLimits = ReadLimits(),  # noqa: B008 -- frozen
+) -> CellImage:
+    """Read the first image of a file; a note says if there are more.
+
+    Parameters
+    ----------
+    path : str or Path
+        TIFF of any kind, PNG, JPEG and what else Pillow reads, or an OME-Zarr folder.
+    axes : str or None
+        What the axes are, one letter each of T, C, Z, Y, X, where the file does not say; None
+        takes what the file says.
+    level : int
+        Resolution level of a pyramid; 0 is the full resolution.
+    limits : ReadLimits
+        Checked from the header, before anything is allocated.
+
+    Returns
+    -------
+    CellImage
+        Its data are an array, or a lazy one above `ReadLimits.lazy_bytes` where the format
+        can be read in parts. What was converted or is missing stands in its notes.
+
+    Raises
+    ------
+    AmbiguousAxesError
+        If an axis is not known and `axes` is None.
+    ImageReadError
+        If it is no image, damaged, or not there.
+    LimitError
+        If it is larger than `limits`.
+    """
+    request = _request(path, limits, level)
+    with open_scenes(request) as scenes:
+        image = read_scene(scenes[0], request, axes)
+    if len(scenes) > 1:
+        note = f"The file holds {len(scenes)} images; this is the first."
+        image = replace(image, notes=(*image.notes, note))
+    return image
+
+
+def read_images(
+    path: str | Path,
+    *,
+    axes: str | None = None,
+    limits: ReadLimits = ReadLimits(),  # noqa: B008 -- frozen
+) -> list[CellImage]:
+    """Read every image of a file (series of a TIFF, scenes); see `read_image`.
+
+    The thumbnail, label and overview of a slide are not among them.
+    """
+    request = _request(path, limits)
+    with open_scenes(request) as scenes:
+        return [read_scene(scene, request, axes) for scene in scenes]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageDescription:
+    """What the header says of the first image of a file.
+
+    Attributes
+    ----------
+    name : str
+        File name.
+    kind : str
+        ``"tiff"``, ``"zarr"``, ``"PNG"``...
+    shape : tuple of int
+        As in the file, after colours are converted.
+    axes : str
+        One letter an axis; ``?`` for what is not known, S for samples of a pixel.
+    dtype : str
+        Such as ``"uint16"``.
+    n_bytes : int
+        Size in memory.
+    pixel_size : PixelSize or None
+        None if unknown.
+    channel_names : tuple of str
+        Empty if the file names none.
+    n_images : int
+        Images in the file.
+    level_shapes : tuple of shapes
+        Of every resolution level; empty or one for a plain image.
+    notes : tuple of str
+        As in `CellImage`.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    axes: str
+    dtype: str
+    n_bytes: int
+    pixel_size: PixelSize | None
+    channel_names: tuple[str, ...]
+    n_images: int
+    level_shapes: tuple[tuple[int, ...], ...]
+    notes: tuple[str, ...]
+
+
+def probe(path: str | Path, *, limits: ReadLimits = ReadLimits()) -> ImageDescription:  # noqa: B008
+    """Return what the header says, without reading a pixel.
+
+    Raises
+    ------
+    ImageReadError, LimitError
+        As `read_image`; too large an image is described, not refused.
+    """
+    request = _request(path, limits)
+    with open_scenes(request) as scenes:
+        scene = scenes[0]
+        check_scene(scene, request)
+        return ImageDescription(
+            name=scene.name,
+            kind=sniff(request.path),
+            shape=scene.shape,
+            axes=known_axes(scene.axes, scene.shape),
+            dtype=str(scene.dtype),
+            n_bytes=n_bytes_of(scene.shape, scene.dtype),
+            pixel_size=scene.pixel_size,
+            channel_names=scene.channel_names,
+            n_images=len(scenes),
+            level_shapes=scene.level_shapes,
+            notes=scene.notes,
+        )
+
+
+def is_readable(path: str | Path) -> bool:
+    """Say whether a path begins like an image that can be read here; opens nothing else."""
+    try:
+        sniff(Path(path))
+    except CellsegError:
+        return False
+    return True
+
+
+def _request(path: str | Path, limits: ReadLimits, level: int = 0) -> Request:
+    """Return the request for a path, or raise if the level is below 0."""
+    if level < 0:
+        raise ImageReadError(f"Resolution level {level} does not exist; levels count from 0.")
+    return Request(Path(path), limits, level)
+
+
+@contextmanager
+def open_scenes(request: Request) -> Iterator[list[Scene]]:
+    """Open a file with the reader that its first bytes ask for, and give its images.
+
+    Raises
+    ------
+    ImageReadError, LimitError
+        As `read_image`.
+    """
+    kind = sniff(request.path)
+    if kind == "tiff":
+        from napari_cellseg.io.tiff import tiff_scenes
+
+        opened = tiff_scenes(request)
+    elif kind == "zarr":
+        from napari_cellseg.io.ome_zarr import zarr_scenes
+
+        opened = zarr_scenes(request)
+    elif kind in ("czi", "nd2", "lif"):
+        from napari_cellseg.io.vendors import vendor_scenes
+
+        opened = vendor_scenes(request, kind)
+    else:
+        from napari_cellseg.io.pictures import picture_scenes
+
+        opened = picture_scenes(request, kind)
+    with opened as scenes:
+        yield scenes

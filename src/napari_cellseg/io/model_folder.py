@@ -1,0 +1,68 @@
+"""Where models lie and what each is, without reading weights (and so without torch)."""
+
+from __future__ import annotations
+
+import os
+from importlib.resources import files
+from pathlib import Path
+
+from napari_cellseg.core.errors import ModelError
+from napari_cellseg.core.model_spec import ModelSpec, model_spec_from_json
+
+SPEC_NAME = "model.json"
+WEIGHTS_NAME = "weights.safetensors"
+DEFAULT_MODEL = "cells-general"
+#: Folder with further models; each is a folder of its own.
+MODELS_VARIABLE = "CELLSEG_MODELS"
+
+
+def read_model_spec(folder: Path) -> ModelSpec:
+    """Return the spec of a model folder; raises `ModelError` where there is none."""
+    path = folder / SPEC_NAME
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(
+            f"'{folder}' is no model folder: {SPEC_NAME} cannot be read ({error}). "
+            f"Choose a folder that holds {SPEC_NAME} and {WEIGHTS_NAME}."
+        ) from error
+    return model_spec_from_json(text, str(path))
+
+
+def models_folders() -> list[Path]:
+    """Return the folders that models are looked for in: the package's, then the user's."""
+    shipped = Path(str(files("napari_cellseg") / "models"))
+    own = os.environ.get(MODELS_VARIABLE)
+    user = Path(own) if own else Path.home() / ".napari-cellseg" / "models"
+    return [shipped, user]
+
+
+def list_models() -> list[tuple[Path, ModelSpec]]:
+    """Return every model found, the shipped ones first; unreadable folders are left out."""
+    found = []
+    for parent in models_folders():
+        for folder in sorted(path.parent for path in parent.glob(f"*/{SPEC_NAME}")):
+            try:
+                found.append((folder, read_model_spec(folder)))
+            except ModelError:
+                continue
+    return found
+
+
+def find_model(model: str | Path | None) -> Path:
+    """Return the folder of a model given by name or by path; None means the default.
+
+    Raises
+    ------
+    ModelError
+        If there is none; the message lists the names that exist.
+    """
+    wanted = str(model or DEFAULT_MODEL)
+    models = list_models()
+    for folder, spec in models:
+        if spec.name == wanted:
+            return folder
+    if (Path(wanted) / SPEC_NAME).is_file():
+        return Path(wanted)
+    names = ", ".join(spec.name for _, spec in models) or "none"
+    raise ModelError(f"There is no model '{wanted}'; known are: {names}. Give a name or a model folder.")

@@ -1,0 +1,75 @@
+"""Which files a command line means."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from napari_cellseg.core.errors import ImageReadError
+from napari_cellseg.io.foreign import translated
+from napari_cellseg.io.sniff import IMAGE_SUFFIXES
+
+SKIPPED_NAMES = ("thumbs.db", "desktop.ini")
+OUTPUT_SUFFIXES = ("_labels.tif", "_labels.ome.tif")
+
+
+def list_images(paths: Sequence[str | Path]) -> list[Path]:
+    """Return the image files that paths, folders and globs mean, sorted, each once.
+
+    Parameters
+    ----------
+    paths : sequence of str or Path
+        A file is kept whatever its name, even if it does not exist: reading it says so. Of a
+        folder, the files with a suffix of `IMAGE_SUFFIXES` and the OME-Zarr folders in it are
+        kept, without its subfolders. A glob may hold ``**``.
+
+    Returns
+    -------
+    list of Path
+        Hidden files, ``Thumbs.db``, ``.DS_Store`` and our own ``*_labels.tif`` are left out.
+
+    Raises
+    ------
+    ImageReadError
+        If a folder cannot be read, or nothing is found at all.
+    """
+    found = {path for given in paths for path in _expanded(given) if not _is_skipped(path)}
+    if not found:
+        raise ImageReadError(
+            f"There is no image in {', '.join(map(str, paths)) or 'nothing'}. Hidden files and "
+            "*_labels.tif are left out; name files, folders or patterns such as 'plate/*.tif'."
+        )
+    return sorted(found)
+
+
+def _expanded(given: str | Path) -> Iterator[Path]:
+    """Yield the files that one argument means."""
+    path = Path(given)
+    with translated(str(given)):
+        if path.is_dir() and not _is_zarr(path):
+            yield from _in_folder(path)
+        elif path.exists() or not glob.has_magic(str(given)):
+            yield path
+        else:
+            for name in glob.glob(str(given), recursive=True):
+                if not Path(name).is_dir() or _is_zarr(Path(name)):
+                    yield Path(name)
+
+
+def _in_folder(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder that may be images by their suffix."""
+    for path in folder.iterdir():
+        if path.suffix.lower() in IMAGE_SUFFIXES and (path.is_file() or _is_zarr(path)):
+            yield path
+
+
+def _is_zarr(path: Path) -> bool:
+    """Say whether a path is meant as an OME-Zarr folder."""
+    return path.suffix.lower() == ".zarr" and path.is_dir()
+
+
+def _is_skipped(path: Path) -> bool:
+    """Say whether a file is hidden, the system's, or written by us."""
+    name = path.name.lower()
+    return name.startswith(".") or name in SKIPPED_NAMES or name.endswith(OUTPUT_SUFFIXES)

@@ -1,0 +1,104 @@
+"""The local engine: image to labels in this process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cellseg.core.decode import join_planes, labels_from_maps
+from napari_cellseg.core.intensity import choose_channels
+from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.model_spec import ModelSpec, settled_options
+from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.types import CellImage, Labels, PlaneMaps, SegmentationResult
+from napari_cellseg.io.model_folder import find_model
+from napari_cellseg.nn.device import choose_device, device_title
+from napari_cellseg.nn.looking import Looker
+from napari_cellseg.nn.predict import Predictor
+from napari_cellseg.nn.weights import load_model
+
+
+class LocalSegmenter:
+    """Runs a model in this process.
+
+    Parameters
+    ----------
+    model : str, Path or None
+        Name or folder; None means the default model.
+    device : str
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+
+    Raises
+    ------
+    ModelError, SegmentationError
+        If the model cannot be used, or the device is not there.
+    """
+
+    def __init__(self, model: str | Path | None = None, device: str = "auto") -> None:
+        network, self._spec = load_model(find_model(model))
+        self._predictor = Predictor(network, choose_device(device))
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model that it runs."""
+        return self._spec
+
+    @property
+    def device(self) -> str:
+        """Where it runs, such as ``"CPU"``."""
+        return device_title(self._predictor.device)
+
+    def close(self) -> None:
+        """Nothing is held beyond this object."""
+
+    def segment(self, image: CellImage, options: SegmentOptions) -> Job[SegmentationResult]:
+        """Segment every plane of `image`; see `Segmenter`."""
+        started = time.perf_counter()
+        channels = choose_channels(image, options.channel)
+        options = settled_options(options, self._spec)
+        yield Progress(0, 0, "reading the image")
+        zoom: float | None = None
+        kept: list[PlaneMaps] = []
+        decoded: list[tuple[Labels, NDArray[np.float32]]] = []
+        for place, index in enumerate(image.plane_indices()):
+            plane = image.plane(index)[list(channels)]
+            looker = Looker(self._predictor, self._spec, plane, options)
+            if zoom is None:
+                # One size for the whole image: planes of a stack belong together.
+                zoom, diameter_px = yield from looker.find_zoom()
+                options = replace(options, diameter_px=diameter_px)
+            maps = yield from _placed(looker.maps_at(zoom), place, image.n_planes)
+            decoded.append(labels_from_maps(maps, options))
+            if options.keep_maps:
+                kept.append(maps)
+        labels, confidence = join_planes(decoded, image.labels_shape)
+        seconds = time.perf_counter() - started
+        return SegmentationResult(
+            labels,
+            confidence,
+            self._spec.name,
+            self._spec.weights_sha256,
+            options,
+            self.device,
+            seconds,
+            tuple(kept),
+        )
+
+
+def _placed(
+    job: Job[PlaneMaps], place: int, n_planes: int
+) -> Generator[Progress, None, PlaneMaps]:
+    """Pass a plane's job on, its progress counted over all planes."""
+    while True:
+        try:
+            step = next(job)
+        except StopIteration as stop:
+            maps: PlaneMaps = stop.value
+            return maps
+        words = step.message if n_planes == 1 else f"plane {place + 1} of {n_planes}"
+        yield Progress(place * step.total + step.done, n_planes * step.total, words)

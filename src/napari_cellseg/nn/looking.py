@@ -1,0 +1,145 @@
+"""One plane as the network sees it: at which zoom, and what it says there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from napari_cellseg.core.decode import labels_from_maps
+from napari_cellseg.core.intensity import intensity_bounds, scale_to_bounds
+from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.model_spec import ModelSpec
+from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.types import PlaneMaps
+from napari_cellseg.core.zoom import COARSE_ZOOMS, Look, best_look, look_at, zoom_for
+from napari_cellseg.nn.predict import Predictor
+
+#: The size of cells is looked for in a window of at most this edge, in pixels.
+LOOK_PX = 1024
+#: Nothing is shown to the network smaller than this.
+MIN_SEEN_PX = 16
+
+Window = tuple[slice, slice]
+
+
+class Looker:
+    """Shows one plane to the network.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The network.
+    spec : ModelSpec
+        How intensities are scaled, and which size of cells is best.
+    plane : (1 or 3, y, x) array
+        The pixels.
+    options : SegmentOptions
+        Settled, see `settled_options`.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        spec: ModelSpec,
+        plane: NDArray[np.generic],
+        options: SegmentOptions,
+    ) -> None:
+        self._predictor = predictor
+        self._spec = spec
+        self._plane = plane
+        self._options = options
+        self._bounds = intensity_bounds(plane, spec.low_percentile, spec.high_percentile)
+        self._seen: dict[float, PlaneMaps] = {}
+
+    @property
+    def _shape_yx(self) -> tuple[int, int]:
+        """Size of the plane."""
+        return int(self._plane.shape[1]), int(self._plane.shape[2])
+
+    def find_zoom(self) -> Job[tuple[float, float | None]]:
+        """Return the zoom for this plane and the diameter, in plane pixels, behind it."""
+        wanted = self._options.diameter_px
+        if wanted is not None:
+            return zoom_for(wanted, self._spec.diameter_px), wanted
+        if self._options.preset == "fast":
+            return 1.0, None
+        yield Progress(0, 0, "looking for the size of the cells")
+        window = _middle_window(self._shape_yx)
+        look = best_look([self._look(window, zoom) for zoom in reversed(COARSE_ZOOMS)])
+        if zoom_for(look.diameter_px, self._spec.diameter_px) >= 1:
+            # Seen from afar they are small: only the near look can tell how small.
+            look = self._look(window, 1.0)
+        diameter = look.diameter_px or None
+        return zoom_for(look.diameter_px, self._spec.diameter_px), diameter
+
+    def _look(self, window: Window, zoom: float) -> Look:
+        """Segment a window at a zoom and measure what is found."""
+        shape_yx = window[0].stop - window[0].start, window[1].stop - window[1].start
+        pixels = _resized(self._read(window), zoom)
+        *_, (_, _, maps) = self._predictor.predict_tiles(_reader_of(pixels), _size(pixels))
+        seen = PlaneMaps(maps, shape_yx)
+        if zoom == 1.0 and shape_yx == self._shape_yx:
+            self._seen[zoom] = seen
+        settled = replace(self._options, min_area_px=0, min_confidence=0.0)
+        labels, confidence = labels_from_maps(PlaneMaps(maps, _size(pixels)), settled)
+        return look_at(labels, confidence, zoom)
+
+    def maps_at(self, zoom: float) -> Job[PlaneMaps]:
+        """Return what the network says of the whole plane, shown at `zoom`."""
+        augmented = self._options.preset == "accurate"
+        if zoom in self._seen and not augmented:
+            yield Progress(1, 1, "tile 1 of 1")
+            return self._seen[zoom]
+        if zoom == 1.0:
+            read, seen_yx = self._read, self._shape_yx
+        else:
+            pixels = _resized(self._read((slice(None), slice(None))), zoom)
+            read, seen_yx = _reader_of(pixels), _size(pixels)
+        maps = np.zeros((0,), dtype=np.uint8)
+        for done, total, maps in self._predictor.predict_tiles(read, seen_yx, augmented=augmented):
+            yield Progress(done, total, f"tile {done} of {total}")
+        return PlaneMaps(maps, self._shape_yx)
+
+    def _read(self, window: Window) -> NDArray[np.float32]:
+        """Return the (3, y, x) normalised pixels of a window."""
+        return scale_to_bounds(self._plane[(slice(None), *window)], self._bounds)
+
+
+def _reader_of(pixels: NDArray[np.float32]) -> Callable[[Window], NDArray[np.float32]]:
+    """Return a function that reads windows of (3, y, x) pixels."""
+
+    def read(window: Window) -> NDArray[np.float32]:
+        return pixels[(slice(None), *window)]
+
+    return read
+
+
+def _size(pixels: NDArray[np.float32]) -> tuple[int, int]:
+    """Return the (y, x) size of (3, y, x) pixels."""
+    return int(pixels.shape[1]), int(pixels.shape[2])
+
+
+def _middle_window(shape_yx: tuple[int, int]) -> Window:
+    """Return the middle of a plane, at most `LOOK_PX` along each edge."""
+    starts = [max(0, (size - LOOK_PX) // 2) for size in shape_yx]
+    return (
+        slice(starts[0], min(shape_yx[0], starts[0] + LOOK_PX)),
+        slice(starts[1], min(shape_yx[1], starts[1] + LOOK_PX)),
+    )
+
+
+def _resized(pixels: NDArray[np.float32], zoom: float) -> NDArray[np.float32]:
+    """Return (3, y, x) pixels at another size, smoothed before shrinking."""
+    size = [max(MIN_SEEN_PX, round(edge * zoom)) for edge in pixels.shape[1:]]
+    if tuple(size) == pixels.shape[1:]:
+        return pixels
+    # Grey planes are one channel shown three times; it is resized once.
+    is_grey = pixels.strides[0] == 0
+    source = torch.from_numpy(np.ascontiguousarray(pixels[:1] if is_grey else pixels))[None]
+    result = functional.interpolate(source, size=size, mode="bilinear", antialias=zoom < 1)
+    return np.asarray(result[0].expand(3, -1, -1).numpy())

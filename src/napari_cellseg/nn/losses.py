@@ -1,0 +1,78 @@
+"""What training minimises; pixels that are not valid count nowhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Targets:
+    """What the network should say of a batch of crops.
+
+    Attributes
+    ----------
+    foreground, distance, border : (n, h, w) float32
+        0 to 1.
+    flow : (n, 2, h, w) float32
+        -1 to 1, y and x.
+    valid : (n, h, w) float32
+        1 where the truth is known, else 0.
+    """
+
+    foreground: Tensor
+    distance: Tensor
+    border: Tensor
+    flow: Tensor
+    valid: Tensor
+
+
+#: Weights of the parts, chosen so that each starts at about the same size.
+WEIGHTS = {"foreground": 1.0, "dice": 0.5, "distance": 4.0, "border": 0.7, "flow": 1.0}
+
+
+def map_losses(maps: Tensor, targets: Targets) -> dict[str, Tensor]:
+    """Return the weighted parts of the loss, scalars by name.
+
+    Parameters
+    ----------
+    maps : (n, 5, h, w) float tensor
+        What `CellNet` returns.
+    targets : Targets
+        Of the same crops.
+    """
+    maps = maps.float()
+    valid = targets.valid
+    n_valid = valid.sum().clamp(min=1)
+    inside = targets.foreground * valid
+    foreground_each = functional.binary_cross_entropy_with_logits(
+        maps[:, 0], targets.foreground, reduction="none"
+    )
+    # Pixels between two cells decide whether the cells are told apart.
+    edge_weight = 1 + targets.border
+    border_each = functional.binary_cross_entropy_with_logits(
+        maps[:, 2], targets.border, reduction="none",
+        pos_weight=torch.tensor(2.0, device=maps.device),
+    )
+    distance_each = functional.smooth_l1_loss(
+        torch.sigmoid(maps[:, 1]), targets.distance, reduction="none", beta=0.1
+    )
+    flow_each = ((maps[:, 3:5] - targets.flow) ** 2).sum(1)
+    parts = {
+        "foreground": (foreground_each * edge_weight * valid).sum() / n_valid,
+        "dice": _dice_loss(torch.sigmoid(maps[:, 0]), targets.foreground, valid),
+        "distance": (distance_each * (0.25 * valid + inside)).sum() / n_valid,
+        "border": (border_each * valid).sum() / n_valid,
+        "flow": (flow_each * inside).sum() / inside.sum().clamp(min=1),
+    }
+    return {name: WEIGHTS[name] * value for name, value in parts.items()}
+
+
+def _dice_loss(predicted: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
+    """Return 1 - soft Dice over the whole batch (Milletari et al. 2016)."""
+    overlap = (predicted * truth * valid).sum()
+    total = (predicted * valid).sum() + (truth * valid).sum()
+    return 1 - (2 * overlap + 1) / (total + 1)
