@@ -16,8 +16,8 @@ from napari_cellseg.core.synthetic.textures import (
 )
 from napari_cellseg.core.types import Labels
 
-#: Optical density of the stains in red, green, blue (Ruifrok and Johnston 2001, Analytical
-#: and Quantitative Cytology and Histology 23:291).
+#: Optical density of the stains in red, green, blue (Ruifrok and Johnston 2001,
+#: Analytical and Quantitative Cytology and Histology 23:291).
 HAEMATOXYLIN = (0.65, 0.70, 0.29)
 EOSIN = (0.07, 0.99, 0.11)
 #: A single violet stain, by eye from Giemsa- and toluidine-stained sections.

@@ -14,7 +14,7 @@ from napari_cellseg.core.synthetic.textures import Field, smooth_noise, wide_blu
 
 
 def focus(light: Field, optics: OpticsOptions) -> Field:
-    """Return the (y, x) light after the lens: blurred, and with haze around bright parts."""
+    """Return the (y, x) light after the lens: blurred, with haze near bright parts."""
     sharp = light
     if optics.blur_px > 0.05:
         sharp = ndimage.gaussian_filter(light, optics.blur_px, mode="nearest")
