@@ -20,7 +20,7 @@ import psutil
 from napari_cellseg import __version__
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.io.images import read_image
-from napari_cellseg.io.model_folder import find_model, list_models, read_model_spec
+from napari_cellseg.io.model_folder import list_models
 
 State = Literal["ok", "warning", "problem"]
 
@@ -97,12 +97,11 @@ def examine_torch() -> Finding:
             f"does not load ({error})",
             "Install it anew: pip install --force-reinstall torch",
         )
-    if torch.cuda.is_available():
-        return Finding(
-            "torch", "ok", f"{torch.__version__}, GPU {torch.cuda.get_device_name(0)}"
-        )
-    if torch.backends.mps.is_available():
-        return Finding("torch", "ok", f"{torch.__version__}, Apple GPU")
+    from napari_cellseg.nn.device import choose_device, device_title
+
+    device = choose_device()
+    if device.type != "cpu":
+        return Finding("torch", "ok", f"{torch.__version__}, {device_title(device)}")
     seen = f"{torch.__version__}, CPU with {torch.get_num_threads()} threads, no GPU"
     if shutil.which("nvidia-smi") is None:
         return Finding("torch", "ok", seen)
@@ -131,15 +130,14 @@ def examine_models() -> Iterator[Finding]:
 
 def _examine_weights(name: str, folder: Path) -> Finding:
     """Return whether the weights are those that the description names."""
-    from napari_cellseg.nn.weights import load_network
+    from napari_cellseg.nn.weights import load_model
 
     subject = f"model {name}"
     try:
-        load_network(folder)
+        _, spec = load_model(folder)
     except CellsegError as error:
         return Finding(subject, "problem", str(error), f"Replace the folder '{folder}'.")
-    digest = read_model_spec(folder).weights_sha256
-    return Finding(subject, "ok", f"sha256 {digest[:16]} as described, {folder}")
+    return Finding(subject, "ok", f"sha256 {spec.weights_sha256[:16]} as described, {folder}")
 
 
 def examine_qt() -> Finding:

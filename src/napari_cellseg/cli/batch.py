@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_cellseg.cli.batch_options import BatchOptions
-from napari_cellseg.cli.inputs import plan_names
+from napari_cellseg.cli.names import plan_names
 from napari_cellseg.cli.results import ImageResults, Row
 from napari_cellseg.cli.summary import SUMMARY_NAME, write_summary
 from napari_cellseg.core.errors import CellsegError, SaveError

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from napari_cellseg.cli.inputs import LABELS_SUFFIX
+from napari_cellseg.cli.names import LABELS_SUFFIX
 from napari_cellseg.core.errors import SaveError
 from napari_cellseg.core.measure import MeasurementTable
 from napari_cellseg.core.model_spec import ModelSpec

@@ -32,12 +32,11 @@ def segment(
     numbers come from). Exit code 1 if an image could not be done; summary.csv says why.
     """
     from napari_cellseg.cli.batch import segment_files
-    from napari_cellseg.cli.inputs import find_inputs
     from napari_cellseg.cli.progress import run_with_bar
     from napari_cellseg.engines import open_segmenter
-    from napari_cellseg.io.images import list_images
+    from napari_cellseg.io.paths import list_images
 
-    sources = find_inputs(paths, list_images)
+    sources = list_images(paths)
     segmenter = open_segmenter(batch.where, batch.model)
     try:
         report = run_with_bar(segment_files(sources, out, segmenter, batch, options))

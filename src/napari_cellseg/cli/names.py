@@ -1,13 +1,10 @@
-"""Which files a command works on, and what their results are called."""
+"""What the results of each file are called."""
 
 from __future__ import annotations
 
-import glob
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-
-from napari_cellseg.core.errors import ImageReadError
 
 LABELS_SUFFIX = "_labels.tif"
 #: Endings of two parts, taken off a file's name as one.
@@ -21,57 +18,6 @@ def stem_of(path: Path) -> str:
         if name.lower().endswith(suffix) and len(name) > len(suffix):
             return name[: -len(suffix)]
     return path.stem or name
-
-
-def find_inputs(
-    patterns: Sequence[str], list_images: Callable[[Path], Iterable[Path]]
-) -> list[Path]:
-    """Return the files that files, folders and globs stand for, each one once.
-
-    Parameters
-    ----------
-    patterns : sequence of str
-        Paths, or globs such as ``"data/**/*.tif"``.
-    list_images : callable
-        Returns the readable images below a folder; results of an earlier run (names
-        that end in ``_labels.tif``) are left out of them.
-
-    Raises
-    ------
-    ImageReadError
-        If a pattern stands for nothing at all.
-    """
-    found: dict[Path, None] = {}
-    for pattern in patterns:
-        matches = _matches(pattern)
-        if not matches:
-            raise ImageReadError(
-                f"Nothing is called '{pattern}'. Give image files, folders, or a glob "
-                "in quotes such as 'data/*.tif'."
-            )
-        for match in matches:
-            found.update(dict.fromkeys(_expanded(match, list_images)))
-    if not found:
-        raise ImageReadError(
-            f"There is no image in {', '.join(patterns)}; "
-            "give a folder that holds image files."
-        )
-    return list(found)
-
-
-def _matches(pattern: str) -> list[Path]:
-    """Return what is called `pattern`, read as a name first and as a glob second."""
-    if Path(pattern).exists() or Path(pattern).is_symlink():
-        return [Path(pattern)]
-    return [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207 - takes absolute patterns
-
-
-def _expanded(path: Path, list_images: Callable[[Path], Iterable[Path]]) -> list[Path]:
-    """Return the images in a folder, or the file itself."""
-    if path.is_dir() and path.suffix.lower() != ".zarr":
-        images = sorted(list_images(path))
-        return [image for image in images if not image.name.endswith(LABELS_SUFFIX)]
-    return [path]
 
 
 def plan_names(sources: Sequence[Path]) -> list[str]:
