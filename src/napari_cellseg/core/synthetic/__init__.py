@@ -7,14 +7,22 @@ from napari_cellseg.core.synthetic.options import (
     OpticsOptions,
     SceneOptions,
 )
+from napari_cellseg.core.synthetic.samples import (
+    SAMPLE_NAMES,
+    sample_image,
+    sample_scene,
+)
 from napari_cellseg.core.synthetic.scenes import Scene, make_scene
 
 __all__ = [
     "KINDS",
+    "SAMPLE_NAMES",
     "CellOptions",
     "OpticsOptions",
     "Scene",
     "SceneOptions",
     "make_scene",
     "random_scene",
+    "sample_image",
+    "sample_scene",
 ]

@@ -212,10 +212,12 @@ def whole_in_field(labels: Labels, layout: Layout) -> Labels:
 def depth_px(labels: Labels) -> Field:
     """Return how deep each pixel lies in its own cell: 0 outside, 1 on its edge."""
     walls = labels == 0
-    for axis in range(2):
-        differs = np.diff(labels, axis=axis) != 0
-        later = walls[1:, :] if axis == 0 else walls[:, 1:]
-        later |= differs
+    differs = np.diff(labels, axis=0) != 0
+    walls[1:] |= differs
+    walls[:-1] |= differs
+    differs = np.diff(labels, axis=1) != 0
+    walls[:, 1:] |= differs
+    walls[:, :-1] |= differs
     depth = ndimage.distance_transform_edt(~walls)
     return np.where(labels > 0, depth + 1, 0).astype(np.float32)
 

@@ -73,7 +73,7 @@ def random_optics(cells: CellOptions, rng: np.random.Generator) -> OpticsOptions
     """Return a microscope and a camera, drawn over wide ranges."""
     is_glowing = cells.kind in GLOWING
     sharp = 0.02 * cells.diameter_px
-    fall = 0.6 if is_glowing else 0.3
+    fall = 0.6 if is_glowing else 0.2
     return OpticsOptions(
         blur_px=min(
             5.0 if is_glowing else 2.5,

@@ -126,16 +126,32 @@ def sheet_labels(
     return scatter(layout, next_stamp, rng)
 
 
-def inner_nuclei(labels: Labels, share: float) -> Labels:
-    """Return one nucleus a cell: the deepest part of it, about `share` of its width."""
-    depth = depth_px(labels)
-    n_cells = int(labels.max(initial=0))
-    deepest = np.zeros(n_cells)
-    if n_cells:
-        deepest = ndimage.maximum(depth, labels, np.arange(1, n_cells + 1))
-    smooth = ndimage.gaussian_filter(depth, 1.0)
-    core = smooth > (1 - share) * per_cell(labels, np.asarray(deepest), np.inf)
-    return np.where(core, labels, 0).astype(np.int32)
+def inner_nuclei(labels: Labels, share: float, rng: np.random.Generator) -> Labels:
+    """Return one oval nucleus a cell, in its deepest place, with the id of its cell.
+
+    Parameters
+    ----------
+    labels : (y, x) int32
+        Cells; a cell may be too thin to hold a nucleus.
+    share : float
+        Width of the nucleus over that of the cell there, 0 to 1.
+    rng : numpy.random.Generator
+        Where the randomness comes from.
+    """
+    nuclei = np.zeros_like(labels)
+    ids = np.unique(labels[labels > 0])
+    if ids.size == 0:
+        return nuclei
+    depth = ndimage.gaussian_filter(depth_px(labels), 1.0)
+    centres = ndimage.maximum_position(depth, labels, ids)
+    for cell, (y, x) in zip(ids, centres, strict=True):
+        radius = share * float(depth[y, x])
+        stamp = stamp_of([blob_outline(radius, rng.uniform(1, 1.5), 0.15, rng)])
+        rows = np.clip(stamp.rows + y, 0, labels.shape[0] - 1)
+        columns = np.clip(stamp.columns + x, 0, labels.shape[1] - 1)
+        is_own = labels[rows, columns] == cell
+        nuclei[rows[is_own], columns[is_own]] = cell
+    return nuclei
 
 
 def cytoplasm_light(

@@ -78,7 +78,10 @@ def _ground_stain(
     clouds = smooth_noise(labels.shape, 1.5 * diameter, rng)
     grains = smooth_noise(labels.shape, 1.0, rng)
     amount = np.clip(0.45 + 0.15 * fibres + 0.12 * clouds + 0.03 * grains, 0.05, 1.5)
-    amount += 0.3 * wide_blur((labels > 0).astype(np.float32), 0.4 * diameter)
-    openness = smooth_noise(labels.shape, 1.2 * diameter, rng) - rng.uniform(0.5, 2.5)
+    near = wide_blur((labels > 0).astype(np.float32), 0.4 * diameter)
+    amount += 0.3 * near
+    # Spaces open where no nucleus lies: there is nothing to hold one.
+    openness = smooth_noise(labels.shape, 1.2 * diameter, rng) - 3 * near
+    openness -= rng.uniform(0.3, 2.0)
     empty = ndimage.gaussian_filter((openness > 0).astype(np.float32), 1.0)
     return np.asarray(amount * (1 - 0.9 * empty) * rng.uniform(0.5, 1.3), np.float32)

@@ -124,7 +124,7 @@ def _organelles(
     """Return the thickness of nuclei with nucleoli, and of granules around them."""
     n_cells = int(labels.max(initial=0))
     radius = 0.5 * cells.diameter_px
-    nuclei = inner_nuclei(labels, rng.uniform(0.4, 0.7))
+    nuclei = inner_nuclei(labels, rng.uniform(0.5, 0.75), rng)
     nucleus_depth = depth_px(nuclei)
     rim = np.exp(-((nucleus_depth - 1.5) ** 2) / 3.0) * (nuclei > 0)
     nucleoli = spots(nucleus_depth > 2, 3 * n_cells, max(0.9, 0.07 * radius), rng)

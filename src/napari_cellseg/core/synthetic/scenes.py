@@ -130,7 +130,7 @@ def _whole_cells(
     """Draw fluorescent cytoplasm and, if asked for, its nuclei."""
     cells = options.cells
     labels = whole_in_field(fluorescence.sheet_labels(layout, cells, rng), layout)
-    nuclei = fluorescence.inner_nuclei(labels, rng.uniform(0.45, 0.7))
+    nuclei = fluorescence.inner_nuclei(labels, rng.uniform(0.5, 0.75), rng)
     light = fluorescence.cytoplasm_light(labels, nuclei, cells, rng)
     light = light + fluorescence.dirt_light(layout.canvas_yx, cells, rng)
     channels = [optics.focus(light, options.optics)]
