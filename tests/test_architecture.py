@@ -21,17 +21,33 @@ WINDOW_PACKAGES = {"napari", "magicgui", "superqt", "qtpy", "vispy"}
 #: Come with napari; the manifest's contributions use their types.
 COME_WITH_NAPARI = {"npe2", "app_model", "pydantic"}
 #: Installed by a person who has such files; the reader names them where they are missing.
-OPTIONAL_PACKAGES = {"bioio", "bioio_czi", "bioio_nd2", "bioio_lif", "nd2", "czifile", "pylibCZIrw", "readlif", "liffile"}
+OPTIONAL_PACKAGES = {
+    "bioio",
+    "bioio_czi",
+    "bioio_nd2",
+    "bioio_lif",
+    "nd2",
+    "czifile",
+    "pylibCZIrw",
+    "readlif",
+    "liffile",
+}
 
 
 @pytest.fixture(scope="module")
 def project() -> dict[str, object]:
-    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
+        "project"
+    ]
 
 
 def test_the_import_contracts_hold() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"],
+        [
+            sys.executable,
+            "-c",
+            "from importlinter.cli import lint_imports_command; lint_imports_command()",
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -48,7 +64,9 @@ def test_no_contract_has_an_exception() -> None:
     assert "ignore_imports" not in text
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+@pytest.mark.parametrize(
+    "path", MODULES, ids=lambda path: str(path.relative_to(SOURCE))
+)
 def test_a_module_has_one_subject_and_a_bearable_length(path: Path) -> None:
     n_lines = len(path.read_text(encoding="utf-8").splitlines())
 
@@ -104,8 +122,12 @@ def test_window_packages_are_imported_by_widgets_only() -> None:
     assert {path.relative_to(SOURCE).parts[0] for path in users} <= {"widgets"}
 
 
-def test_no_qt_binding_is_a_dependency(project: dict[str, dict[str, list[str]]]) -> None:
-    extras = [text for group in project["optional-dependencies"].values() for text in group]
+def test_no_qt_binding_is_a_dependency(
+    project: dict[str, dict[str, list[str]]],
+) -> None:
+    extras = [
+        text for group in project["optional-dependencies"].values() for text in group
+    ]
     wanted = {normal(text) for text in (*project["dependencies"], *extras)}
 
     assert wanted.isdisjoint({"pyqt5", "pyqt6", "pyside2", "pyside6"})

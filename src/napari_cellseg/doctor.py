@@ -136,8 +136,12 @@ def _examine_weights(name: str, folder: Path) -> Finding:
     try:
         _, spec = load_model(folder)
     except CellsegError as error:
-        return Finding(subject, "problem", str(error), f"Replace the folder '{folder}'.")
-    return Finding(subject, "ok", f"sha256 {spec.weights_sha256[:16]} as described, {folder}")
+        return Finding(
+            subject, "problem", str(error), f"Replace the folder '{folder}'."
+        )
+    return Finding(
+        subject, "ok", f"sha256 {spec.weights_sha256[:16]} as described, {folder}"
+    )
 
 
 def examine_qt() -> Finding:
@@ -168,22 +172,33 @@ def examine_memory() -> Finding:
     if free >= MIN_MEMORY_GB:
         return Finding("memory", "ok", seen)
     return Finding(
-        "memory", "warning", seen, "Close other programs before segmenting large images."
+        "memory",
+        "warning",
+        seen,
+        "Close other programs before segmenting large images.",
     )
 
 
 def examine_disk(out: Path) -> Finding:
     """Return how much space is left where results would go, and if it can be written."""
-    folder = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
+    folder = next(
+        path for path in (out.absolute(), *out.absolute().parents) if path.exists()
+    )
     subject = f"disk of '{folder}'"
     free = shutil.disk_usage(folder).free / GB
     if not _is_writable(folder):
         return Finding(
-            subject, "problem", "cannot be written to", "Choose another folder with --out."
+            subject,
+            "problem",
+            "cannot be written to",
+            "Choose another folder with --out.",
         )
     if free < MIN_FREE_GB:
         return Finding(
-            subject, "warning", f"{free:.1f} GB free", "Make room, or choose another disk."
+            subject,
+            "warning",
+            f"{free:.1f} GB free",
+            "Make room, or choose another disk.",
         )
     return Finding(subject, "ok", f"{free:.0f} GB free")
 
@@ -219,6 +234,9 @@ def examine_image(file: Path) -> Finding:
     low, high = PLAUSIBLE_PIXEL_UM
     if not low <= size.x_um <= high:
         return Finding(
-            subject, "warning", f"{seen}, unlikely", "Check the unit in the acquisition."
+            subject,
+            "warning",
+            f"{seen}, unlikely",
+            "Check the unit in the acquisition.",
         )
     return Finding(subject, "ok", seen)

@@ -20,7 +20,8 @@ DEFAULT_OUTPUT = Path("cellseg-app")
 def open_window(
     *,
     sample: Annotated[
-        bool, typer.Option("--sample/--no-sample", help="Begin with a segmented sample.")
+        bool,
+        typer.Option("--sample/--no-sample", help="Begin with a segmented sample."),
     ] = True,
     output: Annotated[
         Path | None,

@@ -24,10 +24,13 @@ class BatchOptions:
     )
     pixel_size_um: float | None = option(
         None,
-        Range(1e-6, 1e6, help="Edge of a pixel where the file does not say.", unit="µm"),
+        Range(
+            1e-6, 1e6, help="Edge of a pixel where the file does not say.", unit="µm"
+        ),
     )
     skip_existing: bool = option(
-        False, Range(help="Go on with a run that was stopped: finished images are left.")
+        False,
+        Range(help="Go on with a run that was stopped: finished images are left."),
     )
     overwrite: bool = option(False, Range(help="Replace results that are there."))
 

@@ -55,7 +55,9 @@ def virtual_display() -> Iterator[str]:
     before = os.environ.get("DISPLAY")
     try:
         if not number:
-            raise CellsegError("Xvfb did not start. Run it by hand to see why: Xvfb :99")
+            raise CellsegError(
+                "Xvfb did not start. Run it by hand to see why: Xvfb :99"
+            )
         os.environ["DISPLAY"] = f":{number}"
         yield f":{number}"
     finally:

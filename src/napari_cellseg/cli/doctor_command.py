@@ -13,7 +13,9 @@ MARKS = {"ok": "ok     ", "warning": "warning", "problem": "PROBLEM"}
 def doctor(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(help="Images to look at: do they open, is the pixel size known?"),
+        typer.Argument(
+            help="Images to look at: do they open, is the pixel size known?"
+        ),
     ] = None,
     *,
     out: Annotated[

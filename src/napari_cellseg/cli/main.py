@@ -9,8 +9,12 @@ from typing import Annotated
 import typer
 
 from napari_cellseg import __version__
-from napari_cellseg.cli import app_command, doctor_command, measure_command
-from napari_cellseg.cli import segment_command
+from napari_cellseg.cli import (
+    app_command,
+    doctor_command,
+    measure_command,
+    segment_command,
+)
 from napari_cellseg.core.errors import CellsegError
 
 app = typer.Typer(
@@ -38,13 +42,16 @@ def root(
     *,
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Version."),
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Version."
+        ),
     ] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Show what happens, for a report.")
     ] = False,
 ) -> None:
     """Segment cells in microscopy images and measure them."""
+    del version  # its callback has done it
     logging.basicConfig(level=logging.DEBUG if verbose else logging.ERROR)
 
 

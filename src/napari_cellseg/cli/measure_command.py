@@ -16,13 +16,17 @@ def measure(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="CSV to write; beside the labels if not given."),
+        typer.Option(
+            "--out", "-o", help="CSV to write; beside the labels if not given."
+        ),
     ] = None,
     pixel_size: Annotated[
         float | None,
         typer.Option(min=1e-6, help="Edge of a pixel where no file says. [µm]"),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the CSV.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the CSV.")
+    ] = False,
 ) -> None:
     """Measure the cells of labels, for instance after they were corrected by hand."""
     from napari_cellseg.cli.measuring import measure_file

@@ -28,7 +28,9 @@ def plan_names(sources: Sequence[Path]) -> list[str]:
     """
     names = [stem_of(source) for source in sources]
     folders = [_folder_name(source) for source in sources]
-    names = _told_apart(names, [f"{f}_{n}" for f, n in zip(folders, names, strict=True)])
+    names = _told_apart(
+        names, [f"{f}_{n}" for f, n in zip(folders, names, strict=True)]
+    )
     endings = [source.name.removeprefix(stem_of(source)) for source in sources]
     plain = [ending.strip(".").replace(".", "_") for ending in endings]
     names = _told_apart(names, [f"{n}_{e}" for n, e in zip(names, plain, strict=True)])

@@ -64,7 +64,9 @@ class ImageResults:
 
     def existing_files(self) -> list[Path]:
         """Return the files that would be replaced."""
-        return [path for path in (self.labels, self.cells, self.record) if path.exists()]
+        return [
+            path for path in (self.labels, self.cells, self.record) if path.exists()
+        ]
 
     def check_free(self) -> None:
         """Raise `SaveError` if a file is there that no earlier run is known to have left.
@@ -98,7 +100,10 @@ class ImageResults:
         """
         write_cells_csv(self.cells, table, provenance_of(image, result))
         write_labels(
-            self.labels, result.labels, axes=image.labels_axes, pixel_size=image.pixel_size
+            self.labels,
+            result.labels,
+            axes=image.labels_axes,
+            pixel_size=image.pixel_size,
         )
         size = image.pixel_size
         return {
@@ -137,7 +142,9 @@ class ImageResults:
         return {"file": str(self.source), "name": self.name, "status": status}
 
 
-def _differences(record: dict[str, Any], spec: ModelSpec, options: SegmentOptions) -> str:
+def _differences(
+    record: dict[str, Any], spec: ModelSpec, options: SegmentOptions
+) -> str:
     """Return how an earlier run differs from this one, in words, or ``""``."""
     if record.get("model", {}).get("digest") != spec.weights_sha256:
         return f"the model {record.get('model', {}).get('name', 'of another kind')}"

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from napari_cellseg.cli.flags import takes_options
 from napari_cellseg.cli.batch_options import BatchOptions
+from napari_cellseg.cli.flags import takes_options
 from napari_cellseg.core.options import SegmentOptions
 
 #: Exit code of a program that was stopped by Ctrl-C.

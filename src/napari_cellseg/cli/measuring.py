@@ -1,0 +1,80 @@
+"""Labels of a file to a table beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from napari_cellseg.cli.names import LABELS_SUFFIX, stem_of
+from napari_cellseg.core.errors import LabelsError, SaveError
+from napari_cellseg.core.measure import MeasurementTable, measure_cells
+from napari_cellseg.core.types import CellImage, Labels, PixelSize
+from napari_cellseg.io.images import read_image, read_labels
+from napari_cellseg.io.writers import write_cells_csv
+
+
+def measure_file(
+    labels_path: Path,
+    *,
+    image: Path | None = None,
+    out: Path | None = None,
+    pixel_size_um: float | None = None,
+    overwrite: bool = False,
+) -> tuple[MeasurementTable, Path]:
+    """Measure the cells of a labels file and write the table.
+
+    Parameters
+    ----------
+    labels_path : Path
+        Labels of any integer type.
+    image : Path or None
+        Image of the same size that intensities are taken from.
+    out : Path or None
+        The CSV; None means ``NAME_cells.csv`` beside the labels.
+    pixel_size_um : float or None
+        Used where neither file has a pixel size.
+
+    Returns
+    -------
+    MeasurementTable, Path
+        The table and where it was written.
+
+    Raises
+    ------
+    ImageReadError, LabelsError, SaveError
+        If a file cannot be read, is no labels, has another size, or the CSV is there
+        already and `overwrite` is False.
+    """
+    path = out or labels_path.with_name(f"{_name_of(labels_path)}_cells.csv")
+    if path.exists() and not overwrite:
+        raise SaveError(
+            f"'{path}' is there already. Use --overwrite to replace it, or --out."
+        )
+    labels, pixel_size = read_labels(labels_path)
+    measured = _image_for(labels, image)
+    if pixel_size is None and measured is not None:
+        pixel_size = measured.pixel_size
+    if pixel_size is None and pixel_size_um is not None:
+        pixel_size = PixelSize(pixel_size_um, pixel_size_um)
+    table = measure_cells(measured, labels, pixel_size=pixel_size)
+    write_cells_csv(path, table, {"labels": str(labels_path.absolute())})
+    return table, path
+
+
+def _name_of(labels_path: Path) -> str:
+    """Return what the labels belong to: ``A01_labels.tif`` belongs to ``A01``."""
+    if labels_path.name.endswith(LABELS_SUFFIX):
+        return labels_path.name.removesuffix(LABELS_SUFFIX)
+    return stem_of(labels_path)
+
+
+def _image_for(labels: Labels, path: Path | None) -> CellImage | None:
+    """Return the image; raise `LabelsError` if the labels have another size."""
+    if path is None:
+        return None
+    image = read_image(path)
+    if image.labels_shape != labels.shape:
+        raise LabelsError(
+            f"The labels have the shape {labels.shape}, but '{path}' needs "
+            f"{image.labels_shape}. Give the image that they were made from."
+        )
+    return image

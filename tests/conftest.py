@@ -1,0 +1,29 @@
+"""What every test finds."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+# napari's own test fixtures reset the settings file that they find; a person's must not
+# be the one. Set before anything imports napari.
+os.environ["NAPARI_CONFIG"] = str(
+    Path(tempfile.mkdtemp(prefix="cellseg-tests-")) / "settings.yaml"
+)
+os.environ.setdefault("NAPARI_STRICT_QT", "1")
+os.environ.setdefault("QT_API", "pyqt6")
+
+SHARED_DATA = Path(__file__).parent.parent.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder of public microscopy sets beside the project."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(
+            "the public image sets are not beside this checkout (../shared/data)"
+        )
+    return SHARED_DATA
