@@ -1,0 +1,78 @@
+"""What one window works on, handed to each tab."""
+
+from __future__ import annotations
+
+from psygnal import Signal
+
+from napari_cellseg.core.types import CellImage, PixelSize, SegmentationResult
+
+
+class Session:
+    """The image of one window, and what is known of it.
+
+    Attributes
+    ----------
+    image : CellImage or None
+        None until one is chosen whose axes are known.
+    problem : str
+        Why the chosen layer is no image to work on, or "".
+    result : SegmentationResult or None
+        The last run on this image, with its maps.
+    """
+
+    image_changed = Signal()
+
+    def __init__(self) -> None:
+        self.image: CellImage | None = None
+        self.problem = ""
+        self.result: SegmentationResult | None = None
+
+    def show_image(self, image: CellImage | None) -> None:
+        """Work on another image, or on none; the last result is forgotten."""
+        self.image = image
+        self.problem = ""
+        self.result = None
+        self.image_changed.emit()
+
+    def refuse_image(self, problem: str) -> None:
+        """Work on no image, and say why."""
+        self.image = None
+        self.problem = problem
+        self.result = None
+        self.image_changed.emit()
+
+    def set_pixel_size(self, pixel_size: PixelSize | None) -> None:
+        """Set the pixel size of the image by hand."""
+        if self.image is not None:
+            self.image = self.image.with_pixel_size(pixel_size)
+            self.image_changed.emit()
+
+    @property
+    def pixel_size(self) -> PixelSize | None:
+        """Pixel size of the image, None if unknown."""
+        return None if self.image is None else self.image.pixel_size
+
+
+def describe_image(image: CellImage) -> str:
+    """Return the line of facts, such as ``"2048 × 2048 · 2 channels · 0.325 µm/px"``."""
+    height, width = image.labels_shape[-2:]
+    parts = [f"{width} × {height}"]
+    sizes = dict(zip(image.axes, image.shape, strict=True))
+    if sizes.get("T", 1) > 1:
+        parts.append(f"{sizes['T']} times")
+    if sizes.get("Z", 1) > 1:
+        parts.append(f"{sizes['Z']} planes")
+    if image.is_rgb:
+        parts.append("colour")
+    elif image.n_channels > 1:
+        parts.append(f"{image.n_channels} channels")
+    return " · ".join(parts)
+
+
+def describe_pixel_size(pixel_size: PixelSize | None) -> str:
+    """Return ``"0.325 µm/px"``, ``"0.3 × 0.5 µm/px"`` (y × x), or "" if unknown."""
+    if pixel_size is None:
+        return ""
+    y_um, x_um = pixel_size.y_um, pixel_size.x_um
+    size = f"{x_um:.4g}" if abs(y_um - x_um) < 1e-6 * x_um else f"{y_um:.4g} × {x_um:.4g}"
+    return f"{size} µm/px"

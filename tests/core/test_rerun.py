@@ -1,0 +1,110 @@
+"""Running again over work by hand."""
+
+import numpy as np
+import pytest
+
+from napari_cellseg.core.edits import Edit
+from napari_cellseg.core.errors import LabelsError
+from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.rerun import (
+    Footprint,
+    Region,
+    deleted_footprints,
+    merge_run,
+)
+from napari_cellseg.core.types import SegmentationResult
+
+
+def labels_with(shape, *squares):
+    """Return labels with squares (id, top, left, size) on the first plane."""
+    labels = np.zeros(shape, np.int32)
+    plane = labels[(0,) * (len(shape) - 2)]
+    for cell, top, left, size in squares:
+        plane[top : top + size, left : left + size] = cell
+    return labels
+
+
+def result_of(labels):
+    n = int(labels.max())
+    return SegmentationResult(
+        labels, np.linspace(0.5, 1, n, dtype=np.float32), "m", "d", SegmentOptions()
+    )
+
+
+def test_a_run_over_nothing_keeps_the_ids_of_the_run():
+    fresh = labels_with((20, 20), (1, 0, 0, 4), (2, 10, 10, 4))
+    merged = merge_run(None, result_of(fresh), shape=(20, 20))
+    np.testing.assert_array_equal(merged.labels, fresh)
+    assert merged.confidence == {1: 0.5, 2: 1.0}
+    assert merged.n_kept == 0
+
+
+def test_cells_that_are_not_kept_give_way():
+    current = labels_with((20, 20), (7, 0, 0, 4))
+    fresh = labels_with((20, 20), (1, 10, 10, 4))
+    merged = merge_run(current, result_of(fresh), shape=(20, 20))
+    np.testing.assert_array_equal(merged.labels, fresh)
+
+
+@pytest.mark.parametrize("shape", [(20, 20), (1, 20, 20), (2, 1, 20, 20)])
+def test_kept_cells_are_bit_identical_and_ids_stay_unique(shape):
+    current = labels_with(shape, (2, 0, 0, 4), (9, 10, 10, 3))
+    fresh = labels_with(shape, (1, 2, 2, 9), (2, 15, 15, 4))
+    merged = merge_run(current, result_of(fresh), shape=shape, keep=[2])
+    np.testing.assert_array_equal(merged.labels == 2, current == 2)
+    assert set(np.unique(merged.labels)) == {0, 1, 2, 3}
+    assert np.sum(merged.labels == 1) == 81 - 4  # what the kept cell leaves free
+    assert merged.n_kept == 1
+
+
+def test_a_new_cell_that_is_mostly_a_kept_cell_is_left_out():
+    current = labels_with((20, 20), (5, 0, 0, 6))
+    fresh = labels_with((20, 20), (1, 1, 1, 6))
+    merged = merge_run(current, result_of(fresh), shape=(20, 20), keep=[5])
+    assert set(np.unique(merged.labels)) == {0, 5}
+    assert merged.confidence == {}
+
+
+def test_a_deleted_cell_stays_away():
+    fresh = labels_with((20, 20), (1, 0, 0, 6), (2, 10, 10, 6))
+    footprint = Footprint((1, 1), np.ones((5, 5), bool))
+    merged = merge_run(None, result_of(fresh), shape=(20, 20), deleted=[footprint])
+    assert set(np.unique(merged.labels)) == {0, 2}
+
+
+def test_a_region_leaves_the_rest_untouched():
+    current = labels_with((20, 20), (1, 0, 0, 4), (2, 12, 12, 4), (3, 8, 9, 3))
+    fresh = labels_with((10, 10), (1, 4, 4, 5))
+    region = Region((10, 10, 20, 20))
+    merged = merge_run(current, result_of(fresh), shape=(20, 20), region=region)
+    np.testing.assert_array_equal(merged.labels == 1, current == 1)
+    np.testing.assert_array_equal(merged.labels == 3, current == 3)
+    assert np.sum(merged.labels == 2) == 25
+    assert merged.labels[14, 14] == 2
+
+
+def test_a_polygon_keeps_cells_that_are_mostly_inside():
+    fresh = labels_with((10, 10), (1, 1, 1, 3), (2, 6, 6, 3))
+    outline = np.array([[0, 0], [0, 9.9], [9.9, 0]])
+    region = Region((0, 0, 10, 10), plane=(1,), outline_yx=outline)
+    merged = merge_run(None, result_of(fresh), shape=(3, 10, 10), region=region)
+    assert set(np.unique(merged.labels)) == {0, 1}
+    assert merged.labels[1, 1, 1] == 1
+    assert not merged.labels[0].any()
+
+
+def test_labels_of_another_shape_are_refused():
+    with pytest.raises(LabelsError, match=r"\(20, 20\)"):
+        merge_run(np.zeros((20, 20), np.int32), result_of(np.zeros((9, 9), np.int32)),
+                  shape=(9, 9))
+
+
+def test_a_deletion_has_a_footprint_and_a_merge_has_none():
+    before = labels_with((6, 6), (1, 0, 0, 3), (2, 3, 3, 3))
+    deleted = np.where(before == 1, 0, before)
+    merged = np.where(before == 1, 2, before)
+    sources = {1: "model"}
+    found = deleted_footprints(Edit("delete", (4, 4), before, deleted, sources, {}))
+    assert [f.start for f in found] == [(4, 4)]
+    assert found[0].mask.sum() == 9
+    assert deleted_footprints(Edit("merge", (4, 4), before, merged, sources, {})) == []

@@ -1,0 +1,136 @@
+"""Stand-ins for engines and runners."""
+
+import numpy as np
+from scipy import ndimage
+
+from napari_cellseg.core.jobs import Progress
+from napari_cellseg.core.model_spec import ModelSpec
+from napari_cellseg.core.types import PlaneMaps, SegmentationResult
+
+FAKE_SPEC = ModelSpec(
+    name="fake",
+    title="Fake cells",
+    description="Everything brighter than the middle is a cell.",
+    architecture="none",
+    widths=(1,),
+    diameter_px=10.0,
+    weights_sha256="f" * 64,
+    training_data="nothing",
+    licence="BSD-3-Clause",
+)
+
+
+def cells_above(plane, share=0.5):
+    """Return labels of what is brighter than a share of the range."""
+    values = np.nan_to_num(np.asarray(plane, np.float32))
+    low, high = float(values.min()), float(values.max())
+    bright = values > low + share * (high - low)
+    return ndimage.label(bright & (high > low))[0].astype(np.int32)
+
+
+class FakeSegmenter:
+    """Labels what is bright, one plane a step."""
+
+    spec = FAKE_SPEC
+    device = "CPU"
+
+    def __init__(self):
+        self.n_runs = 0
+        self.is_closed = False
+        self.n_unfinished = 0
+
+    def segment(self, image, options):
+        self.n_runs += 1
+        self.n_unfinished += 1
+        share = options.foreground_threshold or 0.5
+        try:
+            planes = []
+            for step, index in enumerate(image.plane_indices()):
+                yield Progress(step, image.n_planes, f"plane {step + 1}")
+                planes.append(cells_above(image.plane(index)[options.channel or 0], share))
+            labels = np.zeros(image.labels_shape, np.int32)
+            n_cells = 0
+            for index, plane in zip(image.plane_indices(), planes, strict=True):
+                labels[index] = np.where(plane > 0, plane + n_cells, 0)
+                n_cells += int(plane.max(initial=0))
+        finally:
+            self.n_unfinished -= 1
+        maps = tuple(PlaneMaps(np.zeros((5, 1, 1), np.uint8), p.shape) for p in planes)
+        return SegmentationResult(
+            labels, np.full(n_cells, 0.9, np.float32), "fake", "f" * 64, options,
+            device="CPU", seconds=0.5, maps=maps,
+        )
+
+    def close(self):
+        self.is_closed = True
+
+
+class FakeEngine:
+    """One model, one segmenter; re-decoding moves one corner pixel."""
+
+    def __init__(self, segmenter=None):
+        self.segmenter = segmenter or FakeSegmenter()
+        self.decoded = []
+
+    def list_models(self):
+        return [FAKE_SPEC]
+
+    def open_segmenter(self, model):
+        return self.segmenter
+
+    def decode(self, result, options):
+        self.decoded.append(options)
+        labels = result.labels.copy()
+        labels[labels == labels.max(initial=0)] = 0
+        return SegmentationResult(
+            labels, result.confidence, result.model_name, result.model_digest, options,
+            device=result.device, maps=result.maps,
+        )
+
+
+class NowStarter:
+    """Runs each job at once, or when told so."""
+
+    def __init__(self, *, is_held=False):
+        self.is_held = is_held
+        self.held = []
+
+    def __call__(self, job, listener):
+        run = NowJob(job, listener)
+        if self.is_held:
+            self.held.append(run)
+        else:
+            run.finish()
+        return run
+
+    def release(self):
+        held, self.held = self.held, []
+        for run in held:
+            run.finish()
+
+
+class NowJob:
+    """A job that runs when `finish` is called."""
+
+    def __init__(self, job, listener):
+        self.job = job
+        self.listener = listener
+        self.is_cancelled = False
+
+    def cancel(self):
+        self.is_cancelled = True
+
+    def finish(self):
+        from napari_cellseg.controllers.task import failure_from
+
+        while not self.is_cancelled:
+            try:
+                self.listener.on_job_progress(next(self.job))
+            except StopIteration as stop:
+                self.listener.on_job_result(stop.value)
+                return
+            except Exception as error:
+                self.listener.on_job_failed(failure_from(error, repr(error)))
+                return
+        self.job.close()
+        self.listener.on_job_cancelled()
