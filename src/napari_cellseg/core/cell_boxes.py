@@ -1,0 +1,145 @@
+"""Where cells lie: boxes, pixel counts and planes, in one pass over the labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cellseg.core.errors import EditError
+from napari_cellseg.core.types import Labels
+
+Box: TypeAlias = tuple[slice, ...]
+
+
+def cell_boxes(labels: Labels, ids: Iterable[int]) -> dict[int, tuple[Box, int]]:
+    """Return the box and the number of pixels of cells, in rising order of their ids.
+
+    Parameters
+    ----------
+    labels : int32 array
+        2-D to 4-D.
+    ids : iterable of int
+        Which cells; those that are not in the labels are left out of the answer.
+    """
+    wanted = np.array(sorted(set(ids)), np.int64)
+    if wanted.size == 0 or labels.size == 0:
+        return {}
+    lead = 4 - labels.ndim
+    stack = labels.reshape((1,) * lead + labels.shape)
+    counts, lows, highs = _find_boxes(stack, wanted)
+    found = {}
+    for index, cell in enumerate(wanted.tolist()):
+        if counts[index]:
+            corners = zip(lows[index, lead:], highs[index, lead:], strict=True)
+            box = tuple(slice(int(low), int(high) + 1) for low, high in corners)
+            found[cell] = (box, int(counts[index]))
+    return found
+
+
+def union_of(boxes: Iterable[Box]) -> Box:
+    """Return the smallest box around boxes; there must be one at least."""
+    return tuple(
+        slice(min(part.start for part in parts), max(part.stop for part in parts))
+        for parts in zip(*boxes, strict=True)
+    )
+
+
+def grown(box: Box, margin_px: int, shape: tuple[int, ...]) -> Box:
+    """Return a box with a margin in y and x, cut at the edge of the labels."""
+    lead, plane = box[:-2], zip(box[-2:], shape[-2:], strict=True)
+    return lead + tuple(
+        slice(max(part.start - margin_px, 0), min(part.stop + margin_px, size))
+        for part, size in plane
+    )
+
+
+def shifted(box: Box, start: tuple[int, ...]) -> Box:
+    """Return a box as seen from a crop that begins at `start`."""
+    return tuple(
+        slice(part.start - low, part.stop - low)
+        for part, low in zip(box, start, strict=True)
+    )
+
+
+def start_of(box: Box) -> tuple[int, ...]:
+    """Return the corner of a box with the lowest coordinates."""
+    return tuple(part.start for part in box)
+
+
+def plane_box(labels: NDArray[Any], plane: tuple[int, ...] | None) -> Box:
+    """Return the box of one (Y, X) plane, or of all labels if `plane` is None.
+
+    Raises
+    ------
+    EditError
+        If there is no such plane.
+    """
+    if plane is None:
+        return tuple(slice(0, size) for size in labels.shape)
+    lead = labels.shape[:-2]
+    inside = len(plane) == len(lead) and all(
+        0 <= index < size for index, size in zip(plane, lead, strict=True)
+    )
+    if not inside:
+        raise EditError(
+            f"Plane {tuple(plane)} was asked for, but the labels have the shape "
+            f"{labels.shape}. Choose one number for each axis before y and x."
+        )
+    rest = tuple(slice(0, size) for size in labels.shape[-2:])
+    return tuple(slice(int(index), int(index) + 1) for index in plane) + rest
+
+
+def boxes_on(
+    labels: Labels, ids: Iterable[int], plane: tuple[int, ...] | None
+) -> dict[int, tuple[Box, int]]:
+    """Return boxes (as seen from `labels`) and pixel counts, on one plane or all.
+
+    Raises
+    ------
+    EditError
+        If none of the cells is there, or no such plane.
+    """
+    wanted = sorted({int(cell) for cell in ids if cell > 0})
+    part = plane_box(labels, plane)
+    found = cell_boxes(labels[part], wanted)
+    if not found:
+        named = ", ".join(str(cell) for cell in wanted[:5]) or "none"
+        raise EditError(
+            f"The cells asked for ({named}) are not here. Pick a cell first."
+        )
+    back = tuple(-low for low in start_of(part))
+    return {cell: (shifted(box, back), count) for cell, (box, count) in found.items()}
+
+
+@numba.njit(cache=True, nogil=True)
+def _find_boxes(stack, wanted):  # type: ignore[no-untyped-def]
+    """Return counts (n,), lowest and highest coordinates (n, 4) of rising ids."""
+    n = wanted.size
+    counts = np.zeros(n, np.int64)
+    lows = np.full((n, 4), 2**62, np.int64)
+    highs = np.full((n, 4), -1, np.int64)
+    last_id = 0
+    last_place = -1
+    for t in range(stack.shape[0]):
+        for z in range(stack.shape[1]):
+            for y in range(stack.shape[2]):
+                for x in range(stack.shape[3]):
+                    cell = stack[t, z, y, x]
+                    if cell == 0:
+                        continue
+                    if cell != last_id:
+                        last_id = cell
+                        last_place = np.searchsorted(wanted, cell)
+                        if last_place == n or wanted[last_place] != cell:
+                            last_place = -1
+                    if last_place < 0:
+                        continue
+                    counts[last_place] += 1
+                    for axis, value in enumerate((t, z, y, x)):
+                        lows[last_place, axis] = min(lows[last_place, axis], value)
+                        highs[last_place, axis] = max(highs[last_place, axis], value)
+    return counts, lows, highs

@@ -1,0 +1,345 @@
+"""A correction as a value: what a box of the labels was and what it becomes.
+
+An `Edit` can be applied, inverted, stored and measured. Undo, redo and the live table
+all live on it.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cellseg.core.errors import EditError, LabelsError
+from napari_cellseg.core.history import History
+from napari_cellseg.core.types import LABELS_DTYPE, Labels
+
+__all__ = [
+    "Author",
+    "Edit",
+    "History",
+    "Source",
+    "apply_edit",
+    "box_of",
+    "edit_from_change",
+    "edit_of_stroke",
+    "edit_on_labels",
+    "is_empty",
+    "updated_sources",
+]
+
+Source: TypeAlias = Literal["model", "edited", "hand"]
+Author: TypeAlias = Literal["hand", "model"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Edit:
+    """An invertible change of labels on a box.
+
+    Attributes
+    ----------
+    name : str
+        What was done, in the user's words, such as ``"delete cell"``.
+    start : tuple of int
+        Corner of the box in the labels; one number an axis of the labels.
+    before, after : int32 array
+        The labels in the box, both of one shape, with the axes of the labels.
+    sources_before, sources_after : mapping of int to Source
+        Only the ids whose source or existence changed; an id that is absent from one of
+        them is no cell on that side.
+    author : "hand" or "model"
+        Who made the change.
+    made_at : float
+        Seconds since 1970 (UTC).
+    """
+
+    name: str
+    start: tuple[int, ...]
+    before: Labels
+    after: Labels
+    sources_before: Mapping[int, Source] = field(default_factory=dict)
+    sources_after: Mapping[int, Source] = field(default_factory=dict)
+    author: Author = "hand"
+    made_at: float = field(default_factory=time.time)
+
+    def __post_init__(self) -> None:
+        before, after = self.before, self.after
+        if before.shape != after.shape or before.ndim != len(self.start):
+            raise LabelsError(
+                f"An edit of '{self.name}' has boxes of shape {before.shape} and "
+                f"{after.shape} at {self.start}; one shape with as many axes is needed."
+            )
+        if before.dtype != LABELS_DTYPE or after.dtype != LABELS_DTYPE:
+            raise LabelsError(
+                f"An edit holds int32; {before.dtype} and {after.dtype} were given."
+            )
+
+    @property
+    def box(self) -> tuple[slice, ...]:
+        """The part of the labels that the edit covers."""
+        return _box_at(self.start, self.before.shape)
+
+    @property
+    def changed_ids(self) -> tuple[int, ...]:
+        """The ids that win or lose pixels, in rising order; without 0."""
+        changed = self.before != self.after
+        ids = np.union1d(self.before[changed], self.after[changed])
+        return tuple(int(cell) for cell in ids if cell != 0)
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes that the two arrays take."""
+        return int(self.before.nbytes + self.after.nbytes)
+
+    def inverted(self) -> Edit:
+        """Return the edit that takes this one back."""
+        return replace(
+            self,
+            before=self.after,
+            after=self.before,
+            sources_before=self.sources_after,
+            sources_after=self.sources_before,
+        )
+
+
+def apply_edit(labels: Labels, edit: Edit) -> None:
+    """Write an edit into labels, in place; only the pixels that it changes are written.
+
+    Parameters
+    ----------
+    labels : int32 array
+        2-D to 4-D; the array that the edit was made for.
+    edit : Edit
+        What to write.
+
+    Raises
+    ------
+    EditError
+        If the box does not lie in the labels.
+    """
+    ends = [part.stop for part in edit.box]
+    fits = len(edit.start) == labels.ndim and all(
+        low >= 0 and end <= size
+        for low, end, size in zip(edit.start, ends, labels.shape, strict=True)
+    )
+    if not fits:
+        raise EditError(
+            f"'{edit.name}' covers {edit.start} to {tuple(ends)}, but the labels have "
+            f"the shape {labels.shape}. It was made for other labels; choose those."
+        )
+    np.copyto(labels[edit.box], edit.after, where=edit.before != edit.after)
+
+
+def updated_sources(sources: Mapping[int, Source], edit: Edit) -> dict[int, Source]:
+    """Return the sources of all cells after an edit."""
+    gone = edit.sources_before.keys() - edit.sources_after.keys()
+    kept = {cell: source for cell, source in sources.items() if cell not in gone}
+    return {**kept, **edit.sources_after}
+
+
+def is_empty(edit: Edit) -> bool:
+    """Return True if an edit changes nothing."""
+    return math.prod(edit.before.shape) == 0
+
+
+def edit_from_change(
+    before: NDArray[Any],
+    after: NDArray[Any],
+    start: tuple[int, ...],
+    name: str,
+    sources: Mapping[int, Source],
+    author: Author = "hand",
+) -> Edit:
+    """Return the edit that turns one crop of the labels into another.
+
+    The box is trimmed to the pixels that differ; crops that are equal give an edit that
+    `is_empty`. Sources follow: an id that was nowhere becomes ``"hand"``; a ``"model"``
+    cell whose pixels change and that survives becomes ``"edited"``; an id that is gone
+    has no source any more. With ``author="model"`` every cell that changes becomes
+    ``"model"``.
+
+    Parameters
+    ----------
+    before, after : int array
+        The crop before and after, both of one shape; they are copied. They hold every
+        pixel of the cells that change: an id that vanishes from the crop is gone. Where
+        that is not so (a brush stroke), use `edit_of_stroke`.
+    start : tuple of int
+        Corner of the crop in the labels.
+    name : str
+        What was done.
+    sources : mapping of int to Source
+        The sources of **all** cells of the labels before the change. A cell in `before`
+        that it does not know counts as ``"model"``.
+    author : "hand" or "model"
+        Who did it.
+
+    Raises
+    ------
+    LabelsError
+        If the shapes differ.
+    """
+    edit = _trimmed(before, after, start, name)
+    return _with_sources(replace(edit, author=author), after, sources, None)
+
+
+def edit_on_labels(
+    labels: Labels,
+    after: NDArray[Any],
+    start: tuple[int, ...],
+    name: str,
+    sources: Mapping[int, Source],
+    author: Author = "hand",
+) -> Edit:
+    """Return the edit that would write the crop `after` into labels at `start`.
+
+    As `edit_from_change`, but the crop may hold a part of a cell only: an id that
+    vanishes from it is looked for in the rest of the labels, which are not changed.
+
+    Parameters
+    ----------
+    labels : int32 array
+        All labels, before the change.
+    after : int array
+        What the crop at `start` is to become.
+    start, name, sources, author
+        As in `edit_from_change`.
+
+    Raises
+    ------
+    LabelsError
+        If the crop does not lie in the labels.
+    """
+    box = _box_at(start, after.shape)
+    edit = replace(_trimmed(labels[box], after, start, name), author=author)
+    return _with_sources(edit, after, sources, (labels, box))
+
+
+def edit_of_stroke(
+    labels: Labels,
+    before: NDArray[Any],
+    start: tuple[int, ...],
+    name: str,
+    sources: Mapping[int, Source],
+    author: Author = "hand",
+) -> Edit:
+    """Return the edit for a change that has been painted into labels already.
+
+    As `edit_from_change`, but the crop may hold a part of a cell only: an id that
+    vanishes from it is looked for in the rest of the labels.
+
+    Parameters
+    ----------
+    labels : int32 array
+        All labels, after the change.
+    before : int array
+        What the crop at `start` held before the change.
+    start : tuple of int
+        Corner of the crop in the labels.
+    name, sources, author
+        As in `edit_from_change`.
+
+    Raises
+    ------
+    LabelsError
+        If the crop does not lie in the labels.
+    """
+    box = _box_at(start, before.shape)
+    edit = replace(_trimmed(before, labels[box], start, name), author=author)
+    return _with_sources(edit, labels[box], sources, (labels, box))
+
+
+def _box_at(start: tuple[int, ...], shape: tuple[int, ...]) -> tuple[slice, ...]:
+    """Return the box of a shape at a corner."""
+    return tuple(slice(low, low + size) for low, size in zip(start, shape, strict=True))
+
+
+def _trimmed(
+    before: NDArray[Any], after: NDArray[Any], start: tuple[int, ...], name: str
+) -> Edit:
+    """Return an edit without sources, on the smallest box that holds the change."""
+    if before.shape != after.shape or before.ndim != len(start):
+        raise LabelsError(
+            f"'{name}' compares labels of shape {before.shape} with {after.shape} at "
+            f"{start}; one shape with as many axes is needed."
+        )
+    part = box_of(before != after)
+    return Edit(
+        name=name,
+        start=tuple(low + cut.start for low, cut in zip(start, part, strict=True)),
+        before=before[part].astype(LABELS_DTYPE),
+        after=after[part].astype(LABELS_DTYPE),
+    )
+
+
+def _with_sources(
+    edit: Edit,
+    after: NDArray[Any],
+    sources: Mapping[int, Source],
+    whole: tuple[Labels, tuple[slice, ...]] | None,
+) -> Edit:
+    """Return the edit with the sources of the ids that change; `after` is the crop."""
+    lost_pixels = set(np.unique(edit.before).tolist())
+    changed = edit.changed_ids
+    alive = set(changed) & set(np.unique(after).tolist())
+    vanished = set(changed) - alive
+    if whole is not None and vanished:
+        alive |= _ids_outside(*whole, vanished)
+    old: dict[int, Source] = {}
+    new: dict[int, Source] = {}
+    for cell in changed:
+        was = sources.get(cell, "model" if cell in lost_pixels else None)
+        becomes = _source_after(was, edit.author) if cell in alive else None
+        if was == becomes:
+            continue
+        if was is not None:
+            old[cell] = was
+        if becomes is not None:
+            new[cell] = becomes
+    return replace(edit, sources_before=old, sources_after=new)
+
+
+def _ids_outside(labels: Labels, box: tuple[slice, ...], ids: set[int]) -> set[int]:
+    """Return those of `ids` that have pixels outside `box`."""
+    wanted = np.array(sorted(ids), LABELS_DTYPE)
+    found: set[int] = set()
+    for slab in _slabs_around(box):
+        part = labels[slab]
+        found |= set(part[np.isin(part, wanted)].tolist())
+    return found
+
+
+def _source_after(was: Source | None, author: Author) -> Source:
+    """Return the source of a cell that has changed and is still there."""
+    if author == "model":
+        return "model"
+    if was is None:
+        return "hand"
+    return "edited" if was == "model" else was
+
+
+def box_of(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
+    """Return the smallest box around the true pixels; empty if there are none."""
+    part = []
+    for axis in range(mask.ndim):
+        others = tuple(other for other in range(mask.ndim) if other != axis)
+        hits = np.flatnonzero(mask.any(axis=others))
+        part.append(
+            slice(int(hits[0]), int(hits[-1]) + 1) if hits.size else slice(0, 0)
+        )
+    return tuple(part)
+
+
+def _slabs_around(box: tuple[slice, ...]) -> list[tuple[slice, ...]]:
+    """Return boxes that together cover everything outside `box`, without overlap."""
+    slabs = []
+    for axis, part in enumerate(box):
+        rest = (slice(None),) * (len(box) - axis - 1)
+        slabs.append((*box[:axis], slice(0, part.start), *rest))
+        slabs.append((*box[:axis], slice(part.stop, None), *rest))
+    return slabs

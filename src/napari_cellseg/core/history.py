@@ -1,0 +1,75 @@
+"""What can be undone and redone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_cellseg.core.edits import Edit
+
+
+class History:
+    """What can be undone and redone.
+
+    It knows edits, not labels: `undo` and `redo` return the edit that is to be applied.
+
+    Parameters
+    ----------
+    max_bytes : int
+        Bytes of edits that are kept; beyond it the oldest are dropped, but never the
+        last one.
+    """
+
+    def __init__(self, max_bytes: int = 512 * 2**20) -> None:
+        self._max_bytes = max_bytes
+        self._done: list[Edit] = []
+        self._undone: list[Edit] = []
+
+    def push(self, edit: Edit) -> None:
+        """Remember an edit that was made; what was undone before is forgotten."""
+        self._undone.clear()
+        self._done.append(edit)
+        excess = sum(kept.n_bytes for kept in self._done) - self._max_bytes
+        while excess > 0 and len(self._done) > 1:
+            excess -= self._done.pop(0).n_bytes
+
+    def undo(self) -> Edit | None:
+        """Return the edit that takes the last one back, or None if there is none."""
+        if not self._done:
+            return None
+        edit = self._done.pop()
+        self._undone.append(edit)
+        return edit.inverted()
+
+    def redo(self) -> Edit | None:
+        """Return the edit that was undone last, or None if there is none."""
+        if not self._undone:
+            return None
+        edit = self._undone.pop()
+        self._done.append(edit)
+        return edit
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._done.clear()
+        self._undone.clear()
+
+    @property
+    def can_undo(self) -> bool:
+        """True if there is something to undo."""
+        return bool(self._done)
+
+    @property
+    def can_redo(self) -> bool:
+        """True if there is something to redo."""
+        return bool(self._undone)
+
+    @property
+    def undo_name(self) -> str:
+        """Name of what `undo` takes back, or ""."""
+        return self._done[-1].name if self._done else ""
+
+    @property
+    def redo_name(self) -> str:
+        """Name of what `redo` makes again, or ""."""
+        return self._undone[-1].name if self._undone else ""

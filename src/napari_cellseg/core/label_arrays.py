@@ -1,0 +1,132 @@
+"""Labels as arrays: what may be taken as labels, new ids, counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cellseg.core.edits import Source
+from napari_cellseg.core.errors import EditError, LabelsError
+from napari_cellseg.core.types import LABELS_DTYPE, Labels
+
+MAX_ID = int(np.iinfo(LABELS_DTYPE).max)
+# Above it, counting by sorting is cheaper in memory than a table of all numbers.
+MAX_TABLE = 1 << 24
+
+
+def check_labels(array: Any) -> Labels:
+    """Return labels as a new int32 array, or say why it is none.
+
+    Parameters
+    ----------
+    array : 2-D to 4-D array
+        bool, any integers, or floats that are whole numbers. Never changed.
+
+    Returns
+    -------
+    int32 array
+        A contiguous copy, so that it can be written to.
+
+    Raises
+    ------
+    LabelsError
+        If it has another number of axes or is empty, or holds anything but whole
+        numbers from 0 to 2147483647.
+    """
+    values = np.asarray(array)
+    if values.ndim not in (2, 3, 4) or values.size == 0:
+        raise LabelsError(
+            f"Labels have two to four axes; the shape {values.shape} was given. Choose "
+            "a labels layer or file that fits the image."
+        )
+    if values.dtype.kind not in "buif":
+        raise LabelsError(
+            f"Labels are whole numbers; values of type {values.dtype} were given. "
+            "Choose a labels layer or file."
+        )
+    if values.dtype.kind == "f":
+        _check_whole(values)
+    low, high = values.min(), values.max()
+    if low < 0 or high > MAX_ID:
+        raise LabelsError(
+            f"Labels run from 0 to {MAX_ID}; values from {low} to {high} were given. "
+            "Number the cells anew."
+        )
+    return np.array(values, LABELS_DTYPE, order="C", copy=True)
+
+
+def _check_whole(values: NDArray[Any]) -> None:
+    """Raise unless all floats are whole numbers."""
+    finite = np.isfinite(values)
+    if not finite.all():
+        raise LabelsError(
+            f"Labels are whole numbers; {int((~finite).sum())} values are NaN or "
+            "infinite. Choose a labels layer or file."
+        )
+    broken = values != np.floor(values)
+    if broken.any():
+        raise LabelsError(
+            f"Labels are whole numbers; {values[broken].flat[0]} was found. This looks "
+            "like an image: choose a labels layer or file."
+        )
+
+
+def next_id(labels: Labels) -> int:
+    """Return the id for a new cell: one more than the highest, 1 if there is none.
+
+    Raises
+    ------
+    EditError
+        If the highest id is the last that int32 can hold.
+    """
+    highest = int(labels.max()) if labels.size else 0
+    if highest >= MAX_ID:
+        raise EditError(
+            f"The highest cell id is {highest}, so there is none left for a new cell. "
+            "Number the cells anew first."
+        )
+    return highest + 1
+
+
+def count_pixels(labels: Labels) -> dict[int, int]:
+    """Return the number of pixels of every cell, in rising order of the ids."""
+    if labels.size and int(labels.max()) > MAX_TABLE:
+        ids, counts = np.unique(labels, return_counts=True)
+        found = dict(zip(ids.tolist(), counts.tolist(), strict=True))
+    else:
+        found = dict(enumerate(np.bincount(labels.ravel()).tolist()))
+    return {cell: count for cell, count in found.items() if cell > 0 and count > 0}
+
+
+def relabel_sequential(labels: Labels) -> tuple[Labels, Mapping[int, int]]:
+    """Return labels with ids from 1 to n in the old order, and where each id went.
+
+    Parameters
+    ----------
+    labels : int32 array
+        2-D to 4-D; not changed.
+
+    Returns
+    -------
+    labels : int32 array
+        A new array.
+    new_ids : mapping of int to int
+        New id of each old one.
+    """
+    old, inverse = np.unique(labels, return_inverse=True)
+    has_background = bool(old.size) and old[0] == 0
+    new = np.arange(old.size, dtype=LABELS_DTYPE) + (0 if has_background else 1)
+    mapping = dict(zip(old.tolist(), new.tolist(), strict=True))
+    mapping.pop(0, None)
+    return new[inverse].reshape(labels.shape), mapping
+
+
+def known_sources(
+    labels: Labels, sources: Mapping[int, Source] | None = None
+) -> dict[int, Source]:
+    """Return the source of every cell; one that is not known is "model"."""
+    known = sources or {}
+    return {cell: known.get(cell, "model") for cell in count_pixels(labels)}

@@ -1,0 +1,262 @@
+"""Corrections of labels, each a pure function that returns an `Edit`.
+
+All take int32 labels with two to four axes, (Y, X) last, and look at the boxes of the
+cells only. `plane` names one (Y, X) plane by a number for each axis before it, ``()``
+in 2-D; where it may be None, the cells are changed wherever they are. Nothing here
+changes its input: `core.edits.apply_edit` writes the edit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_cellseg.core.cell_boxes import (
+    boxes_on,
+    cell_boxes,
+    plane_box,
+    start_of,
+    union_of,
+)
+from napari_cellseg.core.edits import Edit, Source, edit_on_labels
+from napari_cellseg.core.errors import EditError
+from napari_cellseg.core.label_arrays import (
+    MAX_ID,
+    check_labels,
+    count_pixels,
+    known_sources,
+    next_id,
+    relabel_sequential,
+)
+from napari_cellseg.core.outlines import outline_pixels
+from napari_cellseg.core.reshape import fill_holes, smooth_cells
+from napari_cellseg.core.split import add_cell, split_cell
+from napari_cellseg.core.types import Labels
+
+__all__ = [
+    "MAX_ID",
+    "add_cell",
+    "check_labels",
+    "count_pixels",
+    "delete_cells",
+    "delete_in_region",
+    "fill_holes",
+    "known_sources",
+    "merge_cells",
+    "next_id",
+    "relabel_sequential",
+    "remove_small",
+    "smooth_cells",
+    "split_cell",
+]
+
+# Cells with at most so many background pixels between them may be merged: wide enough
+# for the seam that a watershed or a split leaves, too narrow to join two cells by
+# mistake.
+MAX_GAP_PX = 4
+# A cell is in a region if this share of its pixels is.
+REGION_SHARE = 0.5
+
+
+def delete_cells(
+    labels: Labels,
+    ids: Iterable[int],
+    sources: Mapping[int, Source],
+    *,
+    plane: tuple[int, ...] | None = None,
+    name: str = "",
+) -> Edit:
+    """Return the edit that deletes cells; ids that are not there do not matter.
+
+    Parameters
+    ----------
+    labels : int32 array
+        2-D to 4-D.
+    ids : iterable of int
+        Which cells.
+    sources : mapping of int to Source
+        The sources of all cells.
+    plane : tuple of int or None
+        Delete them on this plane only; None: everywhere.
+    name : str
+        Name of the edit; empty: "delete cell" or "delete N cells".
+
+    Raises
+    ------
+    EditError
+        If none of the cells is there.
+    """
+    found = boxes_on(labels, ids, plane)
+    box = union_of(part for part, _ in found.values())
+    after = labels[box].copy()
+    after[np.isin(after, list(found))] = 0
+    named = name or ("delete cell" if len(found) == 1 else f"delete {len(found)} cells")
+    return edit_on_labels(labels, after, start_of(box), named, sources)
+
+
+def delete_in_region(
+    labels: Labels,
+    region: NDArray[Any],
+    plane: tuple[int, ...],
+    sources: Mapping[int, Source],
+) -> Edit:
+    """Return the edit that deletes, on one plane, the cells that lie in a region.
+
+    A cell lies in it if at least half of its pixels on the plane do.
+
+    Parameters
+    ----------
+    labels : int32 array
+        2-D to 4-D.
+    region : (Y, X) bool or (n, 2) float array
+        A mask of the plane, or the corners (y, x) of a polygon in pixels.
+    plane : tuple of int
+        Which plane.
+    sources : mapping of int to Source
+        The sources of all cells.
+
+    Raises
+    ------
+    EditError
+        If no cell lies in the region, or it is no region of the plane.
+    """
+    view = labels[plane_box(labels, plane)].reshape(labels.shape[-2:])
+    inside = view[_region_pixels(region, view.shape)]
+    ids, counts = np.unique(inside[inside > 0], return_counts=True)
+    areas = cell_boxes(view, ids.tolist())
+    chosen = [
+        cell
+        for cell, count in zip(ids.tolist(), counts.tolist(), strict=True)
+        if count >= REGION_SHARE * areas[cell][1]
+    ]
+    if not chosen:
+        raise EditError(
+            "No cell lies in the region by half or more. Draw it around the cells."
+        )
+    return delete_cells(labels, chosen, sources, plane=plane)
+
+
+def _region_pixels(
+    region: NDArray[Any], shape_yx: tuple[int, ...]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the rows and columns of a region that is a mask or a polygon."""
+    array = np.asarray(region)
+    if array.dtype != np.bool_:
+        return outline_pixels(array, (shape_yx[0], shape_yx[1]))
+    if array.shape != shape_yx:
+        raise EditError(
+            f"The region has the shape {array.shape}, but the plane has {shape_yx}. "
+            "Draw it on this image."
+        )
+    rows, columns = np.nonzero(array)
+    return rows, columns
+
+
+def merge_cells(
+    labels: Labels,
+    ids: Sequence[int],
+    sources: Mapping[int, Source],
+    *,
+    plane: tuple[int, ...] | None = None,
+) -> Edit:
+    """Return the edit that makes one cell of several; the first id survives.
+
+    No pixel is added: a narrow gap between them stays background.
+
+    Parameters
+    ----------
+    labels : int32 array
+        2-D to 4-D.
+    ids : sequence of int
+        The cells, two at least; the first is the one whose id survives.
+    sources : mapping of int to Source
+        The sources of all cells.
+    plane : tuple of int or None
+        Merge them on this plane only; None: everywhere.
+
+    Raises
+    ------
+    EditError
+        If fewer than two cells are there, or they neither touch nor lie within
+        `MAX_GAP_PX` pixels of each other (in a plane, or across neighbouring planes).
+    """
+    order = list(dict.fromkeys(int(cell) for cell in ids))
+    found = boxes_on(labels, order, plane)
+    present = [cell for cell in order if cell in found]
+    if len(present) < 2:
+        raise EditError(
+            f"Merging needs two cells or more; {len(present)} was given. Pick a second "
+            "one."
+        )
+    box = union_of(part for part, _ in found.values())
+    before = labels[box]
+    mask = np.isin(before, present)
+    if far := _unconnected(np.where(mask, before, 0), present[0]):
+        raise EditError(
+            f"Cell {far[0]} is more than {MAX_GAP_PX} px away from cell {present[0]}. "
+            "Merge cells that touch, or paint between them first."
+        )
+    after = np.where(mask, present[0], before)
+    return edit_on_labels(labels, after, start_of(box), "merge cells", sources)
+
+
+def _unconnected(cells: Labels, first: int) -> list[int]:
+    """Return the ids in a crop that no chain of narrow gaps joins to the first."""
+    near = np.empty(cells.shape, bool)
+    for index in np.ndindex(cells.shape[:-2]):
+        near[index] = _within_gap(cells[index] > 0)
+    groups, _ = ndimage.label(near)
+    mask = cells > 0
+    pairs = np.unique(np.stack([groups[mask], cells[mask]]), axis=1)
+    reached = {first}
+    while True:
+        joined = np.unique(pairs[0][np.isin(pairs[1], list(reached))])
+        further = set(pairs[1][np.isin(pairs[0], joined)].tolist())
+        if further == reached:
+            return sorted(set(pairs[1].tolist()) - reached)
+        reached = further
+
+
+def _within_gap(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the pixels of a plane that lie within half the widest gap of `mask`."""
+    if not mask.any():
+        return mask
+    near: NDArray[np.bool_] = ndimage.distance_transform_edt(~mask) <= MAX_GAP_PX / 2
+    return near
+
+
+def remove_small(
+    labels: Labels,
+    min_area_px: int,
+    sources: Mapping[int, Source],
+    *,
+    plane: tuple[int, ...] | None = None,
+) -> Edit:
+    """Return the edit that deletes the cells that are smaller than an area.
+
+    Parameters
+    ----------
+    labels : int32 array
+        2-D to 4-D.
+    min_area_px : int
+        Cells with fewer pixels are deleted; a cell on several planes counts with all.
+    sources : mapping of int to Source
+        The sources of all cells.
+    plane : tuple of int or None
+        Look at this plane only; None: at all.
+
+    Raises
+    ------
+    EditError
+        If no cell is smaller.
+    """
+    counts = count_pixels(labels[plane_box(labels, plane)])
+    small = [cell for cell, count in counts.items() if count < min_area_px]
+    if not small:
+        raise EditError(f"No cell is smaller than {min_area_px} px; nothing to remove.")
+    name = f"remove {len(small)} small cell{'s' if len(small) > 1 else ''}"
+    return delete_cells(labels, small, sources, plane=plane, name=name)

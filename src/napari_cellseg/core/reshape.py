@@ -1,0 +1,148 @@
+"""The shape of single cells: fill their holes, smooth their edges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_cellseg.core.cell_boxes import (
+    boxes_on,
+    grown,
+    shifted,
+    start_of,
+    union_of,
+)
+from napari_cellseg.core.edits import Edit, Source, edit_on_labels, is_empty
+from napari_cellseg.core.errors import EditError
+from napari_cellseg.core.types import LABELS_DTYPE, Labels
+
+# The smoothing width is at most this share of the cell's radius, so that small cells
+# keep their form; a width that tears a cell apart is halved down to the last one.
+MAX_RADIUS_SHARE = 0.35
+LEAST_WIDTH_PX = 0.4
+# Reach of the Gaussian in widths; beyond it the weights are below 0.02.
+REACH = 3.0
+EIGHT = np.ones((3, 3), bool)
+
+
+def fill_holes(
+    labels: Labels,
+    ids: Iterable[int],
+    sources: Mapping[int, Source],
+    *,
+    plane: tuple[int, ...] | None = None,
+) -> Edit:
+    """Return the edit that fills the holes of cells; other cells in a hole stay.
+
+    Parameters
+    ----------
+    labels : int32 array
+        2-D to 4-D; holes are those of a plane.
+    ids : iterable of int
+        Which cells.
+    sources : mapping of int to Source
+        The sources of all cells.
+    plane : tuple of int or None
+        Fill on this plane only; None: everywhere.
+
+    Raises
+    ------
+    EditError
+        If the cells are not there or have no holes.
+    """
+    found = boxes_on(labels, ids, plane)
+    box = union_of(part for part, _ in found.values())
+    after = labels[box].copy()
+    for cell, (part, _) in found.items():
+        crop = after[shifted(part, start_of(box))]
+        for index in np.ndindex(crop.shape[:-2]):
+            filled = ndimage.binary_fill_holes(crop[index] == cell)
+            crop[index][filled & (crop[index] == 0)] = cell
+    edit = edit_on_labels(labels, after, start_of(box), "fill holes", sources)
+    if is_empty(edit):
+        raise EditError("The chosen cells have no holes that could be filled.")
+    return edit
+
+
+def smooth_cells(
+    labels: Labels,
+    ids: Iterable[int],
+    sources: Mapping[int, Source],
+    *,
+    width_px: float = 2.0,
+    plane: tuple[int, ...] | None = None,
+) -> Edit:
+    """Return the edit that smooths the edges of cells and keeps their areas.
+
+    The mask of a cell is blurred (Gaussian); of its own and the background pixels it
+    keeps as many as it had, those with the highest values. Other cells keep their
+    pixels, and no cell falls apart.
+
+    Parameters
+    ----------
+    labels : int32 array
+        2-D to 4-D; edges are those of a plane.
+    ids : iterable of int
+        Which cells.
+    sources : mapping of int to Source
+        The sources of all cells.
+    width_px : float
+        Standard deviation of the blur in pixels; less for small cells.
+    plane : tuple of int or None
+        Smooth on this plane only; None: everywhere.
+
+    Raises
+    ------
+    EditError
+        If the cells are not there or their edges stay as they are.
+    """
+    found = boxes_on(labels, ids, plane)
+    margin = int(np.ceil(REACH * width_px))
+    box = grown(union_of(part for part, _ in found.values()), margin, labels.shape)
+    after = labels[box].copy()
+    for cell, (part, _) in found.items():
+        crop = after[shifted(grown(part, margin, labels.shape), start_of(box))]
+        for index in np.ndindex(crop.shape[:-2]):
+            crop[index] = _smoothed(crop[index], cell, width_px)
+    edit = edit_on_labels(labels, after, start_of(box), "smooth edge", sources)
+    if is_empty(edit):
+        raise EditError("The edges of the chosen cells are smooth already.")
+    return edit
+
+
+def _smoothed(crop: Labels, cell: int, width_px: float) -> Labels:
+    """Return a crop of a plane in which one cell is smoothed, or as it was."""
+    mask = crop == cell
+    area = int(mask.sum())
+    if area == 0:
+        return crop
+    width = min(width_px, MAX_RADIUS_SHARE * float(np.sqrt(area / np.pi)))
+    allowed = mask | (crop == 0)
+    n_before = ndimage.label(mask, EIGHT)[1]
+    while width >= LEAST_WIDTH_PX:
+        smooth = _highest(mask, allowed, width, area)
+        if ndimage.label(smooth, EIGHT)[1] <= n_before:
+            return np.where(smooth, cell, np.where(mask, 0, crop)).astype(LABELS_DTYPE)
+        width /= 2
+    return crop
+
+
+def _highest(
+    mask: NDArray[np.bool_], allowed: NDArray[np.bool_], width: float, area: int
+) -> NDArray[np.bool_]:
+    """Return the `area` allowed pixels with the highest blurred values."""
+    # "nearest": the edge of the image is no edge of a cell.
+    values = ndimage.gaussian_filter(
+        mask.astype(np.float64), width, mode="nearest", truncate=REACH
+    )
+    places = np.flatnonzero(allowed)
+    # Rounded, so that noise of the last digit does not decide; then the cell's own
+    # first.
+    keys = (~mask.flat[places], -np.round(values.flat[places], 9))
+    chosen = places[np.lexsort(keys)[:area]]
+    smooth = np.zeros(mask.shape, bool)
+    smooth.flat[chosen] = True
+    return smooth
