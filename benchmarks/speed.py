@@ -96,9 +96,8 @@ def scene_pixels(edge_px: int) -> np.ndarray[Any, Any]:
     from napari_cellseg.core.synthetic import CellOptions, SceneOptions, make_scene
 
     part = min(edge_px, 1024)
-    scene = make_scene(
-        SceneOptions("nuclei", cells=CellOptions(shape_yx=(part, part))), 1
-    )
+    cells = CellOptions(kind="nuclei", n_cells=part * part // 1600)
+    scene = make_scene(SceneOptions(shape_yx=(part, part), cells=cells), seed=1)
     pixels = np.asarray(scene.image.data)[0]
     repeats = -(-edge_px // part)
     return np.tile(pixels, (repeats, repeats))[:edge_px, :edge_px]
