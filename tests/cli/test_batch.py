@@ -1,0 +1,328 @@
+"""Many files in one run: every outcome of an image, and nothing lost."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from fakes import FakeSegmenter
+from typer.testing import CliRunner, Result
+
+from napari_cellseg import engines
+from napari_cellseg.cli import batch
+from napari_cellseg.cli.batch_options import BatchOptions
+from napari_cellseg.cli.main import app
+from napari_cellseg.core.errors import OptionsError
+from napari_cellseg.core.jobs import run
+from napari_cellseg.core.options import SegmentOptions
+
+runner = CliRunner()
+
+
+@pytest.fixture
+def segmenter(monkeypatch: pytest.MonkeyPatch) -> FakeSegmenter:
+    """Return the segmenter that the command line opens instead of a network."""
+    fake = FakeSegmenter()
+    monkeypatch.setattr(engines, "open_segmenter", lambda *_, **__: fake)
+    return fake
+
+
+def write_cells(path: Path, n_cells: int = 2) -> Path:
+    """Write an image with bright 5 x 4 squares in one row."""
+    pixels = np.zeros((16, 10 * n_cells + 4), np.uint16)
+    for number in range(n_cells):
+        pixels[4:9, 10 * number + 3 : 10 * number + 7] = 1000
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tifffile.imwrite(path, pixels)
+    return path
+
+
+def segment(*arguments: object) -> Result:
+    """Run ``cellseg segment``."""
+    return runner.invoke(app, ["segment", *map(str, arguments)])
+
+
+def summary(out: Path) -> list[dict[str, str]]:
+    """Return the rows of the summary."""
+    with (out / "summary.csv").open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_each_image_gets_labels_table_and_record(
+    segmenter: FakeSegmenter, tmp_path: Path
+) -> None:
+    write_cells(tmp_path / "in" / "a.tif", 3)
+    out = tmp_path / "out"
+
+    result = segment(tmp_path / "in", "-o", out)
+
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in out.iterdir()) == [
+        "a_cells.csv",
+        "a_cells.json",
+        "a_labels.tif",
+        "summary.csv",
+    ]
+    labels = tifffile.imread(out / "a_labels.tif")
+    assert labels.dtype == np.uint32
+    assert np.bincount(labels.ravel())[1:].tolist() == [20, 20, 20]
+    (row,) = summary(out)
+    assert (row["status"], row["n_cells"]) == ("done", "3")
+    assert segmenter.is_closed
+
+
+def test_the_record_says_where_the_numbers_come_from(
+    segmenter: FakeSegmenter, tmp_path: Path
+) -> None:
+    image = write_cells(tmp_path / "a.tif")
+
+    segment(image, "-o", tmp_path / "out", "--diameter", 8)
+
+    text = (tmp_path / "out" / "a_cells.json").read_text(encoding="utf-8")
+    assert str(image) in text
+    assert segmenter.spec.weights_sha256 in text
+    assert "diameter_px" in json.dumps(json.loads(text))
+
+
+def test_a_bad_file_becomes_a_row_and_the_run_goes_on(
+    segmenter: FakeSegmenter, tmp_path: Path
+) -> None:
+    (tmp_path / "a.tif").write_bytes(b"")
+    write_cells(tmp_path / "b.tif")
+    out = tmp_path / "out"
+
+    result = segment(
+        tmp_path / "a.tif", tmp_path / "b.tif", tmp_path / "no.tif", "-o", out
+    )
+
+    assert result.exit_code == 1
+    assert [row["status"] for row in summary(out)] == ["failed", "done", "failed"]
+    assert "a.tif" in summary(out)[0]["error"]
+    assert "1 done, 0 skipped, 2 failed" in result.output
+
+
+def test_an_error_nobody_thought_of_is_a_row_too(
+    segmenter: FakeSegmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stumble(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr(batch, "measure_cells", stumble)
+
+    result = segment(write_cells(tmp_path / "a.tif"), "-o", tmp_path / "out")
+
+    assert result.exit_code == 1
+    assert "by zero" in summary(tmp_path / "out")[0]["error"]
+    assert not (tmp_path / "out" / "a_labels.tif").exists()
+
+
+def test_images_that_share_a_stem_do_not_share_results(
+    segmenter: FakeSegmenter, tmp_path: Path
+) -> None:
+    first = write_cells(tmp_path / "p" / "a.tif", 1)
+    second = write_cells(tmp_path / "q" / "a.tif", 2)
+    out = tmp_path / "out"
+
+    segment(first, second, "-o", out)
+
+    assert tifffile.imread(out / "p_a_labels.tif").max() == 1
+    assert tifffile.imread(out / "q_a_labels.tif").max() == 2
+
+
+def test_two_runs_with_the_same_stem_do_not_share_results(
+    segmenter: FakeSegmenter, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    segment(write_cells(tmp_path / "p" / "a.tif", 1), "-o", out)
+
+    result = segment(write_cells(tmp_path / "q" / "a.tif", 2), "-o", out)
+
+    assert result.exit_code == 0, result.output
+    assert tifffile.imread(out / "a_labels.tif").max() == 1
+    assert tifffile.imread(out / "a_2_labels.tif").max() == 2
+    assert [row["n_cells"] for row in summary(out)] == ["1", "2"]
+
+
+def test_results_that_are_there_are_not_replaced(
+    segmenter: FakeSegmenter, tmp_path: Path
+) -> None:
+    image, out = write_cells(tmp_path / "a.tif"), tmp_path / "out"
+    segment(image, "-o", out)
+    before = (out / "a_labels.tif").stat().st_mtime_ns
+
+    result = segment(image, "-o", out)
+
+    assert result.exit_code == 1
+    assert "--skip-existing" in str(result.exception)
+    assert (out / "a_labels.tif").stat().st_mtime_ns == before
+    assert segmenter.n_runs == 1
+
+
+def test_labels_of_somebody_else_survive_a_resumed_run(
+    segmenter: FakeSegmenter, tmp_path: Path
+) -> None:
+    image, out = write_cells(tmp_path / "a.tif"), tmp_path / "out"
+    out.mkdir()
+    (out / "a_labels.tif").write_bytes(b"drawn by hand")
+
+    result = segment(image, "-o", out, "--skip-existing")
+
+    assert result.exit_code == 1
+    assert (out / "a_labels.tif").read_bytes() == b"drawn by hand"
+
+
+def test_skip_existing_does_only_what_is_missing(
+    segmenter: FakeSegmenter, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    images = [write_cells(tmp_path / f"{name}.tif") for name in "abc"]
+    segment(*images, "-o", out)
+    (out / "b_labels.tif").unlink()
+    segmenter.n_runs = 0
+
+    result = segment(*images, "-o", out, "--skip-existing")
+
+    assert result.exit_code == 0, result.output
+    assert segmenter.n_runs == 1
+    assert [row["status"] for row in summary(out)] == ["skipped", "done", "skipped"]
+    assert [row["n_cells"] for row in summary(out)] == ["2", "2", "2"]
+
+
+def test_skip_existing_does_not_mix_results_of_other_options(
+    segmenter: FakeSegmenter, tmp_path: Path
+) -> None:
+    image, out = write_cells(tmp_path / "a.tif"), tmp_path / "out"
+    segment(image, "-o", out)
+
+    result = segment(image, "-o", out, "--skip-existing", "--diameter", 9)
+
+    assert result.exit_code == 1
+    assert "diameter_px = None instead of 9" in summary(out)[0]["error"]
+
+
+def test_overwrite_replaces(segmenter: FakeSegmenter, tmp_path: Path) -> None:
+    image, out = write_cells(tmp_path / "a.tif", 1), tmp_path / "out"
+    segment(image, "-o", out)
+    write_cells(tmp_path / "a.tif", 3)
+
+    result = segment(image, "-o", out, "--overwrite")
+
+    assert result.exit_code == 0, result.output
+    assert tifffile.imread(out / "a_labels.tif").max() == 3
+
+
+def test_own_results_are_not_taken_for_images(
+    segmenter: FakeSegmenter, tmp_path: Path
+) -> None:
+    write_cells(tmp_path / "a.tif")
+    segment(tmp_path, "-o", tmp_path)
+
+    result = segment(tmp_path, "-o", tmp_path, "--skip-existing")
+
+    assert result.exit_code == 0, result.output
+    assert [row["name"] for row in summary(tmp_path)] == ["a"]
+
+
+def test_a_stopped_run_keeps_what_is_done_and_closes_the_rest(tmp_path: Path) -> None:
+    images = [write_cells(tmp_path / f"{name}.tif") for name in "abc"]
+    segmenter, out = FakeSegmenter(), tmp_path / "out"
+    job = batch.segment_files(images, out, segmenter, BatchOptions(), SegmentOptions())
+    while segmenter.n_runs < 2:
+        next(job)
+
+    job.close()
+
+    assert segmenter.n_unfinished == 0
+    assert [row["name"] for row in summary(out)] == ["a"]
+    assert not list(out.glob("b_*"))
+
+
+def test_ctrl_c_says_how_to_go_on(
+    segmenter: FakeSegmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(batch, "measure_cells", interrupt)
+
+    result = segment(write_cells(tmp_path / "a.tif"), "-o", tmp_path / "out")
+
+    assert result.exit_code == 130
+    assert "--skip-existing" in result.output
+    assert segmenter.is_closed
+    assert not list((tmp_path / "out").glob("*.tif"))
+
+
+def test_progress_counts_images(tmp_path: Path) -> None:
+    images = [write_cells(tmp_path / f"{name}.tif") for name in "ab"]
+    steps = []
+
+    run(
+        batch.segment_files(
+            images, tmp_path / "out", FakeSegmenter(), BatchOptions(), SegmentOptions()
+        ),
+        steps.append,
+    )
+
+    assert steps[0].done == 0
+    assert steps[-1].done == 2
+    assert {step.total for step in steps} == {2}
+    assert any("a.tif" in step.message for step in steps)
+
+
+def test_the_pixel_size_of_the_command_line_fills_in_for_the_file(
+    segmenter: FakeSegmenter, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+
+    segment(write_cells(tmp_path / "a.tif"), "-o", out, "--pixel-size", 0.5)
+
+    with (out / "a_cells.csv").open(encoding="utf-8-sig", newline="") as file:
+        areas = [float(row["area_um2"]) for row in csv.DictReader(file)]
+    assert areas == [20 * 0.25, 20 * 0.25]
+
+
+def test_a_name_that_looks_like_a_formula_stays_a_name(
+    segmenter: FakeSegmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_cells(tmp_path / "=1+1.tif")
+    monkeypatch.chdir(tmp_path)
+
+    result = segment("=1+1.tif", "-o", "out")
+
+    assert result.exit_code == 0, result.output
+    text = (tmp_path / "out" / "summary.csv").read_text(encoding="utf-8-sig")
+    assert not text.splitlines()[1].lstrip('"').startswith("=")
+
+
+def test_skip_and_overwrite_together_make_no_sense() -> None:
+    with pytest.raises(OptionsError, match="not both"):
+        BatchOptions(skip_existing=True, overwrite=True)
+
+
+def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
+    import gc
+    import weakref
+
+    images = [write_cells(tmp_path / f"{number}.tif") for number in range(5)]
+    alive: list[weakref.ref[object]] = []
+
+    class Watched(FakeSegmenter):
+        def segment(self, image, options):  # type: ignore[no-untyped-def]
+            alive.append(weakref.ref(image.data))
+            return (yield from super().segment(image, options))
+
+    job = batch.segment_files(
+        images, tmp_path / "out", Watched(), BatchOptions(), SegmentOptions()
+    )
+    most = 0
+    for _ in job:
+        gc.collect()
+        most = max(most, sum(reference() is not None for reference in alive))
+
+    assert len(alive) == 5
+    assert most == 1

@@ -1,0 +1,84 @@
+"""Labels measured anew from the command line."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from typer.testing import CliRunner
+
+from napari_cellseg.cli.main import app
+from napari_cellseg.core.errors import LabelsError, SaveError
+
+runner = CliRunner()
+
+
+@pytest.fixture
+def labels(tmp_path: Path) -> Path:
+    """Return a labels file with a 3 x 3 and a 2 x 5 cell."""
+    array = np.zeros((20, 20), np.uint16)
+    array[2:5, 2:5] = 1
+    array[10:12, 10:15] = 7
+    path = tmp_path / "a_labels.tif"
+    tifffile.imwrite(path, array)
+    return path
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_areas_are_counted(labels: Path) -> None:
+    result = runner.invoke(app, ["measure", str(labels)])
+
+    assert result.exit_code == 0, result.output
+    rows = rows_of(labels.with_name("a_cells.csv"))
+    assert [(row["label"], float(row["area_px"])) for row in rows] == [
+        ("1", 9),
+        ("7", 10),
+    ]
+    assert "2 cells" in result.output
+
+
+def test_intensities_come_from_the_image(labels: Path, tmp_path: Path) -> None:
+    image = np.full((20, 20), 5, np.uint16)
+    image[10:12, 10:15] = 40
+    tifffile.imwrite(tmp_path / "a.tif", image)
+
+    runner.invoke(app, ["measure", str(labels), "--image", str(tmp_path / "a.tif")])
+
+    rows = rows_of(labels.with_name("a_cells.csv"))
+    (mean,) = [name for name in rows[0] if name.startswith("mean_intensity")]
+    assert [float(row[mean]) for row in rows] == [5, 40]
+
+
+def test_an_image_of_another_size_is_refused(labels: Path, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((20, 21), np.uint8))
+
+    result = runner.invoke(
+        app, ["measure", str(labels), "--image", str(tmp_path / "a.tif")]
+    )
+
+    assert isinstance(result.exception, LabelsError)
+    assert not labels.with_name("a_cells.csv").exists()
+
+
+def test_a_table_that_is_there_is_not_replaced(labels: Path) -> None:
+    labels.with_name("a_cells.csv").write_text("mine", encoding="utf-8")
+
+    result = runner.invoke(app, ["measure", str(labels)])
+
+    assert isinstance(result.exception, SaveError)
+    assert labels.with_name("a_cells.csv").read_text(encoding="utf-8") == "mine"
+
+
+def test_the_pixel_size_gives_micrometres(labels: Path, tmp_path: Path) -> None:
+    out = tmp_path / "t.csv"
+
+    runner.invoke(app, ["measure", str(labels), "--pixel-size", "2", "-o", str(out)])
+
+    assert [float(row["area_um2"]) for row in rows_of(out)] == [36, 40]
