@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from fakes import FakeSegmenter
 from typer.testing import CliRunner, Result
 
+from fakes import FakeSegmenter
 from napari_cellseg import engines
 from napari_cellseg.cli import batch
 from napari_cellseg.cli.batch_options import BatchOptions
