@@ -16,10 +16,12 @@ import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 from skimage.transform import resize
 
 from napari_cellseg.core.errors import SegmentationError
-from napari_cellseg.core.flooding import flood, follow_flow, hole_owners
+from napari_cellseg.core.flooding import contacts, flood, follow_flow, hole_owners
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.types import Labels, PlaneMaps, SegmentationResult
 
@@ -28,6 +30,10 @@ MAP_NAMES = ("foreground", "distance", "border", "flow_y", "flow_x")
 BORDER_SHARE = 0.5
 #: Seeds below this many pixels are noise on the distance map.
 MIN_SEED_PX = 2
+#: A piece of foreground without a seed is a cell if it rises this high (0..255).
+MIN_PEAK = 50
+#: Neighbours are one cell if the pass between them is this share of the lower peak.
+JOIN_SHARE = 0.75
 #: Length of one step along the flow, in pixels, and how often the walk is doubled.
 FLOW_STEP_PX = 2.0
 FLOW_DOUBLINGS = 7
@@ -148,18 +154,53 @@ def _decode_watershed(
     labels = _components((height >= seed_level) & foreground)
     n_pixels = np.bincount(labels.ravel())
     labels[(n_pixels < MIN_SEED_PX)[labels]] = 0
-    labels = _add_unseeded(labels, foreground)
+    labels = _add_unseeded(labels, foreground, height)
     flood(labels, height, foreground)
-    return labels
+    return _merge_weakly_split(labels, height)
 
 
-def _add_unseeded(labels: Labels, foreground: NDArray[np.bool_]) -> Labels:
-    """Make every piece of foreground without a seed a seed of its own."""
+def _add_unseeded(
+    labels: Labels, foreground: NDArray[np.bool_], height: NDArray[np.uint8]
+) -> Labels:
+    """Make every piece of foreground without a seed, but with some height, a seed."""
     pieces = _components(foreground)
-    has_seed = np.zeros(int(pieces.max(initial=0)) + 1, dtype=bool)
-    has_seed[pieces[labels > 0]] = True
-    is_new = (pieces > 0) & ~has_seed[pieces]
-    return np.where(is_new, pieces + labels.max(initial=0), labels).astype(np.int32)
+    n_pieces = int(pieces.max(initial=0))
+    is_new = _peaks(pieces, height) >= MIN_PEAK
+    is_new[np.unique(pieces[labels > 0])] = False
+    is_new[0] = False
+    ids = np.zeros(n_pieces + 1, dtype=np.int32)
+    ids[is_new] = np.arange(1, int(is_new.sum()) + 1) + labels.max(initial=0)
+    return np.where(labels > 0, labels, ids[pieces]).astype(np.int32)
+
+
+def _peaks(labels: Labels, height: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the greatest height of each id 0..max."""
+    peaks = np.zeros(int(labels.max(initial=0)) + 1, dtype=np.uint8)
+    np.maximum.at(peaks, labels.ravel(), height.ravel())
+    return peaks
+
+
+def _merge_weakly_split(labels: Labels, height: NDArray[np.uint8]) -> Labels:
+    """Join neighbours whose pass is nearly as high as the lower of their peaks.
+
+    A long cell has several peaks with high passes between them; between two cells the
+    distance map falls to zero.
+    """
+    pairs, heights = contacts(labels, height)
+    unique, place = np.unique(pairs, return_inverse=True)
+    if not unique.size:
+        return labels
+    passes = np.zeros(len(unique), dtype=np.uint8)
+    np.maximum.at(passes, place, heights)
+    low, high = unique >> 32, unique & 0xFFFFFFFF
+    peaks = _peaks(labels, height)
+    share = passes / np.maximum(np.minimum(peaks[low], peaks[high]), 1)
+    is_joined = share >= JOIN_SHARE
+    n_ids = len(peaks)
+    links = coo_matrix((is_joined[is_joined], (low[is_joined], high[is_joined])), (n_ids, n_ids))
+    _, groups = connected_components(links, directed=False)
+    groups = groups - groups[0]
+    return np.asarray(np.where(labels > 0, groups[labels], 0), dtype=np.int32)
 
 
 def _components(mask: NDArray[np.bool_]) -> Labels:

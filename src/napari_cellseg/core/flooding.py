@@ -148,3 +148,49 @@ def hole_owners(gaps, labels, n_gaps):  # type: ignore[no-untyped-def]
         if is_open[gap]:
             owners[gap] = 0
     return owners
+
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def contacts(labels, height_map):  # type: ignore[no-untyped-def]
+    """Return every contact of two cells: both ids and the height at that place.
+
+    Parameters
+    ----------
+    labels : (y, x) int32
+        Cells.
+    height_map : (y, x) uint8
+        The height of a contact is the lower one of its two pixels.
+
+    Returns
+    -------
+    pairs : (n,) int64
+        Lower id * 2**32 + higher id; one entry a pair of 4-neighbours.
+    heights : (n,) uint8
+    """
+    n_rows, n_columns = labels.shape
+    n_found = 0
+    for y in range(n_rows):
+        for x in range(n_columns):
+            here = labels[y, x]
+            if here > 0:
+                if x + 1 < n_columns and labels[y, x + 1] > 0 and labels[y, x + 1] != here:
+                    n_found += 1
+                if y + 1 < n_rows and labels[y + 1, x] > 0 and labels[y + 1, x] != here:
+                    n_found += 1
+    pairs = np.empty(n_found, np.int64)
+    heights = np.empty(n_found, np.uint8)
+    place = 0
+    for y in range(n_rows):
+        for x in range(n_columns):
+            here = labels[y, x]
+            if here > 0:
+                for side in range(2):
+                    to_y = y + side
+                    to_x = x + 1 - side
+                    if to_y < n_rows and to_x < n_columns:
+                        there = labels[to_y, to_x]
+                        if there > 0 and there != here:
+                            pairs[place] = np.int64(min(here, there)) << 32 | max(here, there)
+                            heights[place] = min(height_map[y, x], height_map[to_y, to_x])
+                            place += 1
+    return pairs, heights

@@ -16,13 +16,16 @@ from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.types import PlaneMaps
-from napari_cellseg.core.zoom import COARSE_ZOOMS, Look, best_look, look_at, zoom_for
+from napari_cellseg.core.zoom import Look, is_too_near, look_at, zoom_for
 from napari_cellseg.nn.predict import Predictor
 
 #: The size of cells is looked for in a window of at most this edge, in pixels.
 LOOK_PX = 1024
 #: Nothing is shown to the network smaller than this.
 MIN_SEEN_PX = 16
+#: Looks from afar that tell whether cells are too large to be seen whole from near.
+FARTHER_ZOOM = 0.5
+FARTHEST_ZOOM = 0.25
 
 Window = tuple[slice, slice]
 
@@ -70,12 +73,13 @@ class Looker:
             return 1.0, None
         yield Progress(0, 0, "looking for the size of the cells")
         window = _middle_window(self._shape_yx)
-        look = best_look([self._look(window, zoom) for zoom in reversed(COARSE_ZOOMS)])
-        if zoom_for(look.diameter_px, self._spec.diameter_px) >= 1:
-            # Seen from afar they are small: only the near look can tell how small.
-            look = self._look(window, 1.0)
-        diameter = look.diameter_px or None
-        return zoom_for(look.diameter_px, self._spec.diameter_px), diameter
+        look = self._look(window, 1.0)
+        farthest = self._look(window, FARTHEST_ZOOM)
+        # The second look costs four times the first, and only large cells need it.
+        if zoom_for(farthest.diameter_px, self._spec.diameter_px) < 1:
+            farther = self._look(window, FARTHER_ZOOM)
+            look = farther if is_too_near(look, farther, farthest) else look
+        return zoom_for(look.diameter_px, self._spec.diameter_px), look.diameter_px or None
 
     def _look(self, window: Window, zoom: float) -> Look:
         """Segment a window at a zoom and measure what is found."""
@@ -140,6 +144,6 @@ def _resized(pixels: NDArray[np.float32], zoom: float) -> NDArray[np.float32]:
         return pixels
     # Grey planes are one channel shown three times; it is resized once.
     is_grey = pixels.strides[0] == 0
-    source = torch.from_numpy(np.ascontiguousarray(pixels[:1] if is_grey else pixels))[None]
+    source = torch.from_numpy(np.array(pixels[:1] if is_grey else pixels))[None]
     result = functional.interpolate(source, size=size, mode="bilinear", antialias=zoom < 1)
     return np.asarray(result[0].expand(3, -1, -1).numpy())
