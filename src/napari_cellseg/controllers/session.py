@@ -21,6 +21,7 @@ class Session:
     """
 
     image_changed = Signal()
+    pixel_size_changed = Signal()
 
     def __init__(self) -> None:
         self.image: CellImage | None = None
@@ -45,7 +46,11 @@ class Session:
         """Set the pixel size of the image by hand."""
         if self.image is not None:
             self.image = self.image.with_pixel_size(pixel_size)
-            self.image_changed.emit()
+            self.pixel_size_changed.emit()
+
+    def shows(self, image: CellImage) -> bool:
+        """Say whether these are the pixels that are worked on."""
+        return self.image is not None and self.image.data is image.data
 
     @property
     def pixel_size(self) -> PixelSize | None:

@@ -55,10 +55,17 @@ def after_stroke(
             after[key][where] = atom.new_value
         else:
             indices, _, values = atom
-            after[tuple(np.asarray(i) - low for i, low in zip(indices, corner, strict=True))] = (
-                values
-            )
+            places = zip(indices, corner, strict=True)
+            after[tuple(np.asarray(index) - low for index, low in places)] = values
     return after
+
+
+def is_erasure(atoms: Sequence[Any]) -> bool:
+    """Say whether atoms only ever write background."""
+    values = (
+        atom.new_value if hasattr(atom, "slice_key") else atom[2] for atom in atoms
+    )
+    return not any(np.any(value) for value in values)
 
 
 def _spans_of(atom: Any) -> Spans:

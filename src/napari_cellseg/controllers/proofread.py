@@ -1,0 +1,361 @@
+"""The labels under correction: one history for every tool, brush and run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from psygnal import Signal
+
+from napari_cellseg.controllers.strokes import after_stroke, is_erasure, stroke_box
+from napari_cellseg.core import labels as corrections
+from napari_cellseg.core.edits import (
+    Edit,
+    Source,
+    apply_edit,
+    edit_on_labels,
+    is_empty,
+    updated_sources,
+)
+from napari_cellseg.core.errors import EditError
+from napari_cellseg.core.history import History
+from napari_cellseg.core.label_arrays import known_sources
+from napari_cellseg.core.rerun import Footprint, Merged, deleted_footprints
+from napari_cellseg.core.types import Labels
+
+FOREIGN_CHANGE = "change by another tool"
+#: Runs of this name follow each other while a slider moves; they count as one.
+MOVED = "move threshold"
+
+
+class CellLabels:
+    """Labels with who made each cell and what can be undone.
+
+    Attributes
+    ----------
+    labels : int32 array
+        2-D to 4-D; the truth, of which the layer shows a copy.
+    sources : dict of int to Source
+        Who made each cell.
+    confidence : dict of int to float
+        The model's confidence where there is one.
+    history : History
+        Of every tool, brush and run.
+    deleted : list of Footprint
+        Where cells were deleted by hand.
+    around_runs : dict
+        By the time of a run's edit: confidence and deleted on its other side.
+    """
+
+    def __init__(
+        self,
+        labels: Labels,
+        sources: Mapping[int, Source] | None = None,
+        confidence: Mapping[int, float] | None = None,
+    ) -> None:
+        self.labels = labels
+        self.sources = known_sources(labels, sources)
+        self.confidence = dict(confidence or {})
+        self.history = History()
+        self.deleted: list[Footprint] = []
+        self.around_runs: dict[float, tuple[dict[int, float], list[Footprint]]] = {}
+
+
+class ProofreadController:
+    """Corrects one set of labels; every change is an `Edit` on one history.
+
+    `edited` tells the view to write an edit into the layer, and the table to follow.
+
+    Attributes
+    ----------
+    cells : CellLabels or None
+        None until there are labels to correct.
+    keep_mine : bool
+        Whether a new run keeps the cells that were made, edited or deleted by hand.
+    """
+
+    opened = Signal()
+    edited = Signal(Edit)
+    noticed = Signal(str)
+
+    def __init__(self) -> None:
+        self.cells: CellLabels | None = None
+        self.keep_mine = True
+
+    def open(
+        self,
+        labels: Labels,
+        sources: Mapping[int, Source] | None = None,
+        confidence: Mapping[int, float] | None = None,
+    ) -> None:
+        """Take new labels to correct.
+
+        Parameters
+        ----------
+        labels : int32 array
+            Taken over, not copied: the layer must show a copy.
+        sources : mapping of int to Source
+            A cell that is not in it counts as made by a model.
+        confidence : mapping of int to float
+            Of the model's cells.
+        """
+        self.reopen(CellLabels(labels, sources, confidence))
+
+    def reopen(self, cells: CellLabels | None) -> None:
+        """Go on with labels that were worked on before, or with none."""
+        self.cells = cells
+        self.opened.emit()
+
+    @property
+    def labels(self) -> Labels | None:
+        """The labels, None if there are none to correct."""
+        return None if self.cells is None else self.cells.labels
+
+    @property
+    def sources(self) -> dict[int, Source]:
+        """Who made each cell; empty without labels."""
+        return {} if self.cells is None else self.cells.sources
+
+    @property
+    def history(self) -> History:
+        """What can be undone; empty without labels."""
+        return History() if self.cells is None else self.cells.history
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells."""
+        return len(self.sources)
+
+    def n_by_source(self, source: Source) -> int:
+        """Return the number of cells of one source."""
+        return sum(found == source for found in self.sources.values())
+
+    @property
+    def model_confidence(self) -> dict[int, float]:
+        """The confidence of the cells that a model made; an id by hand has none."""
+        if self.cells is None:
+            return {}
+        return {
+            cell: value
+            for cell, value in self.cells.confidence.items()
+            if self.sources.get(cell, "hand") != "hand"
+        }
+
+    @property
+    def hand_ids(self) -> tuple[int, ...]:
+        """The cells that were made or edited by hand."""
+        return tuple(cell for cell, source in self.sources.items() if source != "model")
+
+    @property
+    def deleted(self) -> list[Footprint]:
+        """Where cells were deleted by hand and nothing has taken their place."""
+        if self.cells is None:
+            return []
+        labels = self.cells.labels
+        return [
+            one for one in self.cells.deleted if _is_bare(labels[one.box], one.mask)
+        ]
+
+    @property
+    def has_hand_work(self) -> bool:
+        """True if a new run could lose something that a person did."""
+        return bool(self.hand_ids or self.deleted)
+
+    # ---------------------------------------------------------------- the tools
+    def delete_cells(self, ids: Iterable[int]) -> None:
+        """Delete cells; raises `EditError` if none is there."""
+        self._make(corrections.delete_cells, list(ids))
+
+    def delete_in_region(self, outline_yx: NDArray[Any], plane: tuple[int, ...]) -> None:
+        """Delete the cells of a plane that lie in a polygon, (n, 2)."""
+        self._make(corrections.delete_in_region, outline_yx, plane)
+
+    def merge_cells(self, ids: Sequence[int]) -> None:
+        """Merge cells into the first."""
+        self._make(corrections.merge_cells, ids)
+
+    def split_cell(self, line_yx: NDArray[Any], plane: tuple[int, ...]) -> None:
+        """Split the cells that a line crosses."""
+        self._make(corrections.split_cell, line_yx, plane)
+
+    def add_cell(self, outline_yx: NDArray[Any], plane: tuple[int, ...]) -> None:
+        """Add a cell inside an outline."""
+        self._make(corrections.add_cell, outline_yx, plane)
+
+    def fill_holes(self, ids: Iterable[int]) -> None:
+        """Fill the holes of cells."""
+        self._make(corrections.fill_holes, list(ids))
+
+    def smooth_cells(self, ids: Iterable[int]) -> None:
+        """Smooth the edges of cells."""
+        self._make(corrections.smooth_cells, list(ids))
+
+    def remove_small(self, min_area_px: int) -> None:
+        """Delete all cells below an area."""
+        self._make(corrections.remove_small, min_area_px)
+
+    def _make(self, correction: Callable[..., Edit], *arguments: Any) -> None:
+        """Make one correction; `EditError` says why it cannot be made."""
+        cells = self._cells()
+        self.apply(correction(cells.labels, *arguments, cells.sources))
+
+    # ------------------------------------------------------------- the one history
+    def apply(self, edit: Edit) -> None:
+        """Make an edit and remember it; one that changes nothing is dropped."""
+        if is_empty(edit):
+            return
+        cells = self._cells()
+        cells.history.push(edit)
+        if edit.author == "hand":
+            cells.deleted.extend(deleted_footprints(edit))
+        self._write(edit)
+
+    def undo(self) -> None:
+        """Take the last edit back, whole; nothing happens where there is none."""
+        self._take_back(self.history.undo())
+
+    def redo(self) -> None:
+        """Make the last undone edit again."""
+        self._take_back(self.history.redo())
+
+    def take_stroke(self, atoms: Sequence[Any]) -> None:
+        """Record a brush stroke, fill or erasure that napari tells of."""
+        box = stroke_box(atoms)
+        if box is None or self.cells is None:
+            return
+        labels, sources = self.cells.labels, self.cells.sources
+        after = after_stroke(labels[box], box, atoms)
+        start = tuple(part.start for part in box)
+        name = "erase" if is_erasure(atoms) else "brush stroke"
+        self.apply(edit_on_labels(labels, after, start, name, sources))
+
+    def reconcile(self, shown: NDArray[Any]) -> None:
+        """Notice what another tool wrote into the layer, and record it as an edit.
+
+        Parameters
+        ----------
+        shown : integer array
+            What the layer holds. Of another shape, the labels are taken anew and the
+            history ends.
+
+        Raises
+        ------
+        LabelsError
+            If it holds numbers that are no ids.
+        """
+        if self.cells is None or np.array_equal(shown, self.cells.labels):
+            return
+        checked = corrections.check_labels(shown)
+        labels = self.cells.labels
+        if checked.shape != labels.shape:
+            self.open(checked)
+            self.noticed.emit(
+                "Another tool replaced the labels; earlier steps cannot be undone."
+            )
+            return
+        start = (0,) * checked.ndim
+        self.apply(edit_on_labels(labels, checked, start, FOREIGN_CHANGE, self.sources))
+        self.noticed.emit("Another tool changed the labels; undo takes it back.")
+
+    def take_run(self, merged: Merged, name: str, *, keeps: bool) -> None:
+        """Take the labels of a new run over these labels, as one edit.
+
+        A run of the same name right after another takes its place in the history, so
+        that undo goes back to before a slider was moved.
+
+        Parameters
+        ----------
+        merged : Merged
+            From `core.rerun.merge_run`.
+        name : str
+            What undo is to say.
+        keeps : bool
+            False forgets what was deleted by hand.
+        """
+        cells = self._cells()
+        shown = _run_edit(cells.labels, cells.sources, merged, name)
+        if is_empty(shown):
+            return
+        edit = shown
+        around = (cells.confidence, cells.deleted)
+        if cells.history.undo_name == name == MOVED:
+            edit, around = self._joined_with_last(merged, name)
+        cells.history.push(edit)
+        cells.around_runs[edit.made_at] = around
+        cells.confidence = {**cells.confidence, **merged.confidence}
+        if not keeps:
+            cells.deleted = []
+        self._write(shown)
+
+    def _joined_with_last(
+        self, merged: Merged, name: str
+    ) -> tuple[Edit, tuple[dict[int, float], list[Footprint]]]:
+        """Take the last run out of the history; return the edit from before it."""
+        cells = self._cells()
+        back = cells.history.undo()
+        if back is None:  # pragma: no cover - the caller saw its name
+            raise EditError("There is nothing to join with.")
+        labels = cells.labels.copy()
+        apply_edit(labels, back)
+        sources = updated_sources(cells.sources, back)
+        around = cells.around_runs.pop(back.made_at, (cells.confidence, cells.deleted))
+        return _run_edit(labels, sources, merged, name), around
+
+    def _take_back(self, edit: Edit | None) -> None:
+        """Write an edit of the history; what a run brought along changes with it."""
+        if edit is None:
+            return
+        cells = self._cells()
+        if edit.made_at in cells.around_runs:
+            other = cells.around_runs[edit.made_at]
+            cells.around_runs[edit.made_at] = (cells.confidence, cells.deleted)
+            cells.confidence, cells.deleted = other
+        self._write(edit)
+
+    def _write(self, edit: Edit) -> None:
+        """Write an edit into the labels and tell of it."""
+        cells = self._cells()
+        apply_edit(cells.labels, edit)
+        cells.sources = updated_sources(cells.sources, edit)
+        self.edited.emit(edit)
+
+    def _cells(self) -> CellLabels:
+        if self.cells is None:
+            raise EditError("There are no cells to correct yet. Segment the image first.")
+        return self.cells
+
+
+def _run_edit(
+    labels: Labels, sources: Mapping[int, Source], merged: Merged, name: str
+) -> Edit:
+    """Return the edit from labels to those of a run, with the sources of all cells."""
+    start = (0,) * labels.ndim
+    edit = edit_on_labels(labels, merged.labels, start, name, sources, author="model")
+    before, after = _sources_of_run(sources, merged)
+    return replace(edit, sources_before=before, sources_after=after)
+
+
+def _is_bare(crop: Labels, mask: NDArray[np.bool_]) -> bool:
+    """Say whether most of a deleted cell's place is still background."""
+    return bool(np.mean(crop[mask] == 0) > 0.5)
+
+
+def _sources_of_run(
+    sources: Mapping[int, Source], merged: Merged
+) -> tuple[dict[int, Source], dict[int, Source]]:
+    """Return the sources that a run changes, before and after."""
+    after: dict[int, Source] = {
+        cell: "model" if cell in merged.confidence else source
+        for cell, source in known_sources(merged.labels, sources).items()
+    }
+    changed = {
+        cell for cell in sources.keys() | after.keys()
+        if sources.get(cell) != after.get(cell)
+    }
+    return (
+        {cell: source for cell, source in sources.items() if cell in changed},
+        {cell: source for cell, source in after.items() if cell in changed},
+    )

@@ -1,0 +1,314 @@
+"""From the chosen image and options to labels, and live re-decoding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from psygnal import Signal
+
+from napari_cellseg.controllers.engine import Engine, WarmSegmenter, warm_up
+from napari_cellseg.controllers.proofread import MOVED, ProofreadController
+from napari_cellseg.controllers.session import Session
+from napari_cellseg.controllers.task import TaskController
+from napari_cellseg.core.errors import ImageError
+from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.model_spec import ModelSpec
+from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.rerun import Merged, Region, merge_run
+from napari_cellseg.core.types import CellImage, SegmentationResult
+
+RegionKind = Literal["whole", "view", "drawn"]
+SMALLEST_SIDE_PX = 4
+"""A region below this in height or width holds no cell that could be measured."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """One run of a model on one image, with its maps so that thresholds can move.
+
+    Attributes
+    ----------
+    image : CellImage
+        What was segmented.
+    result : SegmentationResult
+        Of the region.
+    region : Region or None
+        None is everything.
+    """
+
+    image: CellImage
+    result: SegmentationResult
+    region: Region | None = None
+
+
+class SegmentController:
+    """Holds model, options and region; runs the model and moves its thresholds.
+
+    Parameters
+    ----------
+    session : Session
+        The image.
+    engine : Engine
+        Models and segmenters.
+    proofread : ProofreadController
+        Takes the labels.
+    tasks : three TaskController
+        One runs the model, one re-decodes, one wakes the model before it is needed.
+    """
+
+    changed = Signal()
+    finished = Signal(Run, Merged, bool)
+    redecoded = Signal()
+
+    def __init__(
+        self,
+        session: Session,
+        engine: Engine,
+        proofread: ProofreadController,
+        tasks: tuple[TaskController, TaskController, TaskController],
+    ) -> None:
+        self.session = session
+        self.proofread = proofread
+        self.task, self.live_task, self._warm_task = tasks
+        self._engine = engine
+        self._segmenters = WarmSegmenter(engine)
+        self.models: list[ModelSpec] = []
+        self.model: ModelSpec | None = None
+        self.options = SegmentOptions(keep_maps=True)
+        self.region_kind: RegionKind = "whole"
+        self.device = ""
+        self.run: Run | None = None
+        self.n_kept = 0
+        self._wanted: SegmentOptions | None = None
+        session.image_changed.connect(self._on_image_changed)
+
+    def load_models(self) -> None:
+        """Look for models; `ModelError` says what is wrong with them."""
+        self.models = self._engine.list_models()
+        self.model = self.models[0] if self.models else None
+        self.changed.emit()
+
+    def choose_model(self, name: str) -> None:
+        """Choose a model by its name."""
+        self.model = next((one for one in self.models if one.name == name), self.model)
+        self.device = ""
+        self.changed.emit()
+
+    def set_option(self, name: str, value: Any) -> None:
+        """Set one option; `OptionsError` says when it is out of range."""
+        self.options = replace(self.options, **{name: value})
+        self.changed.emit()
+
+    def set_region_kind(self, kind: RegionKind) -> None:
+        """Choose what is segmented: all, what is on screen, or what is drawn."""
+        self.region_kind = kind
+        self.changed.emit()
+
+    def wake(self) -> None:
+        """Open the model's process before it is needed, and learn where it runs."""
+        if self.model is not None and not self.device and not self._warm_task.is_running:
+            job = warm_up(self._segmenters, self.model.name)
+            self._warm_task.start("Waking the model", job, self._on_woken)
+
+    def why_not(self) -> str:
+        """Return why nothing can be segmented now, or "" if it can."""
+        image = self.session.image
+        if self.session.problem:
+            return self.session.problem
+        if image is None:
+            return "Open an image first, or choose one above."
+        if self.model is None:
+            return "No model is installed; 'cellseg doctor' says what is missing."
+        if image.n_channels > 1 and not image.is_rgb and self.options.channel is None:
+            return "Choose the channel that shows the cells."
+        if min(image.labels_shape[-2:]) < SMALLEST_SIDE_PX:
+            height, width = image.labels_shape[-2:]
+            return (
+                f"The image is {width} × {height} pixels; at least {SMALLEST_SIDE_PX} × "
+                f"{SMALLEST_SIDE_PX} are needed to hold a cell."
+            )
+        return ""
+
+    @property
+    def asks_before_run(self) -> bool:
+        """True if a run would meet work by hand, so that the person must be asked."""
+        return self._fits(self.session.image) and self.proofread.has_hand_work
+
+    @property
+    def has_labels(self) -> bool:
+        """True if there are labels that fit the image."""
+        return self._fits(self.session.image)
+
+    def start(self, region: Region | None = None, *, keeps: bool = True) -> None:
+        """Run the model; the result is told by `finished`.
+
+        Parameters
+        ----------
+        region : Region or None
+            None segments everything.
+        keeps : bool
+            Whether cells that were made, edited or deleted by hand stay so.
+        """
+        image = self.session.image
+        if (reason := self.why_not()) or image is None or self.model is None:
+            raise ImageError(reason)
+        job = _segment_job(self._segmenters, self.model.name, image, region, self.options)
+        target = _Target(image, region, keeps)
+        self.task.start("Segmenting", job, lambda result: self._take(target, result))
+
+    def redecode(self, **thresholds: Any) -> None:
+        """Move thresholds of the last run; of several calls the last one wins."""
+        self.options = replace(self.options, **thresholds)
+        self._wanted = self.options
+        self.changed.emit()
+        if self.can_redecode and not self.live_task.is_running:
+            self._decode_wanted()
+
+    @property
+    def can_redecode(self) -> bool:
+        """True if the maps of the last run are at hand and its labels are shown."""
+        run = self.run
+        return run is not None and bool(run.result.maps) and self._fits(run.image)
+
+    def forget_run(self) -> None:
+        """Forget the maps of the last run, as when its labels are gone."""
+        self.run = None
+        self._wanted = None
+        self.changed.emit()
+
+    def close(self) -> None:
+        """Stop what runs and close the model's process."""
+        for task in (self.task, self.live_task, self._warm_task):
+            task.abandon()
+        self._segmenters.close()
+
+    def _decode_wanted(self) -> None:
+        wanted, run = self._wanted, self.run
+        self._wanted = None
+        if wanted is None or run is None:
+            return
+        job = _decode_job(self._engine, run.result, wanted)
+        self.live_task.start("Updating", job, self._on_decoded)
+
+    def _fits(self, image: CellImage | None) -> bool:
+        labels = self.proofread.labels
+        return (
+            image is not None
+            and labels is not None
+            and labels.shape == image.labels_shape
+        )
+
+    def _take(self, target: _Target, result: SegmentationResult) -> None:
+        """Merge a result with what is there by now, and tell of it."""
+        self.device = result.device or self._segmenters.device
+        self._wanted = None
+        run = Run(target.image, result, target.region)
+        is_here = self.session.shows(target.image)
+        is_new = not (is_here and self._fits(target.image))
+        keeps = target.keeps and not is_new
+        merged = self._merged(run, result, keeps=keeps, is_new=is_new)
+        self.n_kept = merged.n_kept
+        if is_here:
+            self.run = run
+            self.session.result = result
+        if is_here and is_new:
+            self.proofread.open(merged.labels, None, merged.confidence)
+        elif is_here:
+            self.proofread.take_run(merged, "segment", keeps=keeps)
+        self.finished.emit(run, merged, is_new)
+        self.changed.emit()
+
+    def _merged(
+        self, run: Run, result: SegmentationResult, *, keeps: bool, is_new: bool
+    ) -> Merged:
+        """Return a result merged with the labels as they are now."""
+        proofread = self.proofread
+        return merge_run(
+            None if is_new else proofread.labels,
+            result,
+            shape=run.image.labels_shape,
+            keep=proofread.hand_ids if keeps else (),
+            deleted=proofread.deleted if keeps else (),
+            region=run.region,
+        )
+
+    def _on_decoded(self, result: SegmentationResult) -> None:
+        """Show re-decoded labels, unless a newer threshold is waiting."""
+        if self._wanted is not None:
+            self._decode_wanted()
+        elif self.run is not None and self._fits(self.run.image):
+            self.session.result = result
+            merged = self._merged(self.run, result, keeps=True, is_new=False)
+            self.n_kept = merged.n_kept
+            self.proofread.take_run(merged, MOVED, keeps=True)
+            self.redecoded.emit()
+
+    def _on_woken(self, device: str) -> None:
+        self.device = device
+        self.changed.emit()
+
+    def _on_image_changed(self) -> None:
+        image = self.session.image
+        self.run = None
+        self._wanted = None
+        n_channels = 1 if image is None else image.n_channels
+        channel = self.options.channel
+        if channel is not None and channel >= n_channels:
+            self.options = replace(self.options, channel=None)
+        self.changed.emit()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Target:
+    """What a run was started on."""
+
+    image: CellImage
+    region: Region | None
+    keeps: bool
+
+
+def crop_image(image: CellImage, region: Region) -> CellImage:
+    """Return the (C, Y, X) pixels of a region's box.
+
+    Raises
+    ------
+    ImageError
+        If the box is too small to hold a cell.
+    """
+    if min(region.shape_yx) < SMALLEST_SIDE_PX:
+        height, width = region.shape_yx
+        raise ImageError(
+            f"The region is {width} × {height} pixels; at least {SMALLEST_SIDE_PX} × "
+            f"{SMALLEST_SIDE_PX} are needed. Zoom out or draw a larger one."
+        )
+    top, left, bottom, right = region.box_yx_yx
+    leading = dict(zip(image.labels_axes[:-2], region.plane, strict=True))
+    spans = {**leading, "Y": slice(top, bottom), "X": slice(left, right)}
+    key = tuple(spans.get(axis, slice(None)) for axis in image.axes)
+    return replace(image, data=np.asarray(image.data[key]), axes="CYX")
+
+
+def _segment_job(
+    segmenters: WarmSegmenter,
+    model: str,
+    image: CellImage,
+    region: Region | None,
+    options: SegmentOptions,
+) -> Job[SegmentationResult]:
+    """Open the model, segment the region."""
+    yield Progress(0, 0, "waking the model")
+    segmenter = segmenters.get(model)
+    part = image if region is None else crop_image(image, region)
+    result = yield from segmenter.segment(part, options)
+    return result
+
+
+def _decode_job(
+    engine: Engine, result: SegmentationResult, options: SegmentOptions
+) -> Job[SegmentationResult]:
+    """Decode the kept maps with other thresholds; the size is that of the run."""
+    yield Progress(0, 0, "updating")
+    settled = replace(options, diameter_px=result.options.diameter_px)
+    return engine.decode(result, settled)

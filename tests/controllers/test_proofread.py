@@ -1,0 +1,165 @@
+"""Corrections, brush strokes and runs on one history."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.core.errors import EditError
+from napari_cellseg.core.rerun import Merged
+
+
+def two_cells(shape=(20, 20)):
+    """Return two touching 6 × 6 cells, the first with a tail of 3 pixels."""
+    labels = np.zeros(shape, np.int32)
+    plane = labels[(0,) * (len(shape) - 2)]
+    plane[2:8, 2:8] = 1
+    plane[8:11, 4] = 1
+    plane[2:8, 8:14] = 2
+    return labels
+
+
+def opened(shape=(20, 20)):
+    proofread = ProofreadController()
+    proofread.open(two_cells(shape), confidence={1: 0.9, 2: 0.8})
+    return proofread
+
+
+LINE = np.array([[0.0, 5.0], [10.0, 5.0]])
+BOX = np.array([[1.0, 1.0], [1.0, 8.0], [9.0, 8.0], [9.0, 1.0]])
+FREE = np.array([[12.0, 12.0], [12.0, 17.0], [17.0, 17.0], [17.0, 12.0]])
+
+TOOLS = {
+    "delete": lambda p, plane: p.delete_cells([1]),
+    "delete region": lambda p, plane: p.delete_in_region(BOX, plane),
+    "merge": lambda p, plane: p.merge_cells([1, 2]),
+    "split": lambda p, plane: p.split_cell(LINE, plane),
+    "add": lambda p, plane: p.add_cell(FREE, plane),
+    "smooth": lambda p, plane: p.smooth_cells([1]),
+    "remove small": lambda p, plane: p.remove_small(37),
+}
+
+
+@pytest.mark.parametrize("shape", [(20, 20), (3, 20, 20), (2, 3, 20, 20)])
+@pytest.mark.parametrize("tool", TOOLS)
+def test_undo_restores_the_pixels_and_sources(tool, shape):
+    proofread = opened(shape)
+    before, sources = proofread.labels.copy(), dict(proofread.sources)
+    TOOLS[tool](proofread, (0,) * (len(shape) - 2))
+    after = proofread.labels.copy()
+    assert (after != before).any()
+    proofread.undo()
+    np.testing.assert_array_equal(proofread.labels, before)
+    assert proofread.sources == sources
+    proofread.redo()
+    np.testing.assert_array_equal(proofread.labels, after)
+
+
+def test_a_touched_cell_is_edited_and_a_new_one_is_by_hand():
+    proofread = opened()
+    proofread.smooth_cells([1])
+    proofread.add_cell(FREE, ())
+    assert proofread.sources == {1: "edited", 2: "model", 3: "hand"}
+    assert proofread.n_by_source("hand") == 1
+    assert set(proofread.hand_ids) == {1, 3}
+
+
+def test_every_edit_is_told():
+    proofread = opened()
+    told = []
+    proofread.edited.connect(told.append)
+    proofread.delete_cells([2])
+    proofread.undo()
+    assert [edit.name for edit in told] == ["delete cell", "delete cell"]
+    assert proofread.history.redo_name == "delete cell"
+
+
+def test_tools_without_labels_say_so():
+    with pytest.raises(EditError, match="Segment the image first"):
+        ProofreadController().delete_cells([1])
+
+
+def atom(box, mask, old, new):
+    return SimpleNamespace(slice_key=box, mask=mask, old_values=old, new_value=new)
+
+
+def test_a_stroke_of_masks_is_one_edit():
+    proofread = opened()
+    box = (slice(0, 3), slice(0, 3))
+    mask = np.zeros((3, 3), bool)
+    mask[0, 0] = True
+    far = (slice(18, 20), slice(18, 20))
+    atoms = [atom(box, mask, np.array([0]), 7), atom(far, None, np.zeros((2, 2)), 7)]
+    proofread.take_stroke(atoms)
+    assert proofread.labels[0, 0] == 7
+    assert np.sum(proofread.labels == 7) == 5
+    assert proofread.sources[7] == "hand"
+    assert proofread.history.undo_name == "brush stroke"
+    proofread.undo()
+    np.testing.assert_array_equal(proofread.labels, two_cells())
+
+
+def test_a_stroke_of_indices_is_one_edit():
+    proofread = opened()
+    indices = (np.array([2, 2]), np.array([2, 3]))
+    proofread.take_stroke([(indices, np.array([1, 1]), np.int32(0))])
+    assert np.sum(proofread.labels == 1) == 37
+    assert proofread.sources[1] == "edited"
+    assert proofread.history.undo_name == "erase"
+
+
+def test_what_another_tool_wrote_is_recorded():
+    proofread = opened()
+    shown = proofread.labels.copy()
+    shown[15:17, 15:17] = 40
+    notices = []
+    proofread.noticed.connect(notices.append)
+    proofread.reconcile(shown)
+    assert proofread.sources[40] == "hand"
+    assert len(notices) == 1
+    proofread.undo()
+    np.testing.assert_array_equal(proofread.labels, two_cells())
+
+
+def test_labels_of_another_shape_end_the_history():
+    proofread = opened()
+    proofread.delete_cells([1])
+    proofread.reconcile(np.ones((5, 5), np.uint8))
+    assert proofread.labels.shape == (5, 5)
+    assert not proofread.history.can_undo
+
+
+def test_a_deleted_cell_counts_as_hand_work_until_it_is_back():
+    proofread = opened()
+    proofread.delete_cells([1])
+    assert [one.mask.sum() for one in proofread.deleted] == [39]
+    assert proofread.has_hand_work
+    proofread.undo()
+    assert proofread.deleted == []
+    assert not proofread.has_hand_work
+
+
+def test_a_run_is_one_edit_with_its_confidences():
+    proofread = opened()
+    proofread.smooth_cells([1])
+    before, kept = proofread.labels.copy(), dict(proofread.model_confidence)
+    labels = np.where(proofread.labels == 1, 1, 0).astype(np.int32)
+    labels[15:18, 15:18] = 2
+    proofread.take_run(Merged(labels, {2: 0.5}, 1), "segment", keeps=True)
+    assert proofread.sources == {1: "edited", 2: "model"}
+    assert proofread.model_confidence == {1: 0.9, 2: 0.5}
+    proofread.undo()
+    np.testing.assert_array_equal(proofread.labels, before)
+    assert proofread.model_confidence == kept
+    proofread.redo()
+    assert proofread.model_confidence[2] == 0.5
+
+
+def test_a_run_that_keeps_nothing_makes_every_cell_the_models():
+    proofread = opened()
+    proofread.smooth_cells([1])
+    labels = np.zeros((20, 20), np.int32)
+    labels[3:5, 3:5] = 1
+    proofread.take_run(Merged(labels, {1: 0.5}), "segment", keeps=False)
+    assert proofread.sources == {1: "model"}
