@@ -53,7 +53,8 @@ class Region:
         if self.outline_yx is None:
             return np.ones(self.shape_yx, bool)
         corner = np.asarray(self.box_yx_yx[:2], float)
-        mask: NDArray[np.bool_] = polygon2mask(self.shape_yx, self.outline_yx - corner)
+        outline = self.outline_yx - corner
+        mask: NDArray[np.bool_] = polygon2mask(self.shape_yx, outline)  # type: ignore[no-untyped-call]
         return mask
 
 
@@ -164,12 +165,61 @@ def merge_run(
     if covered.any():
         fresh = _uncovered_cells(fresh, covered)
         fresh[taken] = 0
-    old_ids = np.unique(fresh[fresh != 0])
-    new_ids = _free_ids(labels, old_ids)
-    lookup = np.zeros(int(fresh.max(initial=0)) + 1, LABELS_DTYPE)
-    lookup[old_ids] = new_ids
-    np.copyto(labels[box], lookup[fresh], where=fresh != 0)
+    old_ids, new_ids = _place(fresh, labels, box)
     return Merged(labels, _confidences(result, old_ids, new_ids), len(kept))
+
+
+def keep_cells(
+    model_labels: Labels, old_labels: Labels, kept_ids: Iterable[int]
+) -> tuple[Labels, dict[int, int]]:
+    """Return the labels of a model together with cells that stay as they are.
+
+    Kept cells keep every pixel and their id. A cell of the model of which more than
+    half lies in kept cells is left out; the others lose what lies in them, and get
+    another id where theirs is taken.
+
+    Parameters
+    ----------
+    model_labels, old_labels : int32 array
+        Of one shape, with any number of axes; neither is changed.
+    kept_ids : iterable of int
+        The cells of `old_labels` that stay; ids that are not there do not matter.
+
+    Returns
+    -------
+    labels : int32 array
+        A new array.
+    new_ids : mapping of int to int
+        Id in `labels` of each cell of the model that is in them.
+
+    Raises
+    ------
+    LabelsError
+        If the shapes differ.
+    """
+    if model_labels.shape != old_labels.shape:
+        raise LabelsError(
+            f"The model gave labels of shape {model_labels.shape}, those before have "
+            f"{old_labels.shape}. Segment the same image, or start new labels."
+        )
+    kept = np.array(sorted({int(cell) for cell in kept_ids} - {0}), LABELS_DTYPE)
+    labels = _staying(old_labels, kept, None)
+    taken = labels != 0
+    fresh = _uncovered_cells(model_labels, taken)
+    fresh[taken] = 0
+    old_ids, new_ids = _place(fresh, labels, (slice(None),) * labels.ndim)
+    return labels, dict(zip(old_ids.tolist(), new_ids.tolist(), strict=True))
+
+
+def _place(
+    fresh: Labels, labels: Labels, box: tuple[slice, ...]
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Write new cells into a box of labels; return their ids and those they get there."""
+    is_cell = fresh != 0
+    old_ids = np.unique(fresh[is_cell])
+    new_ids = _free_ids(labels, old_ids)
+    labels[box][is_cell] = new_ids[np.searchsorted(old_ids, fresh[is_cell])]
+    return old_ids, new_ids
 
 
 def _staying(base: Labels, kept: Labels, region: Region | None) -> Labels:
