@@ -12,6 +12,7 @@ from napari_cellseg import __version__
 from napari_cellseg.cli import (
     app_command,
     doctor_command,
+    evaluate_command,
     measure_command,
     segment_command,
 )
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 app.command("segment")(segment_command.segment)
 app.command("measure")(measure_command.measure)
+app.command("evaluate")(evaluate_command.evaluate)
 app.command("doctor")(doctor_command.doctor)
 app.command("app")(app_command.open_window)
 
