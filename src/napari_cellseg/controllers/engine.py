@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Protocol
 
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.segmenter import Segmenter
-from napari_cellseg.core.types import SegmentationResult
+from napari_cellseg.core.types import CellImage, SegmentationResult
+
+#: A cancel is noticed within this time while another job ends.
+POLL_SECONDS = 0.1
 
 
 class Engine(Protocol):
@@ -55,7 +59,7 @@ class LocalEngine:
 
 
 class WarmSegmenter:
-    """Keeps the segmenter of one model open between jobs; used from the job's thread."""
+    """Keeps the segmenter of one model open; one job uses it at a time."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -64,17 +68,27 @@ class WarmSegmenter:
         self._segmenter: Segmenter | None = None
         self._is_closed = False
 
-    def get(self, model: str | None) -> Segmenter:
-        """Return the segmenter of a model; that of another model is closed."""
-        with self._lock:
-            if self._segmenter is not None and self._model == model:
-                return self._segmenter
-            self._drop()
-            segmenter = self._engine.open_segmenter(model)
-            if self._is_closed:
-                segmenter.close()
-            self._model, self._segmenter = model, segmenter
-            return segmenter
+    def warm_up(self, model: str | None) -> Job[str]:
+        """Open a model's segmenter and return where it runs, in words."""
+        yield from self._wait()
+        try:
+            segmenter = self._opened(model)
+            warm_up: Callable[[], Job[str]] | None = getattr(segmenter, "warm_up", None)
+            if warm_up is None:
+                return segmenter.device
+            return (yield from warm_up())
+        finally:
+            self._leave()
+
+    def segment(
+        self, model: str | None, image: CellImage, options: SegmentOptions
+    ) -> Job[SegmentationResult]:
+        """Segment an image with a model, opened where it is not."""
+        yield from self._wait()
+        try:
+            return (yield from self._opened(model).segment(image, options))
+        finally:
+            self._leave()
 
     @property
     def device(self) -> str:
@@ -83,21 +97,32 @@ class WarmSegmenter:
         return "" if segmenter is None else segmenter.device
 
     def close(self) -> None:
-        """Close what is open, now or as soon as it has opened."""
+        """Close what is open, now or as soon as the job that uses it has stopped."""
         self._is_closed = True
         if self._lock.acquire(blocking=False):
-            try:
-                self._drop()
-            finally:
-                self._lock.release()
+            self._leave()
+
+    def _wait(self) -> Job[None]:
+        """Wait until no other job uses the segmenter."""
+        yield Progress(0, 0, "waking the model")
+        while not self._lock.acquire(timeout=POLL_SECONDS):
+            yield Progress(0, 0, "waking the model")
+
+    def _opened(self, model: str | None) -> Segmenter:
+        """Return the segmenter of a model; that of another model is closed."""
+        if self._segmenter is None or self._model != model:
+            self._drop()
+            self._segmenter = self._engine.open_segmenter(model)
+            self._model = model
+        return self._segmenter
+
+    def _leave(self) -> None:
+        """Let the next job in, or close when the window is gone."""
+        if self._is_closed:
+            self._drop()
+        self._lock.release()
 
     def _drop(self) -> None:
-        if self._segmenter is not None:
-            self._segmenter.close()
-        self._segmenter = None
-
-
-def warm_up(segmenters: WarmSegmenter, model: str | None) -> Job[str]:
-    """Open a model's segmenter and return where it runs, in words."""
-    yield Progress(0, 0, "waking the model")
-    return segmenters.get(model).device
+        segmenter, self._segmenter = self._segmenter, None
+        if segmenter is not None:
+            segmenter.close()

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from psygnal import Signal
 
-from napari_cellseg.controllers.engine import Engine, WarmSegmenter, warm_up
+from napari_cellseg.controllers.engine import Engine, WarmSegmenter
 from napari_cellseg.controllers.proofread import MOVED, ProofreadController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
@@ -109,7 +109,7 @@ class SegmentController:
     def wake(self) -> None:
         """Open the model's process before it is needed, and learn where it runs."""
         if self.model is not None and not self.device and not self._warm_task.is_running:
-            job = warm_up(self._segmenters, self.model.name)
+            job = self._segmenters.warm_up(self.model.name)
             self._warm_task.start("Waking the model", job, self._on_woken)
 
     def why_not(self) -> str:
@@ -297,12 +297,10 @@ def _segment_job(
     region: Region | None,
     options: SegmentOptions,
 ) -> Job[SegmentationResult]:
-    """Open the model, segment the region."""
-    yield Progress(0, 0, "waking the model")
-    segmenter = segmenters.get(model)
+    """Read the region and segment it."""
+    yield Progress(0, 0, "reading the image")
     part = image if region is None else crop_image(image, region)
-    result = yield from segmenter.segment(part, options)
-    return result
+    return (yield from segmenters.segment(model, part, options))
 
 
 def _decode_job(

@@ -1,0 +1,197 @@
+"""Segmenting and moving thresholds with a fake engine."""
+
+import numpy as np
+import pytest
+
+from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.controllers.segment import SegmentController
+from napari_cellseg.controllers.session import Session
+from napari_cellseg.controllers.task import TaskController
+from napari_cellseg.core.errors import ImageError
+from napari_cellseg.core.rerun import Region
+from napari_cellseg.core.types import CellImage
+from tests.fakes import FakeEngine, NowStarter
+
+
+def squares(n=3, shape=(1, 40, 40)):
+    """Return an image with n bright 6 × 6 squares on each plane."""
+    data = np.zeros(shape, np.uint8)
+    for index in range(n):
+        data[..., 2 : 8, 2 + 10 * index : 8 + 10 * index] = 200
+    return data
+
+
+class Bench:
+    """The controllers of one window."""
+
+    def __init__(self, *, is_held=False):
+        self.starter = NowStarter(is_held=is_held)
+        self.engine = FakeEngine()
+        self.session = Session()
+        self.proofread = ProofreadController()
+        tasks = tuple(TaskController(self.starter) for _ in range(3))
+        self.segment = SegmentController(
+            self.session, self.engine, self.proofread, tasks
+        )
+        self.segment.load_models()
+
+    def show(self, data=None, axes="CYX", **kwargs):
+        self.session.show_image(CellImage(squares() if data is None else data, axes, **kwargs))
+
+
+def test_a_run_opens_labels_that_fit_the_image():
+    bench, told = Bench(), []
+    bench.show()
+    bench.segment.finished.connect(lambda run, merged, is_new: told.append(is_new))
+    bench.segment.start()
+    assert bench.proofread.n_cells == 3
+    assert bench.proofread.labels.shape == (40, 40)
+    assert bench.segment.device == "CPU"
+    assert told == [True]
+
+
+def test_a_second_run_is_an_edit_of_the_same_labels():
+    bench, told = Bench(), []
+    bench.show()
+    bench.segment.start()
+    bench.segment.finished.connect(lambda run, merged, is_new: told.append(is_new))
+    bench.proofread.delete_cells([1])
+    bench.segment.start(keeps=False)
+    assert told == [False]
+    assert bench.proofread.n_cells == 3
+    bench.proofread.undo()
+    assert bench.proofread.n_cells == 2
+
+
+def test_work_by_hand_is_asked_for_and_kept():
+    bench = Bench()
+    bench.show()
+    bench.segment.start()
+    assert not bench.segment.asks_before_run
+    bench.proofread.delete_cells([1])
+    bench.proofread.add_cell(np.array([[20, 20], [20, 30], [30, 30], [30, 20]]), ())
+    added = bench.proofread.labels == 4
+    assert bench.segment.asks_before_run
+    bench.segment.start(keeps=True)
+    np.testing.assert_array_equal(bench.proofread.labels == 4, added)
+    assert bench.proofread.n_cells == 3
+    assert bench.segment.n_kept == 1
+
+
+def test_edits_made_while_the_model_runs_are_kept():
+    bench = Bench()
+    bench.show()
+    bench.segment.start()
+    bench.starter.is_held = True
+    bench.segment.start(keeps=True)
+    bench.proofread.delete_cells([2])
+    bench.starter.release()
+    assert bench.proofread.n_cells == 2
+
+
+def test_a_result_for_an_image_that_was_left_changes_nothing_here():
+    bench, told = Bench(is_held=True), []
+    bench.show()
+    bench.segment.start()
+    bench.segment.finished.connect(lambda run, merged, is_new: told.append(merged))
+    bench.show(squares(1))
+    bench.starter.release()
+    assert bench.proofread.labels is None
+    assert told[0].labels.max() == 3
+
+
+def test_a_region_alone_is_segmented():
+    bench = Bench()
+    bench.show()
+    bench.segment.start(Region((0, 0, 20, 20)))
+    assert bench.proofread.labels.shape == (40, 40)
+    assert bench.proofread.n_cells == 2
+
+
+def test_a_region_of_a_stack_is_on_its_plane():
+    bench = Bench()
+    bench.show(squares(shape=(2, 1, 3, 40, 40)), "TCZYX")
+    bench.segment.start(Region((0, 0, 20, 20), plane=(1, 2)))
+    labels = bench.proofread.labels
+    assert labels.shape == (2, 3, 40, 40)
+    assert labels[1, 2].max() == 2
+    assert labels.any(axis=(2, 3)).sum() == 1
+
+
+def test_a_tiny_region_is_refused():
+    bench = Bench()
+    bench.show()
+    bench.segment.start(Region((0, 0, 2, 20)))
+    assert "20 × 2 pixels" in bench.segment.task.failure.message
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (None, "Open an image"),
+        (np.zeros((1, 1, 50), np.uint8), "50 × 1 pixels"),
+        (np.zeros((2, 20, 20), np.uint8), "Choose the channel"),
+    ],
+    ids=["nothing", "one row", "two channels"],
+)
+def test_why_not(data, words):
+    bench = Bench()
+    if data is not None:
+        bench.show(data)
+    assert words in bench.segment.why_not()
+    with pytest.raises(ImageError):
+        bench.segment.start()
+
+
+def test_thresholds_decode_without_a_run_and_count_once_in_the_history():
+    bench = Bench()
+    bench.show()
+    bench.segment.start()
+    bench.segment.redecode(foreground_threshold=0.4)
+    bench.segment.redecode(foreground_threshold=0.6)
+    assert bench.engine.segmenter.n_runs == 1
+    assert bench.proofread.n_cells == 2
+    bench.proofread.undo()
+    assert bench.proofread.n_cells == 3
+    assert not bench.proofread.history.can_undo
+
+
+def test_of_many_thresholds_the_last_one_wins():
+    bench = Bench()
+    bench.show()
+    bench.segment.start()
+    bench.starter.is_held = True
+    for value in (0.3, 0.4, 0.7):
+        bench.segment.redecode(foreground_threshold=value)
+    bench.starter.release()
+    bench.starter.release()
+    decoded = [options.foreground_threshold for options in bench.engine.decoded]
+    assert decoded == [0.3, 0.7]
+
+
+def test_moving_a_threshold_keeps_what_was_done_by_hand():
+    bench = Bench()
+    bench.show()
+    bench.segment.start()
+    bench.proofread.delete_cells([1])
+    bench.segment.redecode(foreground_threshold=0.4)
+    assert not (bench.proofread.labels[2:8, 2:8]).any()
+
+
+def test_cancel_closes_the_run_and_changes_nothing():
+    bench = Bench(is_held=True)
+    bench.show()
+    bench.segment.start()
+    bench.segment.task.cancel()
+    bench.starter.release()
+    assert bench.segment.task.state == "cancelled"
+    assert bench.proofread.labels is None
+    assert bench.engine.segmenter.n_unfinished == 0
+
+
+def test_waking_tells_the_device_and_closing_closes_the_model():
+    bench = Bench()
+    bench.segment.wake()
+    assert bench.segment.device == "CPU"
+    bench.segment.close()
+    assert bench.engine.segmenter.is_closed
