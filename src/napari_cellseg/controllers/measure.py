@@ -1,0 +1,151 @@
+"""The table of cells, which follows every edit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from psygnal import Signal
+
+from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.controllers.session import Session
+from napari_cellseg.controllers.task import TaskController
+from napari_cellseg.core.edits import Edit, Source
+from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.measure import MeasurementTable, measure_cells
+from napari_cellseg.core.types import CellImage, Labels
+
+#: An edit of more pixels is measured off the main thread, from the beginning.
+MAX_LIVE_PIXELS = 4_000_000
+
+
+class MeasureController:
+    """Measures the cells under correction and keeps the table up to date.
+
+    Attributes
+    ----------
+    table : MeasurementTable or None
+        None until it is measured.
+    """
+
+    changed = Signal()
+    selected = Signal(int)
+
+    def __init__(
+        self, session: Session, proofread: ProofreadController, task: TaskController
+    ) -> None:
+        self.session = session
+        self.proofread = proofread
+        self.task = task
+        self.table: MeasurementTable | None = None
+        self.selected_cell = 0
+        self._missed: list[Edit] = []
+        proofread.opened.connect(self._on_opened)
+        proofread.edited.connect(self._on_edited)
+        session.pixel_size_changed.connect(self.measure)
+        session.image_changed.connect(self._on_image_changed)
+
+    @property
+    def image(self) -> CellImage | None:
+        """The image whose intensities are measured; None where it does not fit."""
+        image, labels = self.session.image, self.proofread.labels
+        if image is None or labels is None or image.labels_shape != labels.shape:
+            return None
+        return image
+
+    def measure(self) -> None:
+        """Measure all cells, off the main thread."""
+        labels = self.proofread.labels
+        self._missed = []
+        if labels is None:
+            self.task.abandon()
+            self.table = None
+            self.changed.emit()
+            return
+        job = _measure_job(
+            self.image,
+            labels.copy(),
+            self.proofread.model_confidence,
+            dict(self.proofread.sources),
+        )
+        self.task.start("Measuring", job, self._take)
+
+    def select(self, cell: int) -> None:
+        """Select a cell, 0 for none; told once."""
+        if cell != self.selected_cell:
+            self.selected_cell = cell
+            self.selected.emit(cell)
+
+    def place_of(self, cell: int) -> tuple[float, ...] | None:
+        """Return the centre of a cell in pixels of the labels, None if it is not there."""
+        if self.table is None:
+            return None
+        rows = self.table.cells
+        rows = rows[rows["label"] == cell]
+        if rows.empty:
+            return None
+        planes = [name for name in ("frame", "z_plane", "plane") if name in rows]
+        row = rows.iloc[0]
+        return (
+            *(float(row[name]) for name in planes),
+            float(row["centroid_y_px"]),
+            float(row["centroid_x_px"]),
+        )
+
+    def cell_at(self, position: tuple[float, ...]) -> int:
+        """Return the cell at a position in pixels of the labels, 0 for none."""
+        labels = self.proofread.labels
+        if labels is None or len(position) != labels.ndim:
+            return 0
+        index = tuple(round(value) for value in position)
+        inside = all(0 <= i < n for i, n in zip(index, labels.shape, strict=True))
+        return int(labels[index]) if inside else 0
+
+    def _take(self, table: MeasurementTable) -> None:
+        """Take a measured table, and what was edited meanwhile."""
+        missed, self._missed = self._missed, []
+        self.table = table
+        for edit in missed:
+            self._follow(edit)
+        self.changed.emit()
+
+    def _on_opened(self) -> None:
+        self.selected_cell = 0
+        self.table = None
+        self.measure()
+
+    def _on_image_changed(self) -> None:
+        if self.proofread.labels is not None:
+            self.measure()
+
+    def _on_edited(self, edit: Edit) -> None:
+        if self.task.is_running:
+            self._missed.append(edit)
+        elif self.table is None or edit.before.size > MAX_LIVE_PIXELS:
+            self.measure()
+        else:
+            self._follow(edit)
+            self.changed.emit()
+
+    def _follow(self, edit: Edit) -> None:
+        """Measure the cells that an edit changed."""
+        labels = self.proofread.labels
+        if self.table is None or labels is None:
+            return
+        self.table = self.table.updated(
+            self.image,
+            labels,
+            edit,
+            self.proofread.sources,
+            self.proofread.model_confidence,
+        )
+
+
+def _measure_job(
+    image: CellImage | None,
+    labels: Labels,
+    confidence: Mapping[int, float],
+    sources: Mapping[int, Source],
+) -> Job[MeasurementTable]:
+    """Measure all cells."""
+    yield Progress(0, 0, "measuring")
+    return measure_cells(image, labels, confidence=confidence, sources=sources)

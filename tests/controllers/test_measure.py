@@ -1,0 +1,65 @@
+"""The table follows the labels."""
+
+import numpy as np
+
+from napari_cellseg.controllers.measure import MeasureController
+from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.controllers.session import Session
+from napari_cellseg.controllers.task import TaskController
+from napari_cellseg.core.types import CellImage, PixelSize
+from tests.fakes import NowStarter
+
+
+def bench(*, is_held=False):
+    session, proofread, starter = Session(), ProofreadController(), NowStarter(is_held=is_held)
+    measure = MeasureController(session, proofread, TaskController(starter))
+    session.show_image(CellImage(np.ones((1, 30, 30), np.uint8)))
+    labels = np.zeros((30, 30), np.int32)
+    labels[2:5, 2:5] = 1
+    labels[10:15, 10:15] = 2
+    proofread.open(labels, None, {1: 0.5, 2: 0.75})
+    return session, proofread, measure, starter
+
+
+def areas(measure):
+    cells = measure.table.cells
+    return dict(zip(cells["label"], cells["area_px"], strict=True))
+
+
+def test_the_table_follows_edit_undo_and_redo():
+    _, proofread, measure, _ = bench()
+    assert areas(measure) == {1: 9, 2: 25}
+    proofread.delete_cells([2])
+    assert areas(measure) == {1: 9}
+    proofread.undo()
+    assert areas(measure) == {1: 9, 2: 25}
+    proofread.redo()
+    assert areas(measure) == {1: 9}
+
+
+def test_edits_made_while_it_measures_are_not_missed():
+    _, proofread, measure, starter = bench(is_held=True)
+    proofread.delete_cells([1])
+    starter.release()
+    assert areas(measure) == {2: 25}
+
+
+def test_the_pixel_size_brings_micrometres():
+    session, _, measure, _ = bench()
+    assert "area_um2" not in measure.table.cells
+    session.set_pixel_size(PixelSize(0.5, 0.5))
+    assert measure.table.cells["area_um2"].tolist() == [2.25, 6.25]
+    assert measure.table.summary["density_per_mm2"] == 2 / (900 * 0.25 / 1e6)
+
+
+def test_a_cell_is_selected_once_and_found():
+    _, _, measure, _ = bench()
+    told = []
+    measure.selected.connect(told.append)
+    measure.select(2)
+    measure.select(2)
+    assert told == [2]
+    assert measure.place_of(2) == (12.0, 12.0)
+    assert measure.place_of(9) is None
+    assert measure.cell_at((12.4, 11.6)) == 2
+    assert measure.cell_at((-3, 100)) == 0
