@@ -118,13 +118,13 @@ def _segment_file(
         if not batch.overwrite:
             result.check_free()
         yield Progress(0, 0, "reading")
-        image = read_image_with(source, batch.axes, batch.pixel_size_um)
+        image = read_image_with(source.absolute(), batch.axes, batch.pixel_size_um)
         segmented = yield from segmenter.segment(image, options)
         yield Progress(0, 0, "measuring")
         confidence = dict(enumerate(segmented.confidence.tolist(), start=1))
         table = measure_cells(image, segmented.labels, confidence=confidence)
         yield Progress(0, 0, "saving")
-        return result.write(image, segmented, table)
+        return result.write(image, segmented, table, options)
     except ONE_IMAGE_ERRORS as error:
         if not isinstance(error, CellsegError):
             logger.exception("Unexpected error with %s", source)

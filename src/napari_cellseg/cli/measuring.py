@@ -7,6 +7,7 @@ from pathlib import Path
 from napari_cellseg.cli.names import LABELS_SUFFIX, stem_of
 from napari_cellseg.core.errors import LabelsError, SaveError
 from napari_cellseg.core.measure import MeasurementTable, measure_cells
+from napari_cellseg.core.provenance import provenance
 from napari_cellseg.core.types import CellImage, Labels, PixelSize
 from napari_cellseg.io.images import read_image, read_labels
 from napari_cellseg.io.writers import write_cells_csv
@@ -56,7 +57,8 @@ def measure_file(
     if pixel_size is None and pixel_size_um is not None:
         pixel_size = PixelSize(pixel_size_um, pixel_size_um)
     table = measure_cells(measured, labels, pixel_size=pixel_size)
-    write_cells_csv(path, table, {"labels": str(labels_path.absolute())})
+    record = {**provenance(measured), "labels": str(labels_path.absolute())}
+    write_cells_csv(path, table, record)
     return table, path
 
 

@@ -12,6 +12,7 @@ from napari_cellseg.core.errors import SaveError
 from napari_cellseg.core.measure import MeasurementTable
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.provenance import provenance
 from napari_cellseg.core.types import CellImage, SegmentationResult
 from napari_cellseg.io.writers import write_cells_csv, write_labels
 
@@ -89,16 +90,23 @@ class ImageResults:
         return values if isinstance(values, dict) else {}
 
     def write(
-        self, image: CellImage, result: SegmentationResult, table: MeasurementTable
+        self,
+        image: CellImage,
+        result: SegmentationResult,
+        table: MeasurementTable,
+        requested: SegmentOptions,
     ) -> Row:
         """Write table, record and labels, and return the row of the summary.
+
+        `requested` are the options that were asked for, before the model settled them.
 
         Raises
         ------
         SaveError
             If one of them cannot be written.
         """
-        write_cells_csv(self.cells, table, provenance_of(image, result))
+        record = provenance(image, result, requested_options=requested)
+        write_cells_csv(self.cells, table, record)
         write_labels(
             self.labels,
             result.labels,

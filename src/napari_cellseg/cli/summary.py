@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from napari_cellseg.io.writers import write_summary_csv
+from napari_cellseg.io.writers import read_csv_rows, write_summary_csv
 
 SUMMARY_NAME = "summary.csv"
 
@@ -49,7 +49,6 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
 def _read_rows(path: Path) -> list[dict[str, Any]]:
     """Return the rows that are there, none if there is no readable summary."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return [dict(row) for row in csv.DictReader(file) if row.get("file")]
+        return [dict(row) for row in read_csv_rows(path) if row.get("file")]
     except (OSError, UnicodeDecodeError, csv.Error):
         return []
