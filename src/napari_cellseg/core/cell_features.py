@@ -59,12 +59,14 @@ def find_cells(plane: Labels, ids: Iterable[int] | None = None) -> PlaneCells:
     """
     highest = int(plane.max()) if plane.size else 0
     if highest > MAX_TABLE:
-        present, inverse = np.unique(plane, return_inverse=True)
+        found, inverse = np.unique(plane, return_inverse=True)
+        present = found.astype(np.int64)
         compact = inverse.reshape(plane.shape).astype(np.int32)
         values = np.arange(present.size, dtype=np.int32)
     else:
         compact = np.ascontiguousarray(plane)
-        present = np.flatnonzero(loops.present_values(compact, highest))
+        seen = loops.present_values(compact, highest)
+        present = np.flatnonzero(seen).astype(np.int64)
         values = present.astype(np.int32)
     wanted = present > 0
     if ids is not None:
@@ -137,7 +139,8 @@ def intensity_columns(cells: PlaneCells, values: NDArray[Any]) -> Columns:
     """Return mean, min, max, sd and sum of the values in each cell, in float64.
 
     The standard deviation is that of the pixels of the cell (divided by n). NaN in a
-    cell makes all five NaN; they are not passed over in silence.
+    cell makes all five NaN, an infinite value all but min and max: nothing is passed
+    over in silence.
 
     Parameters
     ----------
@@ -155,13 +158,13 @@ def intensity_columns(cells: PlaneCells, values: NDArray[Any]) -> Columns:
     count = np.maximum(count, 1)
     with np.errstate(invalid="ignore"):
         mean = reference + total / count
-        variance = squares / count - (total / count) ** 2
-        spread = np.sqrt(np.maximum(variance, 0))
-        spread = np.where(np.isnan(variance), np.nan, spread)
+        all_summed = reference * count + total
+        # np.maximum keeps NaN.
+        spread = np.sqrt(np.maximum(squares / count - (total / count) ** 2, 0))
     return {
         "mean": mean,
         "min": low,
         "max": high,
         "sd": spread,
-        "sum": mean * count,
+        "sum": all_summed,
     }

@@ -1,0 +1,112 @@
+"""Labels to a TIFF that other programs read, with axes and pixel size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tifffile import TiffFile, TiffFileError, imwrite
+
+from napari_cellseg.core.errors import LabelsError, SaveError
+from napari_cellseg.core.types import LABELS_DTYPE, Labels, PixelSize
+from napari_cellseg.io.atomic import replacing
+
+LABELS_AXES = ("YX", "ZYX", "TYX", "TZYX")
+#: A classic TIFF ends at 4 GiB; compressed labels may not shrink, so half a GiB is left
+#: for tags and bad luck.
+BIG_TIFF_BYTES = 7 * 2**29
+UM_PER_CM = 1e4
+
+
+def write_labels(
+    path: str | Path, labels: Labels, *, axes: str, pixel_size: PixelSize | None
+) -> None:
+    """Write labels as a compressed uint32 OME-TIFF, and read them back to check.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file; its folder must exist.
+    labels : int32 array
+        From 0 up, with the axes `axes`.
+    axes : str
+        One of `LABELS_AXES`.
+    pixel_size : PixelSize or None
+        Goes into the OME description and the resolution tags; None if unknown.
+
+    Raises
+    ------
+    LabelsError
+        If the labels do not fit the axes or are not int32 from 0 up.
+    SaveError
+        If they cannot be written, or do not read back the same; what was there before
+        is untouched.
+    """
+    if axes not in LABELS_AXES or labels.ndim != len(axes) or labels.size == 0:
+        raise LabelsError(
+            f"Labels of shape {labels.shape} were given the axes '{axes}'; one of "
+            f"{', '.join(LABELS_AXES)} with as many sizes above 0 is needed."
+        )
+    if labels.dtype != LABELS_DTYPE or int(labels.min()) < 0:
+        raise LabelsError(
+            f"Labels are int32 from 0 up; {labels.dtype} from {labels.min()} was "
+            "given. Convert them with check_labels."
+        )
+    unsigned = np.ascontiguousarray(labels).view(np.uint32)
+    with replacing(path) as new:
+        imwrite(
+            new,
+            unsigned,
+            ome=True,
+            bigtiff=unsigned.nbytes > BIG_TIFF_BYTES,
+            photometric="minisblack",
+            compression="zlib",
+            metadata=_ome_values(axes, pixel_size),
+            **_resolution(pixel_size),
+        )
+        _check_written(new, unsigned, Path(path))
+
+
+def _ome_values(axes: str, pixel_size: PixelSize | None) -> dict[str, Any]:
+    """Return what goes into the OME description."""
+    values: dict[str, Any] = {"axes": axes}
+    if pixel_size is None:
+        return values
+    sizes = {"X": pixel_size.x_um, "Y": pixel_size.y_um, "Z": pixel_size.z_um}
+    for axis, size in sizes.items():
+        if size is not None:
+            values[f"PhysicalSize{axis}"] = size
+            values[f"PhysicalSize{axis}Unit"] = "µm"
+    return values
+
+
+def _resolution(pixel_size: PixelSize | None) -> dict[str, Any]:
+    """Return the resolution tags, for programs that do not read OME."""
+    if pixel_size is None:
+        return {}
+    per_cm = (UM_PER_CM / pixel_size.x_um, UM_PER_CM / pixel_size.y_um)
+    return {"resolution": per_cm, "resolutionunit": "CENTIMETER"}
+
+
+def _check_written(new: Path, labels: np.ndarray[Any, Any], path: Path) -> None:
+    """Raise unless the file holds the labels; a plane at a time, to save memory."""
+    planes = labels.reshape(-1, *labels.shape[-2:])
+    try:
+        with TiffFile(new) as tiff:
+            same = len(tiff.pages) == len(planes) and all(
+                np.array_equal(page.asarray(), plane)
+                for page, plane in zip(tiff.pages, planes, strict=True)
+            )
+    except (TiffFileError, ValueError) as error:
+        raise SaveError(_broken(path)) from error
+    if not same:
+        raise SaveError(_broken(path))
+
+
+def _broken(path: Path) -> str:
+    """Return the sentence for a file that does not read back."""
+    return (
+        f"'{path}' could not be written: what was written does not read back the same. "
+        "What was there is untouched; check the disk and save again."
+    )

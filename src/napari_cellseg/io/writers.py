@@ -1,0 +1,183 @@
+"""Results to files: labels, tables and where the numbers come from.
+
+Every file appears whole or not at all; see `io.atomic`.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from napari_cellseg.core.errors import SaveError
+from napari_cellseg.core.measure import MeasurementTable
+from napari_cellseg.core.provenance import pixel_size_values
+from napari_cellseg.io.atomic import replacing
+from napari_cellseg.io.csv_text import original_text, safe_text
+from napari_cellseg.io.labels_file import write_labels
+
+__all__ = ["read_csv_rows", "write_cells_csv", "write_labels", "write_summary_csv"]
+
+#: What cannot be UTF-8, such as a broken file name, becomes an escape.
+UNKNOWN = "backslashreplace"
+
+
+def write_cells_csv(
+    path: str | Path, table: MeasurementTable, provenance: Mapping[str, Any]
+) -> tuple[Path, Path]:
+    """Write a table as CSV, and where it comes from as JSON of the same name beside it.
+
+    The CSV is UTF-8 with points as decimal signs and commas between cells; texts are
+    quoted and no formula (`io.csv_text`), what is not known is empty. Its first column
+    is the name of the image, then come those of the table. Without a cell there is the
+    header only.
+
+    Parameters
+    ----------
+    path : str or Path
+        The CSV; its folder must exist.
+    table : MeasurementTable
+        What is written.
+    provenance : mapping
+        See `core.provenance.provenance`; the summary and the pixel size are added.
+
+    Returns
+    -------
+    Path, Path
+        The CSV and the JSON.
+
+    Raises
+    ------
+    SaveError
+        If one cannot be written.
+    """
+    csv_path = Path(path)
+    json_path = csv_path.with_suffix(".json")
+    if json_path == csv_path:
+        raise SaveError(
+            f"'{csv_path}' cannot be the table: its description goes to that name. "
+            "Choose a name that ends in .csv."
+        )
+    cells = table.cells.copy()
+    cells.insert(0, "image", _image_name(provenance), allow_duplicates=True)
+    record = {
+        **provenance,
+        "table": csv_path.name,
+        "summary": table.summary,
+        "pixel_size_um": pixel_size_values(table.pixel_size),
+        "columns": list(cells.columns),
+    }
+    with replacing(json_path) as new_json, replacing(csv_path) as new_csv:
+        _write_frame(new_csv, cells)
+        _write_text(new_json, _json_text(record))
+    return csv_path, json_path
+
+
+def write_summary_csv(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write one row an image; the columns are those of all rows, in their first order.
+
+    Parameters
+    ----------
+    path : str or Path
+        The CSV.
+    rows : sequence of mapping
+        Texts, numbers, booleans or None; a missing key is an empty cell.
+
+    Raises
+    ------
+    SaveError
+        If it cannot be written; it is then as it was.
+    """
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    with replacing(path) as new:
+        _write_rows(new, names, ([row.get(name) for name in names] for row in rows))
+
+
+def read_csv_rows(path: str | Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV written here, with the texts as they were given.
+
+    Raises
+    ------
+    OSError, UnicodeDecodeError, csv.Error
+        If it cannot be read.
+    """
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, strict=True))
+    return [
+        {
+            original_text(name): original_text(value or "")
+            for name, value in row.items()
+            if name is not None
+        }
+        for row in rows
+    ]
+
+
+def _image_name(provenance: Mapping[str, Any]) -> str:
+    """Return the name of the image, or of the labels where there was no image."""
+    image = provenance.get("image")
+    if isinstance(image, Mapping):
+        return str(image.get("name", ""))
+    return Path(str(provenance.get("labels", image or ""))).name
+
+
+def _write_frame(path: Path, cells: pd.DataFrame) -> None:
+    """Write a data frame."""
+    columns = [cells[name].tolist() for name in cells.columns]
+    _write_rows(path, list(cells.columns), zip(*columns, strict=True))
+
+
+def _write_rows(
+    path: Path, names: Sequence[str], rows: Iterable[Iterable[Any]]
+) -> None:
+    """Write a header and rows."""
+    with path.open("w", encoding="utf-8", errors=UNKNOWN, newline="") as file:
+        file.write(",".join(_cell(str(name)) for name in names) + "\n")
+        for row in rows:
+            file.write(",".join(_cell(value) for value in row) + "\n")
+
+
+def _cell(value: Any) -> str:
+    """Return a cell of a CSV: numbers bare, the unknown empty, all else in quotes.
+
+    In quotes, a text stays one cell whatever separator a program expects.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bool | int | np.bool_ | np.integer):
+        return str(value)
+    if isinstance(value, float | np.floating):
+        return "" if math.isnan(value) else repr(float(value))
+    return '"' + safe_text(str(value)).replace('"', '""') + '"'
+
+
+def _json_text(values: Mapping[str, Any]) -> str:
+    """Return JSON without NaN, which is none."""
+    plain = _plain(values)
+    return json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    """Return a value with what JSON has no word for put into its words."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if value is None or isinstance(value, str | int | float):
+        return value
+    return str(value)
+
+
+def _write_text(path: Path, text: str) -> None:
+    """Write a text."""
+    path.write_text(text, encoding="utf-8", errors=UNKNOWN, newline="")
