@@ -37,6 +37,8 @@ def make_targets(labels: NDArray[np.int32]) -> TargetMaps:
     """Return the maps of one plane of labels, a (y, x) int32 array with ids 1..n."""
     labels = np.ascontiguousarray(labels, dtype=np.int32)
     depth = np.asarray(edt.edt(labels.astype(np.uint32), black_border=False), dtype=np.float32)
+    # A cell that fills the plane has no edge to be far from.
+    depth = np.where(np.isfinite(depth), depth, 1.0)
     distance = np.zeros(labels.shape, dtype=np.uint8)
     flow = np.zeros((2, *labels.shape), dtype=np.int8)
     for index, box in enumerate(ndimage.find_objects(labels)):

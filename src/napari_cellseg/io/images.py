@@ -7,8 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from napari_cellseg.core.errors import CellsegError, ImageReadError
-from napari_cellseg.core.types import CellImage, PixelSize
+import numpy as np
+
+from napari_cellseg.core.errors import CellsegError, ImageReadError, LabelsError
+from napari_cellseg.core.label_arrays import check_labels
+from napari_cellseg.core.types import CellImage, Labels, PixelSize
 from napari_cellseg.io.axes import known_axes
 from napari_cellseg.io.limits import ReadLimits, n_bytes_of
 from napari_cellseg.io.scene import Request, Scene, check_scene, read_scene
@@ -16,7 +19,7 @@ from napari_cellseg.io.sniff import IMAGE_SUFFIXES, sniff
 
 __all__ = [
     "IMAGE_SUFFIXES", "ImageDescription", "ReadLimits", "is_readable", "open_scenes", "probe",
-    "read_image", "read_images",
+    "read_image", "read_images", "read_labels",
 ]
 
 
@@ -148,6 +151,42 @@ def probe(path: str | Path, *, limits: ReadLimits = ReadLimits()) -> ImageDescri
             level_shapes=scene.level_shapes,
             notes=scene.notes,
         )
+
+
+def read_labels(
+    path: str | Path,
+    *,
+    axes: str | None = None,
+    limits: ReadLimits = ReadLimits(),  # noqa: B008 -- frozen
+) -> tuple[Labels, PixelSize | None]:
+    """Read labels, and the pixel size if the file tells it.
+
+    Parameters
+    ----------
+    path, axes, limits
+        As in `read_image`.
+
+    Returns
+    -------
+    labels : (Y, X), (Z, Y, X), (T, Y, X) or (T, Z, Y, X) int32
+        0 is background; a copy that may be written to.
+    pixel_size : PixelSize or None
+
+    Raises
+    ------
+    ImageReadError, LimitError
+        As `read_image`.
+    LabelsError
+        If it holds several channels or colours, or values that are no labels.
+    """
+    image = read_image(path, axes=axes, limits=limits)
+    if image.n_channels != 1:
+        raise LabelsError(
+            f"'{image.name}' holds {image.n_channels} channels; labels are one channel of "
+            "whole numbers. Choose the file with the labels."
+        )
+    planes = np.squeeze(np.asarray(image.data), axis=image.axes.index("C"))
+    return check_labels(planes), image.pixel_size
 
 
 def is_readable(path: str | Path) -> bool:
