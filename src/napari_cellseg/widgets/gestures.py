@@ -1,0 +1,179 @@
+"""One gesture on the canvas: a click, a line, an outline or a circle, drawn live."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from napari.layers import Layer, Shapes
+from numpy.typing import NDArray
+from qtpy.QtCore import QObject
+
+from napari_cellseg.widgets.layer_images import KEY, noted, plain
+
+GestureKind = Literal["click", "line", "outline", "circle"]
+#: Width of what is drawn, in pixels of the screen.
+STROKE_SCREEN_PX = 2.0
+CIRCLE_POINTS = 48
+DRAWING = "drawing"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawn:
+    """What a gesture drew, in pixels of the layer.
+
+    Attributes
+    ----------
+    points_yx : (n, 2) float array
+        From press to release.
+    plane : tuple of int
+        Position on the axes before Y and X.
+    """
+
+    points_yx: NDArray[np.float64]
+    plane: tuple[int, ...]
+
+    @property
+    def length_px(self) -> float:
+        """Distance of the first and last point."""
+        return float(np.linalg.norm(self.points_yx[-1] - self.points_yx[0]))
+
+
+def is_drawing(layer: Any) -> bool:
+    """Say whether a layer is the temporary one of a gesture."""
+    return noted(plain(layer)).get("role") == DRAWING
+
+
+class GestureCapture(QObject):
+    """Takes the left button on one layer until `stop`, and shows what is drawn.
+
+    Parameters
+    ----------
+    viewer : napari viewer
+        For the zoom and the layer that shows the drawing.
+    parent : QObject
+        The dock.
+    """
+
+    def __init__(self, viewer: Any, parent: QObject) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._layer: Layer | None = None
+        self._kind: GestureKind = "click"
+        self._on_done: Callable[[Drawn], None] | None = None
+        self._drawing: Shapes | None = None
+
+    @property
+    def is_active(self) -> bool:
+        """True from `start` to `stop`."""
+        return self._layer is not None
+
+    def start(
+        self, layer: Layer, kind: GestureKind, on_done: Callable[[Drawn], None]
+    ) -> None:
+        """Call `on_done` for each gesture on a layer, until `stop`."""
+        self.stop()
+        self._layer, self._kind, self._on_done = layer, kind, on_done
+        self._viewer.layers.selection.active = layer
+        layer.mode = "pan_zoom"
+        layer.mouse_pan = False
+        layer.cursor = "cross"
+        layer.mouse_drag_callbacks.insert(0, self._on_layer_dragged)
+
+    def stop(self) -> None:
+        """Give the mouse back to napari; safe to call twice."""
+        layer, self._layer = self._layer, None
+        self._on_done = None
+        if layer is not None:
+            layer.mouse_drag_callbacks.remove(self._on_layer_dragged)
+            layer.mouse_pan = str(layer.mode) == "pan_zoom"
+            if str(layer.mode) == "pan_zoom":
+                layer.cursor = "standard"
+        self._remove_drawing()
+
+    def why_not(self) -> str:
+        """Return why nothing can be drawn now, or ""."""
+        dims = self._viewer.dims
+        shown = tuple(dims.displayed)
+        if shown != (dims.ndim - 2, dims.ndim - 1):
+            return "This works on planes of Y and X: switch the viewer to 2-D."
+        return ""
+
+    def _on_layer_dragged(self, layer: Layer, event: Any) -> Iterator[None]:
+        """Collect the points of one gesture."""
+        if event.button != 1 or self.why_not():
+            return
+        points = [self._place(layer, event)]
+        yield
+        while event.type == "mouse_move":
+            points.append(self._place(layer, event))
+            if self._kind != "click":
+                self._draw(points)
+            yield
+        self._remove_drawing()
+        if self._on_done is not None:
+            plane = tuple(round(float(at)) for at in points[0][:-2])
+            self._on_done(Drawn(np.asarray(points, float)[:, -2:], plane))
+
+    def _place(self, layer: Layer, event: Any) -> NDArray[np.float64]:
+        return np.asarray(layer.world_to_data(event.position), float)
+
+    def _draw(self, points: list[NDArray[np.float64]]) -> None:
+        """Show what is drawn so far on a layer of its own."""
+        path = np.asarray(points, float)
+        if self._kind == "line":
+            path = path[[0, -1]]
+        elif self._kind == "circle":
+            path = _circle(path[0], path[-1])
+        elif len(path) > 2:
+            path = np.vstack([path, path[:1]])
+        if len(path) < 2:
+            return
+        layer = self._drawing_layer()
+        with layer.events.data.blocker():
+            layer.data = []
+            layer.add_paths(path, edge_width=self._width(), edge_color="yellow")
+
+    def _width(self) -> float:
+        """Return the width of the stroke in pixels of the layer."""
+        scale = 1.0 if self._layer is None else float(self._layer.scale[-1]) or 1.0
+        return STROKE_SCREEN_PX / (self._viewer.camera.zoom * abs(scale))
+
+    def _drawing_layer(self) -> Shapes:
+        if self._drawing is None and self._layer is not None:
+            layer = self._layer
+            drawing = Shapes(
+                ndim=layer.ndim,
+                name="drawing (goes by itself)",
+                metadata={KEY: {"role": DRAWING}},
+                scale=layer.scale,
+                translate=layer.translate,
+                rotate=layer.rotate,
+                shear=layer.shear,
+                affine=layer.affine,
+                units=layer.units,
+                axis_labels=layer.axis_labels,
+            )
+            self._drawing = drawing
+            self._viewer.add_layer(drawing)
+            self._viewer.layers.selection.active = layer
+        if self._drawing is None:  # pragma: no cover - only called while active
+            raise RuntimeError("Nothing is being drawn.")
+        return self._drawing
+
+    def _remove_drawing(self) -> None:
+        drawing, self._drawing = self._drawing, None
+        if drawing is not None and drawing in self._viewer.layers:
+            self._viewer.layers.remove(drawing)
+
+
+def _circle(first: NDArray[np.float64], last: NDArray[np.float64]) -> Any:
+    """Return a circle whose diameter runs from `first` to `last`, (n, ndim)."""
+    angles = np.linspace(0, 2 * np.pi, CIRCLE_POINTS)
+    centre, reach = (first + last) / 2, np.linalg.norm((last - first)[-2:]) / 2
+    circle = np.tile(centre, (CIRCLE_POINTS, 1))
+    circle[:, -2] += reach * np.sin(angles)
+    circle[:, -1] += reach * np.cos(angles)
+    return circle

@@ -1,0 +1,265 @@
+"""The labels layer: shows the cells under correction, and hears what is painted.
+
+The layer shows a copy of `CellLabels.labels`. What napari paints is recorded as an edit;
+what the controller edits is written into the layer; undo and redo of the layer go through
+the one history. What any other tool writes is noticed and recorded, never overwritten.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from napari.layers import Labels
+from qtpy.QtCore import QObject, Signal
+
+from napari_cellseg.controllers.proofread import CellLabels, ProofreadController
+from napari_cellseg.core.edits import Edit, apply_edit
+from napari_cellseg.core.errors import CellsegError
+from napari_cellseg.core.types import LABELS_DTYPE
+from napari_cellseg.widgets.jobs import Later
+
+#: Labels of more pixels are compared with the layer before a tool, not all the time.
+MAX_WATCHED_PIXELS = 2**25
+WATCH_MILLISECONDS = 250
+FEATURES_MILLISECONDS = 300
+#: Width of the outlines in pixels of the image.
+OUTLINE_PX = 2
+STROKE_MODES = ("paint", "erase", "fill", "polygon")
+
+
+def make_labels_layer(
+    cells: CellLabels, name: str, placement: dict[str, Any], metadata: dict[str, Any]
+) -> Labels:
+    """Return a new layer that shows a copy of the cells, as outlines."""
+    layer = Labels(cells.labels.copy(), name=name, metadata=metadata, **placement)
+    layer.contour = OUTLINE_PX
+    layer.opacity = 0.9
+    return layer
+
+
+def can_correct(layer: Labels) -> str:
+    """Return why a layer cannot be corrected in place, or "" if it can."""
+    if layer.multiscale:
+        return f"'{layer.name}' is a pyramid, which cannot be painted on."
+    if not isinstance(layer.data, np.ndarray):
+        return f"'{layer.name}' lies on disk, not in memory."
+    if layer.data.dtype != LABELS_DTYPE:
+        limit = np.iinfo(layer.data.dtype).max
+        return (
+            f"'{layer.name}' holds {layer.data.dtype} numbers, up to {limit}; cells are "
+            f"numbered with {np.dtype(LABELS_DTYPE)}."
+        )
+    if layer.ndim not in (2, 3, 4):
+        return f"'{layer.name}' has {layer.ndim} axes; two to four can be corrected."
+    return ""
+
+
+class LabelsBinding(QObject):
+    """Ties one labels layer to the controller until `release`.
+
+    Parameters
+    ----------
+    layer : Labels
+        int32, in memory.
+    proofread : ProofreadController
+        Its `cells` are those of the layer.
+    parent : QObject
+        The dock.
+    """
+
+    failed = Signal(str)
+    clicked = Signal(int)
+
+    def __init__(
+        self, layer: Labels, proofread: ProofreadController, parent: QObject
+    ) -> None:
+        super().__init__(parent)
+        self.layer = layer
+        self._proofread = proofread
+        self._is_ours = False
+        self._is_stroking = False
+        self._watch = Later(self.reconcile, WATCH_MILLISECONDS, self)
+        self._features = Later(self.show_features, FEATURES_MILLISECONDS, self)
+        self._forget_napari_history()
+        layer.undo = self._on_layer_undo
+        layer.redo = self._on_layer_redo
+        layer.mouse_drag_callbacks.insert(0, self._on_layer_dragged)
+        for name, handler in self._handlers():
+            getattr(layer.events, name).connect(handler)
+        proofread.edited.connect(self._on_proofread_edited)
+        self._features.call()
+
+    def _handlers(self) -> list[tuple[str, Any]]:
+        return [
+            ("paint", self._on_layer_painted),
+            ("data", self._on_layer_data),
+            ("set_data", self._on_layer_set_data),
+            ("selected_label", self._on_layer_selected),
+            ("mode", self._on_layer_mode),
+        ]
+
+    def release(self) -> None:
+        """Give the layer its own undo back, with an empty history."""
+        layer = self.layer
+        self._watch.stop()
+        self._features.stop()
+        self._proofread.edited.disconnect(self._on_proofread_edited)
+        for name, handler in self._handlers():
+            getattr(layer.events, name).disconnect(handler)
+        layer.mouse_drag_callbacks.remove(self._on_layer_dragged)
+        for name in ("undo", "redo"):
+            layer.__dict__.pop(name, None)
+        self._forget_napari_history()
+        self.deleteLater()
+
+    def _forget_napari_history(self) -> None:
+        """Empty napari's own history: its steps would corrupt what we have changed."""
+        editable, mode = self.layer.editable, self.layer.mode
+        self.layer.editable = False
+        self.layer.editable = editable
+        self.layer.mode = mode
+
+    # ------------------------------------------------------------ from the layer
+    def _on_layer_undo(self) -> None:
+        """Stand in for ``layer.undo``; a stroke must end first."""
+        if not self._is_stroking:
+            self.reconcile()
+            self._proofread.undo()
+
+    def _on_layer_redo(self) -> None:
+        """Stand in for ``layer.redo``."""
+        if not self._is_stroking:
+            self.reconcile()
+            self._proofread.redo()
+
+    def _on_layer_painted(self, event: Any) -> None:
+        """Record what napari painted; must not raise, or napari drops the paint."""
+        self._is_stroking = False
+        self._is_ours = True
+        try:
+            self._proofread.take_stroke(event.value)
+        except (CellsegError, IndexError, ValueError, TypeError) as error:
+            self.failed.emit(f"A brush stroke could not be recorded: {error}")
+        finally:
+            self._is_ours = False
+        self._watch_soon()
+
+    def _on_layer_data(self, event: Any) -> None:
+        """Another tool gave the layer a new array."""
+        if self._is_ours:
+            return
+        self._forget_napari_history()
+        self.reconcile()
+
+    def _on_layer_set_data(self, event: Any) -> None:
+        if not self._is_ours:
+            self._is_stroking = False
+            self._watch_soon()
+
+    def _on_layer_selected(self, event: Any) -> None:
+        self.clicked.emit(int(self.layer.selected_label))
+
+    def _on_layer_mode(self, event: Any) -> None:
+        self._is_stroking = False
+
+    def _on_layer_dragged(self, layer: Labels, event: Any) -> Any:
+        """Know when a stroke is under way, and pick a cell with a plain click."""
+        if str(layer.mode) in STROKE_MODES:
+            self._is_stroking = True
+            yield
+            while event.type == "mouse_move":
+                yield
+            # A stroke with the right button ends where it began, not on release.
+            if event.button != 2:
+                self._is_stroking = False
+            return
+        yield
+        if event.type == "mouse_release" and str(layer.mode) == "pan_zoom":
+            self._pick(event)
+
+    def _pick(self, event: Any) -> None:
+        """Select the cell under the mouse."""
+        value = self.layer.get_value(
+            event.position,
+            view_direction=event.view_direction,
+            dims_displayed=event.dims_displayed,
+            world=True,
+        )
+        if value:
+            self.layer.selected_label = int(value)
+
+    # ------------------------------------------------------------ into the layer
+    def _on_proofread_edited(self, edit: Edit) -> None:
+        """Write an edit into the layer."""
+        self._features.call()
+        if self._is_ours:
+            return
+        self._is_ours = True
+        try:
+            apply_edit(self.layer.data, edit)
+            self.layer.refresh(extent=False, highlight=False)
+        finally:
+            self._is_ours = False
+
+    def reconcile(self) -> None:
+        """Record what another tool wrote into the layer."""
+        if self._is_stroking:
+            self._watch_soon()
+            return
+        shown = np.asarray(self.layer.data)
+        self._is_ours = True
+        try:
+            self._proofread.reconcile(shown)
+            self._show_int32()
+        except CellsegError as error:
+            self._put_back()
+            self.failed.emit(
+                f"Another tool wrote what are no cells, and it was taken back: {error}"
+            )
+        finally:
+            self._is_ours = False
+
+    def _show_int32(self) -> None:
+        """Give the layer an array that can hold every id, where it lost it."""
+        data, labels = self.layer.data, self._proofread.labels
+        if labels is None or data is labels:
+            return
+        if not isinstance(data, np.ndarray) or data.dtype != LABELS_DTYPE:
+            self.layer.data = labels.copy()
+            self._forget_napari_history()
+
+    def _put_back(self) -> None:
+        """Show the cells as they were."""
+        labels = self._proofread.labels
+        if labels is not None:
+            self.layer.data = labels.copy()
+            self._forget_napari_history()
+
+    def _watch_soon(self) -> None:
+        labels = self._proofread.labels
+        if labels is not None and labels.size <= MAX_WATCHED_PIXELS:
+            self._watch.call()
+
+    def show_features(self) -> None:
+        """Show source and confidence of each cell in napari's own tables and tips."""
+        sources = self._proofread.sources
+        confidence = self._proofread.model_confidence
+        ids = sorted(sources)
+        self.layer.features = pd.DataFrame(
+            {
+                "index": ids,
+                "source": [sources[cell] for cell in ids],
+                "confidence": [confidence.get(cell, np.nan) for cell in ids],
+            }
+        )
+
+    def show_outlines(self, *, is_on: bool) -> None:
+        """Show outlines, or filled cells."""
+        self.layer.contour = OUTLINE_PX if is_on else 0
+
+    def select(self, cell: int) -> None:
+        """Make a cell the selected one."""
+        if cell and self.layer.selected_label != cell:
+            self.layer.selected_label = cell
