@@ -1,4 +1,4 @@
-"""The command line: ``cellseg segment | measure | evaluate | doctor | app``.
+"""The command line: ``cellseg segment | measure | evaluate | train | doctor | app``.
 
 Importing it loads neither torch nor tables nor images; each command loads what it needs.
 """

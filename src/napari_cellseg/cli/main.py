@@ -15,6 +15,7 @@ from napari_cellseg.cli import (
     evaluate_command,
     measure_command,
     segment_command,
+    train_command,
 )
 from napari_cellseg.core.errors import CellsegError
 
@@ -28,6 +29,7 @@ app = typer.Typer(
 app.command("segment")(segment_command.segment)
 app.command("measure")(measure_command.measure)
 app.command("evaluate")(evaluate_command.evaluate)
+app.command("train")(train_command.train)
 app.command("doctor")(doctor_command.doctor)
 app.command("app")(app_command.open_window)
 

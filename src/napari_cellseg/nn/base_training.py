@@ -1,0 +1,168 @@
+"""Training of the model that ships: sets, validation, report, model folder."""
+
+from __future__ import annotations
+
+import copy
+import json
+import platform
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_cellseg import __version__
+from napari_cellseg.core.decode import labels_from_maps
+from napari_cellseg.core.jobs import Job, Progress, run
+from napari_cellseg.core.model_spec import ModelSpec, settled_options
+from napari_cellseg.core.options import SegmentOptions, TrainOptions
+from napari_cellseg.io.atomic import replacing
+from napari_cellseg.io.base_sets import BaseSets, base_sets
+from napari_cellseg.io.dataset import Sample
+from napari_cellseg.io.model_folder import DEFAULT_MODEL
+from napari_cellseg.nn.device import choose_device, device_title
+from napari_cellseg.nn.evaluate import KindScore, Predict, evaluate, scores_by_kind
+from napari_cellseg.nn.looking import Looker
+from napari_cellseg.nn.network import CellNet
+from napari_cellseg.nn.predict import Predictor
+from napari_cellseg.nn.training import TrainReport, fit
+from napari_cellseg.nn.training_data import (
+    PERCENTILES,
+    kinds_of,
+    load_training_images,
+    require_folder,
+    synthetic_training_images,
+)
+from napari_cellseg.nn.weights import save_model
+
+REPORT_NAME = "report.json"
+
+
+@dataclass(frozen=True, slots=True)
+class BaseRun:
+    """Where a run reads from and writes to.
+
+    Attributes
+    ----------
+    data : Path
+        Folder with the training sets, see `io.base_sets`.
+    out : Path
+        Gets checkpoint, curve, report and, in ``model/``, the model folder.
+    command : str
+        The command line, for the record.
+    device : str
+        See `nn.device.choose_device`.
+    """
+
+    data: Path
+    out: Path
+    command: str
+    device: str = "auto"
+
+
+def base_spec(command: str) -> ModelSpec:
+    """Return what the shipped model is and expects; figures and digest come later."""
+    return ModelSpec(
+        name=DEFAULT_MODEL,
+        title="Cells, general",
+        description=(
+            "Nuclei and whole cells in fluorescence, phase contrast, brightfield and "
+            "H&E, some 8 to 120 pixels across. One channel, or colour."
+        ),
+        architecture="CellNet",
+        widths=(),
+        diameter_px=28.0,
+        weights_sha256="",
+        low_percentile=PERCENTILES[0],
+        high_percentile=PERCENTILES[1],
+        foreground_threshold=0.55,
+        seed_threshold=0.7,
+        training_data=(
+            "DSB2018 stage 1 without the 50 images of the StarDist benchmark (CC0); "
+            "Usiigaci phase contrast (MIT; Tsai et al. 2019); BBBC005v1 with exact masks "
+            "(CC BY 3.0; Ljosa et al. 2012, Lehmussola et al. 2007); synthetic scenes of "
+            "this package."
+        ),
+        licence="BSD-3-Clause",
+        command=command,
+    )
+
+
+def train_base(place: BaseRun, options: TrainOptions) -> Job[TrainReport]:
+    """Train the general model; a run that was stopped goes on where it was.
+
+    Raises
+    ------
+    TrainingError, ImageReadError
+        If the sets are not there or the loss is no number.
+    """
+    sets = base_sets(require_folder(place.data))
+    yield Progress(0, 0, "reading the training images")
+    images = list(load_training_images(sets.training))
+    yield Progress(0, 0, "drawing synthetic scenes")
+    images += synthetic_training_images(options.synthetic_images, options.seed)
+    spec = base_spec(place.command)
+    device = choose_device(place.device)
+
+    def validate(network: CellNet, step: int) -> dict[str, float]:
+        del step
+        rows = run(evaluate(predictor_of(network, spec, device), sets.validation))
+        return _figures(scores_by_kind(rows))
+
+    network, report = yield from fit(images, options, place.out, device, validate)
+    spec = save_model(place.out / "model", network.to("cpu"), spec)
+    _write_report(place, options, sets, report, spec)
+    return report
+
+
+def predictor_of(network: CellNet, spec: ModelSpec, device: torch.device) -> Predict:
+    """Return a function that turns (1 or 3, y, x) pixels into labels as they are seen."""
+    predictor = Predictor(copy.deepcopy(network), device)
+    options = settled_options(SegmentOptions(preset="fast"), spec)
+
+    def predict(plane: NDArray[np.generic]) -> NDArray[np.int32]:
+        looker = Looker(predictor, spec, plane, options)
+        return labels_from_maps(run(looker.maps_at(1.0)), options)[0]
+
+    return predict
+
+
+def _figures(rows: list[KindScore]) -> dict[str, float]:
+    """Return AP50 and mSA of each kind by name."""
+    figures: dict[str, float] = {}
+    for row in rows:
+        figures[f"{row.kind}/ap50"] = round(row.ap[0.5], 4)
+        figures[f"{row.kind}/msa"] = round(row.msa, 4)
+    return figures
+
+
+def _write_report(
+    place: BaseRun, options: TrainOptions, sets: BaseSets, report: TrainReport, spec: ModelSpec
+) -> None:
+    """Write what was trained on what, with which versions and figures."""
+    content = {
+        "command": place.command,
+        "options": options.to_dict(),
+        "versions": {
+            "napari-cellseg": __version__,
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+        "device": device_title(choose_device(place.device)),
+        "training_images": kinds_of(sets.training),
+        "validation_images": _names_by_kind(sets.validation),
+        "weights_sha256": spec.weights_sha256,
+        **asdict(report),
+    }
+    with replacing(place.out / REPORT_NAME) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _names_by_kind(samples: tuple[Sample, ...]) -> dict[str, list[str]]:
+    """Return the names of the samples of each kind."""
+    return {
+        kind: sorted(sample.name for sample in samples if sample.kind == kind)
+        for kind in kinds_of(samples)
+    }
