@@ -19,7 +19,10 @@ def drawn_labels(draw: Any, lead: tuple[int, ...]) -> NDArray[np.int32]:
     ids = st.sampled_from([0, 0, 0, 1, 2, 3, 7, 1000])
     small = draw(hnp.arrays(np.int32, (*lead, height, width), elements=ids))
     zoom = draw(st.sampled_from([1, 3, 4]))
-    return small.repeat(zoom, axis=-2).repeat(zoom, axis=-1)
+    labels = small.repeat(zoom, axis=-2).repeat(zoom, axis=-1)
+    if zoom > 1 and draw(st.booleans()):
+        labels[..., 1::zoom, 1::zoom] = 0  # a hole in every block
+    return labels
 
 
 @st.composite

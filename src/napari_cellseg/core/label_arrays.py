@@ -49,7 +49,7 @@ def check_labels(array: Any) -> Labels:
         )
     if values.dtype.kind == "f":
         _check_whole(values)
-    low, high = values.min(), values.max()
+    low, high = int(values.min()), int(values.max())  # exact, also for floats
     if low < 0 or high > MAX_ID:
         raise LabelsError(
             f"Labels run from 0 to {MAX_ID}; values from {low} to {high} were given. "
@@ -83,12 +83,17 @@ def next_id(labels: Labels) -> int:
         If the highest id is the last that int32 can hold.
     """
     highest = int(labels.max()) if labels.size else 0
-    if highest >= MAX_ID:
+    check_free_ids(highest + 1, 1)
+    return highest + 1
+
+
+def check_free_ids(first: int, n_ids: int) -> None:
+    """Raise `EditError` unless int32 holds `n_ids` ids from `first` on."""
+    if first + n_ids - 1 > MAX_ID:
         raise EditError(
-            f"The highest cell id is {highest}, so there is none left for a new cell. "
+            f"The highest cell id is {first - 1}, so there is none left for a new cell. "
             "Number the cells anew first."
         )
-    return highest + 1
 
 
 def count_pixels(labels: Labels) -> dict[int, int]:

@@ -12,9 +12,10 @@ from skimage.draw import polygon as draw_polygon
 
 from napari_cellseg.core.errors import EditError
 
-# Points are pulled in to this far outside the image, so that a stray point costs
-# nothing.
-MARGIN_PX = 16
+# A line is drawn to this far outside the image; the rest would cost time for nothing.
+MARGIN_PX = 2.0
+# No image is as large; numbers beyond it would overflow.
+FARTHEST_PX = 1e9
 
 
 def outline_pixels(
@@ -34,7 +35,7 @@ def outline_pixels(
     EditError
         If it is no outline, or there is no pixel in it.
     """
-    corners = _points(outline_yx, 3, shape_yx)
+    corners = _points(outline_yx, 3)
     rows, columns = draw_polygon(corners[:, 0], corners[:, 1], shape_yx)  # type: ignore[no-untyped-call]
     if rows.size == 0:
         raise EditError(
@@ -64,15 +65,41 @@ def line_pixels(
     EditError
         If it is no line.
     """
-    points = np.rint(_points(line_yx, 2, shape_yx)).astype(np.intp)
-    pairs = itertools.pairwise(points)
-    parts = [draw_line(*a, *b) for a, b in pairs]  # type: ignore[no-untyped-call]
-    rows = np.concatenate([part[0] for part in parts])
-    columns = np.concatenate([part[1] for part in parts])
+    points = _points(line_yx, 2)
+    parts = [np.empty((2, 0), np.intp)]
+    for segment in itertools.pairwise(points):
+        if (near := _near_image(*segment, shape_yx)) is not None:
+            (y0, x0), (y1, x1) = np.rint(near).astype(np.intp)
+            parts.append(np.stack(draw_line(y0, x0, y1, x1)))  # type: ignore[no-untyped-call]
+    rows, columns = np.concatenate(parts, axis=1)
     inside = (
         (rows >= 0) & (rows < shape_yx[0]) & (columns >= 0) & (columns < shape_yx[1])
     )
     return rows[inside], columns[inside]
+
+
+def _near_image(
+    start: NDArray[np.float64], end: NDArray[np.float64], shape_yx: tuple[int, ...]
+) -> NDArray[np.float64] | None:
+    """Return the part of a segment in and just around the image, (2, 2), or None.
+
+    Liang and Barsky 1984, doi:10.1145/357332.357333.
+    """
+    way = end - start
+    moving = way != 0
+    lows = -MARGIN_PX - start
+    highs = np.array(shape_yx) - 1 + MARGIN_PX - start
+    if ((lows > 0) | (highs < 0))[~moving].any():
+        return None
+    with np.errstate(over="ignore"):  # along an axis that it hardly moves on
+        crossings = np.stack([lows[moving], highs[moving]]) / way[moving]
+    first = crossings.min(axis=0).max(initial=0.0)
+    last = crossings.max(axis=0).min(initial=1.0)
+    if first > last:
+        return None
+    ends = np.array([[first], [last]])
+    near: NDArray[np.float64] = start + ends * way
+    return near
 
 
 def lengthened(line_yx: NDArray[Any], by_px: float) -> NDArray[np.float64]:
@@ -102,10 +129,8 @@ def _direction(point: NDArray[Any], others: NDArray[Any]) -> NDArray[np.float64]
     return first
 
 
-def _points(
-    points_yx: NDArray[Any], n_least: int, shape_yx: tuple[int, ...]
-) -> NDArray[np.float64]:
-    """Return checked points, pulled in to the surroundings of the image."""
+def _points(points_yx: NDArray[Any], n_least: int) -> NDArray[np.float64]:
+    """Return drawn points as floats, or say why they are none."""
     points = np.asarray(points_yx, np.float64)
     if points.ndim != 2 or points.shape[1] != 2 or len(points) < n_least:
         raise EditError(
@@ -114,6 +139,5 @@ def _points(
         )
     if not np.isfinite(points).all():
         raise EditError("A drawn point is not a number. Draw again.")
-    high = np.array(shape_yx, np.float64) + MARGIN_PX
-    pulled: NDArray[np.float64] = np.clip(points, -MARGIN_PX, high)
-    return pulled
+    near: NDArray[np.float64] = np.clip(points, -FARTHEST_PX, FARTHEST_PX)
+    return near

@@ -12,7 +12,7 @@ from scipy import ndimage
 from napari_cellseg.core.cell_boxes import Box, cell_boxes, plane_box, union_of
 from napari_cellseg.core.edits import Edit, Source, edit_on_labels
 from napari_cellseg.core.errors import EditError
-from napari_cellseg.core.label_arrays import next_id
+from napari_cellseg.core.label_arrays import check_free_ids, next_id
 from napari_cellseg.core.outlines import lengthened, line_pixels, outline_pixels
 from napari_cellseg.core.types import LABELS_DTYPE, Labels
 
@@ -95,6 +95,7 @@ def _cut_cells(
             corner[0] : corner[0] + pieces.shape[0],
             corner[1] : corner[1] + pieces.shape[1],
         ]
+        check_free_ids(new, n_pieces - 1)
         for piece in range(2, n_pieces + 1):
             target[pieces == piece] = new
             new += 1
@@ -110,8 +111,16 @@ def _pieces(mask: NDArray[np.bool_], under_line: NDArray[np.bool_]) -> Labels:
         return mask.astype(LABELS_DTYPE)
     numbers = np.zeros(n_parts + 1, LABELS_DTYPE)
     numbers[kept] = np.arange(1, len(kept) + 1)
-    pieces: Labels = numbers[parts]
-    return _spread(pieces, mask, bodies)
+    return _by_size(_spread(numbers[parts], mask, bodies))
+
+
+def _by_size(pieces: Labels) -> Labels:
+    """Return pieces numbered anew, 1 the largest; the order of equal ones stays."""
+    sizes = np.bincount(pieces.ravel())[1:]
+    numbers = np.zeros(sizes.size + 1, LABELS_DTYPE)
+    numbers[1 + np.argsort(-sizes, kind="stable")] = np.arange(1, sizes.size + 1)
+    ordered: Labels = numbers[pieces]
+    return ordered
 
 
 def _real_pieces(

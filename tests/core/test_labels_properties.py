@@ -1,0 +1,255 @@
+"""What must hold for every correction, whatever the labels are."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, reject, settings
+from hypothesis import strategies as st
+
+from core.drawn_labels import LEADS, areas, drawn_labels, drawn_points, planes_of
+from napari_cellseg.core.edits import Edit, History, apply_edit, updated_sources
+from napari_cellseg.core.errors import EditError
+from napari_cellseg.core.labels import (
+    add_cell,
+    delete_cells,
+    delete_in_region,
+    fill_holes,
+    known_sources,
+    merge_cells,
+    next_id,
+    relabel_sequential,
+    remove_small,
+    smooth_cells,
+    split_cell,
+)
+
+leads = pytest.mark.parametrize("lead", LEADS, ids=["2-D", "3-D", "4-D"])
+drawn = settings(
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
+)
+IDS = st.lists(st.sampled_from([1, 2, 3, 7, 1000, 5]), min_size=1, max_size=4)
+
+
+def tried(correct, *args, **options) -> Edit:
+    """Return the edit; labels for which there is none are not counted."""
+    try:
+        return correct(*args, **options)
+    except EditError:
+        reject()
+
+
+def applied(labels, edit):
+    """Return new labels with the edit."""
+    after = labels.copy()
+    apply_edit(after, edit)
+    return after
+
+
+def some_edit(data, labels, sources):
+    """Return any correction of the labels."""
+    plane = data.draw(planes_of(labels))
+    shape_yx = labels.shape[-2:]
+    ids = data.draw(IDS)
+    line, outline = (data.draw(drawn_points(shape_yx, n)) for n in (2, 3))
+    anywhere = data.draw(st.sampled_from([None, plane]))
+    choice = data.draw(st.integers(0, 7))
+    return [
+        lambda: delete_cells(labels, ids, sources, plane=anywhere),
+        lambda: delete_in_region(labels, outline, plane, sources),
+        lambda: merge_cells(labels, ids, sources, plane=anywhere),
+        lambda: split_cell(labels, line, plane, sources),
+        lambda: add_cell(labels, outline, plane, sources),
+        lambda: fill_holes(labels, ids, sources, plane=anywhere),
+        lambda: smooth_cells(labels, ids, sources, plane=anywhere),
+        lambda: remove_small(labels, 10, sources, plane=anywhere),
+    ][choice]
+
+
+@leads
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_a_chain_of_corrections_is_undone_and_redone_exactly(lead, data):
+    labels = data.draw(drawn_labels(lead))
+    sources = known_sources(labels, {1: "hand"})
+    history, states = History(), [(labels.copy(), sources)]
+    for _ in range(data.draw(st.integers(1, 6))):
+        try:
+            edit = some_edit(data, labels, sources)()
+        except EditError:
+            continue
+        apply_edit(labels, edit)
+        sources = updated_sources(sources, edit)
+        history.push(edit)
+        states.append((labels.copy(), sources))
+        assert sources.keys() == areas(labels).keys()
+    for step in (History.undo, History.redo):
+        for state in states[-2::-1] if step is History.undo else states[1:]:
+            edit = step(history)
+            apply_edit(labels, edit)
+            sources = updated_sources(sources, edit)
+            np.testing.assert_array_equal(labels, state[0])
+            assert sources == state[1]
+    assert not history.can_redo
+
+
+@leads
+@drawn
+@given(data=st.data())
+def test_a_correction_does_not_change_its_input(lead, data):
+    labels = data.draw(drawn_labels(lead))
+    before = labels.copy()
+    labels.flags.writeable = False
+    edit = tried(some_edit(data, labels, known_sources(labels)))
+    np.testing.assert_array_equal(labels, before)
+    np.testing.assert_array_equal(edit.before, before[edit.box])
+    assert edit.changed_ids
+
+
+@leads
+@drawn
+@given(data=st.data(), ids=IDS)
+def test_delete_takes_these_cells_and_leaves_the_others(lead, data, ids):
+    labels = data.draw(drawn_labels(lead))
+    after = applied(labels, tried(delete_cells, labels, ids, {}))
+    gone = np.isin(labels, ids)
+    assert not after[gone].any()
+    np.testing.assert_array_equal(after[~gone], labels[~gone])
+
+
+@leads
+@drawn
+@given(data=st.data())
+def test_delete_in_a_region_takes_cells_that_lie_half_in_it(lead, data):
+    labels = data.draw(drawn_labels(lead))
+    plane = data.draw(planes_of(labels))
+    view = labels[plane]
+    region = np.zeros(view.shape, bool)
+    region[: data.draw(st.integers(0, len(view)))] = True
+    after = applied(labels, tried(delete_in_region, labels, region, plane, {}))
+    chosen = [
+        cell
+        for cell, area in areas(view).items()
+        if 2 * (view[region] == cell).sum() >= area
+    ]
+    expected = labels.copy()
+    expected[plane][np.isin(view, chosen)] = 0
+    np.testing.assert_array_equal(after, expected)
+
+
+@leads
+@drawn
+@given(data=st.data(), ids=IDS)
+def test_merge_conserves_pixels_and_keeps_the_first_id(lead, data, ids):
+    labels = data.draw(drawn_labels(lead))
+    edit = tried(merge_cells, labels, ids, {})
+    after = applied(labels, edit)
+    merged = np.isin(labels, ids)
+    (survivor,) = np.unique(after[merged])
+    assert survivor == next(cell for cell in ids if cell in areas(labels))
+    np.testing.assert_array_equal(after[~merged], labels[~merged])
+
+
+@leads
+@drawn
+@given(data=st.data())
+def test_split_conserves_every_cell_and_makes_unique_ids(lead, data):
+    labels = data.draw(drawn_labels(lead))
+    plane = data.draw(planes_of(labels))
+    line = data.draw(drawn_points(labels.shape[-2:], 2))
+    after = applied(labels, tried(split_cell, labels, line, plane, {}))
+    np.testing.assert_array_equal(after > 0, labels > 0)
+    owners = set()
+    for new in areas(after).keys() - areas(labels).keys():
+        (owner,) = np.unique(labels[after == new])  # pixels of one cell only
+        assert new > labels.max()
+        owners.add(int(owner))
+    for cell, before in areas(labels[plane]).items():
+        of_cell = areas(np.where(labels[plane] == cell, after[plane], 0))
+        assert sum(of_cell.values()) == before
+        assert of_cell.keys() == {cell} or cell in owners
+        assert of_cell[cell] == max(of_cell.values())
+    elsewhere = np.ones(labels.shape, bool)
+    elsewhere[plane] = False
+    np.testing.assert_array_equal(after[elsewhere], labels[elsewhere])
+
+
+@leads
+@drawn
+@given(data=st.data())
+def test_add_never_takes_a_pixel_of_a_cell(lead, data):
+    labels = data.draw(drawn_labels(lead))
+    plane = data.draw(planes_of(labels))
+    outline = data.draw(drawn_points(labels.shape[-2:], 3))
+    after = applied(labels, tried(add_cell, labels, outline, plane, {}))
+    new = after != labels
+    assert not labels[new].any()
+    assert set(after[new]) == {labels.max() + 1}
+    new[plane] = False
+    assert not new.any()
+
+
+@leads
+@drawn
+@given(data=st.data(), ids=IDS)
+def test_fill_gives_background_to_these_cells_only(lead, data, ids):
+    labels = data.draw(drawn_labels(lead))
+    after = applied(labels, tried(fill_holes, labels, ids, {}))
+    new = after != labels
+    assert not labels[new].any()
+    assert set(after[new]) <= set(ids)
+
+
+@leads
+@drawn
+@given(data=st.data(), ids=IDS)
+def test_smooth_keeps_areas_and_leaves_other_cells(lead, data, ids):
+    labels = data.draw(drawn_labels(lead))
+    after = applied(labels, tried(smooth_cells, labels, ids, {}))
+    others = ~np.isin(labels, [0, *ids])
+    np.testing.assert_array_equal(after[others], labels[others])
+    np.testing.assert_array_equal(np.isin(after, [0, *ids]), ~others)
+    assert areas(after) == areas(labels)
+
+
+@leads
+@drawn
+@given(data=st.data(), least=st.integers(1, 40))
+def test_remove_small_takes_exactly_the_small_cells(lead, data, least):
+    labels = data.draw(drawn_labels(lead))
+    after = applied(labels, tried(remove_small, labels, least, {}))
+    assert areas(after) == {
+        cell: area for cell, area in areas(labels).items() if area >= least
+    }
+
+
+@leads
+@drawn
+@given(data=st.data())
+def test_a_correction_of_one_plane_leaves_the_others(lead, data):
+    labels = data.draw(drawn_labels(lead))
+    plane = data.draw(planes_of(labels))
+    ids = data.draw(IDS)
+    correct = data.draw(
+        st.sampled_from([delete_cells, merge_cells, fill_holes, smooth_cells])
+    )
+    after = applied(labels, tried(correct, labels, ids, {}, plane=plane))
+    changed = after != labels
+    changed[plane] = False
+    assert not changed.any()
+
+
+@leads
+@drawn
+@given(data=st.data())
+def test_relabelling_keeps_the_cells_and_their_order(lead, data):
+    labels = data.draw(drawn_labels(lead))
+    after, new_ids = relabel_sequential(labels)
+    assert sorted(new_ids.values()) == list(range(1, len(new_ids) + 1))
+    assert list(new_ids) == sorted(new_ids) == list(areas(labels))
+    for old, new in new_ids.items():
+        np.testing.assert_array_equal(after == new, labels == old)
+    assert after.dtype == np.int32
+    assert next_id(after) == len(new_ids) + 1
