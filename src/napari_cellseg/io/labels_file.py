@@ -98,7 +98,8 @@ def _check_written(new: Path, labels: np.ndarray[Any, Any], path: Path) -> None:
                 np.array_equal(page.asarray(), plane)
                 for page, plane in zip(tiff.pages, planes, strict=True)
             )
-    except (TiffFileError, ValueError) as error:
+    except (TiffFileError, ValueError, RuntimeError) as error:
+        # imagecodecs raises RuntimeErrors for data that it cannot unpack.
         raise SaveError(_broken(path)) from error
     if not same:
         raise SaveError(_broken(path))
