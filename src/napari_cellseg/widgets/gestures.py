@@ -13,7 +13,7 @@ from qtpy.QtCore import QObject
 
 from napari_cellseg.widgets.layer_images import KEY, noted, plain
 
-GestureKind = Literal["click", "line", "outline", "circle"]
+GestureKind = Literal["click", "line", "path", "outline", "circle"]
 #: Width of what is drawn, in pixels of the screen.
 STROKE_SCREEN_PX = 2.0
 CIRCLE_POINTS = 48
@@ -127,7 +127,7 @@ class GestureCapture(QObject):
             path = path[[0, -1]]
         elif self._kind == "circle":
             path = _circle(path[0], path[-1])
-        elif len(path) > 2:
+        elif self._kind == "outline" and len(path) > 2:
             path = np.vstack([path, path[:1]])
         if len(path) < 2:
             return
@@ -139,7 +139,7 @@ class GestureCapture(QObject):
     def _width(self) -> float:
         """Return the width of the stroke in pixels of the layer."""
         scale = 1.0 if self._layer is None else float(self._layer.scale[-1]) or 1.0
-        return STROKE_SCREEN_PX / (self._viewer.camera.zoom * abs(scale))
+        return STROKE_SCREEN_PX / (float(self._viewer.camera.zoom) * abs(scale))
 
     def _drawing_layer(self) -> Shapes:
         if self._drawing is None and self._layer is not None:

@@ -44,7 +44,7 @@ TOOLS = (
          "Draw around the cells to delete."),
     Tool("merge", "Merge two", "J", "line",
          "Drag from one cell to the other, or click both; the first keeps its number."),
-    Tool("split", "Split cell", "K", "line", "Drag a line right across a cell."),
+    Tool("split", "Split cell", "K", "path", "Drag a line right across a cell."),
     Tool("add", "Add cell", "A", "outline", "Draw around a cell that is missing."),
     Tool("fill_holes", "Fill holes", "H", "click", "Click a cell to fill its holes."),
     Tool("smooth", "Smooth edge", "O", "click", "Click a cell to smooth its edge."),
@@ -223,7 +223,7 @@ class CanvasTools(QObject):
         return f"{self.active.hint} Esc puts the tool back."
 
     def _split(self, drawn: Drawn) -> None:
-        self._proofread.split_cell(drawn.points_yx[[0, -1]], drawn.plane)
+        self._proofread.split_cell(drawn.points_yx, drawn.plane)
 
     def _add(self, drawn: Drawn) -> None:
         self._proofread.add_cell(drawn.points_yx, drawn.plane)

@@ -1,0 +1,288 @@
+"""The head of the dock: which image is worked on, and what is known of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from napari.layers import Image
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt.utils import signals_blocked
+
+from napari_cellseg.controllers.session import (
+    Session,
+    describe_image,
+    describe_pixel_size,
+)
+from napari_cellseg.core.errors import AmbiguousAxesError, CellsegError
+from napari_cellseg.core.types import PixelSize
+from napari_cellseg.widgets.layer_images import (
+    ImageChoice,
+    axes_of,
+    image_choices,
+    note,
+    read_choice,
+    set_pixel_size,
+)
+from napari_cellseg.widgets.words import line_label, say
+
+#: What an axis can be, in the person's words.
+AXIS_WORDS = {"Z": "Z planes", "T": "time points", "C": "channels"}
+LARGEST_PIXEL_UM = 10_000.0
+
+
+class ImageHeader(QWidget):
+    """Chooses the image and says what is known of it.
+
+    Parameters
+    ----------
+    viewer : napari viewer
+        Whose image layers are offered.
+    session : Session
+        Gets the image.
+    """
+
+    chosen = Signal()
+
+    def __init__(self, viewer: Any, session: Session) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._session = session
+        self._choices: list[ImageChoice] = []
+        self.choice: ImageChoice | None = None
+        self._build()
+        self._followed: list[Image] = []
+        layers = viewer.layers.events
+        self._links = [
+            (layers.inserted, self._on_layers_changed),
+            (layers.removed, self._on_layers_changed),
+            (layers.reordered, self._on_layers_changed),
+        ]
+        for event, handler in self._links:
+            event.connect(handler)
+        session.image_changed.connect(self.show_facts)
+        session.pixel_size_changed.connect(self.show_facts)
+        self._on_layers_changed()
+
+    def _build(self) -> None:
+        self.menu = QComboBox()
+        self.menu.setToolTip("The image whose cells are segmented, from any layer.")
+        self.menu.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.menu.setMinimumContentsLength(12)
+        self.menu.currentIndexChanged.connect(self._on_menu_changed)
+        self.facts = line_label()
+        self.edit_button = QToolButton()
+        self.edit_button.setText("edit")
+        self.edit_button.setCheckable(True)
+        self.edit_button.setToolTip("Set the size of a pixel by hand.")
+        self.edit_button.toggled.connect(self._on_edit_toggled)
+        self._build_pixel_size()
+        self.question = QWidget()
+        self._question_layout = QVBoxLayout(self.question)
+        self._question_layout.setContentsMargins(0, 0, 0, 0)
+        self.axis_menus: list[QComboBox] = []
+        top = QHBoxLayout()
+        top.addWidget(QLabel("Image"))
+        top.addWidget(self.menu, 1)
+        facts = QHBoxLayout()
+        facts.addWidget(self.facts, 1)
+        facts.addWidget(self.edit_button, 0, Qt.AlignmentFlag.AlignTop)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(top)
+        layout.addLayout(facts)
+        layout.addWidget(self.pixel_size_row)
+        layout.addWidget(self.question)
+        self.question.hide()
+
+    def _build_pixel_size(self) -> None:
+        self.pixel_size_row = QWidget()
+        row = QHBoxLayout(self.pixel_size_row)
+        row.setContentsMargins(0, 0, 0, 0)
+        self.pixel_size_field = QDoubleSpinBox()
+        self.pixel_size_field.setDecimals(4)
+        self.pixel_size_field.setRange(0.0001, LARGEST_PIXEL_UM)
+        self.pixel_size_field.setValue(1.0)
+        self.pixel_size_field.setSuffix(" µm/px")
+        self.pixel_size_field.setToolTip(
+            "Height and width of a pixel; it stands in the microscope's settings."
+        )
+        self.pixel_size_button = QPushButton("Set")
+        self.pixel_size_button.clicked.connect(self._on_pixel_size_set)
+        row.addWidget(QLabel("Pixel size"))
+        row.addWidget(self.pixel_size_field, 1)
+        row.addWidget(self.pixel_size_button)
+        self.pixel_size_row.hide()
+
+    def release(self) -> None:
+        """Hear of the viewer no more."""
+        for event, handler in self._links:
+            event.disconnect(handler)
+        self._links = []
+        self._follow(None)
+
+    # ---------------------------------------------------------------- the layers
+    def _on_layers_changed(self, event: Any = None) -> None:
+        """Offer the image layers that are there; a new one is chosen by itself."""
+        before = self._choices
+        self._choices = image_choices(self._viewer.layers)
+        kept = next((one for one in self._choices if one.is_same(self.choice)), None)
+        chosen = kept or self._newest(before)
+        with signals_blocked(self.menu):
+            self.menu.clear()
+            self.menu.addItems([one.title for one in self._choices])
+            if chosen is not None:
+                self.menu.setCurrentIndex(self._choices.index(chosen))
+        if kept is None:
+            self.choose(chosen)
+
+    def _newest(self, before: list[ImageChoice]) -> ImageChoice | None:
+        """Return the choice that is new, else the one whose channels changed, else one."""
+        known = {id(layer) for one in before for layer in one.layers}
+        for one in reversed(self._choices):
+            if not any(id(layer) in known for layer in one.layers):
+                return one
+        held = set() if self.choice is None else {id(x) for x in self.choice.layers}
+        for one in self._choices:
+            if any(id(layer) in held for layer in one.layers):
+                return one
+        return self._choices[-1] if self._choices else None
+
+    def _on_menu_changed(self, index: int) -> None:
+        if 0 <= index < len(self._choices):
+            self.choose(self._choices[index])
+
+    def choose(self, choice: ImageChoice | None) -> None:
+        """Work on a choice, or ask what its axes are, or say why it cannot be used."""
+        self.choice = choice
+        self._follow(choice)
+        self._ask(None)
+        self.edit_button.setChecked(False)
+        if choice is None:
+            self._session.show_image(None)
+        else:
+            self._read(choice)
+        self.chosen.emit()
+
+    def _read(self, choice: ImageChoice) -> None:
+        try:
+            image = read_choice(choice)
+        except AmbiguousAxesError as error:
+            self._session.refuse_image(str(error))
+            self._ask(error)
+        except CellsegError as error:
+            self._session.refuse_image(str(error))
+        else:
+            self._session.show_image(image)
+
+    def _follow(self, choice: ImageChoice | None) -> None:
+        """Hear when the pixels or the name of the chosen layers change."""
+        for layer in self._followed:
+            layer.events.data.disconnect(self._on_image_data)
+            layer.events.name.disconnect(self._on_layers_changed)
+        self._followed = [] if choice is None else list(choice.layers)
+        for layer in self._followed:
+            layer.events.data.connect(self._on_image_data)
+            layer.events.name.connect(self._on_layers_changed)
+
+    def _on_image_data(self, event: Any) -> None:
+        self.choose(self.choice)
+
+    # ---------------------------------------------------------------- what is known
+    def show_facts(self) -> None:
+        """Say what is known of the image."""
+        image, theme = self._session.image, self._viewer.theme
+        self.edit_button.setVisible(image is not None)
+        if image is None:
+            empty = "No image yet: drop a file here, or File > Open Sample > Cell segmentation."
+            problem = self._session.problem
+            say(self.facts, problem or empty, "warning" if problem else "dim", theme)
+            return
+        size = describe_pixel_size(image.pixel_size)
+        facts = describe_image(image)
+        if size:
+            say(self.facts, f"{facts} · {size}", "plain", theme)
+        else:
+            text = f"{facts} · pixel size unknown: set it to get µm²"
+            say(self.facts, text, "warning", theme)
+        self.facts.setToolTip("\n".join(image.notes))
+
+    def _on_edit_toggled(self, is_on: bool) -> None:  # noqa: FBT001 - Qt's signal
+        self.pixel_size_row.setVisible(is_on)
+        size = self._session.pixel_size
+        if size is not None:
+            self.pixel_size_field.setValue(size.x_um)
+        elif self.choice is not None:
+            self.pixel_size_field.setValue(abs(float(self.choice.layers[0].scale[-1])))
+
+    def _on_pixel_size_set(self) -> None:
+        value = self.pixel_size_field.value()
+        known = self._session.pixel_size
+        size = PixelSize(value, value, known.z_um if known else None)
+        if self.choice is not None:
+            set_pixel_size(self.choice.layers, size)
+        self._session.set_pixel_size(size)
+        self.edit_button.setChecked(False)
+
+    # ------------------------------------------------------------- what is not known
+    def _ask(self, error: AmbiguousAxesError | None) -> None:
+        """Ask what each axis is that nobody knows."""
+        while self._question_layout.count():
+            item = self._question_layout.takeAt(0)
+            if item is not None and (widget := item.widget()) is not None:
+                widget.deleteLater()
+        self.axis_menus = []
+        self.question.setVisible(error is not None)
+        if error is None:
+            return
+        for index, letter in enumerate(error.known_axes):
+            if letter == "?":
+                self._ask_axis(index, error.shape[index])
+
+    def _ask_axis(self, index: int, size: int) -> None:
+        row = QWidget()
+        layout = QHBoxLayout(row)
+        layout.setContentsMargins(0, 0, 0, 0)
+        menu = QComboBox()
+        menu.setPlaceholderText("choose…")
+        for letter, words in AXIS_WORDS.items():
+            menu.addItem(words, letter)
+        menu.setCurrentIndex(-1)
+        menu.setToolTip("The layer does not say; labels and numbers depend on it.")
+        menu.currentIndexChanged.connect(self._on_axis_answered)
+        layout.addWidget(QLabel(f"The {size} along axis {index + 1} are"))
+        layout.addWidget(menu, 1)
+        self._question_layout.addWidget(row)
+        self.axis_menus.append(menu)
+
+    def _on_axis_answered(self, index: int) -> None:
+        """Take the answers once every axis has its own."""
+        letters = [menu.currentData() for menu in self.axis_menus]
+        if None in letters or self.choice is None:
+            return
+        axes = "".join(letters) + "YX"
+        order = [letter for letter in axes if letter != "C"]
+        if len(set(axes)) < len(axes) or order != sorted(order, key="TZYX".index):
+            text = "Each axis can be named once, and time comes before planes."
+            say(self.facts, text, "warning", self._viewer.theme)
+            return
+        for layer in self.choice.layers:
+            note(layer, axes=axes)
+            layer.axis_labels = tuple(axes.lower())
+        self.choose(self.choice)
+
+    @property
+    def axes(self) -> str | None:
+        """Axes of the chosen layers, None without one or while they are asked for."""
+        return None if self.choice is None else axes_of(self.choice.layers[0])

@@ -1,0 +1,282 @@
+"""The tab "Image & model": model, channel, diameter, region, thresholds."""
+
+from __future__ import annotations
+
+from html import escape
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QRadioButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt.utils import signals_blocked
+
+from napari_cellseg.controllers.segment import RegionKind, SegmentController
+from napari_cellseg.core.model_spec import ModelSpec
+from napari_cellseg.core.options import SegmentOptions, range_of
+from napari_cellseg.widgets.options_form import (
+    count_field,
+    number_field,
+    threshold_slider,
+)
+
+REGIONS: tuple[tuple[RegionKind, str, str], ...] = (
+    ("whole", "whole", "The whole image, every plane and time point."),
+    ("view", "view", "What is on screen now, on this plane only: quick to try."),
+    ("drawn", "drawn", "Inside the last shape of a shapes layer, on this plane only."),
+)
+DEFAULT_DIAMETER_PX = 24.0
+
+
+class SegmentTab(QWidget):
+    """Shows and sets what `SegmentController` holds."""
+
+    diameter_wanted = Signal(bool)
+    drawn_wanted = Signal()
+
+    def __init__(self, segment: SegmentController) -> None:
+        super().__init__()
+        self._segment = segment
+        self._build_model()
+        self._build_diameter()
+        self._build_region()
+        self._build_fine()
+        form = QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setFieldGrowthPolicy(
+            QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow
+        )
+        form.addRow("Model", self.model_row)
+        form.addRow("Run on", self.device)
+        self.channel_title = QLabel("Cells in")
+        form.addRow(self.channel_title, self.channel)
+        form.addRow("Quality", self.preset)
+        form.addRow("Diameter", self.diameter_row)
+        form.addRow("Region", self.region_row)
+        layout = QVBoxLayout(self)
+        layout.addLayout(form)
+        layout.addWidget(self.fine_button)
+        layout.addWidget(self.fine)
+        layout.addStretch(1)
+        segment.changed.connect(self.refresh)
+        segment.proofread.opened.connect(self.refresh)
+        segment.session.pixel_size_changed.connect(self.refresh)
+        self.refresh()
+
+    # -------------------------------------------------------------------- building
+    def _build_model(self) -> None:
+        self.model_row = QWidget()
+        row = QHBoxLayout(self.model_row)
+        row.setContentsMargins(0, 0, 0, 0)
+        self.model = QComboBox()
+        self.model.setToolTip("What looks for the cells.")
+        self.model.currentIndexChanged.connect(self._on_model_changed)
+        self.model_info = QToolButton()
+        self.model_info.setText("i")
+        self.model_info.setCheckable(False)
+        row.addWidget(self.model, 1)
+        row.addWidget(self.model_info)
+        self.device = QLabel("This computer")
+        self.device.setToolTip("Where the model runs; in a process of its own.")
+        self.channel = QComboBox()
+        self.channel.setPlaceholderText("choose…")
+        self.channel.setToolTip("The channel that shows the cells.")
+        self.channel.currentIndexChanged.connect(self._on_channel_changed)
+        self.preset = QComboBox()
+        self.preset.addItems(list(range_of(SegmentOptions, "preset").choices))
+        self.preset.setToolTip(range_of(SegmentOptions, "preset").help)
+        self.preset.currentTextChanged.connect(self._on_preset_changed)
+
+    def _build_diameter(self) -> None:
+        self.diameter_row = QWidget()
+        row = QHBoxLayout(self.diameter_row)
+        row.setContentsMargins(0, 0, 0, 0)
+        self.diameter_auto = QCheckBox("auto")
+        self.diameter_auto.setToolTip("Find the size of the cells in the image.")
+        self.diameter_auto.toggled.connect(self._on_diameter_auto)
+        self.diameter = number_field("diameter_px")
+        self.diameter.valueChanged.connect(self._on_diameter_changed)
+        self.diameter_um = QLabel("")
+        self.diameter_draw = QToolButton()
+        self.diameter_draw.setText("on image")
+        self.diameter_draw.setCheckable(True)
+        self.diameter_draw.setToolTip("Drag a circle over a typical cell in the image.")
+        self.diameter_draw.clicked.connect(self.diameter_wanted)
+        row.addWidget(self.diameter_auto)
+        row.addWidget(self.diameter, 1)
+        row.addWidget(self.diameter_um)
+        row.addWidget(self.diameter_draw)
+
+    def _build_region(self) -> None:
+        self.region_row = QWidget()
+        row = QHBoxLayout(self.region_row)
+        row.setContentsMargins(0, 0, 0, 0)
+        self.region = QButtonGroup(self)
+        for index, (_, title, tip) in enumerate(REGIONS):
+            button = QRadioButton(title)
+            button.setToolTip(tip)
+            self.region.addButton(button, index)
+            row.addWidget(button)
+        row.addStretch(1)
+        self.region.idClicked.connect(self._on_region_clicked)
+
+    def _build_fine(self) -> None:
+        self.fine_button = QToolButton()
+        self.fine_button.setText("Fine-tune the result")
+        self.fine_button.setCheckable(True)
+        self.fine_button.setAutoRaise(True)
+        self.fine_button.setArrowType(Qt.ArrowType.RightArrow)
+        self.fine_button.setToolButtonStyle(
+            Qt.ToolButtonStyle.ToolButtonTextBesideIcon
+        )
+        self.fine_button.setToolTip("Move thresholds; the cells follow at once.")
+        self.fine_button.toggled.connect(self._on_fine_toggled)
+        self.fine = QWidget()
+        grid = QGridLayout(self.fine)
+        grid.setContentsMargins(12, 0, 0, 0)
+        self.foreground = threshold_slider("foreground_threshold")
+        self.seeds = threshold_slider("seed_threshold")
+        self.min_area = count_field("min_area_px")
+        self.fine_note = QLabel("Segment first; then the cells follow the sliders.")
+        self.fine_note.setWordWrap(True)
+        for index, (title, widget) in enumerate(
+            (("Cell extent", self.foreground), ("Splitting", self.seeds),
+             ("Smallest cell", self.min_area))
+        ):  # fmt: skip
+            grid.addWidget(QLabel(title), index, 0)
+            grid.addWidget(widget, index, 1)
+        grid.addWidget(self.fine_note, 3, 0, 1, 2)
+        self.foreground.valueChanged.connect(self._on_foreground_moved)
+        self.seeds.valueChanged.connect(self._on_seeds_moved)
+        self.min_area.valueChanged.connect(self._on_min_area_changed)
+        self.fine.hide()
+
+    # ------------------------------------------------------------------ from the view
+    def _on_model_changed(self, index: int) -> None:
+        if 0 <= index < len(self._segment.models):
+            self._segment.choose_model(self._segment.models[index].name)
+
+    def _on_channel_changed(self, index: int) -> None:
+        self._segment.set_option("channel", index if index >= 0 else None)
+
+    def _on_preset_changed(self, preset: str) -> None:
+        self._segment.set_option("preset", preset)
+
+    def _on_diameter_auto(self, is_auto: bool) -> None:  # noqa: FBT001 - Qt's signal
+        value = None if is_auto else self.diameter.value()
+        self._segment.set_option("diameter_px", value)
+
+    def _on_diameter_changed(self, value: float) -> None:
+        self._segment.set_option("diameter_px", value)
+
+    def _on_region_clicked(self, index: int) -> None:
+        self._segment.set_region_kind(REGIONS[index][0])
+        if REGIONS[index][0] == "drawn":
+            self.drawn_wanted.emit()
+
+    def _on_fine_toggled(self, is_open: bool) -> None:  # noqa: FBT001 - Qt's signal
+        self.fine.setVisible(is_open)
+        arrow = Qt.ArrowType.DownArrow if is_open else Qt.ArrowType.RightArrow
+        self.fine_button.setArrowType(arrow)
+
+    def _on_foreground_moved(self, value: float) -> None:
+        self._segment.redecode(foreground_threshold=round(value, 3))
+
+    def _on_seeds_moved(self, value: float) -> None:
+        self._segment.redecode(seed_threshold=round(value, 3))
+
+    def _on_min_area_changed(self, value: int) -> None:
+        self._segment.redecode(min_area_px=value)
+
+    # ------------------------------------------------------------- from the controller
+    def refresh(self) -> None:
+        """Show what the controller holds."""
+        self._show_model()
+        self._show_channel()
+        self._show_diameter()
+        kind = self._segment.region_kind
+        for index, (name, _, _) in enumerate(REGIONS):
+            self.region.button(index).setChecked(name == kind)
+        with signals_blocked(self.preset):
+            self.preset.setCurrentText(self._segment.options.preset)
+        self._show_thresholds()
+
+    def _show_model(self) -> None:
+        segment = self._segment
+        titles = [spec.title for spec in segment.models]
+        with signals_blocked(self.model):
+            if titles != [self.model.itemText(i) for i in range(self.model.count())]:
+                self.model.clear()
+                self.model.addItems(titles)
+            if segment.model is not None:
+                self.model.setCurrentIndex(segment.models.index(segment.model))
+        self.model.setEnabled(bool(titles))
+        self.model_info.setToolTip(model_text(segment.model))
+        place = f" · {segment.device}" if segment.device else ""
+        self.device.setText(f"This computer{place}")
+
+    def _show_channel(self) -> None:
+        image = self._segment.session.image
+        is_needed = image is not None and image.n_channels > 1 and not image.is_rgb
+        names = list(image.channel_names) if image is not None and is_needed else []
+        with signals_blocked(self.channel):
+            shown = [self.channel.itemText(i) for i in range(self.channel.count())]
+            if names != shown:
+                self.channel.clear()
+                self.channel.addItems(names)
+            channel = self._segment.options.channel
+            self.channel.setCurrentIndex(-1 if channel is None else channel)
+        self.channel.setVisible(is_needed)
+        self.channel_title.setVisible(is_needed)
+
+    def _show_diameter(self) -> None:
+        wanted = self._segment.options.diameter_px
+        result = self._segment.session.result
+        found = None if result is None else result.options.diameter_px
+        value = wanted or found or DEFAULT_DIAMETER_PX
+        with signals_blocked(self.diameter_auto), signals_blocked(self.diameter):
+            self.diameter_auto.setChecked(wanted is None)
+            self.diameter.setValue(value)
+            self.diameter.setEnabled(wanted is not None)
+        size = self._segment.session.pixel_size
+        is_known = wanted is not None or found is not None
+        um = f"= {value * size.x_um:.3g} µm" if size is not None and is_known else ""
+        self.diameter_um.setText(um)
+        self.diameter.setSpecialValueText("")
+
+    def _show_thresholds(self) -> None:
+        options, model = self._segment.options, self._segment.model
+        foreground, seeds = options.foreground_threshold, options.seed_threshold
+        if model is not None:
+            foreground = foreground if foreground is not None else model.foreground_threshold
+            seeds = seeds if seeds is not None else model.seed_threshold
+        with signals_blocked(self.foreground), signals_blocked(self.seeds):
+            self.foreground.setValue(foreground if foreground is not None else 0.5)
+            self.seeds.setValue(seeds if seeds is not None else 0.5)
+        with signals_blocked(self.min_area):
+            self.min_area.setValue(options.min_area_px)
+        self.fine_note.setVisible(not self._segment.can_redecode)
+
+
+def model_text(model: ModelSpec | None) -> str:
+    """Return what a model is, as the text of a tip."""
+    if model is None:
+        return "No model is installed."
+    lines = [
+        f"<b>{escape(model.title)}</b>",
+        escape(model.description),
+        f"Trained on: {escape(model.training_data)}" if model.training_data else "",
+        f"Cells of about {model.diameter_px:g} px suit it best.",
+        f"Licence: {escape(model.licence)}" if model.licence else "",
+        f"Digest: {escape(model.weights_sha256[:16])}…",
+    ]
+    return "<br>".join(line for line in lines if line)

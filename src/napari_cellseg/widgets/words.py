@@ -1,0 +1,53 @@
+"""Text in the theme's colours."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any, Literal
+
+from napari.utils.theme import get_theme
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLabel, QWidget
+
+Tone = Literal["plain", "warning", "error", "dim"]
+
+
+def line_label(parent: QWidget | None = None) -> QLabel:
+    """Return a label that wraps and can be copied from."""
+    label = QLabel(parent)
+    label.setWordWrap(True)
+    label.setTextFormat(Qt.TextFormat.RichText)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label
+
+
+def say(label: QLabel, text: str, tone: Tone, theme: str) -> None:
+    """Show text in a tone; a warning or error has a sign as well as a colour.
+
+    Parameters
+    ----------
+    label : QLabel
+        From `line_label`.
+    text : str
+        Plain text.
+    tone : Tone
+        What it is.
+    theme : str
+        Name of napari's theme.
+    """
+    words = escape(text)
+    sign = {"warning": "⚠ ", "error": "✕ "}.get(tone, "")
+    colour = _colour(tone, theme)
+    label.setText(f'<span style="color:{colour}">{sign}{words}</span>' if text else "")
+
+
+def _colour(tone: Tone, theme: str) -> str:
+    """Return the theme's colour of a tone; its error red is too dark for text."""
+    colours: Any = get_theme(theme)
+    chosen = {
+        "plain": colours.text,
+        "dim": colours.icon,
+        "warning": colours.warning,
+        "error": colours.warning,
+    }[tone]
+    return str(chosen.as_hex())
