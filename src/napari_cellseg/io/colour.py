@@ -62,10 +62,10 @@ def inverted(data: NDArray[Any], n_bits: int) -> NDArray[Any]:
         Whole numbers of `n_bits` bits; signed ones are mirrored at their middle.
     """
     if data.dtype.kind == "b":
-        return ~data
+        return np.asarray(np.logical_not(data))
     if data.dtype.kind == "i":
-        return np.invert(data)
-    return np.bitwise_xor(data, data.dtype.type(2**n_bits - 1))
+        return np.asarray(np.invert(data))
+    return np.asarray(np.bitwise_xor(data, data.dtype.type(2**n_bits - 1)))
 
 
 def palette_table(colormap: NDArray[np.uint16], n_bits: int) -> NDArray[Any]:
@@ -88,7 +88,7 @@ def palette_table(colormap: NDArray[np.uint16], n_bits: int) -> NDArray[Any]:
 def apply_palette(data: NDArray[Any], table: NDArray[Any]) -> NDArray[Any]:
     """Return the colours of indices; an index beyond the table raises IndexError."""
     indices = data.view(np.uint8) if data.dtype.kind == "b" else data
-    return table[indices]
+    return np.asarray(table[indices])
 
 
 def cmyk_to_rgb(data: NDArray[Any], axes: str) -> NDArray[Any]:

@@ -84,7 +84,7 @@ class LazyArray:
         if "C" not in kept:
             data = np.expand_dims(data, self.axes.index("C"))
             data = data[tuple(spans[x] if x == "C" else slice(None) for x in self.axes)]
-        return data.astype(self.dtype, copy=False)[picks]
+        return np.asarray(data.astype(self.dtype, copy=False)[picks])
 
     def _source_key(self, spans: dict[str, slice]) -> tuple[slice, ...]:
         """Return one slice for each axis of the source."""

@@ -26,7 +26,7 @@ from napari_cellseg.io.tiff_pixels import TiffPixels
 # Series that tifffile makes of a slide beside the slide itself.
 SIDE_PICTURES = ("Thumbnail", "Label", "Macro", "Map")
 # These would open files that an index beside the image names; the pages are read without it.
-NEVER = {"is_mmstack": False, "is_ndtiff": False}
+NEVER: dict[str, Any] = {"is_mmstack": False, "is_ndtiff": False}
 XML_KINDS = ("is_ome", "is_scn", "is_bif", "is_qpi", "is_philips", "is_indica", "is_metaseries")
 
 
@@ -55,7 +55,7 @@ def tiff_scenes(request: Request) -> Iterator[list[Scene]]:
         yield scenes
 
 
-def _inspect(request: Request) -> tuple[dict[str, bool], OmeXml | None, tuple[str, ...]]:
+def _inspect(request: Request) -> tuple[dict[str, Any], OmeXml | None, tuple[str, ...]]:
     """Look at the first page only, and decide what tifffile may believe of it."""
     with TiffFile(request.path, **NEVER, _multifile=False) as tiff:
         if len(tiff.pages) == 0 or not tiff.pages.first.shape:
@@ -104,7 +104,7 @@ def _outside_names(names: tuple[str, ...], path: Path) -> list[str]:
 
 
 def _scenes(
-    tiff: TiffFile, request: Request, flags: dict[str, bool], ome: OmeXml | None,
+    tiff: TiffFile, request: Request, flags: dict[str, Any], ome: OmeXml | None,
     notes: tuple[str, ...],
 ) -> list[Scene]:
     """Return one scene a series, without thumbnails and labels of slides."""
@@ -118,7 +118,7 @@ def _scenes(
 
 
 def _scene(
-    tiff: TiffFile, index: int, request: Request, flags: dict[str, bool], ome: OmeXml | None,
+    tiff: TiffFile, index: int, request: Request, flags: dict[str, Any], ome: OmeXml | None,
     notes: tuple[str, ...],
 ) -> Scene:
     """Return what the header says of one series."""

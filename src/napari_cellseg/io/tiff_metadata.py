@@ -98,7 +98,7 @@ def _describe_svs(tiff: TiffFile, series: TiffPageSeries) -> Described:
 
 def _describe_qpi(tiff: TiffFile, series: TiffPageSeries) -> Described:
     """PerkinElmer and Akoya: resolution tags, and a name in the XML of each page."""
-    names = [QPI_NAME.search(page.description or "") for page in series.pages if page is not None]
+    names = [QPI_NAME.search(getattr(page, "description", "")) for page in series.pages]
     found = tuple(name.group(1) for name in names if name)
     size = _describe_slide(tiff, series).pixel_size
     return Described(size, found if len(found) == len(names) else ())
