@@ -10,6 +10,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -205,8 +206,6 @@ def examine_disk(out: Path) -> Finding:
 
 def _is_writable(folder: Path) -> bool:
     """Return True if a file can be made there; rights alone do not tell on all disks."""
-    import tempfile
-
     try:
         with tempfile.TemporaryFile(dir=folder):
             return True
@@ -220,7 +219,8 @@ def examine_image(file: Path) -> Finding:
     try:
         image = read_image(file)
     except CellsegError as error:
-        return Finding(subject, "problem", str(error), "See the sentence itself.")
+        # The sentence of a reader ends with what to do.
+        return Finding(subject, "problem", str(error))
     seen = f"{image.axes} {' x '.join(map(str, image.shape))} {image.data.dtype}"
     size = image.pixel_size
     if size is None:

@@ -57,6 +57,9 @@ def root(
     """Segment cells in microscopy images and measure them."""
     del version  # its callback has done it
     logging.basicConfig(level=logging.DEBUG if verbose else logging.ERROR)
+    if not verbose:
+        # What it says of damaged files stands in our own sentence.
+        logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 
 def main() -> None:
