@@ -20,7 +20,9 @@ from napari_cellseg.core.synthetic import sample_scene
 from napari_cellseg.core.targets import make_targets
 from napari_cellseg.core.types import PlaneMaps, SegmentationResult
 
-OPTIONS = SegmentOptions(foreground_threshold=0.5, seed_threshold=0.5, decoder="watershed")
+OPTIONS = SegmentOptions(
+    foreground_threshold=0.5, seed_threshold=0.5, decoder="watershed"
+)
 
 
 def perfect_maps(labels: np.ndarray) -> PlaneMaps:
@@ -32,7 +34,9 @@ def perfect_maps(labels: np.ndarray) -> PlaneMaps:
     return PlaneMaps(maps.astype(np.uint8), labels.shape)
 
 
-def discs(*circles: tuple[int, int, int], shape: tuple[int, int] = (80, 80)) -> np.ndarray:
+def discs(
+    *circles: tuple[int, int, int], shape: tuple[int, int] = (80, 80)
+) -> np.ndarray:
     labels = np.zeros(shape, np.int32)
     y, x = np.ogrid[: shape[0], : shape[1]]
     for label, (cy, cx, r) in enumerate(circles, start=1):
@@ -44,7 +48,9 @@ def discs(*circles: tuple[int, int, int], shape: tuple[int, int] = (80, 80)) -> 
 @pytest.mark.parametrize("name", ["nuclei", "histology"])
 def test_perfect_maps_give_the_cells_back(name: str, decoder: str) -> None:
     truth = sample_scene(name).labels
-    labels, confidence = labels_from_maps(perfect_maps(truth), replace(OPTIONS, decoder=decoder))
+    labels, confidence = labels_from_maps(
+        perfect_maps(truth), replace(OPTIONS, decoder=decoder)
+    )
     matching = match_labels(truth, labels, [0.7])[0]
     assert matching.f1 > 0.97
     assert confidence.min() > 0.5
@@ -60,12 +66,16 @@ def test_touching_cells_stay_apart(decoder: str) -> None:
 def test_a_long_cell_with_two_middles_is_one_cell() -> None:
     truth = np.zeros((60, 120), np.int32)
     truth[20:40, 10:50] = truth[21:39, 50:70] = truth[20:40, 70:110] = 1
-    labels, _ = labels_from_maps(perfect_maps(truth), replace(OPTIONS, seed_threshold=0.9))
+    labels, _ = labels_from_maps(
+        perfect_maps(truth), replace(OPTIONS, seed_threshold=0.9)
+    )
     assert labels.max() == 1
 
 
 def test_ids_run_from_one_without_gaps() -> None:
-    labels, confidence = labels_from_maps(perfect_maps(discs((20, 20, 9), (60, 60, 2))), OPTIONS)
+    labels, confidence = labels_from_maps(
+        perfect_maps(discs((20, 20, 9), (60, 60, 2))), OPTIONS
+    )
     assert np.unique(labels).tolist() == list(range(len(confidence) + 1))
 
 
@@ -77,7 +87,9 @@ def test_small_cells_are_left_out() -> None:
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (3, 3)])
 def test_tiny_and_empty_maps_give_no_cells(shape: tuple[int, int]) -> None:
-    labels, confidence = labels_from_maps(perfect_maps(np.zeros(shape, np.int32)), OPTIONS)
+    labels, confidence = labels_from_maps(
+        perfect_maps(np.zeros(shape, np.int32)), OPTIONS
+    )
     assert labels.shape == shape
     assert len(confidence) == 0
 
@@ -86,8 +98,15 @@ def test_higher_foreground_threshold_never_adds_area() -> None:
     rng = np.random.default_rng(0)
     maps = PlaneMaps(rng.integers(0, 256, (5, 64, 64)).astype(np.uint8), (64, 64))
     areas = [
-        (labels_from_maps(maps, replace(OPTIONS, foreground_threshold=t, fill_holes=False,
-                                        min_area_px=0))[0] > 0).sum()
+        (
+            labels_from_maps(
+                maps,
+                replace(
+                    OPTIONS, foreground_threshold=t, fill_holes=False, min_area_px=0
+                ),
+            )[0]
+            > 0
+        ).sum()
         for t in (0.2, 0.5, 0.8)
     ]
     assert areas == sorted(areas, reverse=True)
@@ -116,7 +135,9 @@ def test_holes_of_one_cell_are_filled_and_gaps_between_cells_are_not() -> None:
 
 def test_ids_run_on_over_planes() -> None:
     plane = discs((20, 20, 9))
-    labels, confidence = join_planes([(plane, np.ones(1)), (plane, np.ones(1))], (2, 80, 80))
+    labels, confidence = join_planes(
+        [(plane, np.ones(1)), (plane, np.ones(1))], (2, 80, 80)
+    )
     assert [labels[0].max(), labels[1].max()] == [1, 2]
     assert len(confidence) == 2
 
@@ -131,4 +152,6 @@ def test_decoding_again_with_the_same_thresholds_gives_the_same() -> None:
     maps = perfect_maps(sample_scene("nuclei").labels)
     labels, confidence = labels_from_maps(maps, OPTIONS)
     result = SegmentationResult(labels, confidence, "m", "d", OPTIONS, maps=(maps,))
-    np.testing.assert_array_equal(decode_result(result, SegmentOptions()).labels, labels)
+    np.testing.assert_array_equal(
+        decode_result(result, SegmentOptions()).labels, labels
+    )

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.synthetic import sample_image
 from napari_cellseg.core.types import CellImage

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+
 from napari_cellseg.core.decode import labels_from_maps
 from napari_cellseg.core.errors import SegmentationError
 from napari_cellseg.core.intensity import normalize
@@ -18,7 +19,9 @@ from napari_cellseg.nn.network import CellNet
 from napari_cellseg.nn.predict import Predictor, _undone
 from napari_cellseg.nn.weights import load_model
 
-OPTIONS = SegmentOptions(foreground_threshold=0.5, seed_threshold=0.5, decoder="watershed")
+OPTIONS = SegmentOptions(
+    foreground_threshold=0.5, seed_threshold=0.5, decoder="watershed"
+)
 
 
 def reader(pixels: np.ndarray):
@@ -26,13 +29,21 @@ def reader(pixels: np.ndarray):
 
 
 def maps_of(predictor: Predictor, pixels: np.ndarray, **options: object) -> np.ndarray:
-    *_, (_, _, maps) = predictor.predict_tiles(reader(pixels), pixels.shape[1:], **options)
+    *_, (_, _, maps) = predictor.predict_tiles(
+        reader(pixels), pixels.shape[1:], **options
+    )
     return maps
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 70), (33, 5), (64, 64), (100, 37)], ids=str)
-def test_maps_have_the_size_of_the_plane(tiny_network: CellNet, shape: tuple[int, int]) -> None:
-    maps = maps_of(Predictor(tiny_network, torch.device("cpu")), np.zeros((3, *shape), np.float32))
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (1, 70), (33, 5), (64, 64), (100, 37)], ids=str
+)
+def test_maps_have_the_size_of_the_plane(
+    tiny_network: CellNet, shape: tuple[int, int]
+) -> None:
+    maps = maps_of(
+        Predictor(tiny_network, torch.device("cpu")), np.zeros((3, *shape), np.float32)
+    )
     assert maps.shape == (5, *shape)
 
 
@@ -46,7 +57,9 @@ def test_folding_the_norms_keeps_the_answer(tiny_network: CellNet) -> None:
 
 @pytest.mark.parametrize("turns", range(4))
 @pytest.mark.parametrize("is_flipped", [False, True])
-def test_vectors_of_a_turned_image_are_turned_back(turns: int, is_flipped: bool) -> None:
+def test_vectors_of_a_turned_image_are_turned_back(
+    turns: int, is_flipped: bool
+) -> None:
     # The potential's gradient is a vector field whose turned version is known exactly.
     y, x = np.mgrid[-4.0:5, -4.0:5]
     seen_y, seen_x = np.mgrid[-4.0:5, -4.0:5]
@@ -55,7 +68,7 @@ def test_vectors_of_a_turned_image_are_turned_back(turns: int, is_flipped: bool)
     flow_y, flow_x = np.gradient(potential)
     scalars = np.stack([potential] * 3)
     maps = torch.from_numpy(np.concatenate([scalars, flow_y[None], flow_x[None]]))[None]
-    back = _undone(maps, turns, is_flipped)[0].numpy()
+    back = _undone(maps, turns, is_flipped=is_flipped)[0].numpy()
     np.testing.assert_allclose(back[0], 2 * y + 5 * x)
     np.testing.assert_allclose(back[3], np.full_like(seen_y, 2))
     np.testing.assert_allclose(back[4], np.full_like(seen_x, 5))
@@ -69,7 +82,10 @@ def test_tiled_labels_equal_those_of_the_whole_plane() -> None:
     whole = maps_of(predictor, pixels)
     tiles = plan_tiles((512, 512), core_px=192, halo_px=64, whole_px=192)
     tiled = maps_of(predictor, pixels, tiles=tiles)
-    both = [labels_from_maps(PlaneMaps(maps, (512, 512)), OPTIONS)[0] for maps in (whole, tiled)]
+    both = [
+        labels_from_maps(PlaneMaps(maps, (512, 512)), OPTIONS)[0]
+        for maps in (whole, tiled)
+    ]
     assert both[0].max() > 10
     assert match_labels(*both, [0.9])[0].average_precision > 0.98
 
@@ -83,5 +99,7 @@ def test_out_of_memory_is_said_in_words(
         raise torch.OutOfMemoryError
 
     monkeypatch.setattr(predictor, "_forward", fail)
-    with pytest.raises(SegmentationError, match="ran out of memory on a tile of 8 × 9 px"):
+    with pytest.raises(
+        SegmentationError, match="ran out of memory on a tile of 8 × 9 px"
+    ):
         maps_of(predictor, np.zeros((3, 8, 9), np.float32))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from napari_cellseg.core.errors import ImageError, ModelError, SegmentationError
 from napari_cellseg.core.jobs import Progress, run
 from napari_cellseg.core.options import SegmentOptions
@@ -35,7 +36,10 @@ def test_both_engines_give_the_same_labels(
     local: LocalSegmenter, child: ChildSegmenter, nuclei: CellImage, preset: str
 ) -> None:
     options = SegmentOptions(preset=preset, keep_maps=True)
-    here, there = run(local.segment(nuclei, options)), run(child.segment(nuclei, options))
+    here, there = (
+        run(local.segment(nuclei, options)),
+        run(child.segment(nuclei, options)),
+    )
     assert here.n_cells > 3
     np.testing.assert_array_equal(here.labels, there.labels)
     np.testing.assert_array_equal(here.confidence, there.confidence)
@@ -44,7 +48,9 @@ def test_both_engines_give_the_same_labels(
     assert here.options == there.options
 
 
-def test_planes_are_segmented_one_by_one(local: LocalSegmenter, nuclei: CellImage) -> None:
+def test_planes_are_segmented_one_by_one(
+    local: LocalSegmenter, nuclei: CellImage
+) -> None:
     plane = nuclei.plane()
     stack = CellImage(np.stack([plane, np.zeros_like(plane), plane], axis=1), "CZYX")
     steps: list[Progress] = []
@@ -81,10 +87,14 @@ def test_the_type_of_the_values_does_not_matter(
     plane = nuclei.plane() // 64
     expected = run(local.segment(CellImage(plane), SegmentOptions())).n_cells
     changed = CellImage(plane.astype(dtype))
-    assert run(local.segment(changed, SegmentOptions())).n_cells == pytest.approx(expected, abs=1)
+    assert run(local.segment(changed, SegmentOptions())).n_cells == pytest.approx(
+        expected, abs=1
+    )
 
 
-def test_several_channels_need_a_choice(child: ChildSegmenter, nuclei: CellImage) -> None:
+def test_several_channels_need_a_choice(
+    child: ChildSegmenter, nuclei: CellImage
+) -> None:
     two = CellImage(np.concatenate([nuclei.plane()] * 2))
     with pytest.raises(ImageError, match="choose the one"):
         run(child.segment(two, SegmentOptions()))
@@ -106,7 +116,9 @@ def test_a_cancel_ends_the_process_at_once(nuclei: CellImage) -> None:
     segmenter.close()
 
 
-def test_a_killed_process_is_one_sentence_and_the_next_job_works(nuclei: CellImage) -> None:
+def test_a_killed_process_is_one_sentence_and_the_next_job_works(
+    nuclei: CellImage,
+) -> None:
     segmenter = ChildSegmenter(device="cpu")
     run(segmenter.warm_up())
     job = segmenter.segment(nuclei, SegmentOptions(preset="accurate"))
@@ -128,7 +140,9 @@ def test_the_process_ends_with_its_viewer() -> None:
         "print(s._process.pid, flush=True)\n"
         "import os; os.kill(os.getpid(), 9)\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
     pid = int(done.stdout)
     deadline = time.monotonic() + 10
     while Path(f"/proc/{pid}/cmdline").exists() and time.monotonic() < deadline:
@@ -145,7 +159,9 @@ def test_no_torch_in_the_process_that_has_a_child() -> None:
         "open_segmenter(in_child=True)\n"
         "print([n for n in ('torch', 'boto3', 'dask', 'napari') if n in sys.modules])\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"
 
 

@@ -7,15 +7,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.options import TrainOptions
 from napari_cellseg.nn import training
-from napari_cellseg.nn.batches import CropSampler, TrainingImage, touching_border, training_image
+from napari_cellseg.nn.batches import (
+    CropSampler,
+    TrainingImage,
+    touching_border,
+    training_image,
+)
 from napari_cellseg.nn.losses import Targets, map_losses
 from napari_cellseg.nn.training_data import synthetic_training_images
 
-OPTIONS = TrainOptions(steps=4, batch_size=2, crop_px=64, checkpoint_every=2, warmup_steps=1)
+OPTIONS = TrainOptions(
+    steps=4, batch_size=2, crop_px=64, checkpoint_every=2, warmup_steps=1
+)
 CPU = torch.device("cpu")
 
 
@@ -28,7 +36,9 @@ def weights_of(network: torch.nn.Module) -> np.ndarray:
     return torch.cat([p.flatten() for p in network.parameters()]).detach().numpy()
 
 
-def test_the_same_seed_gives_the_same_weights(images: list[TrainingImage], tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_weights(
+    images: list[TrainingImage], tmp_path: Path
+) -> None:
     one, _ = run(training.fit(images, OPTIONS, tmp_path / "1", CPU))
     two, _ = run(training.fit(images, OPTIONS, tmp_path / "2", CPU))
     np.testing.assert_array_equal(weights_of(one), weights_of(two))
@@ -51,9 +61,11 @@ def test_a_loss_that_is_no_number_stops_with_its_parts(
     images: list[TrainingImage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        training, "map_losses", lambda *_: {"dice": torch.tensor(float("nan"), requires_grad=True)}
+        training,
+        "map_losses",
+        lambda *_: {"dice": torch.tensor(float("nan"), requires_grad=True)},
     )
-    with pytest.raises(TrainingError, match="step 0.*dice"):
+    with pytest.raises(TrainingError, match=r"step 0.*dice"):
         run(training.fit(images, OPTIONS, tmp_path, CPU))
 
 
@@ -64,7 +76,10 @@ def test_nothing_to_train_on_is_refused(tmp_path: Path) -> None:
 
 def test_the_rate_rises_stays_and_falls() -> None:
     options = TrainOptions(steps=100, warmup_steps=10, decay_share=0.5)
-    rates = [training.learning_rate(step, options) / options.learning_rate for step in range(100)]
+    rates = [
+        training.learning_rate(step, options) / options.learning_rate
+        for step in range(100)
+    ]
     assert rates[0] == pytest.approx(0.1)
     assert rates[10:51] == [1.0] * 41
     assert rates[75] == pytest.approx(0.5)
@@ -88,12 +103,16 @@ def test_flow_turns_with_the_crop() -> None:
     image = training_image(labels[None] * 100, labels, "disc", (1.0, 99.8))
     sampler = CropSampler([image], {}, 192, 8)
     targets = sampler.batch(np.random.default_rng(0)).targets
-    for flow, distance, valid in zip(targets.flow, targets.distance, targets.valid, strict=True):
+    for flow, distance, valid in zip(
+        targets.flow, targets.distance, targets.valid, strict=True
+    ):
         depth = (distance * valid).numpy()
         middle = np.argwhere(depth > 0.9 * depth.max()).mean(0)
         yy, xx = np.mgrid[:192, :192]
         to_y, to_x = middle[0] - yy, middle[1] - xx
-        along = (flow[0].numpy() * to_y + flow[1].numpy() * to_x) / np.hypot(to_y, to_x).clip(1)
+        along = (flow[0].numpy() * to_y + flow[1].numpy() * to_x) / np.hypot(
+            to_y, to_x
+        ).clip(1)
         ring = (depth > 0.2) & (depth < 0.7)
         assert np.median(along[ring]) > 0.95
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from napari_cellseg.core.errors import ModelError
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.io.model_folder import find_model, list_models, read_model_spec
@@ -50,7 +51,9 @@ def test_another_architecture_is_refused(tiny_model: Path) -> None:
         load_model(tiny_model)
 
 
-def test_weights_that_are_no_numbers_are_refused(tmp_path: Path, tiny_network: CellNet) -> None:
+def test_weights_that_are_no_numbers_are_refused(
+    tmp_path: Path, tiny_network: CellNet
+) -> None:
     with torch.no_grad():
         tiny_network.head.weight[0, 0] = float("nan")
     spec = ModelSpec("bad", "Bad", "", "CellNet", (), 28.0, "")
@@ -60,7 +63,8 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path, tiny_network: C
 
 
 @pytest.mark.parametrize(
-    "text", ["", "<html>403</html>", "[]", '{"format_version": 99}', '{"format_version": 1}']
+    "text",
+    ["", "<html>403</html>", "[]", '{"format_version": 99}', '{"format_version": 1}'],
 )
 def test_a_model_json_that_is_none_is_one_sentence(tiny_model: Path, text: str) -> None:
     (tiny_model / "model.json").write_text(text)

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
-from skimage.transform import resize
 
 from napari_cellseg.core.errors import SegmentationError
 from napari_cellseg.core.flooding import contacts, flood, follow_flow, hole_owners
@@ -67,7 +66,9 @@ def labels_from_maps(
     return _keep_good(labels, confidence, options)
 
 
-def decode_result(result: SegmentationResult, options: SegmentOptions) -> SegmentationResult:
+def decode_result(
+    result: SegmentationResult, options: SegmentOptions
+) -> SegmentationResult:
     """Return the result that other thresholds give on the maps that were kept.
 
     Neither network nor torch is needed. Options that are None are taken from `result`.
@@ -85,31 +86,48 @@ def decode_result(result: SegmentationResult, options: SegmentOptions) -> Segmen
     started = time.perf_counter()
     settled = replace(
         options,
-        foreground_threshold=_or(options.foreground_threshold, result.options.foreground_threshold),
+        foreground_threshold=_or(
+            options.foreground_threshold, result.options.foreground_threshold
+        ),
         seed_threshold=_or(options.seed_threshold, result.options.seed_threshold),
         diameter_px=_or(options.diameter_px, result.options.diameter_px),
-        decoder=result.options.decoder if options.decoder == "auto" else options.decoder,
+        decoder=result.options.decoder
+        if options.decoder == "auto"
+        else options.decoder,
     )
     labels, confidence = join_planes(
         (labels_from_maps(maps, settled) for maps in result.maps), result.labels.shape
     )
     seconds = time.perf_counter() - started
-    return replace(result, labels=labels, confidence=confidence, options=settled, seconds=seconds)
+    return replace(
+        result, labels=labels, confidence=confidence, options=settled, seconds=seconds
+    )
 
 
 def join_planes(
     planes: Iterable[tuple[Labels, NDArray[np.float32]]], shape: tuple[int, ...]
 ) -> tuple[Labels, NDArray[np.float32]]:
-    """Return the labels of all planes in one array of `shape`, ids running on, with all
-    confidences."""
+    """Return the labels and confidences of all planes; ids run on over the planes.
+
+    Parameters
+    ----------
+    planes : iterable of (labels, confidence)
+        As `labels_from_maps` returns them, in the order of the array.
+    shape : tuple of int
+        Shape of the labels in all, such as (T, Z, Y, X).
+    """
     joined = np.zeros((int(np.prod(shape[:-2])), *shape[-2:]), dtype=np.int32)
     confidences: list[NDArray[np.float32]] = []
     n_before = 0
     for place, (labels, confidence) in enumerate(planes):
-        joined[place] = np.where(labels > 0, labels + n_before, 0) if n_before else labels
+        joined[place] = (
+            np.where(labels > 0, labels + n_before, 0) if n_before else labels
+        )
         n_before += len(confidence)
         confidences.append(confidence)
-    return joined.reshape(shape), np.concatenate(confidences or [np.zeros(0, np.float32)])
+    return joined.reshape(shape), np.concatenate(
+        confidences or [np.zeros(0, np.float32)]
+    )
 
 
 def _or(value: float | None, other: float | None) -> float | None:
@@ -120,7 +138,9 @@ def _or(value: float | None, other: float | None) -> float | None:
 def _level(threshold: float | None) -> int:
     """Return a threshold of 0..1 on the 0..255 of the maps."""
     if threshold is None:
-        raise SegmentationError("The thresholds are not settled; take them from the model first.")
+        raise SegmentationError(
+            "The thresholds are not settled; take them from the model first."
+        )
     return max(1, round(255 * threshold))
 
 
@@ -130,10 +150,16 @@ def _at_decoding_size(plane_maps: PlaneMaps) -> NDArray[np.uint8]:
     Enlarged maps stay as they are: small cells that touch are told apart only there.
     """
     maps = plane_maps.maps
-    if maps.shape[1] >= plane_maps.shape_yx[0] and maps.shape[2] >= plane_maps.shape_yx[1]:
+    if (
+        maps.shape[1] >= plane_maps.shape_yx[0]
+        and maps.shape[2] >= plane_maps.shape_yx[1]
+    ):
         return maps
-    enlarged = [resize(each, plane_maps.shape_yx, order=1, preserve_range=True) for each in maps]
-    return np.round(np.stack(enlarged)).astype(np.uint8)
+    size = (len(maps), *plane_maps.shape_yx)
+    factors = [to / here for to, here in zip(size, maps.shape, strict=True)]
+    return np.asarray(
+        ndimage.zoom(maps, factors, order=1, grid_mode=True, mode="nearest")
+    )
 
 
 def _nearest(labels: Labels, shape_yx: tuple[int, int]) -> Labels:
@@ -142,7 +168,7 @@ def _nearest(labels: Labels, shape_yx: tuple[int, int]) -> Labels:
         np.minimum(((np.arange(to) + 0.5) * size / to).astype(np.intp), size - 1)
         for to, size in zip(shape_yx, labels.shape, strict=True)
     )
-    return labels[rows[:, None], columns[None, :]]
+    return np.ascontiguousarray(labels[np.ix_(rows, columns)])
 
 
 def _decode_watershed(
@@ -155,8 +181,7 @@ def _decode_watershed(
     n_pixels = np.bincount(labels.ravel())
     labels[(n_pixels < MIN_SEED_PX)[labels]] = 0
     labels = _add_unseeded(labels, foreground, height)
-    flood(labels, height, foreground)
-    return _merge_weakly_split(labels, height)
+    return _merge_weakly_split(flood(labels, height, foreground), height)
 
 
 def _add_unseeded(
@@ -186,18 +211,20 @@ def _merge_weakly_split(labels: Labels, height: NDArray[np.uint8]) -> Labels:
     A long cell has several peaks with high passes between them; between two cells the
     distance map falls to zero.
     """
-    pairs, heights = contacts(labels, height)
-    unique, place = np.unique(pairs, return_inverse=True)
-    if not unique.size:
+    touching, heights = contacts(labels, height)
+    if not len(touching):
         return labels
-    passes = np.zeros(len(unique), dtype=np.uint8)
+    pairs, place = np.unique(touching, axis=0, return_inverse=True)
+    passes = np.zeros(len(pairs), dtype=np.uint8)
     np.maximum.at(passes, place, heights)
-    low, high = unique >> 32, unique & 0xFFFFFFFF
+    low, high = pairs.T
     peaks = _peaks(labels, height)
     share = passes / np.maximum(np.minimum(peaks[low], peaks[high]), 1)
     is_joined = share >= JOIN_SHARE
     n_ids = len(peaks)
-    links = coo_matrix((is_joined[is_joined], (low[is_joined], high[is_joined])), (n_ids, n_ids))
+    links = coo_matrix(
+        (is_joined[is_joined], (low[is_joined], high[is_joined])), (n_ids, n_ids)
+    )
     _, groups = connected_components(links, directed=False)
     groups = groups - groups[0]
     return np.asarray(np.where(labels > 0, groups[labels], 0), dtype=np.int32)
@@ -214,7 +241,9 @@ def _decode_flow(maps: NDArray[np.uint8], foreground: NDArray[np.bool_]) -> Labe
     flow = (maps[3:5].astype(np.float32) - 127.5) * (FLOW_STEP_PX / 127.5)
     ends = follow_flow(flow[0], flow[1], foreground, FLOW_DOUBLINGS)
     is_walker = ends >= 0
-    n_ending = np.bincount(ends[is_walker], minlength=ends.size).reshape(foreground.shape)
+    n_ending = np.bincount(ends[is_walker], minlength=ends.size).reshape(
+        foreground.shape
+    )
     reach = np.ones((2 * SINK_REACH_PX + 1,) * 2, dtype=bool)
     sinks = _components(ndimage.binary_dilation(n_ending > 0, reach))
     labels = np.zeros(ends.size, dtype=np.int32)
@@ -225,8 +254,7 @@ def _decode_flow(maps: NDArray[np.uint8], foreground: NDArray[np.bool_]) -> Labe
 def fill_enclosed(labels: Labels) -> Labels:
     """Return (y, x) labels in which background enclosed by one cell belongs to it."""
     gaps = _components(labels == 0)
-    owners = hole_owners(gaps, labels, int(gaps.max(initial=0)))
-    return np.where(gaps > 0, owners[gaps], labels).astype(np.int32)
+    return np.where(gaps > 0, hole_owners(gaps, labels)[gaps], labels).astype(np.int32)
 
 
 def _confidence(labels: Labels, maps: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -246,7 +274,9 @@ def _keep_good(
 ) -> tuple[Labels, NDArray[np.float32]]:
     """Drop small and doubtful cells and number the rest from 1."""
     n_pixels = np.bincount(labels.ravel(), minlength=len(confidence) + 1)[1:]
-    is_kept = (n_pixels >= max(1, options.min_area_px)) & (confidence >= options.min_confidence)
+    is_kept = (n_pixels >= max(1, options.min_area_px)) & (
+        confidence >= options.min_confidence
+    )
     new_ids = np.zeros(len(confidence) + 1, dtype=np.int32)
     new_ids[1:][is_kept] = np.arange(1, int(is_kept.sum()) + 1, dtype=np.int32)
     return new_ids[labels], confidence[is_kept]

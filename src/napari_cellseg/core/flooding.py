@@ -1,37 +1,51 @@
-"""The two loops of decoding that numpy cannot express: a seeded flood and a pointer walk.
+"""The loops of decoding that numpy cannot express, and what they stand on.
 
 The flood is a watershed on a bucket queue (Meyer 1991): each pixel is visited once, in the
-order of its level, so its cost is linear in pixels.
+order of its level, so its cost is linear in pixels. Planes are padded by one pixel, so that
+no loop has to ask whether a neighbour exists.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba
 import numpy as np
+from numpy.typing import NDArray
+
+from napari_cellseg.core.types import Labels
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def flood(labels, height_map, mask):  # type: ignore[no-untyped-def]
-    """Grow seeds over `mask` from high to low; `labels` is changed in place.
+def flood(seeds: Labels, height: NDArray[np.uint8], mask: NDArray[np.bool_]) -> Labels:
+    """Return seeds grown over `mask`, from high places to low ones.
 
     Parameters
     ----------
-    labels : (y, x) int32
-        Seeds on entry, cells on return.
-    height_map : (y, x) uint8
-        High values are flooded first.
+    seeds : (y, x) int32
+        Where cells begin; ids from 1.
+    height : (y, x) uint8
+        High places are flooded first.
     mask : (y, x) bool
         Where cells may grow.
     """
-    n_rows, n_columns = labels.shape
-    flat = labels.ravel()
-    heights = height_map.ravel()
-    allowed = mask.ravel()
+    labels = np.pad(seeds, 1)
+    _flood(
+        labels.ravel(),
+        np.pad(height, 1).ravel(),
+        np.pad(mask, 1).ravel(),
+        labels.shape[1],
+    )
+    return np.ascontiguousarray(labels[1:-1, 1:-1])
+
+
+@numba.njit(cache=True, nogil=True)
+def _flood(labels, heights, allowed, width):  # type: ignore[no-untyped-def]
+    """Flood flat, padded arrays; `labels` is changed in place."""
     first = np.full(256, -1, np.int32)
     last = np.full(256, -1, np.int32)
-    following = np.full(flat.size, -1, np.int32)
-    for pixel in range(flat.size):
-        if flat[pixel] > 0:
+    following = np.full(labels.size, -1, np.int32)
+    for pixel in range(labels.size):
+        if labels[pixel] > 0:
             _append(first, last, following, heights[pixel], pixel)
     level = 255
     while level >= 0:
@@ -40,32 +54,17 @@ def flood(labels, height_map, mask):  # type: ignore[no-untyped-def]
             level -= 1
             continue
         first[level] = following[pixel]
-        y = pixel // n_columns
-        x = pixel - y * n_columns
-        for side in range(4):
-            if side == 0:
-                if y == 0:
-                    continue
-                neighbour = pixel - n_columns
-            elif side == 1:
-                if y == n_rows - 1:
-                    continue
-                neighbour = pixel + n_columns
-            elif side == 2:
-                if x == 0:
-                    continue
-                neighbour = pixel - 1
-            else:
-                if x == n_columns - 1:
-                    continue
-                neighbour = pixel + 1
-            if allowed[neighbour] and flat[neighbour] == 0:
-                flat[neighbour] = flat[pixel]
+        for step in (-width, width, -1, 1):
+            neighbour = pixel + step
+            if allowed[neighbour] and labels[neighbour] == 0:
+                labels[neighbour] = labels[pixel]
                 # A pixel higher than the flood joins at the flood's level.
-                _append(first, last, following, min(level, heights[neighbour]), neighbour)
+                _append(
+                    first, last, following, min(level, heights[neighbour]), neighbour
+                )
 
 
-@numba.njit(cache=True, nogil=True, inline="always")  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True, inline="always")
 def _append(first, last, following, level, pixel):  # type: ignore[no-untyped-def]
     """Put a pixel at the end of the queue of its level."""
     following[pixel] = -1
@@ -76,7 +75,7 @@ def _append(first, last, following, level, pixel):  # type: ignore[no-untyped-de
     last[level] = pixel
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def follow_flow(flow_y, flow_x, mask, n_doublings):  # type: ignore[no-untyped-def]
     """Return for each pixel of `mask` the flat index where its flow ends; -1 elsewhere.
 
@@ -94,8 +93,8 @@ def follow_flow(flow_y, flow_x, mask, n_doublings):  # type: ignore[no-untyped-d
     for y in range(n_rows):
         for x in range(n_columns):
             if mask[y, x]:
-                to_y = min(max(int(round(y + flow_y[y, x])), 0), n_rows - 1)
-                to_x = min(max(int(round(x + flow_x[y, x])), 0), n_columns - 1)
+                to_y = min(max(round(y + flow_y[y, x]), 0), n_rows - 1)
+                to_x = min(max(round(x + flow_x[y, x]), 0), n_columns - 1)
                 if not mask[to_y, to_x]:
                     to_y, to_x = y, x
                 target[y * n_columns + x] = to_y * n_columns + to_x
@@ -108,14 +107,13 @@ def follow_flow(flow_y, flow_x, mask, n_doublings):  # type: ignore[no-untyped-d
     return target
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def hole_owners(gaps, labels, n_gaps):  # type: ignore[no-untyped-def]
-    """Return for each gap the only cell around it; 0 for several, or the image's edge.
+def hole_owners(gaps: Labels, labels: Labels) -> Labels:
+    """Return for each gap the only cell around it; 0 for several, or the plane's edge.
 
     Parameters
     ----------
     gaps : (y, x) int32
-        Connected pieces of background, 1..n_gaps; 0 on cells.
+        Connected pieces of background, from 1; 0 on cells.
     labels : (y, x) int32
         Cells.
 
@@ -123,74 +121,55 @@ def hole_owners(gaps, labels, n_gaps):  # type: ignore[no-untyped-def]
     -------
     (n_gaps + 1,) int32
     """
-    n_rows, n_columns = labels.shape
-    owners = np.zeros(n_gaps + 1, np.int32)
-    is_open = np.zeros(n_gaps + 1, np.bool_)
-    is_open[0] = True
-    for y in range(n_rows):
-        for x in range(n_columns):
-            gap = gaps[y, x]
-            if gap == 0 or is_open[gap]:
-                continue
-            if y == 0 or x == 0 or y == n_rows - 1 or x == n_columns - 1:
-                is_open[gap] = True
-                continue
-            for side in range(4):
-                to_y = y + (side == 1) - (side == 0)
-                to_x = x + (side == 3) - (side == 2)
-                cell = labels[to_y, to_x]
-                if cell > 0:
-                    if owners[gap] == 0:
-                        owners[gap] = cell
-                    elif owners[gap] != cell:
-                        is_open[gap] = True
-    for gap in range(n_gaps + 1):
-        if is_open[gap]:
-            owners[gap] = 0
-    return owners
+    owners = np.zeros(int(gaps.max(initial=0)) + 1, dtype=np.int32)
+    padded = np.pad(labels, 1)
+    _find_owners(np.pad(gaps, 1).ravel(), padded.ravel(), padded.shape[1], owners)
+    for edge in (gaps[0], gaps[-1], gaps[:, 0], gaps[:, -1]):
+        owners[edge] = 0
+    return np.maximum(owners, 0)
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def contacts(labels, height_map):  # type: ignore[no-untyped-def]
-    """Return every contact of two cells: both ids and the height at that place.
+@numba.njit(cache=True, nogil=True)
+def _find_owners(gaps, labels, width, owners):  # type: ignore[no-untyped-def]
+    """Fill `owners` from flat, padded arrays; -1 stands for several cells."""
+    for pixel in range(gaps.size):
+        gap = gaps[pixel]
+        if gap > 0:
+            for step in (-width, width, -1, 1):
+                cell = labels[pixel + step]
+                if cell > 0 and owners[gap] != cell:
+                    owners[gap] = cell if owners[gap] == 0 else -1
+
+
+def contacts(
+    labels: Labels, height: NDArray[np.uint8]
+) -> tuple[Labels, NDArray[np.uint8]]:
+    """Return every contact of two cells: both ids, and the lower height at that place.
 
     Parameters
     ----------
     labels : (y, x) int32
         Cells.
-    height_map : (y, x) uint8
-        The height of a contact is the lower one of its two pixels.
+    height : (y, x) uint8
+        Heights.
 
     Returns
     -------
-    pairs : (n,) int64
-        Lower id * 2**32 + higher id; one entry a pair of 4-neighbours.
+    pairs : (n, 2) int32
+        Lower id first; one row a pair of 4-neighbours.
     heights : (n,) uint8
     """
-    n_rows, n_columns = labels.shape
-    n_found = 0
-    for y in range(n_rows):
-        for x in range(n_columns):
-            here = labels[y, x]
-            if here > 0:
-                if x + 1 < n_columns and labels[y, x + 1] > 0 and labels[y, x + 1] != here:
-                    n_found += 1
-                if y + 1 < n_rows and labels[y + 1, x] > 0 and labels[y + 1, x] != here:
-                    n_found += 1
-    pairs = np.empty(n_found, np.int64)
-    heights = np.empty(n_found, np.uint8)
-    place = 0
-    for y in range(n_rows):
-        for x in range(n_columns):
-            here = labels[y, x]
-            if here > 0:
-                for side in range(2):
-                    to_y = y + side
-                    to_x = x + 1 - side
-                    if to_y < n_rows and to_x < n_columns:
-                        there = labels[to_y, to_x]
-                        if there > 0 and there != here:
-                            pairs[place] = np.int64(min(here, there)) << 32 | max(here, there)
-                            heights[place] = min(height_map[y, x], height_map[to_y, to_x])
-                            place += 1
-    return pairs, heights
+    pairs, heights = [], []
+    for axis in (0, 1):
+        here, there = _shifted(labels, axis)
+        is_contact = (here > 0) & (there > 0) & (here != there)
+        touching = np.stack([here[is_contact], there[is_contact]], axis=1)
+        pairs.append(np.sort(touching, axis=1))
+        low, high = _shifted(height, axis)
+        heights.append(np.minimum(low[is_contact], high[is_contact]))
+    return np.concatenate(pairs), np.concatenate(heights)
+
+
+def _shifted(plane: NDArray[Any], axis: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return each pixel, and its next one along `axis`."""
+    return (plane[:-1], plane[1:]) if axis == 0 else (plane[:, :-1], plane[:, 1:])

@@ -86,15 +86,21 @@ def normalize(
     -------
     (3, y, x) float32, 0 to `UPPER_CLIP`; all zero where the plane is constant.
     """
-    return scale_to_bounds(plane, intensity_bounds(plane, low_percentile, high_percentile))
+    return scale_to_bounds(
+        plane, intensity_bounds(plane, low_percentile, high_percentile)
+    )
 
 
-def scale_to_bounds(plane: NDArray[Any], bounds: tuple[float, float]) -> NDArray[np.float32]:
+def scale_to_bounds(
+    plane: NDArray[Any], bounds: tuple[float, float]
+) -> NDArray[np.float32]:
     """Return three channels in which the bounds have become 0 and 1; see `normalize`."""
     low, high = bounds
     # Subtracting in float64 keeps the differences of values around 2^60.
     is_narrow = plane.dtype.itemsize <= 2 or plane.dtype == np.float32
-    values = plane.astype(np.float32 if is_narrow else np.float64)
+    values: NDArray[np.floating[Any]] = plane.astype(
+        np.float32 if is_narrow else np.float64
+    )
     with np.errstate(invalid="ignore", over="ignore"):
         values -= low
         values *= 0.0 if high <= low else 1.0 / (high - low)

@@ -89,11 +89,15 @@ def model_spec_from_json(text: str, where: str) -> ModelSpec:
         values = json.loads(text)
         version = values.pop("format_version")
     except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise ModelError(f"{where} is no model description: {error!r}. Choose a model folder "
-                         "that holds model.json and weights.safetensors.") from error
+        raise ModelError(
+            f"{where} is no model description: {error!r}. Choose a model folder "
+            "that holds model.json and weights.safetensors."
+        ) from error
     if version != FORMAT_VERSION:
-        raise ModelError(f"{where} has format version {version}; this program reads "
-                         f"{FORMAT_VERSION}. Update napari-cellseg.")
+        raise ModelError(
+            f"{where} has format version {version}; this program reads "
+            f"{FORMAT_VERSION}. Update napari-cellseg."
+        )
     known = {item.name for item in fields(ModelSpec)}
     if unknown := sorted(set(values) - known):
         raise ModelError(f"{where} holds unknown keys: {', '.join(unknown)}.")
@@ -114,6 +118,8 @@ def settled_options(options: SegmentOptions, spec: ModelSpec) -> SegmentOptions:
             else options.foreground_threshold
         ),
         seed_threshold=(
-            spec.seed_threshold if options.seed_threshold is None else options.seed_threshold
+            spec.seed_threshold
+            if options.seed_threshold is None
+            else options.seed_threshold
         ),
     )

@@ -69,14 +69,18 @@ def _check_value(name: str, value: Any, range_: Range) -> None:
         return
     if range_.choices:
         if value not in range_.choices:
-            raise OptionsError(f"{name} is '{value}'; one of {', '.join(range_.choices)} is needed.")
+            raise OptionsError(
+                f"{name} is '{value}'; one of {', '.join(range_.choices)} is needed."
+            )
         return
     if not isinstance(value, int | float) or not math.isfinite(value):
         raise OptionsError(f"{name} is {value!r}; a number is needed.")
     low, high = range_.minimum, range_.maximum
     if (low is not None and value < low) or (high is not None and value > high):
         unit = f" {range_.unit}" if range_.unit else ""
-        raise OptionsError(f"{name} is {value}{unit}; it must lie between {low} and {high}{unit}.")
+        raise OptionsError(
+            f"{name} is {value}{unit}; it must lie between {low} and {high}{unit}."
+        )
 
 
 def options_to_dict(options: Any) -> dict[str, Any]:
@@ -89,7 +93,9 @@ def segment_options_from_dict(values: Mapping[str, Any]) -> SegmentOptions:
     known = {item.name for item in fields(SegmentOptions)}
     unknown = sorted(set(values) - known)
     if unknown:
-        raise OptionsError(f"Unknown options: {', '.join(unknown)}; known are {', '.join(sorted(known))}.")
+        raise OptionsError(
+            f"Unknown options: {', '.join(unknown)}; known are {', '.join(sorted(known))}."
+        )
     return SegmentOptions(**values)
 
 
@@ -99,42 +105,77 @@ class SegmentOptions:
 
     channel: int | None = option(
         None,
-        Range(0, 255, help="Channel that shows the cells, counted from 0; needed when there "
-              "is more than one. Colour images use all three."),
+        Range(
+            0,
+            255,
+            help="Channel that shows the cells, counted from 0; needed when there "
+            "is more than one. Colour images use all three.",
+        ),
     )
     diameter_px: float | None = option(
         None,
-        Range(2, 2000, 0.5, "px", help="Typical cell diameter in pixels; empty: estimated."),
+        Range(
+            2,
+            2000,
+            0.5,
+            "px",
+            help="Typical cell diameter in pixels; empty: estimated.",
+        ),
     )
     preset: str = option(
         "default",
-        Range(choices=("fast", "default", "accurate"), help="fast: no size estimate; accurate: "
-              "flips and turns averaged, 8 times slower."),
+        Range(
+            choices=("fast", "default", "accurate"),
+            help="fast: no size estimate; accurate: "
+            "flips and turns averaged, 8 times slower.",
+        ),
     )
     decoder: str = option(
         "auto",
-        Range(choices=("auto", "watershed", "flow"), advanced=True,
-              help="watershed: round cells; flow: long or branched cells; auto: as the model says."),
+        Range(
+            choices=("auto", "watershed", "flow"),
+            advanced=True,
+            help="watershed: round cells; flow: long or branched cells; auto: as the model says.",
+        ),
     )
     foreground_threshold: float | None = option(
         None,
-        Range(0.05, 0.95, 0.01, help="Lower: larger and more cells. Higher: only what is clear. "
-              "Empty: as the model says."),
+        Range(
+            0.05,
+            0.95,
+            0.01,
+            help="Lower: larger and more cells. Higher: only what is clear. "
+            "Empty: as the model says.",
+        ),
     )
     seed_threshold: float | None = option(
         None,
-        Range(0.05, 0.95, 0.01, help="Lower: touching cells are split more. Higher: split less. "
-              "Empty: as the model says."),
+        Range(
+            0.05,
+            0.95,
+            0.01,
+            help="Lower: touching cells are split more. Higher: split less. "
+            "Empty: as the model says.",
+        ),
     )
     min_area_px: int = option(
-        12, Range(0, 1_000_000, 1, "px", help="Smaller cells are left out."),
+        12,
+        Range(0, 1_000_000, 1, "px", help="Smaller cells are left out."),
     )
     min_confidence: float = option(
-        0.0, Range(0, 1, 0.01, advanced=True, help="Cells below this confidence are left out."),
+        0.0,
+        Range(
+            0, 1, 0.01, advanced=True, help="Cells below this confidence are left out."
+        ),
     )
-    fill_holes: bool = option(True, Range(advanced=True, help="Fill holes inside cells."))
+    fill_holes: bool = option(
+        True, Range(advanced=True, help="Fill holes inside cells.")
+    )
     keep_maps: bool = option(
-        False, Range(advanced=True, help="Keep the network's maps so that thresholds move live."),
+        False,
+        Range(
+            advanced=True, help="Keep the network's maps so that thresholds move live."
+        ),
     )
 
     def __post_init__(self) -> None:
@@ -152,21 +193,38 @@ class TrainOptions:
     steps: int = option(16_000, Range(1, 10_000_000, help="Optimiser steps in all."))
     batch_size: int = option(8, Range(1, 4096, help="Crops a step."))
     crop_px: int = option(256, Range(64, 2048, 32, "px", help="Edge of a crop."))
-    learning_rate: float = option(2e-3, Range(1e-6, 1.0, 1e-4, help="Peak learning rate of AdamW."))
+    learning_rate: float = option(
+        2e-3, Range(1e-6, 1.0, 1e-4, help="Peak learning rate of AdamW.")
+    )
     weight_decay: float = option(0.03, Range(0, 1, 0.01, help="Weight decay of AdamW."))
-    warmup_steps: int = option(400, Range(0, 100_000, help="Steps of rising learning rate."))
+    warmup_steps: int = option(
+        400, Range(0, 100_000, help="Steps of rising learning rate.")
+    )
     decay_share: float = option(
-        0.35, Range(0, 1, 0.05, help="Last share of the steps, in which the rate falls to 0."),
+        0.35,
+        Range(
+            0, 1, 0.05, help="Last share of the steps, in which the rate falls to 0."
+        ),
     )
     average: float = option(
-        0.999, Range(0, 1, 0.001, help="Decay of the running mean of the weights that is kept."),
+        0.999,
+        Range(
+            0, 1, 0.001, help="Decay of the running mean of the weights that is kept."
+        ),
     )
     synthetic_images: int = option(
-        600, Range(0, 100_000, help="Synthetic scenes that are mixed in."),
+        600,
+        Range(0, 100_000, help="Synthetic scenes that are mixed in."),
     )
-    validate_every: int = option(1500, Range(1, 1_000_000, help="Steps between validations."))
-    checkpoint_every: int = option(300, Range(1, 1_000_000, help="Steps between checkpoints."))
-    seed: int = option(1, Range(0, 2**31 - 1, help="Seed of weights, crops and augmentation."))
+    validate_every: int = option(
+        1500, Range(1, 1_000_000, help="Steps between validations.")
+    )
+    checkpoint_every: int = option(
+        300, Range(1, 1_000_000, help="Steps between checkpoints.")
+    )
+    seed: int = option(
+        1, Range(0, 2**31 - 1, help="Seed of weights, crops and augmentation.")
+    )
 
     def __post_init__(self) -> None:
         check_options(self)

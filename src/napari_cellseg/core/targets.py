@@ -36,7 +36,9 @@ class TargetMaps:
 def make_targets(labels: NDArray[np.int32]) -> TargetMaps:
     """Return the maps of one plane of labels, a (y, x) int32 array with ids 1..n."""
     labels = np.ascontiguousarray(labels, dtype=np.int32)
-    depth = np.asarray(edt.edt(labels.astype(np.uint32), black_border=False), dtype=np.float32)
+    depth = np.asarray(
+        edt.edt(labels.astype(np.uint32), black_border=False), dtype=np.float32
+    )
     # A cell that fills the plane has no edge to be far from.
     depth = np.where(np.isfinite(depth), depth, 1.0)
     distance = np.zeros(labels.shape, dtype=np.uint8)
@@ -53,7 +55,9 @@ def make_targets(labels: NDArray[np.int32]) -> TargetMaps:
     return TargetMaps(distance, flow)
 
 
-def _diffusion_flow(inside: NDArray[np.bool_], depth: NDArray[np.float32]) -> NDArray[np.float32]:
+def _diffusion_flow(
+    inside: NDArray[np.bool_], depth: NDArray[np.float32]
+) -> NDArray[np.float32]:
     """Return the (2, y, x) unit vectors that lead up the heat of one cell."""
     padded = np.pad(inside, 1)
     source = _middle(inside, depth)
@@ -79,7 +83,7 @@ def _middle(inside: NDArray[np.bool_], depth: NDArray[np.float32]) -> tuple[int,
     return int(ys[deep][nearest]), int(xs[deep][nearest])
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _diffuse(inside, source_y, source_x, n_steps):  # type: ignore[no-untyped-def]
     """Diffuse heat from the source for `n_steps`; the cell's edge is at temperature 0."""
     height, width = inside.shape

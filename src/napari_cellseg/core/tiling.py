@@ -49,7 +49,9 @@ class Tile:
     @property
     def core_in_window(self) -> tuple[slice, slice]:
         """The core as an index of the window."""
-        return _shifted(self.core_y, self.window_y), _shifted(self.core_x, self.window_x)
+        return _shifted(self.core_y, self.window_y), _shifted(
+            self.core_x, self.window_x
+        )
 
 
 def _shifted(core: Span, window: Span) -> slice:

@@ -99,8 +99,10 @@ class CellImage:
                 f"A colour image has 3 channels; '{self.name}' has {self.n_channels}."
             )
         if not self.channel_names:
-            names = ("red", "green", "blue") if self.is_rgb else tuple(
-                f"channel {index + 1}" for index in range(self.n_channels)
+            names = (
+                ("red", "green", "blue")
+                if self.is_rgb
+                else tuple(f"channel {index + 1}" for index in range(self.n_channels))
             )
             object.__setattr__(self, "channel_names", names)
         if len(self.channel_names) != self.n_channels:
@@ -127,7 +129,9 @@ class CellImage:
     @property
     def labels_shape(self) -> tuple[int, ...]:
         """Shape that labels of this image have."""
-        return tuple(n for axis, n in zip(self.axes, self.shape, strict=True) if axis != "C")
+        return tuple(
+            n for axis, n in zip(self.axes, self.shape, strict=True) if axis != "C"
+        )
 
     @property
     def n_planes(self) -> int:

@@ -73,7 +73,10 @@ def _bbbc005(folder: Path) -> list[Sample]:
     rows = {row["name"]: row for row in read_index(folder / "bbbc005" / "counts.csv")}
     samples = pairs_in_folder(folder / "bbbc005")
     return [
-        replace(sample, group=f"bbbc005/{sample.name.split('_')[-1]}/{rows[sample.name]['true_count']}")
+        replace(
+            sample,
+            group=f"bbbc005/{sample.name.split('_')[-1]}/{rows[sample.name]['true_count']}",
+        )
         for sample in samples
     ]
 

@@ -46,7 +46,13 @@ def pairs_in_folder(folder: Path, kind: str | None = None) -> list[Sample]:
     images = sorted(path for path in (folder / "images").glob("*") if path.is_file())
     pairs = [(path, folder / "masks" / f"{path.stem}.tif") for path in images]
     samples = [
-        Sample(image.stem, kind or folder.name, f"{folder.name}/{image.stem}", image, labels)
+        Sample(
+            image.stem,
+            kind or folder.name,
+            f"{folder.name}/{image.stem}",
+            image,
+            labels,
+        )
         for image, labels in pairs
         if labels.is_file()
     ]
@@ -75,6 +81,8 @@ def split_by_fold(
 ) -> tuple[list[Sample], list[Sample]]:
     """Return the samples outside `fold` (to train on) and those in it (to validate)."""
     inside = [fold_of(sample.group, n_folds) == fold for sample in samples]
-    kept = [sample for sample, is_held in zip(samples, inside, strict=True) if not is_held]
+    kept = [
+        sample for sample, is_held in zip(samples, inside, strict=True) if not is_held
+    ]
     held = [sample for sample, is_held in zip(samples, inside, strict=True) if is_held]
     return kept, held

@@ -65,4 +65,6 @@ def find_model(model: str | Path | None) -> Path:
     if (Path(wanted) / SPEC_NAME).is_file():
         return Path(wanted)
     names = ", ".join(spec.name for _, spec in models) or "none"
-    raise ModelError(f"There is no model '{wanted}'; known are: {names}. Give a name or a model folder.")
+    raise ModelError(
+        f"There is no model '{wanted}'; known are: {names}. Give a name or a model folder."
+    )

@@ -15,13 +15,17 @@ from napari_cellseg.nn.batches import Batch
 def augment(batch: Batch, rng: np.random.Generator) -> Tensor:
     """Return (n, 3, h, w) pixels with each crop changed on its own draw of chances."""
     changed = [
-        _augment_one(pixels, labels, bool(is_rgb), rng)
-        for pixels, labels, is_rgb in zip(batch.pixels, batch.labels, batch.is_rgb, strict=True)
+        _augment_one(pixels, labels, rng, is_rgb=bool(is_rgb))
+        for pixels, labels, is_rgb in zip(
+            batch.pixels, batch.labels, batch.is_rgb, strict=True
+        )
     ]
     return torch.stack(changed)
 
 
-def _augment_one(pixels: Tensor, labels: Tensor, is_rgb: bool, rng: np.random.Generator) -> Tensor:
+def _augment_one(
+    pixels: Tensor, labels: Tensor, rng: np.random.Generator, *, is_rgb: bool
+) -> Tensor:
     """Return one (3, h, w) crop changed; grey crops keep three equal channels."""
     pixels = pixels.clone() if is_rgb else pixels[:1].clone()
     if is_rgb:
@@ -50,7 +54,11 @@ def _change_colour(pixels: Tensor, rng: np.random.Generator) -> Tensor:
     chance = rng.random()
     if chance < 0.25:
         weights = torch.from_numpy(rng.dirichlet((2, 2, 2))).float()
-        return torch.einsum("c,chw->hw", weights, pixels)[None].expand(3, -1, -1).contiguous()
+        return (
+            torch.einsum("c,chw->hw", weights, pixels)[None]
+            .expand(3, -1, -1)
+            .contiguous()
+        )
     if chance < 0.4:
         pixels = pixels[torch.from_numpy(rng.permutation(3))]
     mix = np.eye(3) + rng.normal(0, 0.08, (3, 3))
@@ -62,14 +70,18 @@ def _vary_cells(pixels: Tensor, labels: Tensor, rng: np.random.Generator) -> Ten
     """Give each cell a brightness of its own (cell-aware augmentation, Lee et al. 2022)."""
     gains = torch.from_numpy(np.exp(rng.normal(0, 0.35, 256))).float()
     gains[0] = 1.0
-    index = torch.where(labels > 0, labels.long() % 255 + 1, torch.zeros_like(labels, dtype=torch.long))
+    index = torch.where(
+        labels > 0, labels.long() % 255 + 1, torch.zeros_like(labels, dtype=torch.long)
+    )
     return pixels * gains[index]
 
 
 def _uneven_light(shape: tuple[int, ...], rng: np.random.Generator) -> Tensor:
     """Return a smooth gain field around 1."""
     coarse = torch.from_numpy(np.exp(rng.normal(0, 0.35, (1, 1, 3, 3)))).float()
-    return functional.interpolate(coarse, size=shape, mode="bicubic", align_corners=True)[0].clamp(0.2, 3)
+    return functional.interpolate(
+        coarse, size=shape, mode="bicubic", align_corners=True
+    )[0].clamp(0.2, 3)
 
 
 def _blur(pixels: Tensor, sigma: float) -> Tensor:

@@ -138,7 +138,11 @@ def _figures(rows: list[KindScore]) -> dict[str, float]:
 
 
 def _write_report(
-    place: BaseRun, options: TrainOptions, sets: BaseSets, report: TrainReport, spec: ModelSpec
+    place: BaseRun,
+    options: TrainOptions,
+    sets: BaseSets,
+    report: TrainReport,
+    spec: ModelSpec,
 ) -> None:
     """Write what was trained on what, with which versions and figures."""
     content = {

@@ -53,7 +53,10 @@ class TrainingImage:
 
 
 def training_image(
-    plane: NDArray[np.generic], labels: NDArray[np.int32], kind: str, percentiles: tuple[float, float]
+    plane: NDArray[np.generic],
+    labels: NDArray[np.int32],
+    kind: str,
+    percentiles: tuple[float, float],
 ) -> TrainingImage:
     """Normalise a (1 or 3, y, x) plane and work out the targets of its labels."""
     pixels = normalize(plane, *percentiles)
@@ -157,17 +160,25 @@ class _Warp:
 def _random_warp(image: TrainingImage, crop_px: int, rng: np.random.Generator) -> _Warp:
     """Draw zoom, turn, flip, stretch and place."""
     zoom = _random_zoom(image.diameter_px, rng)
-    turn = rng.uniform(0, 2 * math.pi) if rng.random() < 0.4 else rng.integers(4) * math.pi / 2
+    turn = (
+        rng.uniform(0, 2 * math.pi)
+        if rng.random() < 0.4
+        else rng.integers(4) * math.pi / 2
+    )
     cos, sin = math.cos(turn), math.sin(turn)
     rotation = np.array([[cos, -sin], [sin, cos]])
     flip = np.diag([1.0, rng.choice([-1.0, 1.0])])
-    stretch = np.diag([rng.uniform(0.88, 1.14), 1.0]) if rng.random() < 0.3 else np.eye(2)
+    stretch = (
+        np.diag([rng.uniform(0.88, 1.14), 1.0]) if rng.random() < 0.3 else np.eye(2)
+    )
     matrix = rotation @ flip @ stretch / zoom
     height, width = image.truth.shape[-2:]
     # The window keeps inside where it fits; a smaller image is centred and mirrored.
     reach = np.abs(matrix).sum(1) * (crop_px - 1) / 2
     centre = [
-        rng.uniform(r, n - 1 - r) if n - 1 > 2 * r else (n - 1) / 2 + rng.uniform(-0.1, 0.1) * n
+        rng.uniform(r, n - 1 - r)
+        if n - 1 > 2 * r
+        else (n - 1) / 2 + rng.uniform(-0.1, 0.1) * n
         for n, r in ((height, reach[0]), (width, reach[1]))
     ]
     return _Warp((float(centre[0]), float(centre[1])), matrix, zoom)
@@ -202,7 +213,10 @@ def _sample(image: TrainingImage, warp: _Warp, crop_px: int) -> tuple[Tensor, Te
     truth = image.truth[:, window[0], window[1]]
     n_y, n_x = truth.shape[-2:]
     grid = torch.stack(
-        [(x - window[1].start) / max(n_x - 1, 1) * 2 - 1, (y - window[0].start) / max(n_y - 1, 1) * 2 - 1],
+        [
+            (x - window[1].start) / max(n_x - 1, 1) * 2 - 1,
+            (y - window[0].start) / max(n_y - 1, 1) * 2 - 1,
+        ],
         -1,
     )[None]
     warped = _grid_sample(_antialiased(pixels, warp.zoom), grid, "bilinear")

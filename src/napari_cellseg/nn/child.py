@@ -22,7 +22,13 @@ from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.types import CellImage, SegmentationResult
 from napari_cellseg.io.model_folder import find_model, read_model_spec
-from napari_cellseg.nn.messages import error_from, read_result, receive, send, write_image
+from napari_cellseg.nn.messages import (
+    error_from,
+    read_result,
+    receive,
+    send,
+    write_image,
+)
 
 #: A cancel is noticed within this time.
 POLL_SECONDS = 0.1
@@ -66,15 +72,21 @@ class ChildSegmenter:
     def warm_up(self) -> Job[str]:
         """Start the process, load the model and return the device in words."""
         yield Progress(0, 0, "starting the segmentation process")
-        answer = yield from self._ask({"kind": "hello"}, "starting the segmentation process")
+        answer = yield from self._ask(
+            {"kind": "hello"}, "starting the segmentation process"
+        )
         self._device = str(answer["device"])
         return self._device
 
-    def segment(self, image: CellImage, options: SegmentOptions) -> Job[SegmentationResult]:
+    def segment(
+        self, image: CellImage, options: SegmentOptions
+    ) -> Job[SegmentationResult]:
         """Segment every plane of `image`; closing the job ends the process at once."""
         channels = choose_channels(image, options.channel)
         yield Progress(0, 0, "reading the image")
-        with tempfile.TemporaryDirectory(prefix="cellseg-", ignore_cleanup_errors=True) as name:
+        with tempfile.TemporaryDirectory(
+            prefix="cellseg-", ignore_cleanup_errors=True
+        ) as name:
             folder = Path(name)
             try:
                 write_image(folder, image, channels)
@@ -101,7 +113,10 @@ class ChildSegmenter:
         is_answered = False
         progress = Progress(0, 0, words)
         try:
-            _send_to(process, {"model": str(self._folder), "device": self._wanted_device, **request})
+            _send_to(
+                process,
+                {"model": str(self._folder), "device": self._wanted_device, **request},
+            )
             while True:
                 yield progress
                 try:
@@ -178,7 +193,11 @@ def _died(process: subprocess.Popen[bytes]) -> SegmentationError:
         code = process.wait(WAIT_AFTER_KILL_SECONDS)
     except subprocess.TimeoutExpired:
         code = 0
-    reason = "it was killed, probably because memory ran out" if code == -9 else f"code {code}"
+    reason = (
+        "it was killed, probably because memory ran out"
+        if code == -9
+        else f"code {code}"
+    )
     return SegmentationError(
         f"The segmentation process ended ({reason}). Your work is untouched; "
         "try again, on a region of the image if it is large."

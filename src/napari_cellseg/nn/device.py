@@ -28,10 +28,14 @@ def choose_device(wanted: str = "auto") -> torch.device:
         "cpu": True,
     }
     if wanted == "auto":
-        return torch.device(next(name for name, is_there in present.items() if is_there))
+        return torch.device(
+            next(name for name, is_there in present.items() if is_there)
+        )
     if not present.get(wanted, False):
         there = ", ".join(name for name, is_there in present.items() if is_there)
-        raise SegmentationError(f"There is no device '{wanted}' here; there is: {there}.")
+        raise SegmentationError(
+            f"There is no device '{wanted}' here; there is: {there}."
+        )
     return torch.device(wanted)
 
 

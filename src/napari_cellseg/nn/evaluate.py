@@ -61,7 +61,9 @@ class KindScore:
     count_error: float
 
 
-def score_image(name: str, kind: str, truth: NDArray[np.int32], labels: NDArray[np.int32]) -> ImageScore:
+def score_image(
+    name: str, kind: str, truth: NDArray[np.int32], labels: NDArray[np.int32]
+) -> ImageScore:
     """Return the score of one image; both label images are (y, x) int32."""
     matchings = tuple(match_labels(truth, labels, MSA_THRESHOLDS))
     first = matchings[0]
@@ -101,7 +103,10 @@ def _kind_score(kind: str, scores: Sequence[ImageScore]) -> KindScore:
         threshold: [score.matchings[place] for score in scores]
         for place, threshold in enumerate(MSA_THRESHOLDS)
     }
-    ap = {t: _mean([m.average_precision for m in each]) for t, each in by_threshold.items()}
+    ap = {
+        t: _mean([m.average_precision for m in each])
+        for t, each in by_threshold.items()
+    }
     at_half = by_threshold[0.5]
     errors = [abs(s.n_found - s.n_true) / max(s.n_true, 1) for s in scores]
     return KindScore(
@@ -126,7 +131,9 @@ def _mean(values: Sequence[float]) -> float:
 def score_table(rows: Sequence[KindScore]) -> str:
     """Return the figures as a table of plain text."""
     thresholds = " ".join(f"AP{round(100 * t)}" for t in SHOWN_THRESHOLDS)
-    lines = [f"{'kind':24} images  true found  {thresholds}   mSA    F1    PQ  count-err  AP50-pooled"]
+    lines = [
+        f"{'kind':24} images  true found  {thresholds}   mSA    F1    PQ  count-err  AP50-pooled"
+    ]
     for row in rows:
         aps = " ".join(f"{row.ap[t]:.3f}"[1:].rjust(4) for t in SHOWN_THRESHOLDS)
         lines.append(

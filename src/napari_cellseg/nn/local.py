@@ -56,7 +56,9 @@ class LocalSegmenter:
     def close(self) -> None:
         """Nothing is held beyond this object."""
 
-    def segment(self, image: CellImage, options: SegmentOptions) -> Job[SegmentationResult]:
+    def segment(
+        self, image: CellImage, options: SegmentOptions
+    ) -> Job[SegmentationResult]:
         """Segment every plane of `image`; see `Segmenter`."""
         started = time.perf_counter()
         channels = choose_channels(image, options.channel)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -11,13 +10,14 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from napari_cellseg.core.decode import labels_from_maps
+from napari_cellseg.core.errors import SegmentationError
 from napari_cellseg.core.intensity import intensity_bounds, scale_to_bounds
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.types import PlaneMaps
 from napari_cellseg.core.zoom import Look, is_too_near, look_at, zoom_for
-from napari_cellseg.nn.predict import Predictor
+from napari_cellseg.nn.predict import Predictor, ReadWindow
 
 #: The size of cells is looked for in a window of at most this edge, in pixels.
 LOOK_PX = 1024
@@ -56,7 +56,9 @@ class Looker:
         self._spec = spec
         self._plane = plane
         self._options = options
-        self._bounds = intensity_bounds(plane, spec.low_percentile, spec.high_percentile)
+        self._bounds = intensity_bounds(
+            plane, spec.low_percentile, spec.high_percentile
+        )
         self._seen: dict[float, PlaneMaps] = {}
 
     @property
@@ -79,13 +81,17 @@ class Looker:
         if zoom_for(farthest.diameter_px, self._spec.diameter_px) < 1:
             farther = self._look(window, FARTHER_ZOOM)
             look = farther if is_too_near(look, farther, farthest) else look
-        return zoom_for(look.diameter_px, self._spec.diameter_px), look.diameter_px or None
+        return zoom_for(
+            look.diameter_px, self._spec.diameter_px
+        ), look.diameter_px or None
 
     def _look(self, window: Window, zoom: float) -> Look:
         """Segment a window at a zoom and measure what is found."""
         shape_yx = window[0].stop - window[0].start, window[1].stop - window[1].start
         pixels = _resized(self._read(window), zoom)
-        *_, (_, _, maps) = self._predictor.predict_tiles(_reader_of(pixels), _size(pixels))
+        *_, (_, _, maps) = self._predictor.predict_tiles(
+            _reader_of(pixels), _size(pixels)
+        )
         seen = PlaneMaps(maps, shape_yx)
         if zoom == 1.0 and shape_yx == self._shape_yx:
             self._seen[zoom] = seen
@@ -100,13 +106,19 @@ class Looker:
             yield Progress(1, 1, "tile 1 of 1")
             return self._seen[zoom]
         if zoom == 1.0:
-            read, seen_yx = self._read, self._shape_yx
+            read: ReadWindow = self._read
+            seen_yx = self._shape_yx
         else:
             pixels = _resized(self._read((slice(None), slice(None))), zoom)
-            read, seen_yx = _reader_of(pixels), _size(pixels)
-        maps = np.zeros((0,), dtype=np.uint8)
-        for done, total, maps in self._predictor.predict_tiles(read, seen_yx, augmented=augmented):
+            read = _reader_of(pixels)
+            seen_yx = _size(pixels)
+        maps: NDArray[np.uint8] | None = None
+        steps = self._predictor.predict_tiles(read, seen_yx, augmented=augmented)
+        for done, total, seen in steps:
+            maps = seen
             yield Progress(done, total, f"tile {done} of {total}")
+        if maps is None:
+            raise SegmentationError("The plane was cut into no tiles.")
         return PlaneMaps(maps, self._shape_yx)
 
     def _read(self, window: Window) -> NDArray[np.float32]:
@@ -114,7 +126,7 @@ class Looker:
         return scale_to_bounds(self._plane[(slice(None), *window)], self._bounds)
 
 
-def _reader_of(pixels: NDArray[np.float32]) -> Callable[[Window], NDArray[np.float32]]:
+def _reader_of(pixels: NDArray[np.float32]) -> ReadWindow:
     """Return a function that reads windows of (3, y, x) pixels."""
 
     def read(window: Window) -> NDArray[np.float32]:
@@ -145,5 +157,7 @@ def _resized(pixels: NDArray[np.float32], zoom: float) -> NDArray[np.float32]:
     # Grey planes are one channel shown three times; it is resized once.
     is_grey = pixels.strides[0] == 0
     source = torch.from_numpy(np.array(pixels[:1] if is_grey else pixels))[None]
-    result = functional.interpolate(source, size=size, mode="bilinear", antialias=zoom < 1)
+    result = functional.interpolate(
+        source, size=size, mode="bilinear", antialias=zoom < 1
+    )
     return np.asarray(result[0].expand(3, -1, -1).numpy())

@@ -54,7 +54,9 @@ def map_losses(maps: Tensor, targets: Targets) -> dict[str, Tensor]:
     # Pixels between two cells decide whether the cells are told apart.
     edge_weight = 1 + targets.border
     border_each = functional.binary_cross_entropy_with_logits(
-        maps[:, 2], targets.border, reduction="none",
+        maps[:, 2],
+        targets.border,
+        reduction="none",
         pos_weight=torch.tensor(2.0, device=maps.device),
     )
     distance_each = functional.smooth_l1_loss(

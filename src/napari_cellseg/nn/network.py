@@ -7,6 +7,8 @@ and a thin full-resolution branch that gives the sharp edges back.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -66,8 +68,10 @@ class CellNet(nn.Module):
                 blocks.append(Residual(width, width))
             self.encoder.append(nn.Sequential(*blocks))
             n_in = width
-        pairs = list(zip(widths[:-1], widths[1:], strict=True))
-        self.lateral = nn.ModuleList(nn.Conv2d(deep, shallow, 1) for shallow, deep in pairs)
+        pairs = list(pairwise(widths))
+        self.lateral = nn.ModuleList(
+            nn.Conv2d(deep, shallow, 1) for shallow, deep in pairs
+        )
         self.decoder = nn.ModuleList(Residual(shallow, shallow) for shallow, _ in pairs)
         self.spread = nn.Conv2d(widths[0], 4 * MERGED_CHANNELS, 1)
         self.merge = _conv_norm(MERGED_CHANNELS + DETAIL_CHANNELS, MERGED_CHANNELS)

@@ -63,15 +63,21 @@ class Predictor:
         tiles = tiles if tiles is not None else plan_tiles(shape_yx)
         maps = np.zeros((N_MAPS, *shape_yx), dtype=np.uint8)
         for done, tile in enumerate(tiles, start=1):
-            answer = self._maps_of(read_window(tile.window), augmented)
-            maps[(slice(None), *tile.core)] = answer[(slice(None), *tile.core_in_window)]
+            answer = self._maps_of(read_window(tile.window), augmented=augmented)
+            maps[(slice(None), *tile.core)] = answer[
+                (slice(None), *tile.core_in_window)
+            ]
             yield done, len(tiles), maps
 
-    def _maps_of(self, pixels: NDArray[np.float32], augmented: bool) -> NDArray[np.uint8]:
+    def _maps_of(
+        self, pixels: NDArray[np.float32], *, augmented: bool
+    ) -> NDArray[np.uint8]:
         """Return the (5, y, x) uint8 maps of (3, y, x) pixels."""
         try:
             with torch.inference_mode():
-                batch = torch.from_numpy(np.ascontiguousarray(pixels))[None].to(self.device)
+                batch = torch.from_numpy(np.ascontiguousarray(pixels))[None].to(
+                    self.device
+                )
                 maps = self._averaged(batch) if augmented else self._forward(batch)
                 return _quantized(maps)[0].cpu().numpy()
         except torch.OutOfMemoryError as error:
@@ -96,15 +102,19 @@ class Predictor:
             for is_flipped in (False, True):
                 seen = torch.rot90(batch, turns, (2, 3))
                 seen = torch.flip(seen, (3,)) if is_flipped else seen
-                total = total.to(batch.device) + _undone(self._forward(seen), turns, is_flipped)
+                total = total.to(batch.device) + _undone(
+                    self._forward(seen), turns, is_flipped=is_flipped
+                )
         return total / 8
 
 
-def _undone(maps: Tensor, turns: int, is_flipped: bool) -> Tensor:
+def _undone(maps: Tensor, turns: int, *, is_flipped: bool) -> Tensor:
     """Turn the maps of a flipped and turned image back, vectors included."""
     scalars, flow_y, flow_x = maps[:, :3], maps[:, 3:4], maps[:, 4:5]
     if is_flipped:
-        scalars, flow_y, flow_x = (torch.flip(each, (3,)) for each in (scalars, flow_y, flow_x))
+        scalars, flow_y, flow_x = (
+            torch.flip(each, (3,)) for each in (scalars, flow_y, flow_x)
+        )
         flow_x = -flow_x
     for _ in range(turns):
         scalars, flow_y, flow_x = (
@@ -134,13 +144,17 @@ def _folded(network: CellNet) -> CellNet:
     for module in network.modules():
         if isinstance(module, torch.nn.Sequential) and len(module) == 2:
             first, second = module[0], module[1]
-            if isinstance(first, torch.nn.Conv2d) and isinstance(second, torch.nn.BatchNorm2d):
+            if isinstance(first, torch.nn.Conv2d) and isinstance(
+                second, torch.nn.BatchNorm2d
+            ):
                 module[0] = fuse_conv_bn_eval(first, second)
                 module[1] = torch.nn.Identity()
     return network
 
 
-def _out_of_memory(pixels: NDArray[np.float32], device: torch.device) -> SegmentationError:
+def _out_of_memory(
+    pixels: NDArray[np.float32], device: torch.device
+) -> SegmentationError:
     """Return the error for a tile that does not fit into memory."""
     height, width = pixels.shape[-2:]
     return SegmentationError(

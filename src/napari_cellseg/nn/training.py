@@ -70,13 +70,17 @@ class TrainReport:
 class _Run:
     """State of a run that a checkpoint holds: weights, their mean, optimiser, step."""
 
-    def __init__(self, network: CellNet, options: TrainOptions, device: torch.device) -> None:
+    def __init__(
+        self, network: CellNet, options: TrainOptions, device: torch.device
+    ) -> None:
         self.options = options
         self.device = device
         self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.mean = copy.deepcopy(self.network).eval()
         self.optimizer = torch.optim.AdamW(
-            self.network.parameters(), options.learning_rate, weight_decay=options.weight_decay
+            self.network.parameters(),
+            options.learning_rate,
+            weight_decay=options.weight_decay,
         )
         self.step = 0
 
@@ -114,8 +118,10 @@ class _Run:
         loss = torch.stack(list(parts.values())).sum()
         values = {name: float(value.detach()) for name, value in parts.items()}
         if not bool(torch.isfinite(loss)):
-            raise TrainingError(f"The loss is no number at step {self.step}: {values}. "
-                                "Lower the learning rate, or look for broken labels.")
+            raise TrainingError(
+                f"The loss is no number at step {self.step}: {values}. "
+                "Lower the learning rate, or look for broken labels."
+            )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), MAX_GRADIENT)
@@ -192,7 +198,9 @@ def fit(
     started = time.perf_counter()
     figures: dict[str, float] = {}
     with ThreadPoolExecutor(1) as executor:
-        waiting: Future[tuple[Tensor, Targets]] = executor.submit(_draw, sampler, options, run.step)
+        waiting: Future[tuple[Tensor, Targets]] = executor.submit(
+            _draw, sampler, options, run.step
+        )
         while run.step < options.steps:
             pixels, targets = waiting.result()
             waiting = executor.submit(_draw, sampler, options, run.step + 1)
@@ -210,7 +218,9 @@ def fit(
     return run.mean, TrainReport(run.step, seconds, str(device), figures)
 
 
-def _draw(sampler: CropSampler, options: TrainOptions, step: int) -> tuple[Tensor, Targets]:
+def _draw(
+    sampler: CropSampler, options: TrainOptions, step: int
+) -> tuple[Tensor, Targets]:
     """Return the pixels and targets of a step; each step has a random state of its own."""
     rng = np.random.default_rng((options.seed, step))
     batch = sampler.batch(rng)

@@ -6,9 +6,9 @@ import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import cc3d
 import numpy as np
 from numpy.typing import NDArray
-from skimage.measure import label
 
 from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.synthetic import random_scene
@@ -40,13 +40,17 @@ def read_sample(sample: Sample) -> tuple[NDArray[np.generic], NDArray[np.int32]]
             f"{labels.shape}; one plane with labels of the same size is needed."
         )
     plane = image.plane((0,) * (image.data.ndim - 3))
-    is_grey = not image.is_rgb or bool((plane[0] == plane[1]).all() and (plane[0] == plane[2]).all())
+    is_grey = not image.is_rgb or bool(
+        (plane[0] == plane[1]).all() and (plane[0] == plane[2]).all()
+    )
     return (plane[:1] if is_grey else plane), labels
 
 
 def split_pieces(labels: NDArray[np.int32]) -> NDArray[np.int32]:
     """Return labels in which every id is one connected piece, numbered from 1."""
-    return np.asarray(label(labels, connectivity=2), dtype=np.int32)
+    return np.asarray(cc3d.connected_components(labels, connectivity=8)).astype(
+        np.int32
+    )
 
 
 def load_training_images(samples: Sequence[Sample]) -> Iterator[TrainingImage]:
@@ -60,7 +64,9 @@ def synthetic_training_images(count: int, seed: int) -> Iterator[TrainingImage]:
     """Yield `count` synthetic scenes of kind ``"synthetic"``."""
     for index in range(count):
         scene = random_scene(seed * 1_000_003 + index, SYNTHETIC_SHAPE_YX)
-        yield training_image(scene.image.plane(), scene.labels, "synthetic", PERCENTILES)
+        yield training_image(
+            scene.image.plane(), scene.labels, "synthetic", PERCENTILES
+        )
 
 
 def kinds_of(samples: Sequence[Sample]) -> dict[str, int]:
@@ -74,5 +80,7 @@ def kinds_of(samples: Sequence[Sample]) -> dict[str, int]:
 def require_folder(folder: Path) -> Path:
     """Return `folder`; raises `TrainingError` where it does not exist."""
     if not folder.is_dir():
-        raise TrainingError(f"There is no folder '{folder}'; name the folder with the training sets.")
+        raise TrainingError(
+            f"There is no folder '{folder}'; name the folder with the training sets."
+        )
     return folder

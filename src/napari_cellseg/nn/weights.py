@@ -15,7 +15,7 @@ from torch import Tensor
 from napari_cellseg.core.errors import ModelError
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.io.atomic import replacing
-from napari_cellseg.io.model_folder import WEIGHTS_NAME, SPEC_NAME, read_model_spec
+from napari_cellseg.io.model_folder import SPEC_NAME, WEIGHTS_NAME, read_model_spec
 from napari_cellseg.nn.network import CellNet
 
 MAX_WEIGHTS_BYTES = 2**30
@@ -67,9 +67,13 @@ def load_model(folder: Path) -> tuple[CellNet, ModelSpec]:
     try:
         tensors = load_safetensors(content)
     except SafetensorError as error:
-        raise ModelError(f"The weights in '{folder}' are corrupt: {error}. Import the model again.") from error
+        raise ModelError(
+            f"The weights in '{folder}' are corrupt: {error}. Import the model again."
+        ) from error
     network = CellNet(spec.widths)
-    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    expected = {
+        name: tuple(value.shape) for name, value in network.state_dict().items()
+    }
     found = {name: tuple(value.shape) for name, value in tensors.items()}
     if expected != found:
         wrong = sorted(set(expected.items()) ^ set(found.items()))[0][0]
@@ -78,7 +82,9 @@ def load_model(folder: Path) -> tuple[CellNet, ModelSpec]:
             f"(first difference: '{wrong}'). Import the model again."
         )
     if not all(bool(torch.isfinite(value).all()) for value in tensors.values()):
-        raise ModelError(f"The weights in '{folder}' hold values that are no numbers. Train the model again.")
+        raise ModelError(
+            f"The weights in '{folder}' hold values that are no numbers. Train the model again."
+        )
     network.load_state_dict(tensors)
     return network.float().eval(), spec
 
@@ -86,14 +92,19 @@ def load_model(folder: Path) -> tuple[CellNet, ModelSpec]:
 def _checked_content(path: Path, spec: ModelSpec) -> bytes:
     """Return the bytes of the weights file after checking size and digest."""
     if not path.is_file():
-        raise ModelError(f"There is no '{path.name}' in '{path.parent}'; choose a complete model folder.")
+        raise ModelError(
+            f"There is no '{path.name}' in '{path.parent}'; choose a complete model folder."
+        )
     if path.stat().st_size > MAX_WEIGHTS_BYTES:
-        raise ModelError(f"'{path}' is larger than 1 GiB and not read; a CellNet has some 10 MB.")
+        raise ModelError(
+            f"'{path}' is larger than 1 GiB and not read; a CellNet has some 10 MB."
+        )
     content = path.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     if digest != spec.weights_sha256:
         raise ModelError(
             f"'{path}' has the digest {digest[:12]}…, its model.json says "
-            f"{spec.weights_sha256[:12]}…; the file was changed or is damaged. Import the model again."
+            f"{spec.weights_sha256[:12]}…; the file was changed or "
+            "is damaged. Import the model again."
         )
     return content

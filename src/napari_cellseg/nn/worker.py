@@ -31,7 +31,9 @@ def main() -> None:
     # Whatever a library prints must not stand between the messages.
     os.dup2(2, 1)
     requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(sys.stdin.buffer, requests), daemon=True).start()
+    threading.Thread(
+        target=_listen, args=(sys.stdin.buffer, requests), daemon=True
+    ).start()
     segmenter: LocalSegmenter | None = None
     while True:
         request = requests.get()
@@ -52,7 +54,9 @@ def _listen(stream: IO[bytes], requests: queue.SimpleQueue[dict[str, Any]]) -> N
     os._exit(0)
 
 
-def _answer(segmenter: LocalSegmenter, request: dict[str, Any], answers: IO[bytes]) -> None:
+def _answer(
+    segmenter: LocalSegmenter, request: dict[str, Any], answers: IO[bytes]
+) -> None:
     """Say hello, or segment the image that the request names."""
     if request["kind"] == "hello":
         send(answers, {"kind": "hello", "device": segmenter.device})
