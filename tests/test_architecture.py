@@ -18,20 +18,8 @@ MAX_LINES = 400
 VAGUE_NAMES = {"utils.py", "helpers.py", "common.py", "misc.py"}
 #: Loaded only by the floor above the command line, through the extra of this name.
 WINDOW_PACKAGES = {"napari", "magicgui", "superqt", "qtpy", "vispy"}
-#: Come with napari; the manifest's contributions use their types.
-COME_WITH_NAPARI = {"npe2", "app_model", "pydantic"}
-#: Installed by a person who has such files; the reader names them where they are missing.
-OPTIONAL_PACKAGES = {
-    "bioio",
-    "bioio_czi",
-    "bioio_nd2",
-    "bioio_lif",
-    "nd2",
-    "czifile",
-    "pylibCZIrw",
-    "readlif",
-    "liffile",
-}
+#: Come with napari; their types cross its interfaces.
+COME_WITH_NAPARI = {"npe2", "app_model", "pydantic", "pint"}
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +81,7 @@ def imported_packages() -> dict[str, set[Path]]:
 def test_every_import_is_a_declared_dependency(project: dict[str, list[str]]) -> None:
     imported = imported_packages()
     foreign = set(imported) - set(sys.stdlib_module_names) - {"napari_cellseg"}
-    foreign -= WINDOW_PACKAGES | COME_WITH_NAPARI | OPTIONAL_PACKAGES
+    foreign -= WINDOW_PACKAGES | COME_WITH_NAPARI
     declared = {normal(text) for text in project["dependencies"]}
     distributions = packages_distributions()
 
@@ -117,7 +105,11 @@ def normal(requirement: str) -> str:
 def test_window_packages_are_imported_by_widgets_only() -> None:
     imported = imported_packages()
 
-    users = {path for name in WINDOW_PACKAGES for path in imported.get(name, set())}
+    users = {
+        path
+        for name in WINDOW_PACKAGES | COME_WITH_NAPARI
+        for path in imported.get(name, set())
+    }
 
     assert {path.relative_to(SOURCE).parts[0] for path in users} <= {"widgets"}
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from fakes import FakeSegmenter
 from typer.testing import CliRunner
 
+from fakes import FakeSegmenter
 from napari_cellseg import engines
 from napari_cellseg.cli.main import app
 from napari_cellseg.core.errors import ImageReadError
