@@ -6,6 +6,13 @@ from collections.abc import Mapping
 
 from psygnal import Signal
 
+from napari_cellseg.controllers.numbers import (
+    Histogram,
+    TableWords,
+    histogram_of,
+    number_columns,
+    table_words,
+)
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
@@ -68,6 +75,20 @@ class MeasureController:
             dict(self.proofread.sources),
         )
         self.task.start("Measuring", job, self._take)
+
+    @property
+    def words(self) -> TableWords:
+        """Count, density and origin of the cells."""
+        return table_words(self.table, is_measuring=self.task.is_running)
+
+    @property
+    def number_columns(self) -> list[str]:
+        """The columns that a histogram can be made of."""
+        return number_columns(self.table)
+
+    def histogram(self, column: str) -> Histogram | None:
+        """Return the bars of a column, None without values."""
+        return histogram_of(self.table, column)
 
     def select(self, cell: int) -> None:
         """Select a cell, 0 for none; told once."""

@@ -1,0 +1,97 @@
+"""Numbers of a table in words and bars."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from napari_cellseg.core.measure import MeasurementTable
+
+N_BINS = 24
+#: Columns that are numbers but nothing to make a histogram of.
+NO_QUANTITIES = ("label", "frame", "z_plane", "plane", "touches_border")
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Bars of one column.
+
+    Attributes
+    ----------
+    shares : tuple of float
+        Height of each bar, the highest is 1.
+    ends : (str, str)
+        The smallest and largest value in words.
+    words : str
+        Median, mean and spread in words.
+    """
+
+    shares: tuple[float, ...]
+    ends: tuple[str, str]
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class TableWords:
+    """What stands in large type, and below it."""
+
+    count: str
+    density: str = ""
+    density_tip: str = ""
+    sources: str = ""
+
+
+def histogram_of(table: MeasurementTable | None, column: str) -> Histogram | None:
+    """Return the bars of a column, or None if there are no values."""
+    if table is None or column not in table.cells:
+        return None
+    values = table.cells[column].to_numpy(float)
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return None
+    counts, _ = np.histogram(values, N_BINS)
+    low, high = values.min(), values.max()
+    words = (
+        f"{column}: median {np.median(values):.4g}, mean {values.mean():.4g}, "
+        f"standard deviation {values.std():.4g}, n = {values.size}"
+    )
+    shares = tuple((counts / counts.max()).tolist())
+    return Histogram(shares, (f"{low:.4g}", f"{high:.4g}"), words)
+
+
+def number_columns(table: MeasurementTable | None) -> list[str]:
+    """Return the columns that a histogram can be made of."""
+    if table is None:
+        return []
+    cells = table.cells
+    return [
+        str(name)
+        for name in cells.columns
+        if name not in NO_QUANTITIES
+        and not str(name).startswith("bbox")
+        and pd.api.types.is_numeric_dtype(cells[name])
+        and not pd.api.types.is_bool_dtype(cells[name])
+    ]
+
+
+def table_words(table: MeasurementTable | None, *, is_measuring: bool) -> TableWords:
+    """Return count, density and origin of the cells in words."""
+    if table is None:
+        return TableWords("measuring…" if is_measuring else "No cells yet")
+    summary = table.summary
+    n_cells = int(summary["n_cells"])
+    count = f"{n_cells:,} cell{'' if n_cells == 1 else 's'}"
+    sources = summary["n_by_source"]
+    parts = [f"{n} {words}" for source, words in (
+        ("model", "by the model"), ("edited", "edited by you"), ("hand", "drawn by you"),
+    ) if (n := sources.get(source, 0))]  # fmt: skip
+    density = summary["density_per_mm2"]
+    if density is None:
+        tip = "Set the pixel size above to get cells per mm²."
+        return TableWords(count, "", tip, " · ".join([*parts, tip]))
+    area = f"{summary['area_mm2']:.4g} mm²"
+    return TableWords(
+        count, f"{density:,.4g} / mm²", f"on {area}", " · ".join([*parts, f"on {area}"])
+    )

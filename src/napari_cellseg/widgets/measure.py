@@ -1,0 +1,144 @@
+"""The tab "Measure": count and density, a histogram, the way out as CSV."""
+
+from __future__ import annotations
+
+import numpy as np
+from qtpy.QtCore import QRectF, QSize, Qt, Signal
+from qtpy.QtGui import QPainter, QPaintEvent, QPalette
+from qtpy.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt.utils import signals_blocked
+
+from napari_cellseg.controllers.measure import MeasureController
+from napari_cellseg.controllers.numbers import Histogram
+from napari_cellseg.widgets.words import line_label
+
+FIRST_COLUMNS = ("area_um2", "area_px")
+LARGE = 2.2
+
+
+class HistogramView(QWidget):
+    """Bars in the theme's colours."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._histogram: Histogram | None = None
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Return the size it wants."""
+        return QSize(240, 110)
+
+    def show_histogram(self, histogram: Histogram | None) -> None:
+        """Show bars, or nothing."""
+        self._histogram = histogram
+        self.setToolTip("" if histogram is None else histogram.words)
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802 - Qt's name
+        """Draw the bars and their ends."""
+        if self._histogram is None:
+            return
+        painter = QPainter(self)
+        text_height = self.fontMetrics().height()
+        height = self.height() - text_height - 2
+        width = self.width() / len(self._histogram.shares)
+        colour = self.palette().color(QPalette.ColorRole.WindowText)
+        for index, share in enumerate(self._histogram.shares):
+            bar = QRectF(index * width, height * (1 - share), width - 1, height * share)
+            painter.fillRect(bar, colour)
+        painter.setPen(colour)
+        low, high = self._histogram.ends
+        flag = Qt.AlignmentFlag
+        area = self.rect()
+        painter.drawText(area, flag.AlignLeft | flag.AlignBottom, low)
+        painter.drawText(area, flag.AlignRight | flag.AlignBottom, high)
+        painter.end()
+
+
+class MeasureTab(QWidget):
+    """Shows what `MeasureController` holds."""
+
+    table_wanted = Signal()
+    labels_save_wanted = Signal()
+
+    def __init__(self, measure: MeasureController) -> None:
+        super().__init__()
+        self._measure = measure
+        self.count = _large_label()
+        self.density = _large_label()
+        self.sources = line_label()
+        self.column = QComboBox()
+        self.column.setToolTip("Which number the bars show.")
+        self.column.currentTextChanged.connect(self._on_column_changed)
+        self.histogram = HistogramView()
+        self.table_button = QPushButton("Open table")
+        self.table_button.setToolTip("One row a cell, below the image.")
+        self.table_button.clicked.connect(self.table_wanted)
+        self.save_button = QPushButton("Save labels…")
+        self.save_button.setToolTip("Write the cells as a TIFF with the pixel size.")
+        self.save_button.clicked.connect(self.labels_save_wanted)
+        row = QHBoxLayout()
+        row.addWidget(self.table_button)
+        row.addWidget(self.save_button)
+        layout = QVBoxLayout(self)
+        layout.addWidget(self.count)
+        layout.addWidget(self.density)
+        layout.addWidget(self.sources)
+        layout.addWidget(self.column)
+        layout.addWidget(self.histogram)
+        layout.addLayout(row)
+        layout.addStretch(1)
+        measure.changed.connect(self.refresh)
+        measure.task.changed.connect(self.refresh)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show the numbers as they are."""
+        words = self._measure.words
+        self.count.setText(words.count)
+        self.density.setText(words.density)
+        self.density.setToolTip(words.density_tip)
+        self.density.setVisible(bool(words.density))
+        self.sources.setText(words.sources)
+        columns = self._measure.number_columns
+        self._show_columns(columns)
+        has_table = self._measure.table is not None
+        for widget in (self.column, self.histogram, self.table_button, self.save_button):
+            widget.setEnabled(has_table)
+        self._show_histogram()
+
+    def _show_columns(self, columns: list[str]) -> None:
+        if columns == [self.column.itemText(i) for i in range(self.column.count())]:
+            return
+        chosen = self.column.currentText()
+        with signals_blocked(self.column):
+            self.column.clear()
+            self.column.addItems(columns)
+            for name in (chosen, *FIRST_COLUMNS):
+                if name in columns:
+                    self.column.setCurrentText(name)
+                    break
+
+    def _show_histogram(self) -> None:
+        self.histogram.show_histogram(self._measure.histogram(self.column.currentText()))
+
+    def _on_column_changed(self, column: str) -> None:
+        self._show_histogram()
+
+
+def _large_label() -> QLabel:
+    label = QLabel()
+    label.setWordWrap(True)
+    font = label.font()
+    font.setPointSizeF(font.pointSizeF() * LARGE if font.pointSizeF() > 0 else 20)
+    label.setFont(font)
+    label.setMinimumHeight(int(np.ceil(label.fontMetrics().height())))
+    return label
