@@ -75,7 +75,7 @@ class Predictor:
         """Return the (5, y, x) uint8 maps of (3, y, x) pixels."""
         try:
             with torch.inference_mode():
-                batch = torch.from_numpy(np.ascontiguousarray(pixels))[None].to(
+                batch = torch.from_numpy(np.array(pixels, order="C"))[None].to(
                     self.device
                 )
                 maps = self._averaged(batch) if augmented else self._forward(batch)
