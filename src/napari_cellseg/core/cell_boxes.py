@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cellseg.core.compiled import compiled
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.types import Labels
 
@@ -115,7 +115,7 @@ def boxes_on(
     return {cell: (shifted(box, back), count) for cell, (box, count) in found.items()}
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _find_boxes(stack, wanted):  # type: ignore[no-untyped-def]
     """Return counts (n,), lowest and highest coordinates (n, 4) of rising ids."""
     n = wanted.size

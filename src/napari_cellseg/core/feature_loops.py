@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
+
+from napari_cellseg.core.compiled import compiled
 
 _NOWHERE = 2**62
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def present_values(plane, highest):  # type: ignore[no-untyped-def]
     """Return for each value from 0 to `highest` whether it is in the plane."""
     seen = np.zeros(highest + 1, np.bool_)
@@ -21,7 +22,7 @@ def present_values(plane, highest):  # type: ignore[no-untyped-def]
     return seen
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def moments(plane, places, n):  # type: ignore[no-untyped-def]
     """Return sums over the pixels of each cell, and boxes.
 
@@ -57,7 +58,7 @@ def moments(plane, places, n):  # type: ignore[no-untyped-def]
     return sums, boxes
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def row_extents(plane, places, boxes, first_rows):  # type: ignore[no-untyped-def]
     """Return lowest and highest x (k, 2) of the rows of all cells, cell after cell.
 
@@ -76,7 +77,7 @@ def row_extents(plane, places, boxes, first_rows):  # type: ignore[no-untyped-de
     return extents
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@compiled
 def _on_border(plane, y, x):  # type: ignore[no-untyped-def]
     """Say whether a pixel has a side neighbour outside its cell."""
     cell = plane[y, x]
@@ -91,7 +92,7 @@ def _on_border(plane, y, x):  # type: ignore[no-untyped-def]
     )
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _border_neighbours(plane, y, x):  # type: ignore[no-untyped-def]
     """Return how many side and corner neighbours lie on the border of the same cell."""
     height, width = plane.shape
@@ -113,7 +114,7 @@ def _border_neighbours(plane, y, x):  # type: ignore[no-untyped-def]
     return n_sides, n_corners
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def border_steps(plane, places, n):  # type: ignore[no-untyped-def]
     """Return how many border pixels (n, 3) lie on straight, diagonal and corner steps.
 
@@ -137,7 +138,7 @@ def border_steps(plane, places, n):  # type: ignore[no-untyped-def]
     return steps
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def hull_areas(extents, first_rows, boxes):  # type: ignore[no-untyped-def]
     """Return the pixels (n,) whose centres lie in the convex hull of each cell.
 
@@ -156,7 +157,7 @@ def hull_areas(extents, first_rows, boxes):  # type: ignore[no-untyped-def]
     return areas
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _side_points(rows, side):  # type: ignore[no-untyped-def]
     """Return the outermost point of each half row, in half pixels, mirrored for side 1.
 
@@ -174,7 +175,7 @@ def _side_points(rows, side):  # type: ignore[no-untyped-def]
     return points
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _hull_side(rows, side):  # type: ignore[no-untyped-def]
     """Return the first (side 0) or last (side 1) x in the hull for each row."""
     points = _side_points(rows, side)
@@ -204,7 +205,7 @@ def _hull_side(rows, side):  # type: ignore[no-untyped-def]
     return bounds
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def empty_intensities(n):  # type: ignore[no-untyped-def]
     """Return the state that `add_intensities` fills: (6, n) float64.
 
@@ -213,7 +214,7 @@ def empty_intensities(n):  # type: ignore[no-untyped-def]
     return np.zeros((6, n), np.float64)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def add_intensities(plane, places, values, state):  # type: ignore[no-untyped-def]
     """Add the pixels of some rows to `state`, in place."""
     for y in range(plane.shape[0]):
