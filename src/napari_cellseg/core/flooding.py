@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cellseg.core.compiled import compiled
 from napari_cellseg.core.types import Labels
 
 
@@ -38,7 +38,7 @@ def flood(seeds: Labels, height: NDArray[np.uint8], mask: NDArray[np.bool_]) -> 
     return np.ascontiguousarray(labels[1:-1, 1:-1])
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _flood(labels, heights, allowed, width):  # type: ignore[no-untyped-def]
     """Flood flat, padded arrays; `labels` is changed in place."""
     first = np.full(256, -1, np.int32)
@@ -64,7 +64,7 @@ def _flood(labels, heights, allowed, width):  # type: ignore[no-untyped-def]
                 )
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@compiled
 def _append(first, last, following, level, pixel):  # type: ignore[no-untyped-def]
     """Put a pixel at the end of the queue of its level."""
     following[pixel] = -1
@@ -75,7 +75,7 @@ def _append(first, last, following, level, pixel):  # type: ignore[no-untyped-de
     last[level] = pixel
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def follow_flow(flow_y, flow_x, mask, n_doublings):  # type: ignore[no-untyped-def]
     """Return for each pixel of `mask` the flat index where its flow ends; -1 elsewhere.
 
@@ -129,7 +129,7 @@ def hole_owners(gaps: Labels, labels: Labels) -> Labels:
     return np.maximum(owners, 0)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _find_owners(gaps, labels, width, owners):  # type: ignore[no-untyped-def]
     """Fill `owners` from flat, padded arrays; -1 stands for several cells."""
     for pixel in range(gaps.size):

@@ -11,10 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import edt
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+
+from napari_cellseg.core.compiled import compiled
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +84,7 @@ def _middle(inside: NDArray[np.bool_], depth: NDArray[np.float32]) -> tuple[int,
     return int(ys[deep][nearest]), int(xs[deep][nearest])
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _diffuse(inside, source_y, source_x, n_steps):  # type: ignore[no-untyped-def]
     """Diffuse heat from the source for `n_steps`; the cell's edge is at temperature 0."""
     height, width = inside.shape
