@@ -24,7 +24,7 @@ from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.history import History
 from napari_cellseg.core.label_arrays import known_sources
 from napari_cellseg.core.rerun import Footprint, Merged, deleted_footprints
-from napari_cellseg.core.types import Labels
+from napari_cellseg.core.types import Labels, SegmentationResult
 
 FOREIGN_CHANGE = "change by another tool"
 #: Runs of this name follow each other while a slider moves; they count as one.
@@ -46,6 +46,8 @@ class CellLabels:
         Of every tool, brush and run.
     deleted : list of Footprint
         Where cells were deleted by hand.
+    origin : SegmentationResult or None
+        The last run that made them, without its maps; None if no run of ours did.
     around_runs : dict
         By the time of a run's edit: confidence and deleted on its other side.
     """
@@ -61,6 +63,7 @@ class CellLabels:
         self.confidence = dict(confidence or {})
         self.history = History()
         self.deleted: list[Footprint] = []
+        self.origin: SegmentationResult | None = None
         self.around_runs: dict[float, tuple[dict[int, float], list[Footprint]]] = {}
 
 

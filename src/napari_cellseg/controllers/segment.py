@@ -217,8 +217,15 @@ class SegmentController:
             self.proofread.open(merged.labels, None, merged.confidence)
         elif is_here:
             self.proofread.take_run(merged, "segment", keeps=keeps)
+        if is_here:
+            self._note_origin(result)
         self.finished.emit(run, merged, is_new)
         self.changed.emit()
+
+    def _note_origin(self, result: SegmentationResult) -> None:
+        """Remember with the labels what made them; the maps stay with the run."""
+        if self.proofread.cells is not None:
+            self.proofread.cells.origin = replace(result, maps=())
 
     def _merged(
         self, run: Run, result: SegmentationResult, *, keeps: bool, is_new: bool
@@ -243,6 +250,7 @@ class SegmentController:
             merged = self._merged(self.run, result, keeps=True, is_new=False)
             self.n_kept = merged.n_kept
             self.proofread.take_run(merged, MOVED, keeps=True)
+            self._note_origin(result)
             self.redecoded.emit()
 
     def _on_woken(self, device: str) -> None:

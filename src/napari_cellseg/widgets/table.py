@@ -13,6 +13,7 @@ from qtpy.QtCore import (
     QModelIndex,
     QSortFilterProxyModel,
     Qt,
+    Signal,
 )
 from qtpy.QtWidgets import (
     QAbstractItemView,
@@ -114,6 +115,8 @@ def _sortable(value: Any) -> Any:
 class CellTable(QWidget):
     """Sortable, filterable, linked with the selected cell."""
 
+    chosen = Signal(int)
+
     def __init__(self, measure: MeasureController) -> None:
         super().__init__()
         self._measure = measure
@@ -179,7 +182,7 @@ class CellTable(QWidget):
         rows = chosen.indexes()
         if rows and not self._is_following:
             source = self.sorted.mapToSource(rows[0])
-            self._measure.select(self.model.cell_of_row(source.row()))
+            self.chosen.emit(self.model.cell_of_row(source.row()))
 
     def _on_cell_selected(self, cell: int) -> None:
         """Select and show the row of a cell."""

@@ -1,0 +1,84 @@
+"""Writing what was measured and corrected, as jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.core.errors import LabelsError
+from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.measure import MeasurementTable
+from napari_cellseg.core.provenance import provenance
+from napari_cellseg.core.types import CellImage, Labels, PixelSize
+
+#: Axes of labels without an image, by their number.
+AXES_ALONE = {2: "YX", 3: "ZYX", 4: "TZYX"}
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What was written where."""
+
+    words: str
+    paths: tuple[Path, ...]
+
+
+def origin_of(
+    proofread: ProofreadController, image: CellImage | None
+) -> dict[str, Any]:
+    """Return where the numbers come from, as it stands now."""
+    origin = None if proofread.cells is None else proofread.cells.origin
+    return provenance(image, origin, proofread.sources)
+
+
+def save_table(
+    path: Path, table: MeasurementTable, origin: Mapping[str, Any]
+) -> Job[Saved]:
+    """Write the table as CSV, with its JSON beside it; raises `SaveError`."""
+    from napari_cellseg.io.writers import write_cells_csv
+
+    yield Progress(0, 0, "writing the table")
+    csv, record = write_cells_csv(path, table, origin)
+    words = f"{len(table.cells)} rows in {csv.name}, their origin in {record.name}"
+    return Saved(words, (csv, record))
+
+
+def save_labels(
+    path: Path, labels: Labels, axes: str, pixel_size: PixelSize | None
+) -> Job[Saved]:
+    """Write labels as TIFF; raises `SaveError`, `LabelsError`."""
+    from napari_cellseg.io.labels_file import write_labels
+
+    yield Progress(0, 0, "writing the labels")
+    write_labels(path, labels, axes=axes, pixel_size=pixel_size)
+    return Saved(f"Labels in {path.name}", (path,))
+
+
+def labels_to_save(
+    proofread: ProofreadController, image: CellImage | None
+) -> tuple[Labels, str, PixelSize | None]:
+    """Return a copy of the labels, their axes and pixel size.
+
+    Raises
+    ------
+    LabelsError
+        If there are none.
+    """
+    if proofread.labels is None:
+        raise LabelsError("There are no cells to save yet. Segment the image first.")
+    labels = proofread.labels.copy()
+    if image is not None and image.labels_shape == labels.shape:
+        return labels, image.labels_axes, image.pixel_size
+    return labels, AXES_ALONE[labels.ndim], None
+
+
+def proposed_name(image: CellImage | None, ending: str) -> str:
+    """Return a file name for the results of an image, such as ``"A01_cells.csv"``."""
+    stem = "labels" if image is None else Path(image.name).name
+    for suffix in (".ome.tiff", ".ome.tif", ".ome.zarr"):
+        if stem.lower().endswith(suffix):
+            return stem[: -len(suffix)] + ending
+    return (Path(stem).stem or "image") + ending

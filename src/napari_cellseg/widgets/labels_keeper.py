@@ -1,0 +1,273 @@
+"""Which labels layer is under correction, and the ones that were before."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Labels
+from qtpy.QtCore import QObject, Signal
+
+from napari_cellseg.controllers.proofread import CellLabels, ProofreadController
+from napari_cellseg.core.errors import CellsegError
+from napari_cellseg.core.labels import check_labels
+from napari_cellseg.core.rerun import Merged
+from napari_cellseg.widgets.layer_images import KEY, note, plain
+from napari_cellseg.widgets.layers import (
+    LabelsBinding,
+    can_correct,
+    make_labels_layer,
+)
+from napari_cellseg.widgets.tools import CanvasTools
+
+
+class LabelsKeeper(QObject):
+    """Makes result layers and binds one labels layer at a time to the controllers.
+
+    A layer that is left keeps its cells and history here for as long as it lives.
+
+    Parameters
+    ----------
+    viewer : napari viewer
+        Whose labels layers are offered.
+    proofread : ProofreadController
+        Corrects the bound layer.
+    tools : CanvasTools
+        Work on it.
+    parent : QObject
+        The dock.
+    """
+
+    failed = Signal(str)
+    clicked = Signal(int)
+    layers_changed = Signal(list, int)
+
+    def __init__(
+        self,
+        viewer: Any,
+        proofread: ProofreadController,
+        tools: CanvasTools,
+        parent: QObject,
+    ) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._proofread = proofread
+        self._tools = tools
+        self.binding: LabelsBinding | None = None
+        self._cells: weakref.WeakKeyDictionary[Labels, CellLabels] = (
+            weakref.WeakKeyDictionary()
+        )
+        self._of_image: weakref.WeakKeyDictionary[Image, weakref.ref[Labels]] = (
+            weakref.WeakKeyDictionary()
+        )
+        self._image: weakref.ref[Image] | None = None
+        self._has_outlines = True
+        events = viewer.layers.events
+        self._links = [
+            (events.inserted, self._on_layers_changed),
+            (events.removed, self._on_layers_changed),
+            (events.reordered, self._on_layers_changed),
+        ]
+        for event, handler in self._links:
+            event.connect(handler)
+        proofread.opened.connect(self._on_proofread_opened)
+
+    @property
+    def layer(self) -> Labels | None:
+        """The bound layer."""
+        return None if self.binding is None else self.binding.layer
+
+    def release(self) -> None:
+        """Let go of the layer and the viewer."""
+        for event, handler in self._links:
+            event.disconnect(handler)
+        self._links = []
+        self._proofread.opened.disconnect(self._on_proofread_opened, missing_ok=True)
+        self._unbind()
+
+    # ------------------------------------------------------------------- results
+    def add_result(
+        self,
+        merged: Merged,
+        name: str,
+        placement: dict[str, Any],
+        metadata: dict[str, Any],
+        image: Image | None,
+    ) -> None:
+        """Show the cells of a run on a new layer, and correct them if its image is here.
+
+        Parameters
+        ----------
+        merged : Merged
+            The cells.
+        name : str
+            Of the layer.
+        placement, metadata : dict
+            Where it lies; where it comes from.
+        image : Image or None
+            The layer that is worked on; None if the person has gone on to another one.
+        """
+        cells = self._proofread.cells if image is not None else None
+        if cells is None:
+            cells = CellLabels(merged.labels, None, merged.confidence)
+        layer = make_labels_layer(cells, name, placement, {KEY: metadata})
+        self._cells[layer] = cells
+        self._viewer.add_layer(layer)
+        if image is not None:
+            self._of_image[image] = weakref.ref(layer)
+            self._bind(layer, cells)
+
+    def note_result(self, metadata: dict[str, Any]) -> None:
+        """Note on the bound layer where its cells come from now."""
+        if self.layer is not None:
+            note(self.layer, **metadata)
+
+    # ------------------------------------------------------------------- choosing
+    def follow_image(self, image: Image | None) -> None:
+        """Correct the labels that were made on an image, or none yet."""
+        self._image = None if image is None else weakref.ref(image)
+        found = None if image is None else self._of_image.get(image)
+        layer = None if found is None else found()
+        if layer is None or layer not in self._viewer.layers:
+            self._open(None)
+        elif layer is not self.layer:
+            self._open(layer)
+        self.refresh_layers()
+
+    def labels_layers(self) -> list[Labels]:
+        """Return all labels layers of the viewer."""
+        return [one for one in map(plain, self._viewer.layers) if isinstance(one, Labels)]
+
+    def choose(self, index: int) -> None:
+        """Correct a labels layer of the menu; one that cannot be is copied."""
+        layers = self.labels_layers()
+        if not 0 <= index < len(layers):
+            return
+        layer = layers[index]
+        if layer is self.layer:
+            return
+        if reason := can_correct(layer):
+            copied = self._copied(layer, reason)
+            if copied is None:
+                self.refresh_layers()
+                return
+            layer = copied
+        image = None if self._image is None else self._image()
+        if image is not None:
+            self._of_image[image] = weakref.ref(layer)
+        self._open(layer)
+        self.refresh_layers()
+
+    def _copied(self, layer: Labels, reason: str) -> Labels | None:
+        """Return a new layer with the cells of one that cannot be corrected itself."""
+        data = layer.data[0] if layer.multiscale else layer.data
+        try:
+            cells = CellLabels(check_labels(np.asarray(data)))
+        except CellsegError as error:
+            self.failed.emit(f"{reason} {error}")
+            return None
+        placement = {
+            "scale": layer.scale,
+            "translate": layer.translate,
+            "rotate": layer.rotate,
+            "shear": layer.shear,
+            "affine": layer.affine.affine_matrix,
+            "units": layer.units,
+            "axis_labels": layer.axis_labels,
+        }
+        name = f"{layer.name} (to correct)"
+        copied = make_labels_layer(cells, name, placement, {})
+        self._cells[copied] = cells
+        layer.visible = False
+        self._viewer.add_layer(copied)
+        self.failed.emit(f"{reason} A copy, '{name}', is corrected instead.")
+        return copied
+
+    def _open(self, layer: Labels | None) -> None:
+        """Go on with a layer, or with none."""
+        self._unbind()
+        if layer is None:
+            if self._proofread.cells is not None:
+                self._proofread.reopen(None)
+            return
+        cells = self._cells.get(layer)
+        if cells is None:
+            cells = CellLabels(np.array(layer.data, copy=True))
+            self._cells[layer] = cells
+        self._bind(layer, cells)
+        self._proofread.reopen(cells)
+        self.reconcile()
+
+    def _bind(self, layer: Labels, cells: CellLabels) -> None:
+        self._unbind()
+        self._proofread.cells = cells
+        binding = LabelsBinding(layer, self._proofread, self)
+        binding.failed.connect(self.failed)
+        binding.clicked.connect(self.clicked)
+        binding.show_outlines(is_on=self._has_outlines)
+        self.binding = binding
+        self._tools.attach(layer, binding.reconcile)
+        self._viewer.layers.selection.active = layer
+        self.refresh_layers()
+
+    def _unbind(self) -> None:
+        binding, self.binding = self.binding, None
+        self._tools.detach()
+        if binding is not None:
+            binding.release()
+
+    def _on_proofread_opened(self) -> None:
+        """Keep what was taken anew for the bound layer, as after a change of shape."""
+        if self.layer is not None and self._proofread.cells is not None:
+            self._cells[self.layer] = self._proofread.cells
+
+    def _on_layers_changed(self, event: Any) -> None:
+        layer = self.layer
+        if layer is not None and layer not in self._viewer.layers:
+            self._open(None)
+        self.refresh_layers()
+
+    def refresh_layers(self) -> None:
+        """Offer the labels layers that are there."""
+        layers = self.labels_layers()
+        chosen = layers.index(self.layer) if self.layer in layers else -1
+        self.layers_changed.emit([one.name for one in layers], chosen)
+
+    # -------------------------------------------------------------------- acting
+    def reconcile(self) -> None:
+        """Notice what another tool wrote into the bound layer."""
+        if self.binding is not None:
+            self.binding.reconcile()
+
+    def undo(self) -> None:
+        """Take the last edit back, as Ctrl-Z does on the layer."""
+        if self.layer is not None:
+            self.layer.undo()
+
+    def redo(self) -> None:
+        """Make the last undone edit again."""
+        if self.layer is not None:
+            self.layer.redo()
+
+    def show_outlines(self, is_on: bool) -> None:  # noqa: FBT001 - takes Qt's signal
+        """Show cells as outlines, or filled."""
+        self._has_outlines = is_on
+        if self.binding is not None:
+            self.binding.show_outlines(is_on=is_on)
+
+    def select(self, cell: int) -> None:
+        """Select a cell on the layer."""
+        if self.binding is not None:
+            self.binding.select(cell)
+
+    def centre(self, place: tuple[float, ...]) -> None:
+        """Bring a place, in pixels of the labels, to the middle of the view."""
+        layer = self.layer
+        if layer is None:
+            return
+        world = [float(value) for value in layer.data_to_world(place)]
+        offset = self._viewer.dims.ndim - len(world)
+        for axis in range(len(world) - 2):
+            self._viewer.dims.set_point(axis + offset, world[axis])
+        self._viewer.camera.center = (0.0, *world[-2:])

@@ -1,0 +1,375 @@
+"""The dock "Cell segmentation"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from napari.layers import Image
+from napari.utils.notifications import show_warning
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_cellseg.controllers.engine import Engine, LocalEngine
+from napari_cellseg.controllers.measure import MeasureController
+from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.controllers.segment import Run, SegmentController
+from napari_cellseg.controllers.session import Session
+from napari_cellseg.controllers.task import JobStarter, TaskController
+from napari_cellseg.core.errors import CellsegError
+from napari_cellseg.core.rerun import Merged
+from napari_cellseg.widgets.cleanup import Cleanup
+from napari_cellseg.widgets.footer import Footer
+from napari_cellseg.widgets.gestures import Drawn, GestureCapture
+from napari_cellseg.widgets.image_header import ImageHeader
+from napari_cellseg.widgets.jobs import start_job
+from napari_cellseg.widgets.labels_keeper import LabelsKeeper
+from napari_cellseg.widgets.layer_images import labels_placement, plain
+from napari_cellseg.widgets.measure import MeasureTab
+from napari_cellseg.widgets.proofread import CorrectTab
+from napari_cellseg.widgets.regions import offer_region_layer, wanted_region
+from napari_cellseg.widgets.results import ResultWriter
+from napari_cellseg.widgets.segment import SegmentTab
+from napari_cellseg.widgets.tools import CanvasTools
+
+SEGMENT_KEY = "S"
+TAB_NAMES = ("Image && model", "Correct", "Measure")
+
+
+class CellSegmentationWidget(QWidget):
+    """Segment, correct and measure cells of the images in one viewer.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        The viewer; napari passes it by this name.
+    engine : Engine, optional
+        None runs models on this computer.
+    starter : JobStarter
+        Runs jobs off the main thread.
+    """
+
+    def __init__(
+        self,
+        napari_viewer: Any,
+        engine: Engine | None = None,
+        starter: JobStarter = start_job,
+    ) -> None:
+        super().__init__()
+        self.viewer = plain(napari_viewer)
+        self._cleanup = Cleanup()
+        self.destroyed.connect(self._cleanup.run)
+        self.task = TaskController(starter)
+        self.session = Session()
+        self.proofread = ProofreadController()
+        self.measure = MeasureController(
+            self.session, self.proofread, TaskController(starter)
+        )
+        tasks = (self.task, TaskController(starter), TaskController(starter))
+        self.segment = SegmentController(
+            self.session, engine or LocalEngine(), self.proofread, tasks
+        )
+        self.gestures = GestureCapture(self.viewer, self)
+        self.tools = CanvasTools(self.gestures, self.proofread, self.measure, self)
+        self.keeper = LabelsKeeper(self.viewer, self.proofread, self.tools, self)
+        self._placement: dict[str, Any] = {}
+        self._was_docked = False
+        self._keeps_for: object = None
+        self._build()
+        self.results = ResultWriter(self, self.task, self.footer)
+        self._connect()
+        self._load_models()
+        self._on_image_chosen()
+
+    # ------------------------------------------------------------------- building
+    def _build(self) -> None:
+        self.header = ImageHeader(self.viewer, self.session)
+        self.segment_tab = SegmentTab(self.segment)
+        self.correct_tab = CorrectTab(self.proofread, self.tools)
+        self.measure_tab = MeasureTab(self.measure)
+        self.tabs = QTabWidget()
+        pages = (self.segment_tab, self.correct_tab, self.measure_tab)
+        for page, name in zip(pages, TAB_NAMES, strict=True):
+            self.tabs.addTab(_scrolling(page), name)
+        self.footer = Footer(self.viewer, self.task)
+        self._build_question()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 8, 8, 8)
+        layout.addWidget(self.header)
+        layout.addWidget(self.tabs, 1)
+        layout.addWidget(self.question)
+        layout.addWidget(self.footer)
+
+    def _build_question(self) -> None:
+        """Build what is asked before a run meets work by hand."""
+        self.question = QWidget()
+        self.question_text = QLabel()
+        self.question_text.setWordWrap(True)
+        self.keep_button = QPushButton("Keep mine")
+        self.keep_button.setToolTip("Your cells stay; the model fills in the rest.")
+        self.replace_button = QPushButton("Replace all")
+        self.replace_button.setToolTip("The model's cells only; undo brings yours back.")
+        self.leave_button = QPushButton("Don't run")
+        self.leave_button.setToolTip("Leave everything as it is.")
+        row = QHBoxLayout()
+        for button in (self.keep_button, self.replace_button, self.leave_button):
+            row.addWidget(button)
+        layout = QVBoxLayout(self.question)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.question_text)
+        layout.addLayout(row)
+        self.keep_button.clicked.connect(self._on_keep_clicked)
+        self.replace_button.clicked.connect(self._on_replace_clicked)
+        self.leave_button.clicked.connect(self.question.hide)
+        self.question.hide()
+
+    def _connect(self) -> None:
+        self.header.chosen.connect(self._on_image_chosen)
+        self.tabs.currentChanged.connect(self._on_tab_changed)
+        self.footer.clicked.connect(self._on_primary_clicked)
+        self.segment_tab.diameter_wanted.connect(self._on_diameter_wanted)
+        self.segment_tab.drawn_wanted.connect(self._on_drawn_wanted)
+        self.correct_tab.layer_chosen.connect(self.keeper.choose)
+        self.correct_tab.outlines_wanted.connect(self.keeper.show_outlines)
+        self.correct_tab.undo_wanted.connect(self.keeper.undo)
+        self.correct_tab.redo_wanted.connect(self.keeper.redo)
+        self.keeper.layers_changed.connect(self.correct_tab.show_layers)
+        self.keeper.failed.connect(self._on_failed)
+        self.keeper.clicked.connect(self.measure.select)
+        self.tools.failed.connect(self._on_failed)
+        self.measure_tab.table_wanted.connect(self._on_table_wanted)
+        self.measure_tab.labels_save_wanted.connect(self._on_labels_save_wanted)
+        self.proofread.noticed.connect(self._on_noticed)
+        self.proofread.edited.connect(self._on_edited)
+        self.segment.finished.connect(self._on_segment_finished)
+        self.segment.redecoded.connect(self._show_result_line)
+        self.segment.changed.connect(self._offer_primary)
+        self.measure.changed.connect(self._offer_primary)
+        self.measure.selected.connect(self.keeper.select)
+        self.task.changed.connect(self._on_task_changed)
+        self.segment.live_task.changed.connect(self._on_live_task_changed)
+        self.measure.task.changed.connect(self._on_measure_task_changed)
+        self.viewer.bind_key(SEGMENT_KEY, self._on_segment_key, overwrite=True)
+        for action in (
+            self._unbind_key, self.header.release, self.keeper.release,
+            self.gestures.stop, self.measure.task.abandon, self.segment.close,
+        ):  # fmt: skip
+            self._cleanup.add(action)
+        self.keeper.refresh_layers()
+
+    def _unbind_key(self) -> None:
+        self.viewer.bind_key(SEGMENT_KEY, None)
+
+    def _load_models(self) -> None:
+        try:
+            self.segment.load_models()
+        except CellsegError as error:
+            self.footer.tell(str(error), "error")
+
+    def release(self) -> None:
+        """Stop all work and let go of the viewer; safe to call twice."""
+        self.results.close_table()
+        self._cleanup.run()
+
+    def event(self, event: QEvent | None) -> bool:
+        """Let go when napari takes the widget out of its dock."""
+        if event is not None and event.type() == QEvent.Type.ParentChange:
+            if self.parent() is None and self._was_docked:
+                self.release()
+                self.deleteLater()
+            self._was_docked = self.parent() is not None
+        return super().event(event)
+
+    # ------------------------------------------------------------------- the image
+    def _on_image_chosen(self) -> None:
+        choice = self.header.choice
+        self.question.hide()
+        self.tools.leave()
+        self.keeper.follow_image(None if choice is None else choice.layers[0])
+        if self.session.image is not None:
+            self.segment.wake()
+        self.footer.tell("")
+        self._offer_primary()
+
+    # ------------------------------------------------------------------ segmenting
+    def _on_tab_changed(self, index: int) -> None:
+        self.tools.leave()
+        self._offer_primary()
+
+    def _offer_primary(self) -> None:
+        """Say what the pinned button does on this tab."""
+        why_not = self.segment.why_not()
+        empty = "" if self.proofread.labels is not None else "There are no cells yet."
+        offers = (
+            (f"Segment  ({SEGMENT_KEY})", "Find every cell in the region.", why_not),
+            ("Save labels…", "Write the cells as a TIFF with the pixel size.", empty),
+            ("Export CSV…", "Write the table, and a JSON that says where it comes from.",
+             "" if self.measure.table is not None else "There are no cells yet."),
+        )  # fmt: skip
+        self.footer.offer(*offers[self.tabs.currentIndex()])
+
+    def _on_primary_clicked(self) -> None:
+        actions = (self.start, self._on_labels_save_wanted, self.results.ask_csv)
+        actions[self.tabs.currentIndex()]()
+
+    def _on_segment_key(self, viewer: Any) -> None:
+        if self.task.is_running:
+            self.footer.tell("Still busy; Cancel stops it.", "warning")
+        else:
+            self.start()
+
+    def start(self) -> None:
+        """Segment, after asking where there is work by hand."""
+        proofread = self.proofread
+        if not self.segment.asks_before_run:
+            self._run(keeps=proofread.keep_mine)
+        elif proofread.keep_mine and self._keeps_for is proofread.cells:
+            self._run(keeps=True)
+        else:
+            n_hand, n_deleted = len(proofread.hand_ids), len(proofread.deleted)
+            self.question_text.setText(
+                f"You drew or edited {n_hand} cells here and deleted {n_deleted}. "
+                "What is to become of them?"
+            )
+            self.question.show()
+
+    def _on_keep_clicked(self) -> None:
+        self._keeps_for = self.proofread.cells
+        self._run(keeps=True)
+
+    def _on_replace_clicked(self) -> None:
+        self._run(keeps=False)
+
+    def _run(self, *, keeps: bool) -> None:
+        self.question.hide()
+        choice, image, axes = self.header.choice, self.session.image, self.header.axes
+        try:
+            if choice is None or image is None or axes is None:
+                # The controller knows the reason.
+                self.segment.start()
+                return
+            self.keeper.reconcile()
+            layer = choice.layers[0]
+            kind = self.segment.region_kind
+            region = wanted_region(kind, self.viewer, layer, axes, image)
+            self._placement = labels_placement(layer, axes)
+            self.segment.start(region, keeps=keeps)
+        except CellsegError as error:
+            self._on_failed(str(error))
+
+    def _on_segment_finished(self, run: Run, merged: Merged, is_new: bool) -> None:  # noqa: FBT001
+        metadata = {
+            "model": run.result.model_name,
+            "digest": run.result.model_digest,
+            "options": run.result.options.to_dict(),
+            "device": run.result.device,
+            "seconds": run.result.seconds,
+            "image": run.image.name,
+        }
+        if is_new:
+            name = f"{run.image.name} cells"
+            is_here = self.session.shows(run.image)
+            choice = self.header.choice if is_here else None
+            first: Image | None = None if choice is None else choice.layers[0]
+            self.keeper.add_result(merged, name, self._placement, metadata, first)
+            if not is_here:
+                text = f"The cells of '{run.image.name}' are on a layer of their own."
+                self.footer.tell(text)
+                return
+        else:
+            self.keeper.note_result(metadata)
+        self._show_result_line()
+
+    def _show_result_line(self) -> None:
+        """Show the one line of result."""
+        result = self.session.result
+        if result is None:
+            return
+        parts = [f"{self.proofread.n_cells:,} cells", f"{result.seconds:.1f} s"]
+        if self.segment.n_kept:
+            parts.append(f"kept {self.segment.n_kept} you edited")
+        if not self.proofread.n_cells:
+            parts = ["No cells found: lower 'Cell extent' or check channel and diameter"]
+        self.footer.tell(" · ".join(parts), "plain" if self.proofread.n_cells else "warning")
+
+    # ---------------------------------------------------------------------- drawing
+    def _on_diameter_wanted(self) -> None:
+        """Take the diameter from a circle that is dragged over a cell."""
+        choice = self.header.choice
+        if not self.segment_tab.diameter_draw.isChecked() or choice is None:
+            self._end_diameter()
+            return
+        self.tools.leave()
+        self.gestures.start(choice.layers[0], "circle", self._on_diameter_drawn)
+        self.footer.tell("Drag from one edge of a typical cell to the other.")
+
+    def _on_diameter_drawn(self, drawn: Drawn) -> None:
+        try:
+            self.segment.set_option("diameter_px", round(drawn.length_px, 1))
+        except CellsegError as error:
+            self._on_failed(str(error))
+        self._end_diameter()
+
+    def _end_diameter(self) -> None:
+        self.segment_tab.diameter_draw.setChecked(False)
+        self.gestures.stop()
+
+    def _on_drawn_wanted(self) -> None:
+        choice = self.header.choice
+        if choice is not None:
+            offer_region_layer(self.viewer, choice.layers[0])
+            self.footer.tell("Draw around the cells, then press Segment.")
+
+    # ---------------------------------------------------------------------- telling
+    def _on_task_changed(self) -> None:
+        task = self.task
+        if task.state == "failed" and task.failure is not None:
+            self.footer.tell_failure(task.failure)
+            show_warning(task.failure.message)
+        elif task.state == "cancelled":
+            self.footer.tell("Cancelled; nothing was changed.")
+
+    def _on_live_task_changed(self) -> None:
+        failure = self.segment.live_task.failure
+        if failure is not None:
+            self.footer.tell_failure(failure)
+
+    def _on_measure_task_changed(self) -> None:
+        failure = self.measure.task.failure
+        if failure is not None:
+            self.footer.tell_failure(failure)
+
+    def _on_failed(self, text: str) -> None:
+        self.footer.tell(text, "error")
+
+    def _on_noticed(self, text: str) -> None:
+        self.footer.tell(text, "warning")
+
+    def _on_edited(self, edit: Any) -> None:
+        self.footer.tell(f"{edit.name} · {self.proofread.n_cells:,} cells")
+
+    # ---------------------------------------------------------------------- results
+    def _on_table_wanted(self) -> None:
+        self.results.open_table()
+
+    def _on_labels_save_wanted(self) -> None:
+        self.keeper.reconcile()
+        self.results.ask_labels()
+
+
+def _scrolling(page: QWidget) -> QScrollArea:
+    """Return a page that scrolls where the screen is lower than it."""
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setWidget(page)
+    return area

@@ -1,0 +1,116 @@
+"""What leaves the dock: the table below the image, CSV, labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject
+from qtpy.QtWidgets import QFileDialog
+
+from napari_cellseg.controllers.export import (
+    Saved,
+    labels_to_save,
+    origin_of,
+    proposed_name,
+    save_labels,
+    save_table,
+)
+from napari_cellseg.controllers.task import TaskController
+from napari_cellseg.core.errors import CellsegError
+from napari_cellseg.widgets.footer import Footer
+from napari_cellseg.widgets.table import CellTable
+
+if TYPE_CHECKING:
+    from napari_cellseg.widgets.main import CellSegmentationWidget
+
+TABLE_NAME = "Cells"
+
+
+class ResultWriter(QObject):
+    """Asks where to, writes off the main thread, and opens the table."""
+
+    def __init__(
+        self, dock: CellSegmentationWidget, task: TaskController, footer: Footer
+    ) -> None:
+        super().__init__(dock)
+        self._dock = dock
+        self._task = task
+        self._footer = footer
+        self.table: CellTable | None = None
+
+    # ----------------------------------------------------------------- the table
+    def open_table(self) -> None:
+        """Open the table below the image, or bring it back."""
+        window = self._dock.viewer.window
+        self.close_table()
+        self.table = CellTable(self._dock.measure)
+        self.table.chosen.connect(self._on_row_chosen)
+        window.add_dock_widget(self.table, name=TABLE_NAME, area="bottom")
+
+    def close_table(self) -> None:
+        """Close the table; it can be gone already."""
+        table, self.table = self.table, None
+        if table is None:
+            return
+        table.release()
+        try:
+            self._dock.viewer.window.remove_dock_widget(table)
+        except (LookupError, RuntimeError):
+            # The person has closed it.
+            return
+        table.deleteLater()
+
+    def _on_row_chosen(self, cell: int) -> None:
+        measure = self._dock.measure
+        measure.select(cell)
+        place = measure.place_of(cell)
+        if place is not None:
+            self._dock.keeper.centre(place)
+
+    # ------------------------------------------------------------------- files
+    def ask_csv(self) -> None:
+        """Ask for a file name and write the table."""
+        name = proposed_name(self._dock.session.image, "_cells.csv")
+        path, _ = QFileDialog.getSaveFileName(
+            self._dock, "Export the table", name, "CSV (*.csv)"
+        )
+        if path:
+            self.write_csv(_with_ending(Path(path), ".csv"))
+
+    def ask_labels(self) -> None:
+        """Ask for a file name and write the labels."""
+        name = proposed_name(self._dock.session.image, "_labels.tif")
+        path, _ = QFileDialog.getSaveFileName(
+            self._dock, "Save the labels", name, "TIFF (*.tif *.tiff)"
+        )
+        if path:
+            self.write_labels(_with_ending(Path(path), ".tif"))
+
+    def write_csv(self, path: Path) -> None:
+        """Write the table as CSV, with where it comes from as JSON beside it."""
+        table = self._dock.measure.table
+        if table is None:
+            self._footer.tell("There is no table yet. Segment the image first.", "error")
+            return
+        origin = origin_of(self._dock.proofread, self._dock.session.image)
+        self._task.start("Writing", save_table(path, table, origin), self._on_saved)
+
+    def write_labels(self, path: Path) -> None:
+        """Write the labels as TIFF."""
+        dock = self._dock
+        try:
+            labels, axes, size = labels_to_save(dock.proofread, dock.session.image)
+        except CellsegError as error:
+            self._footer.tell(str(error), "error")
+            return
+        self._task.start("Writing", save_labels(path, labels, axes, size), self._on_saved)
+
+    def _on_saved(self, saved: Saved) -> None:
+        self._footer.tell(f"Saved: {saved.words}")
+        self._footer.line.setToolTip("\n".join(str(path) for path in saved.paths))
+
+
+def _with_ending(path: Path, ending: str) -> Path:
+    """Return a path with an ending where the person typed none."""
+    return path if path.suffix else path.with_name(path.name + ending)
