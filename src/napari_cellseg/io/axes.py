@@ -27,7 +27,9 @@ def known_axes(axes: str, shape: tuple[int, ...]) -> str:
     )
 
 
-def resolve_axes(name: str, axes: str, shape: tuple[int, ...], named: str | None) -> str:
+def resolve_axes(
+    name: str, axes: str, shape: tuple[int, ...], named: str | None
+) -> str:
     """Return axes in which every axis longer than 1 is known.
 
     Parameters
@@ -78,7 +80,10 @@ def _named_axes(name: str, axes: str, shape: tuple[int, ...], named: str) -> str
     long = [index for index, size in enumerate(shape) if size > 1]
     samples = [index for index in long if axes[index] == "S"]
     choices = (list(range(len(shape))), long)
-    for places in (*choices, *([i for i in choice if i not in samples] for choice in choices)):
+    for places in (
+        *choices,
+        *([i for i in choice if i not in samples] for choice in choices),
+    ):
         if len(places) == len(named):
             return _placed(name, axes, shape, dict(zip(places, named, strict=True)))
     raise ImageReadError(
@@ -87,14 +92,20 @@ def _named_axes(name: str, axes: str, shape: tuple[int, ...], named: str) -> str
     )
 
 
-def _placed(name: str, axes: str, shape: tuple[int, ...], letters: dict[int, str]) -> str:
+def _placed(
+    name: str, axes: str, shape: tuple[int, ...], letters: dict[int, str]
+) -> str:
     """Return the axes with the letters put in their places."""
     placed = "".join(
         letters.get(index, "S" if letter == "S" and size > 1 else "?")
         for index, (letter, size) in enumerate(zip(axes, shape, strict=True))
     )
     used = placed.replace("?", "")
-    if set(used) - set(KNOWN) or len(set(used)) < len(used) or not {"Y", "X"} <= set(used):
+    if (
+        set(used) - set(KNOWN)
+        or len(set(used)) < len(used)
+        or not {"Y", "X"} <= set(used)
+    ):
         raise ImageReadError(
             f"The axes '{''.join(letters.values())}' cannot be used for {name}: each of T, C, Z, "
             "Y, X may stand once, and Y and X are needed."
@@ -107,7 +118,9 @@ def canonical_axes(axes: str, shape: tuple[int, ...]) -> tuple[str, tuple[int, .
 
     C is always there; T and Z only where they are longer than 1. ``S`` counts as channels.
     """
-    sizes = {letter: n for letter, n in zip(axes, shape, strict=True) if letter in KNOWN}
+    sizes = {
+        letter: n for letter, n in zip(axes, shape, strict=True) if letter in KNOWN
+    }
     sizes["C"] = sizes.get("C", 1) * sizes.pop("S", 1)
     kept = "".join(x for x in ORDER if x in "CYX" or sizes.get(x, 1) > 1)
     return kept, tuple(sizes.get(letter, 1) for letter in kept)
@@ -125,5 +138,7 @@ def to_canonical(data: NDArray[Any], axes: str) -> NDArray[Any]:
     known = [index for index, letter in enumerate(axes) if letter in KNOWN]
     data = data.reshape([data.shape[index] for index in known])
     letters = [axes[index] for index in known]
-    order = sorted(range(len(letters)), key=["TCSZYX".index(x) for x in letters].__getitem__)
+    order = sorted(
+        range(len(letters)), key=["TCSZYX".index(x) for x in letters].__getitem__
+    )
     return np.transpose(data, order).reshape(shape)

@@ -103,7 +103,9 @@ def cmyk_to_rgb(data: NDArray[Any], axes: str) -> NDArray[Any]:
     for sample in range(3):
         light = (1.0 - (ink[sample].astype(np.float64) - low) / (high - low)) * black
         value = low + light * (high - low)
-        out[sample] = value if data.dtype.kind == "f" else np.rint(value).clip(low, high)
+        out[sample] = (
+            value if data.dtype.kind == "f" else np.rint(value).clip(low, high)
+        )
     return np.moveaxis(out, 0, axes.index("S"))
 
 
@@ -121,7 +123,11 @@ def lab_to_rgb(data: NDArray[Any], axes: str, *, is_icc: bool) -> NDArray[Any]:
     out[..., 0] = lab[..., 0] * (100.0 / whole)
     for sample in (1, 2):
         raw = lab[..., sample]
-        signed = raw.astype(np.int64) - 128 * step if is_icc else raw.view(f"i{raw.itemsize}")
+        signed = (
+            raw.astype(np.int64) - 128 * step
+            if is_icc
+            else raw.view(f"i{raw.itemsize}")
+        )
         out[..., sample] = signed / step
     rgb = np.rint(lab2rgb(out) * 255).astype(np.uint8)
     return np.moveaxis(rgb, -1, axes.index("S"))

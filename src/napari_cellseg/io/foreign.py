@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import errno
 import lzma
+import re
 import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from PIL import UnidentifiedImageError
 from PIL.Image import DecompressionBombError
 
 from napari_cellseg.core.errors import CellsegError, ImageReadError, LimitError
@@ -38,6 +40,7 @@ FOREIGN_ERRORS = (
     DecompressionBombError,
 )
 
+COMPRESSION_NAME = re.compile(r"<COMPRESSION\.(\w+): \d+>")
 DAMAGED = "It is probably damaged or cut short: copy or export it again."
 
 
@@ -70,14 +73,31 @@ def sentence(name: str, error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno is not None:
         return f"{name} cannot be read: {os_reason(error)}"
     text = one_line(error)
-    if isinstance(error, ImportError) or "not supported" in text or "requires the" in text:
+    if compression := COMPRESSION_NAME.search(text):
+        text = f"compression {compression.group(1)} is not supported"
+    if (
+        isinstance(error, ImportError)
+        or "not supported" in text
+        or "requires the" in text
+    ):
         return (
             f"{name} cannot be read: {text}. Save it without compression, or with LZW or "
             "deflate, as TIFF."
         )
     if "failed to read" in text or "truncated" in text.lower():
         return f"{name} is cut short: {text}. Copy or export it again."
-    return f"{name} cannot be read: {type(error).__name__}: {text}. {DAMAGED}"
+    return f"{name} cannot be read: {_reason(error, text)}. {DAMAGED}"
+
+
+def _reason(error: BaseException, text: str) -> str:
+    """Return the reason in words; some texts mean nothing outside their package."""
+    if isinstance(error, UnidentifiedImageError):
+        return "its header is damaged"
+    if isinstance(error, ArithmeticError | LookupError | AttributeError) or not text:
+        return (
+            f"its header and its content do not fit together ({type(error).__name__})"
+        )
+    return text
 
 
 def os_reason(error: OSError) -> str:

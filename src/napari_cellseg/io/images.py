@@ -12,14 +12,21 @@ import numpy as np
 from napari_cellseg.core.errors import CellsegError, ImageReadError, LabelsError
 from napari_cellseg.core.label_arrays import check_labels
 from napari_cellseg.core.types import CellImage, Labels, PixelSize
-from napari_cellseg.io.axes import known_axes
-from napari_cellseg.io.limits import ReadLimits, n_bytes_of
+from napari_cellseg.io.axes import KNOWN, known_axes
+from napari_cellseg.io.limits import ReadLimits, check_n_bytes, n_bytes_of
 from napari_cellseg.io.scene import Request, Scene, check_scene, read_scene
 from napari_cellseg.io.sniff import IMAGE_SUFFIXES, sniff
 
 __all__ = [
-    "IMAGE_SUFFIXES", "ImageDescription", "ReadLimits", "is_readable", "open_scenes", "probe",
-    "read_image", "read_images", "read_labels",
+    "IMAGE_SUFFIXES",
+    "ImageDescription",
+    "ReadLimits",
+    "is_readable",
+    "open_scenes",
+    "probe",
+    "read_image",
+    "read_images",
+    "read_labels",
 ]
 
 
@@ -161,6 +168,9 @@ def read_labels(
 ) -> tuple[Labels, PixelSize | None]:
     """Read labels, and the pixel size if the file tells it.
 
+    Values are taken as they are stored: no palette and no inversion is applied. Axes that
+    the file does not name are taken in the order T, Z.
+
     Parameters
     ----------
     path, axes, limits
@@ -179,14 +189,28 @@ def read_labels(
     LabelsError
         If it holds several channels or colours, or values that are no labels.
     """
-    image = read_image(path, axes=axes, limits=limits)
+    request = replace(_request(path, limits), as_stored=True)
+    with open_scenes(request) as scenes:
+        image = read_scene(scenes[0], request, axes or _labels_axes(scenes[0]))
     if image.n_channels != 1:
         raise LabelsError(
             f"'{image.name}' holds {image.n_channels} channels; labels are one channel of "
             "whole numbers. Choose the file with the labels."
         )
+    n_bytes = n_bytes_of(image.shape, np.dtype(image.data.dtype))
+    check_n_bytes(image.name, "the labels", n_bytes, limits, "Crop them.")
     planes = np.squeeze(np.asarray(image.data), axis=image.axes.index("C"))
     return check_labels(planes), image.pixel_size
+
+
+def _labels_axes(scene: Scene) -> str | None:
+    """Name the unknown axes of labels, which only have to fit the image; None: as known."""
+    known = known_axes(scene.axes, scene.shape)
+    for letter in "ZT":
+        if "?" in known and letter not in known:
+            place = known.rindex("?")
+            known = known[:place] + letter + known[place + 1 :]
+    return known if set(known) <= set(KNOWN) else None
 
 
 def is_readable(path: str | Path) -> bool:
@@ -201,7 +225,9 @@ def is_readable(path: str | Path) -> bool:
 def _request(path: str | Path, limits: ReadLimits, level: int = 0) -> Request:
     """Return the request for a path, or raise if the level is below 0."""
     if level < 0:
-        raise ImageReadError(f"Resolution level {level} does not exist; levels count from 0.")
+        raise ImageReadError(
+            f"Resolution level {level} does not exist; levels count from 0."
+        )
     return Request(Path(path), limits, level)
 
 

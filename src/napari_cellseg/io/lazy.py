@@ -47,7 +47,12 @@ class LazyArray:
     """
 
     def __init__(
-        self, source: Sliceable, axes: str, shape: tuple[int, ...], dtype: np.dtype, name: str
+        self,
+        source: Sliceable,
+        axes: str,
+        shape: tuple[int, ...],
+        dtype: np.dtype,
+        name: str,
     ) -> None:
         self._source = source
         self._name = name
@@ -66,7 +71,7 @@ class LazyArray:
         """Number of values."""
         return int(np.prod([int(n) for n in self.shape], dtype=object))
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:  # noqa: FBT001 -- numpy asks so
         """Read everything."""
         return np.asarray(self[...], dtype=dtype)
 
@@ -133,12 +138,14 @@ def _span(item: Any, size: int) -> tuple[slice, Any]:
         if not 0 <= index < size:
             raise IndexError(f"Index {int(item)} is outside an axis of {size}.")
         return slice(index, index + 1), 0
-    raise IndexError(f"Only whole numbers and slices can index an image on disk, not {item!r}.")
+    raise IndexError(
+        f"Only whole numbers and slices can index an image on disk, not {item!r}."
+    )
 
 
 def lazy_fits(axes: str, shape: tuple[int, ...]) -> bool:
     """Say whether `LazyArray` can show these axes: not both channels and samples."""
     sizes = dict(zip(axes, shape, strict=True))
-    return not (sizes.get("C", 1) > 1 and sizes.get("S", 1) > 1) and set(
+    return not (sizes.get("C", 1) > 1 and sizes.get("S", 1) > 1) and {
         x for x, n in sizes.items() if n > 1
-    ) <= set(KNOWN)
+    } <= set(KNOWN)

@@ -19,22 +19,40 @@ class ReadLimits:
 
     max_bytes: int = option(
         8 * GIB,
-        Range(1, 2**50, 1, "bytes", help="Largest image read at once; of an image that is read "
-              "plane by plane, the largest plane."),
+        Range(
+            1,
+            2**50,
+            1,
+            "bytes",
+            help="Largest image read at once; of an image that is read "
+            "plane by plane, the largest plane.",
+        ),
     )
     lazy_bytes: int = option(
         GIB,
-        Range(0, 2**50, 1, "bytes", help="Larger images are read plane by plane, where the "
-              "format allows it."),
+        Range(
+            0,
+            2**50,
+            1,
+            "bytes",
+            help="Larger images are read plane by plane, where the format allows it.",
+        ),
     )
     max_pages: int = option(
-        50_000, Range(1, 10_000_000, 1, help="Largest number of pages or planes in a file."),
+        50_000,
+        Range(1, 10_000_000, 1, help="Largest number of pages or planes in a file."),
     )
-    max_channels: int = option(256, Range(1, 65_535, 1, help="Largest number of channels."))
+    max_channels: int = option(
+        256, Range(1, 65_535, 1, help="Largest number of channels.")
+    )
     max_ratio: float = option(
         100_000.0,
-        Range(1, 1e12, help="Largest number of pixel bytes for one byte of the file; more is a "
-              "damaged header or a trap."),
+        Range(
+            1,
+            1e12,
+            help="Largest number of pixel bytes for one byte of the file; more is a "
+            "damaged header or a trap.",
+        ),
     )
 
     def __post_init__(self) -> None:
@@ -85,7 +103,9 @@ def check_ratio(name: str, n_bytes: int, file_bytes: int, limits: ReadLimits) ->
         )
 
 
-def check_n_bytes(name: str, what: str, n_bytes: int, limits: ReadLimits, advice: str) -> None:
+def check_n_bytes(
+    name: str, what: str, n_bytes: int, limits: ReadLimits, advice: str
+) -> None:
     """Raise `LimitError` if `what` of the image needs more than `ReadLimits.max_bytes`."""
     if n_bytes > limits.max_bytes:
         raise LimitError(

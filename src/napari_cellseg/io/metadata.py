@@ -8,20 +8,47 @@ from typing import Any
 from napari_cellseg.core.types import PixelSize
 
 UM_IN: dict[str, float] = {
-    "m": 1e6, "meter": 1e6, "metre": 1e6,
-    "cm": 1e4, "centimeter": 1e4, "centimetre": 1e4,
-    "mm": 1e3, "millimeter": 1e3, "millimetre": 1e3,
-    "µm": 1.0, "um": 1.0, "micron": 1.0, "micrometer": 1.0, "micrometre": 1.0,
-    "nm": 1e-3, "nanometer": 1e-3, "nanometre": 1e-3,
-    "pm": 1e-6, "picometer": 1e-6, "picometre": 1e-6,
-    "å": 1e-4, "angstrom": 1e-4,
-    "in": 25_400.0, "inch": 25_400.0, "inches": 25_400.0,
-    "thou": 25.4, "mil": 25.4,
+    "m": 1e6,
+    "meter": 1e6,
+    "metre": 1e6,
+    "cm": 1e4,
+    "centimeter": 1e4,
+    "centimetre": 1e4,
+    "mm": 1e3,
+    "millimeter": 1e3,
+    "millimetre": 1e3,
+    "µm": 1.0,
+    "um": 1.0,
+    "micron": 1.0,
+    "micrometer": 1.0,
+    "micrometre": 1.0,
+    "nm": 1e-3,
+    "nanometer": 1e-3,
+    "nanometre": 1e-3,
+    "pm": 1e-6,
+    "picometer": 1e-6,
+    "picometre": 1e-6,
+    "å": 1e-4,
+    "angstrom": 1e-4,
+    "in": 25_400.0,
+    "inch": 25_400.0,
+    "inches": 25_400.0,
+    "thou": 25.4,
+    "mil": 25.4,
 }
 
 # "µm" in UTF-8 read as Latin-1, with the other mu, or with its first byte lost.
-GARBLED_MICRO = ("\u03bc", "\u00c2\u00b5", "\u00c2\u03bc", "\u00ce\u00bc", "\ufffd\ufffd",
-                 "\ufffd", "\\u00b5", "&#181;", "&micro;")
+GARBLED_MICRO = (
+    "\u03bc",
+    "\u00c2\u00b5",
+    "\u00c2\u03bc",
+    "\u00ce\u00bc",
+    "\ufffd\ufffd",
+    "\ufffd",
+    "\\u00b5",
+    "&#181;",
+    "&micro;",
+)
 
 # Coarser than this, a resolution per inch or centimetre is how large to print the picture
 # (72 to 4,800 per inch); finer, it is what a microscope wrote. Chosen by reasoning.
@@ -75,4 +102,6 @@ def scaled(
     """
     if size is None or full == level:
         return size
-    return PixelSize(size.y_um * full[0] / level[0], size.x_um * full[1] / level[1], size.z_um)
+    return PixelSize(
+        size.y_um * full[0] / level[0], size.x_um * full[1] / level[1], size.z_um
+    )

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from napari_cellseg.core.types import PixelSize
 from napari_cellseg.io.metadata import length_um, pixel_size_um
 
-COUNTS = ("SizeX", "SizeY", "SizeZ", "SizeC", "SizeT", "IFD", "PlaneCount", "NumPlanes",
-          "FirstZ", "FirstC", "FirstT")
+COUNTS = (
+    "SizeX",
+    "SizeY",
+    "SizeZ",
+    "SizeC",
+    "SizeT",
+    "IFD",
+    "PlaneCount",
+    "NumPlanes",
+    "FirstZ",
+    "FirstC",
+    "FirstT",
+)
 MAX_COUNT = 1_000_000
 
 
@@ -61,8 +72,8 @@ def parse_ome_xml(text: str) -> OmeXml | None:
     if "<!" in text.replace("<!--", ""):
         return None
     try:
-        root = ElementTree.fromstring(text)
-    except (ElementTree.ParseError, ValueError):
+        root = ET.fromstring(text)  # noqa: S314 -- entities are refused above
+    except (ET.ParseError, ValueError):
         return None
     if not _is_harmless(root):
         return None
@@ -75,18 +86,22 @@ def parse_ome_xml(text: str) -> OmeXml | None:
     return OmeXml(tuple(map(_image, elements)), tuple(sorted(parts)))
 
 
-def _is_harmless(root: ElementTree.Element) -> bool:
+def _is_harmless(root: ET.Element) -> bool:
     """Say whether all counts are numbers of a sane size."""
     for element in root.iter():
         values = [element.attrib[key] for key in COUNTS if key in element.attrib]
         if any(not value.isdecimal() or int(value) > MAX_COUNT for value in values):
             return False
-        if "Start" in element.attrib and "End" in element.attrib and not _has_few_steps(element):
+        if (
+            "Start" in element.attrib
+            and "End" in element.attrib
+            and not _has_few_steps(element)
+        ):
             return False
     return True
 
 
-def _has_few_steps(element: ElementTree.Element) -> bool:
+def _has_few_steps(element: ET.Element) -> bool:
     """Say whether a modulo axis has few steps: tifffile makes an array of them."""
     try:
         start, end, step = (
@@ -97,7 +112,7 @@ def _has_few_steps(element: ElementTree.Element) -> bool:
         return False
 
 
-def _image(element: ElementTree.Element) -> OmeImage:
+def _image(element: ET.Element) -> OmeImage:
     """Return what one ``Image`` element says."""
     pixels = next((child for child in element if child.tag.endswith("Pixels")), None)
     name = element.attrib.get("Name", "")
@@ -109,16 +124,19 @@ def _image(element: ElementTree.Element) -> OmeImage:
     return OmeImage(name, size, _channel_names(pixels), n_values)
 
 
-def _physical_um(pixels: ElementTree.Element, axis: str) -> float | None:
+def _physical_um(pixels: ET.Element, axis: str) -> float | None:
     """Return the distance of pixels along an axis; OME's default unit is the micrometre."""
     unit = pixels.attrib.get(f"PhysicalSize{axis}Unit", "µm")
     return length_um(pixels.attrib.get(f"PhysicalSize{axis}"), unit)
 
 
-def _channel_names(pixels: ElementTree.Element) -> tuple[str, ...]:
+def _channel_names(pixels: ET.Element) -> tuple[str, ...]:
     """Return the names of the channels, or ``()`` if none has one."""
     channels = [child for child in pixels if child.tag.endswith("Channel")]
-    names = [child.attrib.get("Name") or child.attrib.get("Fluor") or "" for child in channels]
+    names = [
+        child.attrib.get("Name") or child.attrib.get("Fluor") or ""
+        for child in channels
+    ]
     if not any(names):
         return ()
     return tuple(name or f"channel {index + 1}" for index, name in enumerate(names))

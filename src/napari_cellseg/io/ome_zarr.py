@@ -83,7 +83,9 @@ def _is_inside(path: Any) -> bool:
     return bool(path) and ".." not in parts and parts[0] != "" and ":" not in parts[0]
 
 
-def _multiscale_scene(group: Any, ome: Mapping[str, Any], request: Request, name: str) -> Scene:
+def _multiscale_scene(
+    group: Any, ome: Mapping[str, Any], request: Request, name: str
+) -> Scene:
     """Return the scene of the first multiscale image of a group."""
     multiscale = ome["multiscales"][0]
     datasets = multiscale["datasets"]
@@ -93,7 +95,9 @@ def _multiscale_scene(group: Any, ome: Mapping[str, Any], request: Request, name
             "for. Levels count from 0."
         )
     if not all(_is_inside(dataset["path"]) for dataset in datasets):
-        raise ImageReadError(f"{name} names arrays outside of its own folder; it is not read.")
+        raise ImageReadError(
+            f"{name} names arrays outside of its own folder; it is not read."
+        )
     arrays = [group[dataset["path"]] for dataset in datasets]
     array = arrays[request.level]
     axes, units = _axes(multiscale, len(array.shape))
@@ -101,13 +105,23 @@ def _multiscale_scene(group: Any, ome: Mapping[str, Any], request: Request, name
     size, notes = _pixel_size(axes, units, scale)
     names = _channel_names(ome, axes, array.shape)
     level_shapes = tuple(tuple(level.shape) for level in arrays)
-    return _scene(array, request, name, axes, pixel_size=size, channel_names=names,
-                  level_shapes=level_shapes, notes=notes)
+    return _scene(
+        array,
+        request,
+        name,
+        axes,
+        pixel_size=size,
+        channel_names=names,
+        level_shapes=level_shapes,
+        notes=notes,
+    )
 
 
 def _array_scene(array: Any, request: Request) -> Scene:
     """Return the scene of an array without OME metadata; its dimension names, if any."""
-    names = getattr(array.metadata, "dimension_names", None) or [None] * len(array.shape)
+    names = getattr(array.metadata, "dimension_names", None) or [None] * len(
+        array.shape
+    )
     letters = [_letter(name) for name in names]
     if "Y" not in letters and "X" not in letters and len(letters) >= 2:
         letters[-2:] = ["Y", "X"]
@@ -127,11 +141,18 @@ def _scene(array: Any, request: Request, name: str, axes: str, **more: Any) -> S
             f"{name} has the shape {tuple(array.shape)} but names {len(axes)} axes ({axes}). "
             "Write it again."
         )
-    n_pages = math.prod(n for x, n in zip(axes, array.shape, strict=True) if x not in "YXS")
+    n_pages = math.prod(
+        n for x, n in zip(axes, array.shape, strict=True) if x not in "YXS"
+    )
     return Scene(
-        name=name, shape=tuple(array.shape), axes=axes, dtype=np.dtype(array.dtype),
-        load=partial(_load, array), open_lazy=partial(_same, array),
-        n_pages=n_pages, **more,
+        name=name,
+        shape=tuple(array.shape),
+        axes=axes,
+        dtype=np.dtype(array.dtype),
+        load=partial(_load, array),
+        open_lazy=partial(_same, array),
+        n_pages=n_pages,
+        **more,
     )
 
 
@@ -147,7 +168,15 @@ def _same(array: Any) -> Any:
 
 def _letter(name: Any) -> str:
     """Return the letter of an axis name, ``?`` if it is none of ours."""
-    letters = {"t": "T", "time": "T", "c": "C", "channel": "C", "z": "Z", "y": "Y", "x": "X"}
+    letters = {
+        "t": "T",
+        "time": "T",
+        "c": "C",
+        "channel": "C",
+        "z": "Z",
+        "y": "Y",
+        "x": "X",
+    }
     return letters.get(str(name).lower(), "?")
 
 
@@ -171,7 +200,9 @@ def _scale(
         for transform in holder.get("coordinateTransformations") or []:
             values = transform.get("scale")
             if transform.get("type") == "scale" and values and len(values) == n_axes:
-                scale = [old * float(new) for old, new in zip(scale, values, strict=True)]
+                scale = [
+                    old * float(new) for old, new in zip(scale, values, strict=True)
+                ]
     return tuple(scale)
 
 

@@ -34,7 +34,9 @@ def list_images(paths: Sequence[str | Path]) -> list[Path]:
     ImageReadError
         If a folder cannot be read, or nothing is found at all.
     """
-    found = {path for given in paths for path in _expanded(given) if not _is_skipped(path)}
+    found = {
+        path for given in paths for path in _expanded(given) if not _is_skipped(path)
+    }
     if not found:
         raise ImageReadError(
             f"There is no image in {', '.join(map(str, paths)) or 'nothing'}. Hidden files and "
@@ -52,7 +54,7 @@ def _expanded(given: str | Path) -> Iterator[Path]:
         elif path.exists() or not glob.has_magic(str(given)):
             yield path
         else:
-            for name in glob.glob(str(given), recursive=True):
+            for name in glob.glob(str(given), recursive=True):  # noqa: PTH207 -- may be absolute
                 if not Path(name).is_dir() or _is_zarr(Path(name)):
                     yield Path(name)
 
@@ -72,4 +74,6 @@ def _is_zarr(path: Path) -> bool:
 def _is_skipped(path: Path) -> bool:
     """Say whether a file is hidden, the system's, or written by us."""
     name = path.name.lower()
-    return name.startswith(".") or name in SKIPPED_NAMES or name.endswith(OUTPUT_SUFFIXES)
+    return (
+        name.startswith(".") or name in SKIPPED_NAMES or name.endswith(OUTPUT_SUFFIXES)
+    )

@@ -30,7 +30,12 @@ MODES: dict[str, tuple[str, str, int, str]] = {
     "La": ("L", "uint8", 1, "The alpha channel is left out."),
     "RGB": ("RGB", "uint8", 3, ""),
     "P": ("RGB", "uint8", 3, "Palette colours were converted to RGB."),
-    "PA": ("RGB", "uint8", 3, "Palette colours were converted to RGB, alpha is left out."),
+    "PA": (
+        "RGB",
+        "uint8",
+        3,
+        "Palette colours were converted to RGB, alpha is left out.",
+    ),
     "RGBA": ("RGB", "uint8", 3, "The alpha channel is left out."),
     "RGBa": ("RGB", "uint8", 3, "The alpha channel is left out."),
     "RGBX": ("RGB", "uint8", 3, "The fourth sample is left out."),
@@ -39,9 +44,18 @@ MODES: dict[str, tuple[str, str, int, str]] = {
     "HSV": ("RGB", "uint8", 3, "HSV was converted to RGB."),
     "LAB": ("RGB", "uint8", 3, "CIE L*a*b* was converted to RGB."),
 }
-FILM_FORMATS = ("GIF", "WEBP", "PNG", "AVIF")  # several frames are time; elsewhere, copies
+FILM_FORMATS = (
+    "GIF",
+    "WEBP",
+    "PNG",
+    "AVIF",
+)  # several frames are time; elsewhere, copies
 ORIENTATION_TAG = 0x0112
-PNG_COLOUR_TYPES = {2: (3, 0), 4: (1, 1), 6: (3, 1)}  # colour type: samples, alpha samples
+PNG_COLOUR_TYPES = {
+    2: (3, 0),
+    4: (1, 1),
+    6: (3, 1),
+}  # colour type: samples, alpha samples
 
 
 @contextmanager
@@ -60,9 +74,13 @@ def picture_scenes(request: Request, kind: str) -> Iterator[list[Scene]]:
     LimitError
         If it is larger than Pillow reads (about 179 million pixels).
     """
-    kinds = [kind, "MPO"] if kind == "JPEG" else [kind, "DIB"] if kind == "BMP" else [kind]
+    kinds = (
+        [kind, "MPO"] if kind == "JPEG" else [kind, "DIB"] if kind == "BMP" else [kind]
+    )
     with translated(request.name), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # half of Pillow's limit is announced, and bad EXIF
+        warnings.simplefilter(
+            "ignore"
+        )  # half of Pillow's limit is announced, and bad EXIF
         picture = Image.open(request.path, formats=kinds)
     with picture:
         with translated(request.name):
@@ -84,7 +102,11 @@ def _scene(picture: Image.Image, request: Request) -> Scene:
     turn = _orientation(picture)
     if turn is not None:
         notes.append("The picture was turned as its EXIF orientation says.")
-        shape = (shape[1], shape[0], *shape[2:]) if turn >= Image.Transpose.ROTATE_90 else shape
+        shape = (
+            (shape[1], shape[0], *shape[2:])
+            if turn >= Image.Transpose.ROTATE_90
+            else shape
+        )
     if n_frames > 1 and picture.format in FILM_FORMATS:
         shape, axes = (n_frames, *shape), "T" + axes
         notes.append(f"The {n_frames} frames were read as time.")
@@ -92,10 +114,19 @@ def _scene(picture: Image.Image, request: Request) -> Scene:
         notes.append(f"The file holds {n_frames} pictures; the first is read.")
     n_read = n_frames if axes[0] == "T" else 1
     load = partial(_load, picture, mode, np.dtype(dtype), turn, n_read)
-    return _limited(Scene(
-        name=request.name, shape=shape, axes=axes, dtype=np.dtype(dtype), load=load,
-        n_pages=n_read, is_colour=n_samples == 3, notes=tuple(notes),
-    ), request)
+    return _limited(
+        Scene(
+            name=request.name,
+            shape=shape,
+            axes=axes,
+            dtype=np.dtype(dtype),
+            load=load,
+            n_pages=n_read,
+            is_colour=n_samples == 3,
+            notes=tuple(notes),
+        ),
+        request,
+    )
 
 
 def _n_frames(picture: Image.Image, request: Request) -> int:
@@ -120,9 +151,12 @@ def _limited(scene: Scene, request: Request) -> Scene:
 def _orientation(picture: Image.Image) -> Image.Transpose | None:
     """Return how the camera says the picture is to be turned, None if not at all."""
     turns = {
-        2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_270,
+        7: Image.Transpose.TRANSVERSE,
         8: Image.Transpose.ROTATE_90,
     }
     if picture.format not in ("JPEG", "MPO", "WEBP"):
@@ -136,7 +170,11 @@ def _orientation(picture: Image.Image) -> Image.Transpose | None:
 
 
 def _load(
-    picture: Image.Image, mode: str, dtype: np.dtype, turn: Image.Transpose | None, n_frames: int
+    picture: Image.Image,
+    mode: str,
+    dtype: np.dtype,
+    turn: Image.Transpose | None,
+    n_frames: int,
 ) -> NDArray[Any]:
     """Decode the frames."""
     frames = []
@@ -160,11 +198,18 @@ def _deep_png_scene(picture: Image.Image, request: Request) -> Scene | None:
     n_samples, n_alpha = PNG_COLOUR_TYPES[head[25]]
     shape = (picture.height, picture.width, n_samples)[: 3 if n_samples > 1 else 2]
     load: Callable[[], NDArray[Any]] = partial(_load_deep_png, request, n_samples)
-    return _limited(Scene(
-        name=request.name, shape=shape, axes="YXS"[: len(shape)], dtype=np.dtype(np.uint16),
-        load=load, is_colour=n_samples == 3,
-        notes=("The alpha channel is left out.",) if n_alpha else (),
-    ), request)
+    return _limited(
+        Scene(
+            name=request.name,
+            shape=shape,
+            axes="YXS"[: len(shape)],
+            dtype=np.dtype(np.uint16),
+            load=load,
+            is_colour=n_samples == 3,
+            notes=("The alpha channel is left out.",) if n_alpha else (),
+        ),
+        request,
+    )
 
 
 def _load_deep_png(request: Request, n_samples: int) -> NDArray[Any]:

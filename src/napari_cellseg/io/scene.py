@@ -16,7 +16,12 @@ from napari_cellseg.io.axes import canonical_axes, resolve_axes, to_canonical
 from napari_cellseg.io.foreign import translated
 from napari_cellseg.io.lazy import LazyArray, Sliceable, lazy_fits
 from napari_cellseg.io.limits import (
-    ReadLimits, check_n_bytes, check_ratio, check_shape, n_bytes_of, sizes_in_words,
+    ReadLimits,
+    check_n_bytes,
+    check_ratio,
+    check_shape,
+    n_bytes_of,
+    sizes_in_words,
 )
 
 
@@ -136,16 +141,22 @@ def _pixels(scene: Scene, request: Request, axes: str) -> Any:
     if n_bytes > limits.lazy_bytes and scene.open_lazy and lazy_fits(axes, scene.shape):
         source = scene.open_lazy()
         lazy = LazyArray(source, axes, scene.shape, scene.dtype, scene.name)
-        plane = tuple(n for x, n in zip(lazy.axes, lazy.shape, strict=True) if x in "CYX")
+        plane = tuple(
+            n for x, n in zip(lazy.axes, lazy.shape, strict=True) if x in "CYX"
+        )
         what = f"one plane of {sizes_in_words(plane)}"
-        check_n_bytes(scene.name, what, n_bytes_of(plane, scene.dtype), limits, _advice(scene))
+        check_n_bytes(
+            scene.name, what, n_bytes_of(plane, scene.dtype), limits, _advice(scene)
+        )
         return lazy
     what = f"{sizes_in_words(scene.shape)} pixels"
     check_n_bytes(scene.name, what, n_bytes, limits, _advice(scene))
     with translated(scene.name):
         data = scene.load()
         if data.shape != scene.shape:
-            raise ValueError(f"its header says {scene.shape}, its pixels are {data.shape}")
+            raise ValueError(
+                f"its header says {scene.shape}, its pixels are {data.shape}"
+            )
         data = np.asarray(data, dtype=data.dtype.newbyteorder("="))
         return to_canonical(data, axes)
 

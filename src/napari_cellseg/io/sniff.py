@@ -11,21 +11,62 @@ from napari_cellseg.io.foreign import translated
 HEAD_BYTES = 132
 
 IMAGE_SUFFIXES = (
-    ".tif", ".tiff", ".btf", ".tf2", ".tf8", ".lsm", ".stk", ".svs", ".ndpi", ".qptiff", ".scn",
-    ".png", ".jpg", ".jpeg", ".jp2", ".j2k", ".bmp", ".gif", ".webp", ".avif", ".pgm", ".ppm",
-    ".pbm", ".pnm", ".tga", ".ico", ".zarr", ".czi", ".nd2", ".lif",
+    ".tif",
+    ".tiff",
+    ".btf",
+    ".tf2",
+    ".tf8",
+    ".lsm",
+    ".stk",
+    ".svs",
+    ".ndpi",
+    ".qptiff",
+    ".scn",
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".jp2",
+    ".j2k",
+    ".bmp",
+    ".gif",
+    ".webp",
+    ".avif",
+    ".pgm",
+    ".ppm",
+    ".pbm",
+    ".pnm",
+    ".tga",
+    ".ico",
+    ".zarr",
+    ".czi",
+    ".nd2",
+    ".lif",
 )
 
 # Signature, where it stands, and what it is. Longer ones first where they overlap.
 SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
-    (0, b"II*\0", "tiff"), (0, b"MM\0*", "tiff"), (0, b"II+\0", "tiff"), (0, b"MM\0+", "tiff"),
-    (0, b"\x89PNG\r\n\x1a\n", "PNG"), (0, b"\xff\xd8\xff", "JPEG"), (0, b"GIF8", "GIF"),
-    (0, b"BM", "BMP"), (8, b"WEBP", "WEBP"), (4, b"ftypavif", "AVIF"), (4, b"ftypavis", "AVIF"),
-    (4, b"jP  \r\n\x87\n", "JPEG2000"), (0, b"\xff\x4f\xff\x51", "JPEG2000"),
-    (0, b"\0\0\1\0", "ICO"), (0, b"8BPS", "PSD"), (0, b"DDS ", "DDS"), (0, b"qoif", "QOI"),
+    (0, b"II*\0", "tiff"),
+    (0, b"MM\0*", "tiff"),
+    (0, b"II+\0", "tiff"),
+    (0, b"MM\0+", "tiff"),
+    (0, b"\x89PNG\r\n\x1a\n", "PNG"),
+    (0, b"\xff\xd8\xff", "JPEG"),
+    (0, b"GIF8", "GIF"),
+    (0, b"BM", "BMP"),
+    (8, b"WEBP", "WEBP"),
+    (4, b"ftypavif", "AVIF"),
+    (4, b"ftypavis", "AVIF"),
+    (4, b"jP  \r\n\x87\n", "JPEG2000"),
+    (0, b"\xff\x4f\xff\x51", "JPEG2000"),
+    (0, b"\0\0\1\0", "ICO"),
+    (0, b"8BPS", "PSD"),
+    (0, b"DDS ", "DDS"),
+    (0, b"qoif", "QOI"),
     (0, b"\x01\xda", "SGI"),
     *((0, b"P%d" % kind, "PPM") for kind in range(1, 7)),
-    (0, b"ZISRAWFILE", "czi"), (0, b"\xda\xce\xbe\x0a", "nd2"), (0, b"\x70\0\0\0", "lif"),
+    (0, b"ZISRAWFILE", "czi"),
+    (0, b"\xda\xce\xbe\x0a", "nd2"),
+    (0, b"\x70\0\0\0", "lif"),
 )
 
 # What is known but not read here: what it is, and the way out.
@@ -87,13 +128,17 @@ def _folder_kind(path: Path) -> str:
 def _file_kind(path: Path, head: bytes) -> str:
     """Return the kind that the first bytes of a file tell."""
     if not head:
-        raise ImageReadError(f"{path.name} is empty (0 bytes). Copy or export it again.")
+        raise ImageReadError(
+            f"{path.name} is empty (0 bytes). Copy or export it again."
+        )
     for start, signature, kind in SIGNATURES:
         if head.startswith(signature, start):
             return kind
     for start, signature, what, advice in FOREIGN_FORMATS:
         if head.startswith(signature, start):
-            raise ImageReadError(f"{path.name} is {what}, which is not read here. {advice}")
+            raise ImageReadError(
+                f"{path.name} is {what}, which is not read here. {advice}"
+            )
     if path.suffix.lower() in (".tga", ".pcx"):  # these begin with no signature
         return path.suffix[1:].upper()
     shown = head[:12].decode("ascii", "replace")

@@ -27,7 +27,15 @@ from napari_cellseg.io.tiff_pixels import TiffPixels
 SIDE_PICTURES = ("Thumbnail", "Label", "Macro", "Map")
 # These would open files that an index beside the image names; the pages are read without it.
 NEVER: dict[str, Any] = {"is_mmstack": False, "is_ndtiff": False}
-XML_KINDS = ("is_ome", "is_scn", "is_bif", "is_qpi", "is_philips", "is_indica", "is_metaseries")
+XML_KINDS = (
+    "is_ome",
+    "is_scn",
+    "is_bif",
+    "is_qpi",
+    "is_philips",
+    "is_indica",
+    "is_metaseries",
+)
 
 
 @contextmanager
@@ -64,13 +72,19 @@ def _inspect(request: Request) -> tuple[dict[str, Any], OmeXml | None, tuple[str
         text = tiff.pages.first.description or ""
         if "<OME" not in text[:4096]:
             hostile = "<!DOCTYPE" in text or "<!ENTITY" in text
-            return {**NEVER, **dict.fromkeys(XML_KINDS if hostile else (), False)}, None, ()
+            return (
+                {**NEVER, **dict.fromkeys(XML_KINDS if hostile else (), False)},
+                None,
+                (),
+            )
         ome = parse_ome_xml(text)
         if ome is None or not tiff.is_ome or not _fits_page(ome, tiff.pages.first):
             note = "The OME-XML is damaged; pixel size and channel names are unknown."
             return {**NEVER, **dict.fromkeys(XML_KINDS, False)}, None, (note,)
         if outside := _outside_names(ome.part_names, request.path):
-            note = f"Planes in other files ({', '.join(outside)[:80]}) are not followed."
+            note = (
+                f"Planes in other files ({', '.join(outside)[:80]}) are not followed."
+            )
             return {**NEVER, "_multifile": False}, ome, (note,)
         return dict(NEVER), ome, ()
 
@@ -94,8 +108,13 @@ def _fits_page(ome: OmeXml, page: TiffPage) -> bool:
 
 def _outside_names(names: tuple[str, ...], path: Path) -> list[str]:
     """Return the part names that are no plain files of the image's own folder."""
+
     def is_outside(name: str) -> bool:
-        if not name or any(sign in name for sign in ("/", "\\", ":", "\0")) or name == "..":
+        if (
+            not name
+            or any(sign in name for sign in ("/", "\\", ":", "\0"))
+            or name == ".."
+        ):
             return True
         part = path.parent / name
         return part.exists() and not part.is_file()
@@ -104,12 +123,16 @@ def _outside_names(names: tuple[str, ...], path: Path) -> list[str]:
 
 
 def _scenes(
-    tiff: TiffFile, request: Request, flags: dict[str, Any], ome: OmeXml | None,
+    tiff: TiffFile,
+    request: Request,
+    flags: dict[str, Any],
+    ome: OmeXml | None,
     notes: tuple[str, ...],
 ) -> list[Scene]:
     """Return one scene a series, without thumbnails and labels of slides."""
     kept = [
-        index for index, series in enumerate(tiff.series)
+        index
+        for index, series in enumerate(tiff.series)
         if series.name not in SIDE_PICTURES and not (series.kind == "lsm" and index)
     ]
     if not kept:
@@ -118,7 +141,11 @@ def _scenes(
 
 
 def _scene(
-    tiff: TiffFile, index: int, request: Request, flags: dict[str, Any], ome: OmeXml | None,
+    tiff: TiffFile,
+    index: int,
+    request: Request,
+    flags: dict[str, Any],
+    ome: OmeXml | None,
     notes: tuple[str, ...],
 ) -> Scene:
     """Return what the header says of one series."""
@@ -139,12 +166,16 @@ def _scene(
     opened = partial(TiffPixels, request.path, flags, index, request.level)
     return Scene(
         name=_name(request, full, len(tiff.series)),
-        shape=plan.shape, axes=plan.axes, dtype=plan.dtype,
+        shape=plan.shape,
+        axes=plan.axes,
+        dtype=plan.dtype,
         load=partial(_load, series, plan),
         open_lazy=opened if can_be_lazy else None,
         file_bytes=None if series.is_multifile else tiff.filehandle.size,
-        n_pages=len(series), is_colour=plan.is_colour,
-        pixel_size=size, channel_names=described.channel_names,
+        n_pages=len(series),
+        is_colour=plan.is_colour,
+        pixel_size=size,
+        channel_names=described.channel_names,
         level_shapes=tuple(tuple(level.shape) for level in full.levels),
         notes=(*notes, *described.notes, *plan.notes, *_missing_notes(series)),
     )
@@ -188,12 +219,15 @@ def _missing_notes(series: TiffPageSeries) -> tuple[str, ...]:
     n_planes = sum(page is None for page in pages)
     n_tiles = sum(
         offset == 0 or n_bytes == 0
-        for page in pages if page is not None
+        for page in pages
+        if page is not None
         for offset, n_bytes in zip(page.dataoffsets, page.databytecounts, strict=False)
     )
     notes = []
     if n_planes:
-        notes.append(f"{n_planes} of {len(pages)} planes are missing and read as zeros.")
+        notes.append(
+            f"{n_planes} of {len(pages)} planes are missing and read as zeros."
+        )
     if n_tiles:
         notes.append(f"Missing tiles: {n_tiles} tile(s) or strip(s) read as zeros.")
     return tuple(notes)

@@ -48,7 +48,9 @@ def _describe_ome(tiff: TiffFile, index: int, ome: OmeXml) -> Described:
     """OME-XML: the image of the same number, or, where some are left out, of that name."""
     images = ome.images
     if len(images) != len(tiff.series):
-        images = tuple(image for image in images if image.name == tiff.series[index].name)
+        images = tuple(
+            image for image in images if image.name == tiff.series[index].name
+        )
         index = 0
     if index >= len(images):
         return Described()
@@ -63,33 +65,43 @@ def _describe_imagej(tiff: TiffFile, series: TiffPageSeries) -> Described:
     x_um, y_um = (_per_pixel(series.keyframe, axis, unit) for axis in "XY")
     z_um = length_um(meta.get("spacing"), unit)
     if um_per(unit) == um_per("inch") and x_um is not None and x_um > PRINT_UM:
-        return Described(None, names, (
-            "The pixel size is left unknown: a resolution per inch is how large to print it.",
-        ))
+        return Described(
+            None,
+            names,
+            (
+                "The pixel size is left unknown: a resolution per inch is how large to print it.",
+            ),
+        )
     return Described(pixel_size_um(y_um, x_um, z_um), names)
 
 
-def _imagej_channel_names(meta: Mapping[str, Any], series: TiffPageSeries) -> tuple[str, ...]:
+def _imagej_channel_names(
+    meta: Mapping[str, Any], series: TiffPageSeries
+) -> tuple[str, ...]:
     """Return the slice labels of the first plane of each channel, if they tell them apart."""
     n_channels = dict(zip(series.axes, series.shape, strict=True)).get("C", 1)
     labels = meta.get("Labels")
     is_czt = str(meta.get("order", "czt")).lower() in ("czt", "default")
     if n_channels < 2 or not is_czt or not isinstance(labels, list | tuple):
         return ()
-    names = [IMAGEJ_POSITION.sub("", str(label)).strip() for label in labels[:n_channels]]
+    names = [
+        IMAGEJ_POSITION.sub("", str(label)).strip() for label in labels[:n_channels]
+    ]
     return tuple(names) if len(set(names)) == n_channels and all(names) else ()
 
 
-def _describe_lsm(tiff: TiffFile, series: TiffPageSeries) -> Described:
+def _describe_lsm(tiff: TiffFile, _series: TiffPageSeries) -> Described:
     """Zeiss LSM: voxel sizes in metres."""
     meta = tiff.lsm_metadata or {}
     z_um, y_um, x_um = (length_um(meta.get(f"VoxelSize{axis}"), "m") for axis in "ZYX")
     colours = meta.get("ChannelColors")
     names = colours.get("ColorNames", ()) if isinstance(colours, Mapping) else ()
-    return Described(pixel_size_um(y_um, x_um, z_um), tuple(str(name) for name in names))
+    return Described(
+        pixel_size_um(y_um, x_um, z_um), tuple(str(name) for name in names)
+    )
 
 
-def _describe_svs(tiff: TiffFile, series: TiffPageSeries) -> Described:
+def _describe_svs(_tiff: TiffFile, series: TiffPageSeries) -> Described:
     """Aperio: micrometres per pixel in the description."""
     found = MPP.search(series.keyframe.description or "")
     um = length_um(found.group(1), "µm") if found else None
@@ -104,12 +116,12 @@ def _describe_qpi(tiff: TiffFile, series: TiffPageSeries) -> Described:
     return Described(size, found if len(found) == len(names) else ())
 
 
-def _describe_slide(tiff: TiffFile, series: TiffPageSeries) -> Described:
+def _describe_slide(_tiff: TiffFile, series: TiffPageSeries) -> Described:
     """Slides whose resolution tags can be trusted."""
     return Described(_resolution_size(series.keyframe))
 
 
-def _describe_stk(tiff: TiffFile, series: TiffPageSeries) -> Described:
+def _describe_stk(tiff: TiffFile, _series: TiffPageSeries) -> Described:
     """MetaMorph: calibration in the UIC tags."""
     meta = tiff.stk_metadata or {}
     unit = str(meta.get("CalibrationUnits", ""))
@@ -117,7 +129,7 @@ def _describe_stk(tiff: TiffFile, series: TiffPageSeries) -> Described:
     return Described(pixel_size_um(y_um, x_um))
 
 
-def _describe_plain(tiff: TiffFile, series: TiffPageSeries) -> Described:
+def _describe_plain(_tiff: TiffFile, series: TiffPageSeries) -> Described:
     """Resolution tags, if they are fine enough not to be meant for a printer."""
     size = _resolution_size(series.keyframe)
     if size is None or max(size.y_um, size.x_um) > PRINT_UM:

@@ -26,7 +26,9 @@ class TiffPixels:
         Which array.
     """
 
-    def __init__(self, path: Path, flags: dict[str, Any], series: int, level: int) -> None:
+    def __init__(
+        self, path: Path, flags: dict[str, Any], series: int, level: int
+    ) -> None:
         self._origin = (path, flags, series, level)
         self._lock = threading.Lock()
         self._array: Any = None

@@ -16,7 +16,11 @@ from napari_cellseg.io.foreign import translated
 from napari_cellseg.io.metadata import length_um, pixel_size_um
 from napari_cellseg.io.scene import Request, Scene
 
-TITLES = {"czi": "a Zeiss CZI file", "nd2": "a Nikon ND2 file", "lif": "a Leica LIF file"}
+TITLES = {
+    "czi": "a Zeiss CZI file",
+    "nd2": "a Nikon ND2 file",
+    "lif": "a Leica LIF file",
+}
 
 
 @contextmanager
@@ -40,7 +44,10 @@ def vendor_scenes(request: Request, kind: str) -> Iterator[list[Scene]]:
             f"python -m pip install bioio bioio-{kind} (or export the image as OME-TIFF)."
         )
     with translated(request.name):
-        bioio, plugin = importlib.import_module("bioio"), importlib.import_module(module)
+        bioio, plugin = (
+            importlib.import_module("bioio"),
+            importlib.import_module(module),
+        )
         image = bioio.BioImage(str(request.path), reader=plugin.Reader)
         scenes = [_scene(image, index, request) for index in range(len(image.scenes))]
     yield scenes
@@ -54,8 +61,12 @@ def _scene(image: Any, index: int, request: Request) -> Scene:
     z_um, y_um, x_um = (length_um(getattr(size, axis), "µm") for axis in "ZYX")
     title = f" [{image.scenes[index]}]" if len(image.scenes) > 1 else ""
     return Scene(
-        name=request.name + title, shape=shape, axes=axes, dtype=np.dtype(image.dtype),
-        load=partial(_load, image, index), is_colour="S" in axes,
+        name=request.name + title,
+        shape=shape,
+        axes=axes,
+        dtype=np.dtype(image.dtype),
+        load=partial(_load, image, index),
+        is_colour="S" in axes,
         pixel_size=pixel_size_um(y_um, x_um, z_um),
         channel_names=tuple(str(name) for name in image.channel_names or ()),
     )
