@@ -1,13 +1,13 @@
 """The table follows the labels."""
 
 import numpy as np
+from tests.fakes import NowStarter
 
 from napari_cellseg.controllers.measure import MeasureController
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.types import CellImage, PixelSize
-from tests.fakes import NowStarter
 
 
 def bench(*, is_held=False):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.fakes import FakeEngine, NowStarter
 
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.segment import SegmentController
@@ -10,7 +11,6 @@ from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.errors import ImageError
 from napari_cellseg.core.rerun import Region
 from napari_cellseg.core.types import CellImage
-from tests.fakes import FakeEngine, NowStarter
 
 
 def squares(n=3, shape=(1, 40, 40)):

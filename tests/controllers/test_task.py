@@ -1,11 +1,11 @@
 """How a task stands, without a thread."""
 
 import pytest
+from tests.fakes import NowStarter
 
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.errors import SegmentationError
 from napari_cellseg.core.jobs import Progress
-from tests.fakes import NowStarter
 
 
 def counting(n=3, error=None, closed=None):

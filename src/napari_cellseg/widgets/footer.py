@@ -10,7 +10,6 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QProgressBar,
     QPushButton,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -47,8 +46,7 @@ class Footer(QWidget):
         self.bar = QProgressBar()
         self.bar.setTextVisible(True)
         self.line = line_label()
-        self.copy_button = QToolButton()
-        self.copy_button.setText("copy details")
+        self.copy_button = QPushButton("copy details")
         self.copy_button.setToolTip("Copy what the program knows of it, for a report.")
         self.copy_button.clicked.connect(self._on_copy_clicked)
         row = QHBoxLayout()

@@ -12,7 +12,6 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -33,6 +32,7 @@ from napari_cellseg.widgets.layer_images import (
     read_choice,
     set_pixel_size,
 )
+from napari_cellseg.widgets.options_form import may_be_narrow
 from napari_cellseg.widgets.words import line_label, say
 
 #: What an axis can be, in the person's words.
@@ -76,14 +76,10 @@ class ImageHeader(QWidget):
     def _build(self) -> None:
         self.menu = QComboBox()
         self.menu.setToolTip("The image whose cells are segmented, from any layer.")
-        self.menu.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        )
-        self.menu.setMinimumContentsLength(12)
+        may_be_narrow(self.menu)
         self.menu.currentIndexChanged.connect(self._on_menu_changed)
         self.facts = line_label()
-        self.edit_button = QToolButton()
-        self.edit_button.setText("edit")
+        self.edit_button = QPushButton("edit")
         self.edit_button.setCheckable(True)
         self.edit_button.setToolTip("Set the size of a pixel by hand.")
         self.edit_button.toggled.connect(self._on_edit_toggled)
@@ -133,7 +129,7 @@ class ImageHeader(QWidget):
         self._follow(None)
 
     # ---------------------------------------------------------------- the layers
-    def _on_layers_changed(self, event: Any = None) -> None:
+    def _on_layers_changed(self, _event: Any = None) -> None:
         """Offer the image layers that are there; a new one is chosen by itself."""
         before = self._choices
         self._choices = image_choices(self._viewer.layers)
@@ -196,7 +192,7 @@ class ImageHeader(QWidget):
             layer.events.data.connect(self._on_image_data)
             layer.events.name.connect(self._on_layers_changed)
 
-    def _on_image_data(self, event: Any) -> None:
+    def _on_image_data(self, _event: Any) -> None:
         self.choose(self.choice)
 
     # ---------------------------------------------------------------- what is known
@@ -266,7 +262,7 @@ class ImageHeader(QWidget):
         self._question_layout.addWidget(row)
         self.axis_menus.append(menu)
 
-    def _on_axis_answered(self, index: int) -> None:
+    def _on_axis_answered(self, _index: int) -> None:
         """Take the answers once every axis has its own."""
         letters = [menu.currentData() for menu in self.axis_menus]
         if None in letters or self.choice is None:

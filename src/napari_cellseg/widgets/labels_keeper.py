@@ -222,7 +222,7 @@ class LabelsKeeper(QObject):
         if self.layer is not None and self._proofread.cells is not None:
             self._cells[self.layer] = self._proofread.cells
 
-    def _on_layers_changed(self, event: Any) -> None:
+    def _on_layers_changed(self, _event: Any) -> None:
         layer = self.layer
         if layer is not None and layer not in self._viewer.layers:
             self._open(None)

@@ -7,11 +7,13 @@ the one history. What any other tool writes is noticed and recorded, never overw
 
 from __future__ import annotations
 
+import colorsys
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from napari.layers import Labels
+from napari.utils.colormaps import CyclicLabelColormap
 from qtpy.QtCore import QObject, Signal
 
 from napari_cellseg.controllers.proofread import CellLabels, ProofreadController
@@ -24,8 +26,10 @@ from napari_cellseg.widgets.jobs import Later
 MAX_WATCHED_PIXELS = 2**25
 WATCH_MILLISECONDS = 250
 FEATURES_MILLISECONDS = 300
-#: Width of the outlines in pixels of the image.
-OUTLINE_PX = 2
+#: An image of so many pixels a side fills a screen; larger ones need wider outlines.
+SCREEN_PX = 700
+WIDEST_OUTLINE_PX = 4
+N_COLOURS = 36
 STROKE_MODES = ("paint", "erase", "fill", "polygon")
 
 
@@ -34,9 +38,30 @@ def make_labels_layer(
 ) -> Labels:
     """Return a new layer that shows a copy of the cells, as outlines."""
     layer = Labels(cells.labels.copy(), name=name, metadata=metadata, **placement)
-    layer.contour = OUTLINE_PX
+    layer.contour = outline_px(layer)
+    layer.colormap = bright_colours()
     layer.opacity = 0.9
     return layer
+
+
+def outline_px(layer: Labels) -> int:
+    """Return the width of outlines, in pixels of the image, that a screen can show."""
+    side = max(layer.data.shape[-2:])
+    return int(max(1, min(WIDEST_OUTLINE_PX, round(side / SCREEN_PX))))
+
+
+def bright_colours() -> CyclicLabelColormap:
+    """Return colours that stand out as thin lines on dark and on pale images.
+
+    napari's own hold brown, navy and dark green. The hues go round in steps of the
+    golden ratio, so that cells with neighbouring numbers differ.
+    """
+    golden = 0.61803
+    colours = [
+        (*colorsys.hsv_to_rgb(index * golden % 1, 0.75 + 0.25 * (index % 2), 1.0), 1.0)
+        for index in range(N_COLOURS)
+    ]
+    return CyclicLabelColormap(colors=np.array([(0, 0, 0, 0), *colours]))
 
 
 def can_correct(layer: Labels) -> str:
@@ -146,22 +171,22 @@ class LabelsBinding(QObject):
             self._is_ours = False
         self._watch_soon()
 
-    def _on_layer_data(self, event: Any) -> None:
+    def _on_layer_data(self, _event: Any) -> None:
         """Another tool gave the layer a new array."""
         if self._is_ours:
             return
         self._forget_napari_history()
         self.reconcile()
 
-    def _on_layer_set_data(self, event: Any) -> None:
+    def _on_layer_set_data(self, _event: Any) -> None:
         if not self._is_ours:
             self._is_stroking = False
             self._watch_soon()
 
-    def _on_layer_selected(self, event: Any) -> None:
+    def _on_layer_selected(self, _event: Any) -> None:
         self.clicked.emit(int(self.layer.selected_label))
 
-    def _on_layer_mode(self, event: Any) -> None:
+    def _on_layer_mode(self, _event: Any) -> None:
         self._is_stroking = False
 
     def _on_layer_dragged(self, layer: Labels, event: Any) -> Any:
@@ -257,7 +282,7 @@ class LabelsBinding(QObject):
 
     def show_outlines(self, *, is_on: bool) -> None:
         """Show outlines, or filled cells."""
-        self.layer.contour = OUTLINE_PX if is_on else 0
+        self.layer.contour = outline_px(self.layer) if is_on else 0
 
     def select(self, cell: int) -> None:
         """Make a cell the selected one."""

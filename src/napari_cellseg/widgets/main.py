@@ -41,6 +41,8 @@ from napari_cellseg.widgets.segment import SegmentTab
 from napari_cellseg.widgets.tools import CanvasTools
 
 SEGMENT_KEY = "S"
+#: The dock's width, with the frame that napari puts around it, stays below 360 px.
+NARROWEST_PX = 344
 TAB_NAMES = ("Image && model", "Correct", "Measure")
 
 
@@ -101,6 +103,7 @@ class CellSegmentationWidget(QWidget):
             self.tabs.addTab(_scrolling(page), name)
         self.footer = Footer(self.viewer, self.task)
         self._build_question()
+        self.setMinimumWidth(NARROWEST_PX)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
         layout.addWidget(self.header)
@@ -200,7 +203,7 @@ class CellSegmentationWidget(QWidget):
         self._offer_primary()
 
     # ------------------------------------------------------------------ segmenting
-    def _on_tab_changed(self, index: int) -> None:
+    def _on_tab_changed(self, _index: int) -> None:
         self.tools.leave()
         self._offer_primary()
 
@@ -220,7 +223,7 @@ class CellSegmentationWidget(QWidget):
         actions = (self.start, self._on_labels_save_wanted, self.results.ask_csv)
         actions[self.tabs.currentIndex()]()
 
-    def _on_segment_key(self, viewer: Any) -> None:
+    def _on_segment_key(self, _viewer: Any) -> None:
         if self.task.is_running:
             self.footer.tell("Still busy; Cancel stops it.", "warning")
         else:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
+from html import escape
+
 from qtpy.QtCore import QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QPainter, QPaintEvent, QPalette
 from qtpy.QtWidgets import (
@@ -18,10 +19,11 @@ from superqt.utils import signals_blocked
 
 from napari_cellseg.controllers.measure import MeasureController
 from napari_cellseg.controllers.numbers import Histogram
+from napari_cellseg.widgets.options_form import may_be_narrow
 from napari_cellseg.widgets.words import line_label
 
 FIRST_COLUMNS = ("area_um2", "area_px")
-LARGE = 2.2
+LARGE_PT = 20
 
 
 class HistogramView(QWidget):
@@ -32,7 +34,7 @@ class HistogramView(QWidget):
         self._histogram: Histogram | None = None
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
-    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+    def sizeHint(self) -> QSize:
         """Return the size it wants."""
         return QSize(240, 110)
 
@@ -42,7 +44,7 @@ class HistogramView(QWidget):
         self.setToolTip("" if histogram is None else histogram.words)
         self.update()
 
-    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802 - Qt's name
+    def paintEvent(self, event: QPaintEvent | None) -> None:
         """Draw the bars and their ends."""
         if self._histogram is None:
             return
@@ -77,6 +79,7 @@ class MeasureTab(QWidget):
         self.sources = line_label()
         self.column = QComboBox()
         self.column.setToolTip("Which number the bars show.")
+        may_be_narrow(self.column)
         self.column.currentTextChanged.connect(self._on_column_changed)
         self.histogram = HistogramView()
         self.table_button = QPushButton("Open table")
@@ -103,8 +106,8 @@ class MeasureTab(QWidget):
     def refresh(self) -> None:
         """Show the numbers as they are."""
         words = self._measure.words
-        self.count.setText(words.count)
-        self.density.setText(words.density)
+        self.count.setText(_large(words.count))
+        self.density.setText(_large(words.density))
         self.density.setToolTip(words.density_tip)
         self.density.setVisible(bool(words.density))
         self.sources.setText(words.sources)
@@ -136,9 +139,11 @@ class MeasureTab(QWidget):
 
 def _large_label() -> QLabel:
     label = QLabel()
+    label.setTextFormat(Qt.TextFormat.RichText)
     label.setWordWrap(True)
-    font = label.font()
-    font.setPointSizeF(font.pointSizeF() * LARGE if font.pointSizeF() > 0 else 20)
-    label.setFont(font)
-    label.setMinimumHeight(int(np.ceil(label.fontMetrics().height())))
     return label
+
+
+def _large(text: str) -> str:
+    """Return text in large type; napari's theme overrides the font of a widget."""
+    return f'<span style="font-size:{LARGE_PT}pt">{escape(text)}</span>'

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QDoubleSpinBox, QSpinBox
+from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QSpinBox
 from superqt import QLabeledDoubleSlider
 
 from napari_cellseg.core.options import SegmentOptions, range_of
@@ -44,3 +44,11 @@ def count_field(name: str) -> QSpinBox:
     field.setToolTip(range_.help)
     field.setKeyboardTracking(False)
     return field
+
+
+def may_be_narrow(menu: QComboBox) -> None:
+    """Let a menu be narrower than its longest entry, as a dock has to be."""
+    menu.setSizeAdjustPolicy(
+        QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+    )
+    menu.setMinimumContentsLength(8)

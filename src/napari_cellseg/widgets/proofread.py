@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.widgets.options_form import may_be_narrow
 from napari_cellseg.widgets.tools import TOOLS, CanvasTools, ToolName
 from napari_cellseg.widgets.words import line_label
 
@@ -57,10 +58,7 @@ class CorrectTab(QWidget):
         self._tools = tools
         self.layer_menu = QComboBox()
         self.layer_menu.setToolTip("The labels that are corrected.")
-        self.layer_menu.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        )
-        self.layer_menu.setMinimumContentsLength(12)
+        may_be_narrow(self.layer_menu)
         self.layer_menu.activated.connect(self.layer_chosen)
         self.buttons = self._make_buttons()
         self.min_area = QSpinBox()

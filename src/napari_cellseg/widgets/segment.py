@@ -13,8 +13,10 @@ from qtpy.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLabel,
+    QPushButton,
     QRadioButton,
     QToolButton,
+    QToolTip,
     QVBoxLayout,
     QWidget,
 )
@@ -25,6 +27,7 @@ from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions, range_of
 from napari_cellseg.widgets.options_form import (
     count_field,
+    may_be_narrow,
     number_field,
     threshold_slider,
 )
@@ -63,6 +66,7 @@ class SegmentTab(QWidget):
         form.addRow("Diameter", self.diameter_row)
         form.addRow("Region", self.region_row)
         layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 4, 4, 4)
         layout.addLayout(form)
         layout.addWidget(self.fine_button)
         layout.addWidget(self.fine)
@@ -79,19 +83,22 @@ class SegmentTab(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         self.model = QComboBox()
         self.model.setToolTip("What looks for the cells.")
+        may_be_narrow(self.model)
         self.model.currentIndexChanged.connect(self._on_model_changed)
-        self.model_info = QToolButton()
-        self.model_info.setText("i")
-        self.model_info.setCheckable(False)
+        self.model_info = QPushButton("i")
+        self.model_info.setMaximumWidth(28)
+        self.model_info.clicked.connect(self._on_info_clicked)
         row.addWidget(self.model, 1)
         row.addWidget(self.model_info)
         self.device = QLabel("This computer")
         self.device.setToolTip("Where the model runs; in a process of its own.")
         self.channel = QComboBox()
         self.channel.setPlaceholderText("choose…")
+        may_be_narrow(self.channel)
         self.channel.setToolTip("The channel that shows the cells.")
         self.channel.currentIndexChanged.connect(self._on_channel_changed)
         self.preset = QComboBox()
+        may_be_narrow(self.preset)
         self.preset.addItems(list(range_of(SegmentOptions, "preset").choices))
         self.preset.setToolTip(range_of(SegmentOptions, "preset").help)
         self.preset.currentTextChanged.connect(self._on_preset_changed)
@@ -104,16 +111,14 @@ class SegmentTab(QWidget):
         self.diameter_auto.setToolTip("Find the size of the cells in the image.")
         self.diameter_auto.toggled.connect(self._on_diameter_auto)
         self.diameter = number_field("diameter_px")
+        self.diameter.setMinimumWidth(60)
         self.diameter.valueChanged.connect(self._on_diameter_changed)
-        self.diameter_um = QLabel("")
-        self.diameter_draw = QToolButton()
-        self.diameter_draw.setText("on image")
+        self.diameter_draw = QPushButton("on image")
         self.diameter_draw.setCheckable(True)
         self.diameter_draw.setToolTip("Drag a circle over a typical cell in the image.")
         self.diameter_draw.clicked.connect(self.diameter_wanted)
         row.addWidget(self.diameter_auto)
         row.addWidget(self.diameter, 1)
-        row.addWidget(self.diameter_um)
         row.addWidget(self.diameter_draw)
 
     def _build_region(self) -> None:
@@ -164,6 +169,11 @@ class SegmentTab(QWidget):
     def _on_model_changed(self, index: int) -> None:
         if 0 <= index < len(self._segment.models):
             self._segment.choose_model(self._segment.models[index].name)
+
+    def _on_info_clicked(self) -> None:
+        """Show what the model is, also to those who do not hover."""
+        place = self.model_info.mapToGlobal(self.model_info.rect().bottomLeft())
+        QToolTip.showText(place, self.model_info.toolTip(), self.model_info)
 
     def _on_channel_changed(self, index: int) -> None:
         self._segment.set_option("channel", index if index >= 0 else None)
@@ -249,9 +259,8 @@ class SegmentTab(QWidget):
             self.diameter.setEnabled(wanted is not None)
         size = self._segment.session.pixel_size
         is_known = wanted is not None or found is not None
-        um = f"= {value * size.x_um:.3g} µm" if size is not None and is_known else ""
-        self.diameter_um.setText(um)
-        self.diameter.setSpecialValueText("")
+        um = f" = {value * size.x_um:.3g} µm" if size is not None and is_known else ""
+        self.diameter.setSuffix(f" px{um}")
 
     def _show_thresholds(self) -> None:
         options, model = self._segment.options, self._segment.model

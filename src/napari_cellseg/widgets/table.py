@@ -50,11 +50,11 @@ class CellTableModel(QAbstractTableModel):
         self._cells = cells
         self.endResetModel()
 
-    def rowCount(self, parent: QModelIndex = NOWHERE) -> int:  # noqa: N802
+    def rowCount(self, parent: QModelIndex = NOWHERE) -> int:
         """Return the number of rows."""
         return 0 if parent.isValid() else len(self._cells)
 
-    def columnCount(self, parent: QModelIndex = NOWHERE) -> int:  # noqa: N802
+    def columnCount(self, parent: QModelIndex = NOWHERE) -> int:
         """Return the number of columns."""
         return 0 if parent.isValid() else self._cells.shape[1]
 
@@ -71,7 +71,7 @@ class CellTableModel(QAbstractTableModel):
             return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         return None
 
-    def headerData(  # noqa: N802 - Qt's name
+    def headerData(
         self,
         section: int,
         orientation: Qt.Orientation,
@@ -134,6 +134,9 @@ class CellTable(QWidget):
         self.view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        names = self.view.horizontalHeader()
+        if names is not None:
+            names.setResizeContentsPrecision(20)
         header = self.view.verticalHeader()
         if header is not None:
             header.hide()
@@ -152,6 +155,7 @@ class CellTable(QWidget):
         layout.addLayout(top)
         layout.addWidget(self.view)
         self._is_following = False
+        self._has_widths = False
         measure.changed.connect(self.refresh)
         measure.selected.connect(self._on_cell_selected)
         self.refresh()
@@ -162,6 +166,9 @@ class CellTable(QWidget):
         self._is_following = True
         self.model.show_cells(pd.DataFrame() if table is None else table.cells)
         self._is_following = False
+        if not self._has_widths and self.model.rowCount():
+            self.view.resizeColumnsToContents()
+            self._has_widths = True
         self._show_count()
         self._on_cell_selected(self._measure.selected_cell)
 
