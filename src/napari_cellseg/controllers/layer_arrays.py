@@ -39,7 +39,9 @@ class StackedChannels:
         """Number of axes."""
         return len(self.shape)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+    def __array__(  # numpy calls it
+        self, dtype: Any = None, copy: bool | None = None  # noqa: FBT001
+    ) -> NDArray[Any]:
         """Read everything."""
         return np.asarray(self[...], dtype=dtype)
 

@@ -158,7 +158,7 @@ class CanvasTools(QObject):
         self.leave()
 
     def _on_layer_mode(self, event: Any) -> None:
-        """A tool of napari was taken: put ours back."""
+        """Put ours back when a tool of napari was taken."""
         if self._layer is not None and str(self._layer.mode) != "pan_zoom":
             self.leave()
 
