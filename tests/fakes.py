@@ -129,7 +129,7 @@ class NowJob:
             except StopIteration as stop:
                 self.listener.on_job_result(stop.value)
                 return
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001
                 self.listener.on_job_failed(failure_from(error, repr(error)))
                 return
         self.job.close()

@@ -35,7 +35,7 @@ class Engine(Protocol):
 
 
 class LocalEngine:
-    """This computer: each model in a child process of its own."""
+    """Runs each model on this computer, in a child process of its own."""
 
     def list_models(self) -> list[ModelSpec]:
         """Return the models of this computer, the default first."""

@@ -44,7 +44,7 @@ class HistogramView(QWidget):
         self.setToolTip("" if histogram is None else histogram.words)
         self.update()
 
-    def paintEvent(self, event: QPaintEvent | None) -> None:
+    def paintEvent(self, _event: QPaintEvent | None) -> None:
         """Draw the bars and their ends."""
         if self._histogram is None:
             return
@@ -133,7 +133,7 @@ class MeasureTab(QWidget):
     def _show_histogram(self) -> None:
         self.histogram.show_histogram(self._measure.histogram(self.column.currentText()))
 
-    def _on_column_changed(self, column: str) -> None:
+    def _on_column_changed(self, _column: str) -> None:
         self._show_histogram()
 
 

@@ -14,7 +14,7 @@ from napari_cellseg.core.options import SegmentOptions, range_of
 def threshold_slider(name: str) -> Any:
     """Return a slider for an option from 0 to 1."""
     range_ = range_of(SegmentOptions, name)
-    slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+    slider: Any = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
     slider.setRange(range_.minimum or 0.0, range_.maximum or 1.0)
     slider.setSingleStep(range_.step)
     slider.setDecimals(2)

@@ -93,7 +93,7 @@ class CorrectTab(QWidget):
         self.refresh()
 
     def _make_buttons(self) -> dict[str, ToolButton]:
-        buttons = {}
+        buttons: dict[str, ToolButton] = {}
         for tool in TOOLS:
             button = ToolButton(tool.title, tool.key, tool.name, tool.hint)
             button.setCheckable(tool.name != "small")
@@ -177,5 +177,5 @@ class CorrectTab(QWidget):
     def _on_keep_toggled(self, is_on: bool) -> None:  # noqa: FBT001 - Qt's signal
         self._proofread.keep_mine = is_on
 
-    def _on_proofread_edited(self, edit: object) -> None:
+    def _on_proofread_edited(self, _edit: object) -> None:
         self.refresh()

@@ -126,10 +126,12 @@ class SegmentTab(QWidget):
         row = QHBoxLayout(self.region_row)
         row.setContentsMargins(0, 0, 0, 0)
         self.region = QButtonGroup(self)
+        self.region_buttons = []
         for index, (_, title, tip) in enumerate(REGIONS):
             button = QRadioButton(title)
             button.setToolTip(tip)
             self.region.addButton(button, index)
+            self.region_buttons.append(button)
             row.addWidget(button)
         row.addStretch(1)
         self.region.idClicked.connect(self._on_region_clicked)
@@ -215,7 +217,7 @@ class SegmentTab(QWidget):
         self._show_diameter()
         kind = self._segment.region_kind
         for index, (name, _, _) in enumerate(REGIONS):
-            self.region.button(index).setChecked(name == kind)
+            self.region_buttons[index].setChecked(name == kind)
         with signals_blocked(self.preset):
             self.preset.setCurrentText(self._segment.options.preset)
         self._show_thresholds()

@@ -85,7 +85,7 @@ class CellTableModel(QAbstractTableModel):
 
     def cell_of_row(self, row: int) -> int:
         """Return the cell of a row."""
-        return int(self._cells["label"].iat[row])
+        return int(self._cells["label"].to_numpy()[row])
 
     def rows_of_cell(self, cell: int) -> list[int]:
         """Return the rows of a cell, one a plane."""
@@ -127,22 +127,7 @@ class CellTable(QWidget):
         self.sorted.setSortRole(ROLES.UserRole)
         self.sorted.setFilterKeyColumn(-1)
         self.sorted.setFilterCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
-        self.view = QTableView()
-        self.view.setModel(self.sorted)
-        self.view.setSortingEnabled(True)
-        self.view.sortByColumn(0, Qt.SortOrder.AscendingOrder)
-        self.view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        names = self.view.horizontalHeader()
-        if names is not None:
-            names.setResizeContentsPrecision(20)
-        header = self.view.verticalHeader()
-        if header is not None:
-            header.hide()
-        selection = self.view.selectionModel()
-        if selection is not None:
-            selection.selectionChanged.connect(self._on_row_selected)
+        self.view = self._make_view()
         self.filter = QLineEdit()
         self.filter.setPlaceholderText("Show only rows that contain… (such as: edited)")
         self.filter.setClearButtonEnabled(True)
@@ -159,6 +144,25 @@ class CellTable(QWidget):
         measure.changed.connect(self.refresh)
         measure.selected.connect(self._on_cell_selected)
         self.refresh()
+
+    def _make_view(self) -> QTableView:
+        view = QTableView()
+        view.setModel(self.sorted)
+        view.setSortingEnabled(True)
+        view.sortByColumn(0, Qt.SortOrder.AscendingOrder)
+        view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        names = view.horizontalHeader()
+        if names is not None:
+            names.setResizeContentsPrecision(20)
+        header = view.verticalHeader()
+        if header is not None:
+            header.hide()
+        selection = view.selectionModel()
+        if selection is not None:
+            selection.selectionChanged.connect(self._on_row_selected)
+        return view
 
     def refresh(self) -> None:
         """Show the table as it is."""
@@ -185,7 +189,7 @@ class CellTable(QWidget):
         self.sorted.setFilterFixedString(text)
         self._show_count()
 
-    def _on_row_selected(self, chosen: QItemSelection, left: QItemSelection) -> None:
+    def _on_row_selected(self, chosen: QItemSelection, _: QItemSelection) -> None:
         rows = chosen.indexes()
         if rows and not self._is_following:
             source = self.sorted.mapToSource(rows[0])

@@ -60,7 +60,7 @@ class _KeyPress:
         self._tools = tools
         self._name = name
 
-    def __call__(self, layer: Labels) -> None:
+    def __call__(self, _layer: Labels) -> None:
         self._tools.toggle(self._name)
 
 
@@ -154,10 +154,10 @@ class CanvasTools(QObject):
         layer.bind_key("Escape", self._on_escape, overwrite=True)
         self.changed.emit()
 
-    def _on_escape(self, layer: Labels) -> None:
+    def _on_escape(self, _layer: Labels) -> None:
         self.leave()
 
-    def _on_layer_mode(self, event: Any) -> None:
+    def _on_layer_mode(self, _event: Any) -> None:
         """Put ours back when a tool of napari was taken."""
         if self._layer is not None and str(self._layer.mode) != "pan_zoom":
             self.leave()
