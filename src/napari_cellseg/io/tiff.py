@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -158,7 +159,7 @@ def _scene(
     series = full.levels[request.level]
     page, shape, axes = series.keyframe, tuple(series.shape), series.axes
     check_shape(request.name, shape)
-    _check_chunk(request, page)
+    _check_chunks(request, page)
     plan = plan_colour(page, shape, axes, full.kind, as_stored=request.as_stored)
     described = describe(tiff, index, ome)
     size = scaled(described.pixel_size, _yx(full), _yx(series))
@@ -194,14 +195,21 @@ def _yx(series: TiffPageSeries) -> tuple[int, int]:
     return sizes.get("Y", 1), sizes.get("X", 1)
 
 
-def _check_chunk(request: Request, page: TiffPage) -> None:
-    """Raise `LimitError` if one tile or strip is far larger than the page that it is in."""
-    chunk = n_bytes_of(tuple(page.chunks), np.dtype(page.dtype))
-    whole = n_bytes_of(tuple(page.shape), np.dtype(page.dtype))
+def _check_chunks(request: Request, page: TiffPage) -> None:
+    """Raise if a tile or strip is far larger than its page, or if many are not listed."""
+    dtype = np.dtype(page.dtype)
+    chunk = n_bytes_of(tuple(page.chunks), dtype)
+    whole = n_bytes_of(tuple(page.shape), dtype)
     if chunk > max(4 * whole, 256 * 2**20):
         raise LimitError(
-            f"{request.name} is damaged or a trap: one tile needs {human_bytes(chunk)}, the whole "
-            f"page {human_bytes(whole)}. Export it again."
+            f"{request.name} is damaged or a trap: one tile needs {human_bytes(chunk)}, "
+            f"the whole page {human_bytes(whole)}. Export it again."
+        )
+    n_needed, n_listed = math.prod(page.chunked), len(page.dataoffsets)
+    if n_needed > n_listed + (0 if page.is_tiled else 1000):
+        raise ImageReadError(
+            f"{request.name} is damaged: its size asks for {n_needed} tiles or strips, the "
+            f"file lists {n_listed}. Copy or export it again."
         )
 
 
