@@ -51,6 +51,12 @@ def plan_colour(
         return plain
     if photometric == PHOTOMETRIC.PALETTE and page.colormap is not None:
         return _palette_plan(page, plain, kind)
+    if (
+        photometric == PHOTOMETRIC.MINISWHITE
+        and plain.dtype.kind == "b"
+        and kind == "shaped"
+    ):
+        return plain  # tifffile writes True as 1 and calls it white, whatever it means
     if photometric == PHOTOMETRIC.MINISWHITE and plain.dtype.kind in "bui":
         convert = partial(inverted, n_bits=int(page.bitspersample))
         return replace(
