@@ -49,11 +49,7 @@ class StackedChannels:
         return self.shape[0]
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
-        keys = list(key) if isinstance(key, tuple) else [key]
-        if any(item is Ellipsis for item in keys):
-            at = next(i for i, item in enumerate(keys) if item is Ellipsis)
-            keys[at : at + 1] = [slice(None)] * (self.ndim - len(keys) + 1)
-        keys += [slice(None)] * (self.ndim - len(keys))
+        keys = _one_key_an_axis(key, self.ndim)
         wanted = keys[self._axis]
         chosen = np.arange(len(self._channels))[wanted]
         keys[self._axis] = 0
@@ -64,6 +60,15 @@ class StackedChannels:
         # An axis before the channels that was indexed by a number is gone.
         axis = sum(isinstance(item, slice) for item in keys[: self._axis])
         return np.stack(planes, axis)
+
+
+def _one_key_an_axis(key: Any, ndim: int) -> list[Any]:
+    """Return a key with an entry for each axis; an ellipsis is written out."""
+    keys = list(key) if isinstance(key, tuple) else [key]
+    if any(item is Ellipsis for item in keys):
+        at = next(i for i, item in enumerate(keys) if item is Ellipsis)
+        keys[at : at + 1] = [slice(None)] * (ndim - len(keys) + 1)
+    return keys + [slice(None)] * (ndim - len(keys))
 
 
 def channels_first(data: Any, axes: str, name: str) -> Any:
@@ -146,3 +151,55 @@ def image_from_arrays(
         source=source,
         notes=notes,
     )
+
+
+class OneChannel:
+    """One channel of an array that is read by parts, without the channel axis.
+
+    Parameters
+    ----------
+    source : array
+        Indexed by whole numbers and slices.
+    channel_axis : int
+        Axis of the channels.
+    channel : int
+        Which one.
+    """
+
+    def __init__(self, source: Any, channel_axis: int, channel: int) -> None:
+        self._source = source
+        self._axis = channel_axis
+        self._channel = channel
+        shape = tuple(int(n) for n in source.shape)
+        self.shape = (*shape[:channel_axis], *shape[channel_axis + 1 :])
+        self.dtype = np.dtype(source.dtype)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> NDArray[Any]:
+        """Read everything."""
+        return np.asarray(self[...], dtype=dtype)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        keys = _one_key_an_axis(key, self.ndim)
+        keys.insert(self._axis, self._channel)
+        return np.asarray(self._source[tuple(keys)])
+
+
+def channels_of(image: CellImage) -> list[Any]:
+    """Return each channel of an image as an array without channel axis: views of numpy."""
+    axis = image.axes.index("C")
+    if isinstance(image.data, np.ndarray):
+        return list(np.moveaxis(image.data, axis, 0))
+    return [OneChannel(image.data, axis, i) for i in range(image.n_channels)]

@@ -168,11 +168,15 @@ class TaskController:
 
     def take_result(self, result: Any, on_result: Callable[[Any], None]) -> None:
         """Hand the result on; what fails in doing so is shown like any failure."""
-        self._end("done")
+        self._listener = None
+        self._running = None
+        self.state = "done"
         try:
             on_result(result)
         except CellsegError as error:
             self.fail(failure_from(error, str(error)))
+        else:
+            self.changed.emit()
 
     def fail(self, failure: JobFailure) -> None:
         """Note why the work stopped."""

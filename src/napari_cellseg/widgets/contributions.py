@@ -1,0 +1,177 @@
+"""What napari finds in the manifest: readers, the writer, sample data."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pint
+
+from napari_cellseg.controllers.layer_arrays import channels_of
+from napari_cellseg.core.errors import AmbiguousAxesError, SaveError
+from napari_cellseg.core.labels import check_labels
+from napari_cellseg.core.types import CellImage, PixelSize
+
+LayerData = tuple[Any, dict[str, Any], str]
+Paths = str | Sequence[str]
+#: As in `widgets.layer_images`, which imports napari; reading a file must not need it.
+KEY = "napari-cellseg"
+COLOURS = ("gray", "magenta", "green", "cyan", "yellow", "red", "blue")
+#: Letters that stand in for axes that nobody knows, until the dock has asked.
+STAND_INS = "TZ"
+
+
+def get_reader(path: Paths) -> Callable[[Paths], list[LayerData]] | None:
+    """Return the reader if every path begins like an image that can be read."""
+    from napari_cellseg.io.images import is_readable
+
+    paths = [path] if isinstance(path, str) else list(path)
+    return read_layers if paths and all(is_readable(one) for one in paths) else None
+
+
+def read_layers(path: Paths) -> list[LayerData]:
+    """Return a layer for each channel of each file; a colour image is one layer.
+
+    Raises
+    ------
+    ImageReadError, LimitError
+        If a file is no image, or too large.
+    """
+    paths = [path] if isinstance(path, str) else list(path)
+    layers = []
+    for one in paths:
+        image, has_axes = _read(one)
+        layers.extend(layers_of(image, has_axes=has_axes))
+    return layers
+
+
+def _read(path: str) -> tuple[CellImage, bool]:
+    """Return the image, and whether its axes are known; the dock asks for others."""
+    from napari_cellseg.io.images import read_image
+
+    try:
+        return read_image(path), True
+    except AmbiguousAxesError as error:
+        free = iter([x for x in STAND_INS if x not in error.known_axes])
+        try:
+            axes = "".join(
+                next(free) if letter == "?" else letter for letter in error.known_axes
+            )
+        except StopIteration:
+            raise error from None
+        return read_image(path, axes=axes), False
+
+
+def layers_of(image: CellImage, *, has_axes: bool = True) -> list[LayerData]:
+    """Return an image as napari layers, with scale, units and what is known of it.
+
+    Parameters
+    ----------
+    image : CellImage
+        What is shown; numpy is not copied.
+    has_axes : bool
+        False leaves the meaning of the axes open, so that the dock asks.
+    """
+    axes = image.labels_axes
+    group = uuid.uuid4().hex
+    common: dict[str, Any] = _placement(image.pixel_size, axes)
+    notes: dict[str, Any] = {"name": image.name, "source": image.source}
+    notes["notes"] = list(image.notes)
+    if has_axes:
+        common["axis_labels"] = tuple(axes.lower())
+        notes["axes"] = axes
+    if image.is_rgb:
+        data = np.moveaxis(np.asarray(image.data), image.axes.index("C"), -1)
+        values = {**common, "name": image.name, "rgb": True, "metadata": {KEY: notes}}
+        return [(data, values, "image")]
+    layers = []
+    arrays = channels_of(image)
+    for index, data in enumerate(arrays):
+        values = {**common, "name": image.name}
+        own = dict(notes)
+        if len(arrays) > 1:
+            values["name"] = image.channel_names[index]
+            values["colormap"] = COLOURS[1 + index % (len(COLOURS) - 1)]
+            values["blending"] = "additive"
+            own.update(group=group, channel=index)
+        layers.append((data, {**values, "metadata": {KEY: own}}, "image"))
+    return layers
+
+
+def _placement(pixel_size: PixelSize | None, axes: str) -> dict[str, Any]:
+    """Return scale and units of a layer, empty where the pixel size is unknown."""
+    if pixel_size is None:
+        return {}
+    sizes = {"Y": pixel_size.y_um, "X": pixel_size.x_um, "Z": pixel_size.z_um}
+    scale = [sizes.get(axis) for axis in axes]
+    return {
+        "scale": [1.0 if size is None else size for size in scale],
+        "units": ["pixel" if size is None else "micrometer" for size in scale],
+    }
+
+
+def write_labels_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
+    """Write one labels layer as TIFF with its pixel size; napari calls it on saving.
+
+    Raises
+    ------
+    LabelsError, SaveError
+        If the layer holds no cells' numbers, or cannot be written.
+    """
+    from napari_cellseg.io.labels_file import write_labels
+
+    if isinstance(data, list):
+        raise SaveError("A pyramid of labels cannot be written; save its first level.")
+    labels = check_labels(data)
+    axes = _written_axes(meta, labels.ndim)
+    write_labels(path, labels, axes=axes, pixel_size=_written_size(meta, axes))
+    return [str(Path(path))]
+
+
+def _written_axes(meta: dict[str, Any], ndim: int) -> str:
+    """Return the axes that the layer names, else those of a stack of planes."""
+    named = "".join(str(name).upper() for name in meta.get("axis_labels", ()))
+    known = ("YX", "ZYX", "TYX", "TZYX")
+    return named if named in known and len(named) == ndim else "TZYX"[-ndim:]
+
+
+def _written_size(meta: dict[str, Any], axes: str) -> PixelSize | None:
+    """Return the pixel size that scale and units say, None without a length."""
+    sizes: dict[str, float] = {}
+    scale, units = meta.get("scale", ()), meta.get("units", ())
+    for axis, size, unit in zip(axes, scale, units, strict=False):
+        quantity = pint.Quantity(abs(float(size)), str(unit))
+        if axis in "ZYX" and quantity.check("[length]") and size:
+            sizes[axis] = float(quantity.to("micrometer").magnitude)
+    if "Y" not in sizes or "X" not in sizes:
+        return None
+    return PixelSize(sizes["Y"], sizes["X"], sizes.get("Z"))
+
+
+def _sample(name: str) -> list[LayerData]:
+    from napari_cellseg.core.synthetic import sample_image
+
+    return layers_of(sample_image(name))
+
+
+def sample_nuclei() -> list[LayerData]:
+    """Return fluorescent nuclei."""
+    return _sample("nuclei")
+
+
+def sample_two_channels() -> list[LayerData]:
+    """Return cells and their nuclei, a channel each."""
+    return _sample("two_channels")
+
+
+def sample_phase_contrast() -> list[LayerData]:
+    """Return cells in phase contrast."""
+    return _sample("phase_contrast")
+
+
+def sample_histology() -> list[LayerData]:
+    """Return stained tissue in colour."""
+    return _sample("histology")
