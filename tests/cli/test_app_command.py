@@ -91,6 +91,12 @@ def test_a_window_that_leaves_nothing_is_an_error(
     assert isinstance(result.exception, CellsegError)
 
 
+def test_an_empty_window_that_nobody_sees_is_refused(no_display: None) -> None:
+    result = runner.invoke(app, ["app", "--no-sample"])
+
+    assert isinstance(result.exception, CellsegError)
+
+
 def test_with_a_display_nothing_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,6 +40,11 @@ def open_window(
     if has_display():
         find_window()(sample=sample, screenshot=None, csv=None)
         return
+    if not sample:
+        raise CellsegError(
+            "There is no display, so an empty window would show nothing to anybody. "
+            "Leave out --no-sample to get a picture of a segmented sample."
+        )
     folder = (output or DEFAULT_OUTPUT).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     screenshot, csv = folder / "window.png", folder / "cells.csv"
