@@ -32,13 +32,16 @@ def base_files() -> list[bytes]:
     files += [
         _written(stack, ome=True, metadata={"axes": "ZYX", "PhysicalSizeX": 0.5}),
         _written(stack, imagej=True, metadata={"axes": "ZYX", "unit": "um"}),
-        _written(stack, bigtiff=True, photometric="minisblack", metadata={"axes": "CYX"}),
+        _written(
+            stack, bigtiff=True, photometric="minisblack", metadata={"axes": "CYX"}
+        ),
         _written(stack, metadata=None, photometric="minisblack"),
         _written(colour, photometric="rgb", compression="zlib", predictor=True),
         _written(colour, photometric="rgb", planarconfig="contig", byteorder=">"),
         _written(grey, photometric="miniswhite"),
         _written(
-            grey // 8, photometric="palette",
+            grey // 8,
+            photometric="palette",
             colormap=random.integers(0, 65535, (3, 256)).astype(np.uint16),
         ),
     ]
@@ -72,7 +75,9 @@ def _damage_tag(data: bytearray, random: np.random.Generator) -> None:
     """Write a nasty number into the type, count or value of a tag of the first page."""
     order = "<" if data[:2] == b"II" else ">"
     is_big = struct.unpack(order + "H", data[2:4])[0] == 43
-    start = struct.unpack(order + ("Q" if is_big else "I"), data[8:16] if is_big else data[4:8])[0]
+    start = struct.unpack(
+        order + ("Q" if is_big else "I"), data[8:16] if is_big else data[4:8]
+    )[0]
     head, size = (8, 20) if is_big else (2, 12)
     if start + head + size >= len(data):
         return

@@ -40,7 +40,9 @@ FOREIGN_ERRORS = (
     DecompressionBombError,
 )
 
-COMPRESSION_NAME = re.compile(r"<COMPRESSION\.(\w+): \d+>")
+COMPRESSION_NAME = re.compile(
+    r"<COMPRESSION\.(?P<name>\w+): \d+>|^(?P<number>\d+) is not a known COMPRESSION"
+)
 DAMAGED = "It is probably damaged or cut short: copy or export it again."
 
 
@@ -74,7 +76,7 @@ def sentence(name: str, error: BaseException) -> str:
         return f"{name} cannot be read: {os_reason(error)}"
     text = one_line(error)
     if compression := COMPRESSION_NAME.search(text):
-        text = f"compression {compression.group(1)} is not supported"
+        text = f"compression {compression['name'] or compression['number']} is not supported"
     if (
         isinstance(error, ImportError)
         or "not supported" in text

@@ -46,6 +46,7 @@ GARBLED_MICRO = (
     "\ufffd\ufffd",
     "\ufffd",
     "\\u00b5",
+    "\\u00B5",
     "&#181;",
     "&micro;",
 )
@@ -60,9 +61,10 @@ def um_per(unit: str | None) -> float | None:
 
     Understands full names, symbols, plurals, and garbled spellings of ``µm``.
     """
-    text = (unit or "").strip().strip('"').lower()
+    text = (unit or "").strip().strip('"')
     for garbled in GARBLED_MICRO:
         text = text.replace(garbled, "µ")
+    text = text.lower()
     if text in UM_IN:
         return UM_IN[text]
     return UM_IN.get(text.removesuffix("s"))

@@ -51,6 +51,12 @@ FILM_FORMATS = (
     "AVIF",
 )  # several frames are time; elsewhere, copies
 ORIENTATION_TAG = 0x0112
+SIDEWAYS = (
+    Image.Transpose.ROTATE_90,
+    Image.Transpose.ROTATE_270,
+    Image.Transpose.TRANSPOSE,
+    Image.Transpose.TRANSVERSE,
+)
 PNG_COLOUR_TYPES = {
     2: (3, 0),
     4: (1, 1),
@@ -102,11 +108,7 @@ def _scene(picture: Image.Image, request: Request) -> Scene:
     turn = _orientation(picture)
     if turn is not None:
         notes.append("The picture was turned as its EXIF orientation says.")
-        shape = (
-            (shape[1], shape[0], *shape[2:])
-            if turn >= Image.Transpose.ROTATE_90
-            else shape
-        )
+        shape = (shape[1], shape[0], *shape[2:]) if turn in SIDEWAYS else shape
     if n_frames > 1 and picture.format in FILM_FORMATS:
         shape, axes = (n_frames, *shape), "T" + axes
         notes.append(f"The {n_frames} frames were read as time.")

@@ -1,0 +1,65 @@
+"""Which files a command line means."""
+
+from __future__ import annotations
+
+import pytest
+
+from napari_cellseg.core.errors import ImageReadError
+from napari_cellseg.io.paths import list_images
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("b.tif", "a.PNG", "c.jpg", ".hidden.tif", "Thumbs.db", ".DS_Store", "notes.txt",
+                 "b_labels.tif", "b_cells.csv", "sub/d.tif"):  # fmt: skip
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
+    (tmp_path / "z.zarr" / "0").mkdir(parents=True)
+    return tmp_path
+
+
+def _names(paths):
+    return [path.name for path in paths]
+
+
+def test_a_folder_gives_its_images_in_order(folder):
+    assert _names(list_images([folder])) == ["a.PNG", "b.tif", "c.jpg", "z.zarr"]
+
+
+def test_a_pattern_gives_what_it_matches(folder):
+    assert _names(list_images([f"{folder}/*.tif"])) == ["b.tif"]
+    assert _names(list_images([f"{folder}/**/*.tif"])) == ["b.tif", "d.tif"]
+
+
+def test_each_image_comes_once(folder):
+    found = list_images([folder / "b.tif", folder, f"{folder}/b*"])
+    assert _names(found).count("b.tif") == 1
+
+
+def test_a_named_file_is_kept_whatever_it_is_called(folder):
+    assert _names(list_images([folder / "notes.txt", folder / "gone.tif"])) == [
+        "gone.tif",
+        "notes.txt",
+    ]
+
+
+def test_our_own_labels_are_left_out_even_when_named(folder):
+    found = list_images([folder / "b_labels.tif", folder / "b.tif"])
+    assert _names(found) == ["b.tif"]
+
+
+def test_a_name_with_brackets_is_no_pattern(tmp_path):
+    (tmp_path / "a[1].tif").write_bytes(b"x")
+    assert _names(list_images([tmp_path / "a[1].tif"])) == ["a[1].tif"]
+
+
+@pytest.mark.parametrize("pattern", ["*.czi", "sub/*_labels.tif"])
+def test_nothing_found_is_one_sentence(folder, pattern):
+    with pytest.raises(ImageReadError, match="no image"):
+        list_images([f"{folder}/{pattern}"])
+
+
+def test_an_empty_folder_is_one_sentence(tmp_path):
+    with pytest.raises(ImageReadError, match="no image"):
+        list_images([tmp_path])
