@@ -1,0 +1,95 @@
+"""A viewer with the dock, and what must not be left behind."""
+
+import gc
+import threading
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication
+
+from napari_cellseg.widgets.jobs import JobRunner
+from tests.fakes import FakeEngine
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_running(request):
+    """Fail where a thread, a job or a timer of ours outlives its test."""
+    yield
+    app = QApplication.instance()
+    if app is None:
+        return
+    for _ in range(20):
+        app.processEvents()
+    gc.collect()
+    threads = [t.name for t in threading.enumerate() if t.name.startswith("cellseg")]
+    runners = app.findChildren(JobRunner)
+    timers = [
+        timer for timer in gc.get_objects()
+        if isinstance(timer, QTimer) and type(timer.parent()).__module__.startswith("napari_cellseg")
+        and timer.isActive()
+    ]
+    assert not threads
+    assert not runners
+    assert not timers
+
+
+def squares(n=3, shape=(60, 60)):
+    """Return an image with n bright 8 × 8 squares in its last two axes."""
+    data = np.zeros(shape, np.uint8)
+    for index in range(n):
+        data[..., 10:18, 5 + 18 * index : 13 + 18 * index] = 200
+    return data
+
+
+@pytest.fixture
+def engine():
+    return FakeEngine()
+
+
+@pytest.fixture
+def make_dock(make_napari_viewer, engine, qtbot):
+    """Return a function that makes a viewer with the dock in it."""
+    from napari_cellseg.widgets.main import CellSegmentationWidget
+
+    docks = []
+
+    def make(*, show=False, starter=None):
+        viewer = make_napari_viewer(show=show)
+        kwargs = {} if starter is None else {"starter": starter}
+        dock = CellSegmentationWidget(viewer, engine, **kwargs)
+        viewer.window.add_dock_widget(dock, name="Cell segmentation", area="right")
+        docks.append(dock)
+        return dock
+
+    yield make
+    for dock in docks:
+        dock.release()
+    docks.clear()
+
+
+@pytest.fixture
+def dock(make_dock):
+    return make_dock()
+
+
+@pytest.fixture
+def segment(qtbot):
+    """Return a function that segments and waits for cells and numbers."""
+
+    def run(dock):
+        dock.start()
+        wait_idle(qtbot, dock)
+
+    return run
+
+
+def wait_idle(qtbot, dock):
+    """Wait until nothing runs any more."""
+
+    def is_idle():
+        assert not dock.task.is_running
+        assert not dock.measure.task.is_running
+        assert not dock.segment.live_task.is_running
+
+    qtbot.waitUntil(is_idle, timeout=5000)

@@ -1,0 +1,398 @@
+"""The dock, from an image to numbers."""
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+from napari.layers import Labels
+from napari_cellseg.core.errors import SegmentationError
+from napari_cellseg.core.jobs import Progress
+from tests.widgets.conftest import squares, wait_idle
+
+
+def labels_layers(dock):
+    return [layer for layer in dock.viewer.layers if isinstance(layer, Labels)]
+
+
+def test_an_image_is_segmented_measured_and_shown(dock, segment):
+    image = dock.viewer.add_image(
+        squares(), scale=(0.5, 0.5), translate=(3, 4), units=("um", "um"), name="a"
+    )
+    segment(dock)
+    (layer,) = labels_layers(dock)
+    assert layer.data.max() == 3
+    np.testing.assert_array_equal(layer.scale, image.scale)
+    np.testing.assert_array_equal(layer.translate, image.translate)
+    assert layer.units == image.units
+    assert layer.metadata["napari-cellseg"]["digest"] == "f" * 64
+    assert layer.contour > 0
+    assert "3 cells" in dock.footer.line.text()
+    assert "0.5 µm/px" in dock.header.facts.text()
+    assert dock.measure.table.cells["area_um2"].tolist() == [16.0] * 3
+
+
+def test_without_an_image_the_button_says_why_not(dock):
+    assert not dock.footer.button.isEnabled()
+    assert "Open an image" in dock.footer.button.toolTip()
+
+
+@pytest.mark.parametrize("size", [(344, 600)])
+def test_every_tab_fits_a_small_laptop(dock, segment, size):
+    dock.viewer.add_image(squares())
+    segment(dock)
+    dock.segment_tab.fine_button.setChecked(True)
+    width, height = size
+    frame = dock.header.sizeHint().height() + dock.footer.sizeHint().height()
+    for index in range(dock.tabs.count()):
+        page = dock.tabs.widget(index).widget()
+        needed = max(page.sizeHint().height(), page.heightForWidth(width - 30))
+        assert needed + frame + dock.tabs.tabBar().sizeHint().height() <= height
+        assert page.minimumSizeHint().width() <= width - 18
+    assert dock.minimumSizeHint().width() <= 360
+
+
+def test_the_pixel_size_is_set_by_hand(dock, segment):
+    image = dock.viewer.add_image(squares())
+    assert "unknown" in dock.header.facts.text()
+    segment(dock)
+    dock.header.edit_button.setChecked(True)
+    dock.header.pixel_size_field.setValue(0.25)
+    dock.header.pixel_size_button.click()
+    assert image.scale.tolist() == [0.25, 0.25]
+    assert "0.25 µm/px" in dock.header.facts.text()
+    assert labels_layers(dock)[0].scale.tolist() == [0.25, 0.25]
+
+
+def test_unknown_axes_are_asked_for_and_never_guessed(dock, segment):
+    dock.viewer.add_image(squares(shape=(4, 60, 60)))
+    assert not dock.footer.button.isEnabled()
+    (menu,) = dock.header.axis_menus
+    assert menu.currentIndex() == -1
+    menu.setCurrentIndex(menu.findData("T"))
+    assert dock.session.image.axes == "TCYX"
+    segment(dock)
+    assert labels_layers(dock)[0].data.shape == (4, 60, 60)
+
+
+def test_channels_are_asked_for(dock, segment):
+    dock.viewer.add_image(squares(shape=(2, 60, 60)))
+    (menu,) = dock.header.axis_menus
+    menu.setCurrentIndex(menu.findData("C"))
+    assert "channel" in dock.footer.button.toolTip()
+    dock.segment_tab.channel.setCurrentIndex(1)
+    segment(dock)
+    assert labels_layers(dock)[0].data.shape == (60, 60)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (np.zeros((1, 50), np.uint8), "50 × 1 pixels"),
+        (np.ones((40, 40), np.complex64), "complex"),
+    ],
+    ids=["one row", "complex"],
+)
+def test_what_cannot_be_segmented_is_said_in_the_dock(dock, data, words):
+    dock.viewer.add_image(data)
+    said = dock.header.facts.text() + dock.footer.button.toolTip()
+    assert words in said
+    assert not dock.footer.button.isEnabled()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        np.zeros((40, 40), np.uint8),
+        np.full((40, 40), 7, np.int64),
+        np.zeros((40, 40), bool),
+        np.ones((40, 40), np.float16),
+    ],
+    ids=["zero", "int64", "bool", "float16"],
+)
+def test_images_without_cells_give_one_sentence(dock, segment, data):
+    dock.viewer.add_image(data)
+    segment(dock)
+    assert "No cells found" in dock.footer.line.text()
+
+
+def test_an_error_of_the_model_stands_in_the_dock(dock, engine, segment, monkeypatch):
+    def fail(image, options):
+        yield Progress(0, 1)
+        raise RuntimeError("CUDA error: out of memory")
+
+    monkeypatch.setattr(engine.segmenter, "segment", fail)
+    dock.viewer.add_image(squares())
+    segment(dock)
+    assert "CUDA error" in dock.footer.line.text()
+    assert not dock.footer.copy_button.isHidden()
+    assert dock.footer.button.text().startswith("Segment")
+
+
+def slow(engine, monkeypatch):
+    """Make the fake engine run until it is closed."""
+
+    def forever(image, options):
+        while True:
+            yield Progress(1, 10, "tile 1 of 10")
+
+    monkeypatch.setattr(engine.segmenter, "segment", forever)
+
+
+def test_segment_becomes_cancel(dock, engine, qtbot, monkeypatch):
+    slow(engine, monkeypatch)
+    dock.viewer.add_image(squares())
+    dock.start()
+    qtbot.waitUntil(lambda: dock.task.progress.total == 10)
+    assert dock.footer.button.text() == "Cancel"
+    assert "tile 1 of 10" in dock.footer.bar.format()
+    dock.footer.button.click()
+    wait_idle(qtbot, dock)
+    assert "Cancelled" in dock.footer.line.text()
+    assert labels_layers(dock) == []
+
+
+def test_a_viewer_that_closes_in_a_run_leaves_nothing(make_dock, engine, qtbot, monkeypatch):
+    slow(engine, monkeypatch)
+    dock = make_dock()
+    dock.viewer.add_image(squares())
+    dock.start()
+    qtbot.waitUntil(lambda: dock.task.progress.total == 10)
+    dock.viewer.close()
+    qtbot.wait(300)
+    assert not dock.task.is_running
+
+
+def test_an_image_removed_in_a_run_keeps_the_result(dock, qtbot):
+    from tests.fakes import NowStarter
+
+    starter = NowStarter(is_held=True)
+    dock.task._starter = starter
+    image = dock.viewer.add_image(squares(), scale=(2, 2), name="gone")
+    dock.start()
+    dock.viewer.layers.remove(image)
+    starter.release()
+    wait_idle(qtbot, dock)
+    (layer,) = labels_layers(dock)
+    assert layer.data.max() == 3
+    assert layer.scale.tolist() == [2, 2]
+    assert dock.proofread.labels is None
+
+
+def test_a_result_layer_that_is_removed_is_let_go(dock, segment):
+    dock.viewer.add_image(squares())
+    segment(dock)
+    layer = labels_layers(dock)[0]
+    dock.viewer.layers.remove(layer)
+    assert dock.proofread.labels is None
+    assert "undo" not in vars(layer)
+    segment(dock)
+    assert len(labels_layers(dock)) == 1
+
+
+def test_running_again_asks_before_work_by_hand_is_touched(dock, segment, qtbot):
+    dock.viewer.add_image(squares())
+    segment(dock)
+    dock.proofread.delete_cells([1])
+    dock.start()
+    assert not dock.task.is_running
+    assert not dock.question.isHidden()
+    dock.keep_button.click()
+    wait_idle(qtbot, dock)
+    assert dock.proofread.n_cells == 2
+    dock.proofread.keep_mine = False
+    dock.start()
+    dock.replace_button.click()
+    wait_idle(qtbot, dock)
+    assert dock.proofread.n_cells == 3
+    assert len(labels_layers(dock)) == 1
+    labels_layers(dock)[0].undo()
+    assert dock.proofread.n_cells == 2
+
+
+def test_sliders_decode_at_once(dock, segment, engine, qtbot):
+    dock.viewer.add_image(squares())
+    segment(dock)
+    dock.segment_tab.foreground.setValue(0.3)
+    dock.segment_tab.foreground.setValue(0.4)
+    qtbot.waitUntil(lambda: dock.proofread.n_cells == 2)
+    wait_idle(qtbot, dock)
+    assert engine.segmenter.n_runs == 1
+    assert labels_layers(dock)[0].data.max() == 2
+
+
+def test_the_view_alone_is_segmented(make_dock, qtbot, segment):
+    dock = make_dock(show=True)
+    dock.viewer.add_image(squares(shape=(2, 60, 60)))
+    dock.header.axis_menus[0].setCurrentIndex(0)
+    dock.viewer.dims.set_current_step(0, 1)
+    dock.viewer.camera.center = (0, 14, 9)
+    dock.viewer.camera.zoom = 30
+    qtbot.wait(100)
+    dock.segment_tab.region_buttons[1].click()
+    segment(dock)
+    layer = labels_layers(dock)[0]
+    assert layer.data.shape == (2, 60, 60)
+    assert layer.data[1].max() >= 1
+    assert not layer.data[0].any()
+    assert not layer.data[1, :, 40:].any()
+
+
+def test_a_drawn_region_is_segmented(dock, segment):
+    dock.viewer.add_image(squares(), scale=(0.5, 0.5))
+    dock.segment_tab.region_buttons[2].click()
+    shapes = dock.viewer.layers["region to segment"]
+    shapes.add_rectangles([[0, 0], [0, 30], [30, 30], [30, 0]])
+    segment(dock)
+    assert dock.proofread.n_cells == 2
+
+
+def test_a_drawn_region_that_is_missing_is_asked_for(dock):
+    dock.viewer.add_image(squares())
+    dock.segment_tab.region_buttons[2].click()
+    dock.start()
+    assert "Nothing is drawn yet" in dock.footer.line.text()
+
+
+def test_another_image_has_cells_and_history_of_its_own(dock, segment):
+    first = dock.viewer.add_image(squares(3), name="first")
+    segment(dock)
+    dock.proofread.delete_cells([1])
+    dock.viewer.add_image(squares(1), name="second")
+    assert dock.proofread.labels is None
+    segment(dock)
+    assert dock.proofread.n_cells == 1
+    dock.header.menu.setCurrentText(first.name)
+    assert dock.proofread.n_cells == 2
+    assert dock.proofread.history.undo_name == "delete cell"
+
+
+def test_what_is_painted_on_a_layer_that_was_left_is_noticed(dock, segment):
+    first = dock.viewer.add_image(squares(3), name="first")
+    segment(dock)
+    layer = labels_layers(dock)[0]
+    dock.viewer.add_image(squares(1), name="second")
+    layer.paint((50, 50), 9)
+    dock.header.menu.setCurrentText(first.name)
+    assert dock.proofread.sources[9] == "hand"
+
+
+def test_uint8_labels_of_napari_are_corrected_in_a_copy(dock):
+    dock.viewer.add_image(squares())
+    dock.viewer.add_labels(np.ones((60, 60), np.uint8), name="mine")
+    dock.keeper.choose(0)
+    assert dock.keeper.layer.data.dtype == np.int32
+    assert "255" in dock.footer.line.text()
+    assert dock.proofread.n_cells == 1
+
+
+def test_rows_and_cells_select_each_other(dock, segment, qtbot):
+    dock.viewer.add_image(squares())
+    segment(dock)
+    dock.results.open_table()
+    table = dock.results.table
+    table.view.selectRow(1)
+    assert labels_layers(dock)[0].selected_label == 2
+    assert dock.viewer.camera.center[1:] == pytest.approx((13.5, 26.5))
+    labels_layers(dock)[0].selected_label = 3
+    rows = table.view.selectionModel().selectedRows()
+    assert [table.sorted.mapToSource(index).row() for index in rows] == [2]
+
+
+def test_the_table_sorts_filters_and_follows_edits(dock, segment):
+    dock.viewer.add_image(squares())
+    segment(dock)
+    dock.results.open_table()
+    table = dock.results.table
+    dock.proofread.delete_cells([2])
+    assert table.model.rowCount() == 2
+    labels_layers(dock)[0].undo()
+    assert table.model.rowCount() == 3
+    table.filter.setText("hand")
+    assert table.sorted.rowCount() == 0
+    assert table.count.text() == "0 of 3"
+
+
+def test_csv_and_labels_are_written(dock, segment, qtbot, tmp_path):
+    dock.viewer.add_image(squares(), scale=(0.5, 0.5), units=("um", "um"), name="=a")
+    segment(dock)
+    dock.results.write_csv(tmp_path / "cells.csv")
+    wait_idle(qtbot, dock)
+    assert "Saved" in dock.footer.line.text()
+    assert len((tmp_path / "cells.csv").read_text().splitlines()) == 4
+    assert "f" * 64 in (tmp_path / "cells.json").read_text()
+    dock.results.write_labels(tmp_path / "labels.tif")
+    wait_idle(qtbot, dock)
+    from napari_cellseg.io.images import read_labels
+
+    labels, size = read_labels(tmp_path / "labels.tif")
+    np.testing.assert_array_equal(labels, dock.proofread.labels)
+    assert size.x_um == 0.5
+
+
+def test_a_folder_that_is_missing_is_said_in_the_dock(dock, segment, qtbot, tmp_path):
+    dock.viewer.add_image(squares())
+    segment(dock)
+    dock.results.write_csv(tmp_path / "nowhere" / "cells.csv")
+    wait_idle(qtbot, dock)
+    assert "nowhere" in dock.footer.line.text()
+
+
+def test_a_dock_that_is_closed_lets_everything_go(make_dock, segment, qtbot):
+    dock = make_dock()
+    dock.viewer.add_image(squares())
+    segment(dock)
+    layer = labels_layers(dock)[0]
+    viewer = dock.viewer
+    viewer.window.remove_dock_widget(dock)
+    assert "undo" not in vars(layer)
+    assert not any(str(key) == "D" for key in layer.keymap)
+    assert not any(str(key) == "S" for key in viewer.keymap)
+
+
+def test_two_docks_on_one_viewer_do_not_disturb_each_other(make_dock, segment):
+    first = make_dock()
+    first.viewer.add_image(squares())
+    segment(first)
+    from napari_cellseg.widgets.main import CellSegmentationWidget
+    from tests.fakes import FakeEngine
+
+    second = CellSegmentationWidget(first.viewer, FakeEngine())
+    assert second.proofread.labels is None
+    first.proofread.delete_cells([1])
+    second.release()
+    second.deleteLater()
+    labels_layers(first)[0].undo()
+    assert first.proofread.n_cells == 3
+
+
+def test_the_dock_does_not_outlive_its_viewer(make_napari_viewer, engine, qtbot):
+    from napari_cellseg.widgets.main import CellSegmentationWidget
+
+    viewer = make_napari_viewer()
+    dock = CellSegmentationWidget(viewer, engine)
+    viewer.window.add_dock_widget(dock, name="Cell segmentation")
+    data = squares()
+    viewer.add_image(data)
+    held = weakref.ref(dock.session.image)
+    viewer.window.remove_dock_widget(dock)
+    dock = weakref.ref(dock)
+    qtbot.wait(100)
+    gc.collect()
+    assert dock() is None
+    assert held() is None
+
+
+def test_errors_that_the_engine_raises_early_stand_in_the_dock(
+    make_napari_viewer, engine, monkeypatch
+):
+    from napari_cellseg.widgets.main import CellSegmentationWidget
+
+    def fail():
+        raise SegmentationError("No model folder.")
+
+    monkeypatch.setattr(engine, "list_models", fail)
+    dock = CellSegmentationWidget(make_napari_viewer(), engine)
+    assert "No model" in dock.footer.line.text() + dock.segment.why_not()
+    dock.release()
+    dock.deleteLater()
