@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from napari_cellseg.core.errors import ImageReadError
+from napari_cellseg.core.types import PixelSize
 from napari_cellseg.io.foreign import translated
 from napari_cellseg.io.metadata import length_um, pixel_size_um
 from napari_cellseg.io.scene import Request, Scene
@@ -43,36 +45,77 @@ def vendor_scenes(request: Request, kind: str) -> Iterator[list[Scene]]:
             f"{request.name} is {TITLES[kind]}, for which a reader must be installed: "
             f"python -m pip install bioio bioio-{kind} (or export the image as OME-TIFF)."
         )
-    with translated(request.name):
-        bioio, plugin = (
-            importlib.import_module("bioio"),
-            importlib.import_module(module),
-        )
+    with translated(request.name), _known_errors(kind):
+        bioio = importlib.import_module("bioio")
+        plugin = importlib.import_module(module)
         image = bioio.BioImage(str(request.path), reader=plugin.Reader)
-        scenes = [_scene(image, index, request) for index in range(len(image.scenes))]
+        scenes = [
+            _scene(image, index, request, kind) for index in range(len(image.scenes))
+        ]
     yield scenes
 
 
-def _scene(image: Any, index: int, request: Request) -> Scene:
+def _own_errors(kind: str) -> tuple[type[Exception], ...]:
+    """Return the exceptions that bioio and the reader of `kind` define for themselves."""
+    found: list[type[Exception]] = []
+    for name in ("bioio_base.exceptions", f"bioio_{kind}.metadata"):
+        try:
+            module = importlib.import_module(name)
+        except ImportError:
+            continue  # not every reader has one
+        values = vars(module).values()
+        found += [x for x in values if isinstance(x, type) and issubclass(x, Exception)]
+    return tuple(found)
+
+
+@contextmanager
+def _known_errors(kind: str) -> Iterator[None]:
+    """Raise the exceptions of bioio, which are no built-in ones, as ValueError."""
+    try:
+        yield
+    except _own_errors(kind) as error:
+        raise ValueError(str(error)) from error
+
+
+def _scene(image: Any, index: int, request: Request, kind: str) -> Scene:
     """Return what the header says of one scene; bioio's axes are TCZYX, with S for colour."""
     image.set_scene(index)
     axes, shape = str(image.dims.order), tuple(int(n) for n in image.shape)
-    size = image.physical_pixel_sizes
-    z_um, y_um, x_um = (length_um(getattr(size, axis), "µm") for axis in "ZYX")
     title = f" [{image.scenes[index]}]" if len(image.scenes) > 1 else ""
+    size = _pixel_size(image, kind)
     return Scene(
         name=request.name + title,
         shape=shape,
         axes=axes,
         dtype=np.dtype(image.dtype),
-        load=partial(_load, image, index),
+        load=partial(_load, image, index, kind),
+        n_pages=math.prod(
+            n for x, n in zip(axes, shape, strict=True) if x not in "YXS"
+        ),
         is_colour="S" in axes,
-        pixel_size=pixel_size_um(y_um, x_um, z_um),
-        channel_names=tuple(str(name) for name in image.channel_names or ()),
+        pixel_size=size,
+        channel_names=tuple(
+            str(name) or f"channel {number}"
+            for number, name in enumerate(image.channel_names or (), start=1)
+        ),
+        notes=() if size else ("The file does not tell its pixel size.",),
     )
 
 
-def _load(image: Any, index: int) -> Any:
+def _pixel_size(image: Any, kind: str) -> PixelSize | None:
+    """Return the pixel size, None if the metadata do not hold it."""
+    errors: tuple[type[Exception], ...] = _own_errors(kind)
+    errors += (AttributeError, LookupError, TypeError, ValueError)
+    try:
+        size = image.physical_pixel_sizes
+    except errors:
+        return None
+    z_um, y_um, x_um = (length_um(getattr(size, axis), "µm") for axis in "ZYX")
+    return pixel_size_um(y_um, x_um, z_um)
+
+
+def _load(image: Any, index: int, kind: str) -> Any:
     """Read the pixels of one scene."""
-    image.set_scene(index)
-    return np.asarray(image.data)
+    with _known_errors(kind):
+        image.set_scene(index)
+        return np.asarray(image.data)
