@@ -190,7 +190,7 @@ class SegmentOptions:
 class TrainOptions:
     """How a network is trained. See each field's `Range`."""
 
-    steps: int = option(16_000, Range(1, 10_000_000, help="Optimiser steps in all."))
+    steps: int = option(15_000, Range(1, 10_000_000, help="Optimiser steps in all."))
     batch_size: int = option(8, Range(1, 4096, help="Crops a step."))
     crop_px: int = option(256, Range(64, 2048, 32, "px", help="Edge of a crop."))
     learning_rate: float = option(

@@ -76,8 +76,8 @@ def base_spec(command: str) -> ModelSpec:
         weights_sha256="",
         low_percentile=PERCENTILES[0],
         high_percentile=PERCENTILES[1],
-        foreground_threshold=0.55,
-        seed_threshold=0.7,
+        foreground_threshold=0.5,
+        seed_threshold=0.6,
         training_data=(
             "DSB2018 stage 1 without the 50 images of the StarDist benchmark (CC0); "
             "Usiigaci phase contrast (MIT; Tsai et al. 2019); BBBC005v1 with exact masks "
