@@ -5,11 +5,10 @@ import threading
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
-
-from napari_cellseg.widgets.jobs import JobRunner
 from tests.fakes import FakeEngine
+
+from napari_cellseg.widgets.jobs import JobRunner, Later
 
 
 @pytest.fixture(autouse=True)
@@ -25,9 +24,7 @@ def _nothing_is_left_running(request):
     threads = [t.name for t in threading.enumerate() if t.name.startswith("cellseg")]
     runners = app.findChildren(JobRunner)
     timers = [
-        timer for timer in gc.get_objects()
-        if isinstance(timer, QTimer) and type(timer.parent()).__module__.startswith("napari_cellseg")
-        and timer.isActive()
+        later for later in gc.get_objects() if isinstance(later, Later) and later.is_waiting
     ]
     assert not threads
     assert not runners

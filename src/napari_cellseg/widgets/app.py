@@ -67,11 +67,13 @@ class Tour(QObject):
             return
         self._is_writing = True
         self._dock.results.open_table()
-        if not self.is_watched:
-            self._picture.call()
+        self._picture.call()
 
     def _on_settled(self) -> None:
-        """Take the picture, then write the table."""
+        """Show the whole image, take the picture, then write the table."""
+        self._dock.viewer.reset_view()
+        if self.is_watched:
+            return
         if self._screenshot is not None:
             self._dock.viewer.screenshot(
                 str(self._screenshot), canvas_only=False, flash=False

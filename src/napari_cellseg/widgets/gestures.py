@@ -139,7 +139,7 @@ class GestureCapture(QObject):
     def _width(self) -> float:
         """Return the width of the stroke in pixels of the layer."""
         scale = 1.0 if self._layer is None else float(self._layer.scale[-1]) or 1.0
-        return STROKE_SCREEN_PX / (float(self._viewer.camera.zoom) * abs(scale))
+        return STROKE_SCREEN_PX / (float(self._viewer.scene.camera.zoom) * abs(scale))
 
     def _drawing_layer(self) -> Shapes:
         if self._drawing is None and self._layer is not None:

@@ -133,18 +133,17 @@ class ImageHeader(QWidget):
         """Offer the image layers that are there; a new one is chosen by itself."""
         before = self._choices
         self._choices = image_choices(self._viewer.layers)
-        kept = next((one for one in self._choices if one.is_same(self.choice)), None)
-        chosen = kept or self._newest(before)
+        chosen = self._newest(before)
         with signals_blocked(self.menu):
             self.menu.clear()
             self.menu.addItems([one.title for one in self._choices])
             if chosen is not None:
                 self.menu.setCurrentIndex(self._choices.index(chosen))
-        if kept is None:
+        if chosen is None or not chosen.is_same(self.choice):
             self.choose(chosen)
 
     def _newest(self, before: list[ImageChoice]) -> ImageChoice | None:
-        """Return the choice that is new, else the one whose channels changed, else one."""
+        """Return the choice that is new, else the one that was chosen, else one."""
         known = {id(layer) for one in before for layer in one.layers}
         for one in reversed(self._choices):
             if not any(id(layer) in known for layer in one.layers):
@@ -269,7 +268,8 @@ class ImageHeader(QWidget):
             return
         axes = "".join(letters) + "YX"
         order = [letter for letter in axes if letter != "C"]
-        if len(set(axes)) < len(axes) or order != sorted(order, key="TZYX".index):
+        is_twice = len(set(axes)) < len(axes) or ("C" in axes and len(self.choice.layers) > 1)
+        if is_twice or order != sorted(order, key="TZYX".index):
             text = "Each axis can be named once, and time comes before planes."
             say(self.facts, text, "warning", self._viewer.theme)
             return

@@ -159,3 +159,11 @@ class Later(QObject):
     def stop(self) -> None:
         """Forget a pending call."""
         self._timer.stop()
+
+    @property
+    def is_waiting(self) -> bool:
+        """True between a call and the action; False once its parent is gone."""
+        try:
+            return bool(self._timer.isActive())
+        except RuntimeError:
+            return False

@@ -85,6 +85,7 @@ class LabelsKeeper(QObject):
         self._links = []
         self._proofread.opened.disconnect(self._on_proofread_opened, missing_ok=True)
         self._unbind()
+        self._cells.clear()
 
     # ------------------------------------------------------------------- results
     def add_result(
@@ -93,7 +94,7 @@ class LabelsKeeper(QObject):
         name: str,
         placement: dict[str, Any],
         metadata: dict[str, Any],
-        image: Image | None,
+        image: Image,
     ) -> None:
         """Show the cells of a run on a new layer, and correct them if its image is here.
 
@@ -105,17 +106,19 @@ class LabelsKeeper(QObject):
             Of the layer.
         placement, metadata : dict
             Where it lies; where it comes from.
-        image : Image or None
-            The layer that is worked on; None if the person has gone on to another one.
+        image : Image
+            The layer that was segmented. If the person has gone on to another one, the
+            cells wait until it is chosen again.
         """
-        cells = self._proofread.cells if image is not None else None
+        is_here = self._image is not None and self._image() is image
+        cells = self._proofread.cells if is_here else None
         if cells is None:
             cells = CellLabels(merged.labels, None, merged.confidence)
         layer = make_labels_layer(cells, name, placement, {KEY: metadata})
         self._cells[layer] = cells
         self._viewer.add_layer(layer)
-        if image is not None:
-            self._of_image[image] = weakref.ref(layer)
+        self._of_image[image] = weakref.ref(layer)
+        if is_here:
             self._bind(layer, cells)
 
     def note_result(self, metadata: dict[str, Any]) -> None:
@@ -270,4 +273,4 @@ class LabelsKeeper(QObject):
         offset = self._viewer.dims.ndim - len(world)
         for axis in range(len(world) - 2):
             self._viewer.dims.set_point(axis + offset, world[axis])
-        self._viewer.camera.center = (0.0, *world[-2:])
+        self._viewer.scene.camera.center = (0.0, *world[-2:])

@@ -130,7 +130,7 @@ class LabelsBinding(QObject):
         layer = self.layer
         self._watch.stop()
         self._features.stop()
-        self._proofread.edited.disconnect(self._on_proofread_edited)
+        self._proofread.edited.disconnect(self._on_proofread_edited, missing_ok=True)
         for name, handler in self._handlers():
             getattr(layer.events, name).disconnect(handler)
         layer.mouse_drag_callbacks.remove(self._on_layer_dragged)

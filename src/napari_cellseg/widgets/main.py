@@ -32,7 +32,7 @@ from napari_cellseg.widgets.gestures import Drawn, GestureCapture
 from napari_cellseg.widgets.image_header import ImageHeader
 from napari_cellseg.widgets.jobs import start_job
 from napari_cellseg.widgets.labels_keeper import LabelsKeeper
-from napari_cellseg.widgets.layer_images import labels_placement, plain
+from napari_cellseg.widgets.layer_images import labels_placement, plain, set_pixel_size
 from napari_cellseg.widgets.measure import MeasureTab
 from napari_cellseg.widgets.proofread import CorrectTab
 from napari_cellseg.widgets.regions import offer_region_layer, wanted_region
@@ -83,6 +83,7 @@ class CellSegmentationWidget(QWidget):
         self.tools = CanvasTools(self.gestures, self.proofread, self.measure, self)
         self.keeper = LabelsKeeper(self.viewer, self.proofread, self.tools, self)
         self._placement: dict[str, Any] = {}
+        self._target: Image | None = None
         self._was_docked = False
         self._keeps_for: object = None
         self._build()
@@ -150,6 +151,7 @@ class CellSegmentationWidget(QWidget):
         self.tools.failed.connect(self._on_failed)
         self.measure_tab.table_wanted.connect(self._on_table_wanted)
         self.measure_tab.labels_save_wanted.connect(self._on_labels_save_wanted)
+        self.session.pixel_size_changed.connect(self._on_pixel_size_changed)
         self.proofread.noticed.connect(self._on_noticed)
         self.proofread.edited.connect(self._on_edited)
         self.segment.finished.connect(self._on_segment_finished)
@@ -162,20 +164,37 @@ class CellSegmentationWidget(QWidget):
         self.measure.task.changed.connect(self._on_measure_task_changed)
         self.viewer.bind_key(SEGMENT_KEY, self._on_segment_key, overwrite=True)
         for action in (
-            self._unbind_key, self.header.release, self.keeper.release,
-            self.gestures.stop, self.measure.task.abandon, self.segment.close,
+            self.segment.close, self.measure.task.abandon, self.gestures.stop,
+            self.keeper.release, self.header.release, self._unbind_key,
         ):  # fmt: skip
             self._cleanup.add(action)
+        self._cleanup.add(self._forget)
         self.keeper.refresh_layers()
 
     def _unbind_key(self) -> None:
         self.viewer.bind_key(SEGMENT_KEY, None)
 
+    def _forget(self) -> None:
+        """Drop the arrays: napari keeps the widget for a while after its dock."""
+        for signal in (
+            self.session.image_changed, self.session.pixel_size_changed,
+            self.proofread.opened, self.proofread.edited, self.proofread.noticed,
+            self.segment.changed, self.segment.finished, self.segment.redecoded,
+            self.measure.changed, self.measure.selected, self.measure.task.changed,
+            self.task.changed, self.segment.live_task.changed,
+        ):  # fmt: skip
+            signal.disconnect()
+        self.session.image = self.session.result = None
+        self.segment.run = None
+        self.measure.table = None
+        self.proofread.cells = None
+        self.header.choice = self._target = None
+
     def _load_models(self) -> None:
         try:
             self.segment.load_models()
         except CellsegError as error:
-            self.footer.tell(str(error), "error")
+            self.segment.model_problem = str(error)
 
     def release(self) -> None:
         """Stop all work and let go of the viewer; safe to call twice."""
@@ -201,6 +220,12 @@ class CellSegmentationWidget(QWidget):
             self.segment.wake()
         self.footer.tell("")
         self._offer_primary()
+
+    def _on_pixel_size_changed(self) -> None:
+        """Give the labels the pixel size that was set on their image."""
+        size, layer = self.session.pixel_size, self.keeper.layer
+        if size is not None and layer is not None:
+            set_pixel_size([layer], size)
 
     # ------------------------------------------------------------------ segmenting
     def _on_tab_changed(self, _index: int) -> None:
@@ -263,7 +288,7 @@ class CellSegmentationWidget(QWidget):
             layer = choice.layers[0]
             kind = self.segment.region_kind
             region = wanted_region(kind, self.viewer, layer, axes, image)
-            self._placement = labels_placement(layer, axes)
+            self._placement, self._target = labels_placement(layer, axes), layer
             self.segment.start(region, keeps=keeps)
         except CellsegError as error:
             self._on_failed(str(error))
@@ -279,11 +304,11 @@ class CellSegmentationWidget(QWidget):
         }
         if is_new:
             name = f"{run.image.name} cells"
-            is_here = self.session.shows(run.image)
-            choice = self.header.choice if is_here else None
-            first: Image | None = None if choice is None else choice.layers[0]
-            self.keeper.add_result(merged, name, self._placement, metadata, first)
-            if not is_here:
+            if self._target is not None:
+                self.keeper.add_result(
+                    merged, name, self._placement, metadata, self._target
+                )
+            if not self.session.shows(run.image):
                 text = f"The cells of '{run.image.name}' are on a layer of their own."
                 self.footer.tell(text)
                 return

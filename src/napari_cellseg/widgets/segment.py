@@ -6,6 +6,7 @@ from html import escape
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
+    QAbstractSpinBox,
     QButtonGroup,
     QCheckBox,
     QComboBox,
@@ -112,6 +113,8 @@ class SegmentTab(QWidget):
         self.diameter_auto.toggled.connect(self._on_diameter_auto)
         self.diameter = number_field("diameter_px")
         self.diameter.setMinimumWidth(60)
+        self.diameter.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
+        self.diameter_um = QLabel("")
         self.diameter.valueChanged.connect(self._on_diameter_changed)
         self.diameter_draw = QPushButton("on image")
         self.diameter_draw.setCheckable(True)
@@ -119,6 +122,7 @@ class SegmentTab(QWidget):
         self.diameter_draw.clicked.connect(self.diameter_wanted)
         row.addWidget(self.diameter_auto)
         row.addWidget(self.diameter, 1)
+        row.addWidget(self.diameter_um)
         row.addWidget(self.diameter_draw)
 
     def _build_region(self) -> None:
@@ -261,8 +265,9 @@ class SegmentTab(QWidget):
             self.diameter.setEnabled(wanted is not None)
         size = self._segment.session.pixel_size
         is_known = wanted is not None or found is not None
-        um = f" = {value * size.x_um:.3g} µm" if size is not None and is_known else ""
-        self.diameter.setSuffix(f" px{um}")
+        um = f"= {value * size.x_um:.3g} µm" if size is not None and is_known else ""
+        self.diameter_um.setText(um)
+        self.diameter_um.setVisible(bool(um))
 
     def _show_thresholds(self) -> None:
         options, model = self._segment.options, self._segment.model

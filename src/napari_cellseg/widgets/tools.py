@@ -54,13 +54,18 @@ TOOLS = (
 
 
 class _KeyPress:
-    """Toggles one tool; napari calls it with the layer."""
+    """Toggles one tool.
+
+    Its method is bound, not itself: napari asks each binding for its ``__name__``, and
+    one without breaks every key of the viewer.
+    """
 
     def __init__(self, tools: CanvasTools, name: ToolName) -> None:
         self._tools = tools
         self._name = name
 
-    def __call__(self, _layer: Labels) -> None:
+    def press(self, _layer: Labels) -> None:
+        """Toggle the tool; napari calls it with the layer."""
         self._tools.toggle(self._name)
 
 
@@ -102,7 +107,7 @@ class CanvasTools(QObject):
         self.detach()
         self._layer, self._reconcile = layer, reconcile
         for tool in TOOLS:
-            layer.bind_key(tool.key, _KeyPress(self, tool.name), overwrite=True)
+            layer.bind_key(tool.key, _KeyPress(self, tool.name).press, overwrite=True)
         layer.events.mode.connect(self._on_layer_mode)
         self.changed.emit()
 

@@ -1,0 +1,225 @@
+"""Every tool with the real mouse on a real canvas."""
+
+import numpy as np
+import pytest
+from napari.layers import Shapes
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtTest import QTest
+from tests.widgets.conftest import squares
+
+
+@pytest.fixture
+def shown(make_dock, segment, qtbot):
+    """Return a dock beside a shown image with three cells, 8 × 8, at y 10."""
+    dock = make_dock(show=True)
+    dock.viewer.window.resize(1200, 800)
+    dock.viewer.add_image(squares(), scale=(0.5, 0.5))
+    segment(dock)
+    dock.viewer.reset_view()
+    qtbot.wait(200)
+    return dock
+
+
+class Mouse:
+    """Presses, moves and releases at pixels of the labels."""
+
+    def __init__(self, dock, qtbot):
+        self._dock = dock
+        self._qtbot = qtbot
+        self._canvas = dock.viewer.window._qt_viewer.canvas.native
+
+    def place(self, y, x):
+        camera = self._dock.viewer.scene.camera
+        world = self._dock.keeper.layer.data_to_world((y, x))
+        dy, dx = np.subtract(world[-2:], camera.center[-2:]) * camera.zoom
+        size = self._canvas.size()
+        return QPoint(round(size.width() / 2 + dx), round(size.height() / 2 + dy))
+
+    def drag(self, *points, button=Qt.MouseButton.LeftButton):
+        none = Qt.KeyboardModifier.NoModifier
+        places = [self.place(*point) for point in points]
+        QTest.mouseMove(self._canvas, places[0])
+        self._qtbot.wait(20)
+        QTest.mousePress(self._canvas, button, none, places[0])
+        for place in places[1:]:
+            self._move(place, button)
+        QTest.mouseRelease(self._canvas, button, none, places[-1])
+        self._qtbot.wait(20)
+
+    def _move(self, place, button):
+        """Move with the button held; QTest forgets the button."""
+        from qtpy.QtCore import QEvent, QPointF
+        from qtpy.QtGui import QMouseEvent
+        from qtpy.QtWidgets import QApplication
+
+        at, none = QPointF(place), Qt.KeyboardModifier.NoModifier
+        glob = QPointF(self._canvas.mapToGlobal(place))
+        event = QMouseEvent(QEvent.Type.MouseMove, at, glob, Qt.MouseButton.NoButton, button, none)
+        QApplication.sendEvent(self._canvas, event)
+        self._qtbot.wait(5)
+
+    def click(self, *point):
+        self.drag(point)
+
+
+@pytest.fixture
+def mouse(shown, qtbot):
+    return Mouse(shown, qtbot)
+
+
+def around(y0, x0, y1, x1):
+    return [(y0, x0), (y0, x1), (y1, x1), (y1, x0), (y0, x0)]
+
+
+def test_delete_with_a_click(shown, mouse):
+    shown.tools.toggle("delete")
+    mouse.click(14, 9)
+    assert set(np.unique(shown.keeper.layer.data)) == {0, 2, 3}
+
+
+def test_delete_a_region(shown, mouse):
+    shown.tools.toggle("delete_region")
+    mouse.drag(*around(5, 2, 25, 35))
+    assert set(np.unique(shown.keeper.layer.data)) == {0, 3}
+
+
+def test_split_with_a_line(shown, mouse):
+    shown.tools.toggle("split")
+    mouse.drag((6, 9), (14, 9), (22, 9))
+    assert shown.proofread.n_cells == 4
+    assert (shown.keeper.layer.data > 0).sum() == 3 * 64
+
+
+def test_merge_what_is_split(shown, mouse):
+    shown.tools.toggle("split")
+    mouse.drag((6, 9), (14, 9), (22, 9))
+    shown.tools.toggle("merge")
+    mouse.click(14, 6)
+    mouse.click(14, 11)
+    assert shown.proofread.n_cells == 3
+    mouse.click(14, 27)
+    mouse.click(14, 45)
+    assert "px away" in shown.footer.line.text()
+
+
+def test_add_with_an_outline(shown, mouse):
+    shown.tools.toggle("add")
+    mouse.drag(*around(30, 30, 45, 45))
+    assert shown.proofread.sources[4] == "hand"
+    assert 180 <= (shown.keeper.layer.data == 4).sum() <= 280
+
+
+def test_the_drawing_is_shown_and_goes_by_itself(shown, mouse, qtbot):
+    seen = []
+
+    def look(event):
+        seen.extend(isinstance(layer, Shapes) for layer in shown.viewer.layers)
+
+    shown.viewer.layers.events.inserted.connect(look)
+    shown.tools.toggle("split")
+    mouse.drag((6, 9), (14, 9), (22, 9))
+    assert any(seen)
+    assert not any(isinstance(layer, Shapes) for layer in shown.viewer.layers)
+    assert shown.viewer.layers.selection.active is shown.keeper.layer
+
+
+def test_a_hint_says_that_nothing_was_hit(shown, mouse):
+    shown.tools.toggle("delete")
+    mouse.click(50, 50)
+    assert "no cell there" in shown.footer.line.text()
+    assert not shown.proofread.history.can_undo
+
+
+def test_the_picture_does_not_move_while_a_tool_is_in_hand(shown, mouse):
+    before = shown.viewer.scene.camera.center
+    shown.tools.toggle("split")
+    mouse.drag((40, 9), (45, 20), (50, 30))
+    assert shown.viewer.scene.camera.center == before
+    shown.tools.leave()
+    mouse.drag((40, 9), (45, 20), (50, 30))
+    assert shown.viewer.scene.camera.center != before
+
+
+def test_a_brush_stroke_and_a_tool_are_undone_by_ctrl_z(shown, mouse, qtbot):
+    layer = shown.keeper.layer
+    before = layer.data.copy()
+    layer.mode, layer.brush_size, layer.selected_label = "paint", 3, 8
+    mouse.drag((40, 10), (42, 14), (44, 20))
+    assert (layer.data == 8).any()
+    assert shown.proofread.history.undo_name == "brush stroke"
+    shown.tools.toggle("delete")
+    mouse.click(14, 9)
+    canvas = shown.viewer.window._qt_viewer.canvas.native
+    control = Qt.KeyboardModifier.ControlModifier
+    canvas.setFocus()
+    for _ in range(2):
+        QTest.keyClick(canvas, Qt.Key.Key_Z, control)
+        qtbot.wait(20)
+    np.testing.assert_array_equal(layer.data, before)
+    for _ in range(2):
+        QTest.keyClick(canvas, Qt.Key.Key_Z, control | Qt.KeyboardModifier.ShiftModifier)
+        qtbot.wait(20)
+    assert (layer.data == 8).any()
+    assert not (layer.data == 1).any()
+
+
+def test_encircling_with_the_right_button_is_one_step(shown, mouse, qtbot):
+    layer = shown.keeper.layer
+    before = layer.data.copy()
+    layer.mode, layer.brush_size, layer.selected_label = "paint", 2, 9
+    ring = [(40 + 8 * np.sin(a), 40 + 8 * np.cos(a)) for a in np.linspace(0, 2 * np.pi, 40)]
+    mouse.drag(ring[0], button=Qt.MouseButton.RightButton)
+    for point in ring:
+        mouse._move(mouse.place(*point), Qt.MouseButton.NoButton)
+    assert shown.proofread.n_by_source("hand") == 1
+    layer.undo()
+    np.testing.assert_array_equal(layer.data, before)
+
+
+@pytest.mark.parametrize("key", ["D", "R", "J", "K", "A", "H", "O"])
+def test_a_key_takes_a_tool_and_escape_puts_it_back(shown, qtbot, key):
+    canvas = shown.viewer.window._qt_viewer.canvas.native
+    canvas.setFocus()
+    QTest.keyClick(canvas, key.lower())
+    assert shown.tools.active.key == key
+    assert shown.correct_tab.buttons[shown.tools.active.name].isChecked()
+    QTest.keyClick(canvas, Qt.Key.Key_Escape)
+    assert shown.tools.active is None
+
+
+def test_no_key_of_napari_is_taken(shown):
+    from napari.layers import Labels
+
+    taken = {str(key) for key in Labels.class_keymap}
+    ours = {str(key) for key in shown.keeper.layer.keymap}
+    assert ours
+    assert not ours & taken
+
+
+def test_a_tool_of_napari_puts_ours_back(shown):
+    shown.tools.toggle("delete")
+    shown.keeper.layer.mode = "paint"
+    assert shown.tools.active is None
+    assert not shown.gestures.is_active
+
+
+def test_a_click_without_a_tool_selects_the_cell(shown, mouse):
+    mouse.click(14, 27)
+    assert shown.measure.selected_cell == 2
+
+
+def test_the_diameter_is_taken_from_a_circle(shown, mouse):
+    shown.segment_tab.diameter_draw.click()
+    mouse.drag((14, 5), (14, 9), (14, 13))
+    assert shown.segment.options.diameter_px == pytest.approx(8, abs=0.5)
+    assert not shown.gestures.is_active
+
+
+def test_s_segments(shown, qtbot, engine):
+    from tests.widgets.conftest import wait_idle
+
+    canvas = shown.viewer.window._qt_viewer.canvas.native
+    canvas.setFocus()
+    QTest.keyClick(canvas, "s")
+    wait_idle(qtbot, shown)
+    assert engine.segmenter.n_runs == 2
