@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pint
 
 from napari_cellseg.controllers.layer_arrays import channels_of
 from napari_cellseg.core.errors import AmbiguousAxesError, SaveError
@@ -140,6 +139,8 @@ def _written_axes(meta: dict[str, Any], ndim: int) -> str:
 
 def _written_size(meta: dict[str, Any], axes: str) -> PixelSize | None:
     """Return the pixel size that scale and units say, None without a length."""
+    import pint  # it looks for dask, which reading a file does not need
+
     sizes: dict[str, float] = {}
     scale, units = meta.get("scale", ()), meta.get("units", ())
     for axis, size, unit in zip(axes, scale, units, strict=False):
