@@ -31,7 +31,9 @@ def test_perfect_labels_score_one_even_with_other_ids() -> None:
 
 
 def test_missed_and_false_cells_are_counted() -> None:
-    matching = match_labels(squares((0, 0), (8, 8)), squares((0, 0), (14, 14)), [0.5])[0]
+    matching = match_labels(squares((0, 0), (8, 8)), squares((0, 0), (14, 14)), [0.5])[
+        0
+    ]
     assert matching.true_positives == 1
     assert matching.false_positives == 1
     assert matching.false_negatives == 1

@@ -23,11 +23,17 @@ def test_cores_cover_each_pixel_once(shape: tuple[int, int]) -> None:
 def test_core_in_window_is_the_core(shape: tuple[int, int]) -> None:
     pixels = np.arange(shape[0] * shape[1]).reshape(shape)
     for tile in plan_tiles(shape):
-        np.testing.assert_array_equal(pixels[tile.window][tile.core_in_window], pixels[tile.core])
+        np.testing.assert_array_equal(
+            pixels[tile.window][tile.core_in_window], pixels[tile.core]
+        )
 
 
 def test_windows_start_on_the_network_grid() -> None:
-    starts = {start % 32 for t in plan_tiles((4000, 4000)) for start in (t.window_y[0], t.window_x[0])}
+    starts = {
+        start % 32
+        for t in plan_tiles((4000, 4000))
+        for start in (t.window_y[0], t.window_x[0])
+    }
     assert starts == {0}
 
 
@@ -53,10 +59,18 @@ def test_look_measures_the_diameter_in_plane_pixels() -> None:
 
 
 def test_blobs_that_grow_with_distance_are_not_large_cells() -> None:
-    near, farther, farthest = Look(1, 20, 100, 9), Look(0.5, 60, 200, 5), Look(0.25, 110, 220, 2)
+    near, farther, farthest = (
+        Look(1, 20, 100, 9),
+        Look(0.5, 60, 200, 5),
+        Look(0.25, 110, 220, 2),
+    )
     assert not is_too_near(near, farther, farthest)
 
 
 def test_cells_that_look_the_same_from_both_distances_are_large() -> None:
-    near, farther, farthest = Look(1, 20, 100, 9), Look(0.5, 120, 200, 5), Look(0.25, 125, 220, 5)
+    near, farther, farthest = (
+        Look(1, 20, 100, 9),
+        Look(0.5, 120, 200, 5),
+        Look(0.25, 125, 220, 5),
+    )
     assert is_too_near(near, farther, farthest)

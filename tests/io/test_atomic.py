@@ -20,7 +20,9 @@ from napari_cellseg.io.atomic import replacing
 
 OLD = b"the old file"
 NEW = b"the new file, which is longer"
-needs_posix = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals and limits")
+needs_posix = pytest.mark.skipif(
+    os.name == "nt", reason="needs POSIX signals and limits"
+)
 needs_full_device = pytest.mark.skipif(
     not Path("/dev/full").exists(), reason="there is no /dev/full here"
 )
@@ -66,7 +68,10 @@ def run_child(code: str, target: Path) -> subprocess.CompletedProcess[str]:
     """Run a program in a fresh interpreter; `target` is its argument."""
     return subprocess.run(
         [sys.executable, "-c", code, str(target)],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 
@@ -98,7 +103,9 @@ def test_the_old_file_is_there_until_the_block_ends(target: Path) -> None:
         assert temporary.parent == target.parent
 
 
-@pytest.mark.parametrize("name", ["a.ome.tif", "Zellkörper – 細胞 µm.csv", "=1+1.csv", "x"])
+@pytest.mark.parametrize(
+    "name", ["a.ome.tif", "Zellkörper – 細胞 µm.csv", "=1+1.csv", "x"]
+)
 def test_the_temporary_name_ends_as_the_file_does(tmp_path: Path, name: str) -> None:
     with replacing(tmp_path / name) as temporary:
         temporary.write_bytes(NEW)
@@ -106,7 +113,9 @@ def test_the_temporary_name_ends_as_the_file_does(tmp_path: Path, name: str) -> 
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-@pytest.mark.parametrize("letter", ["a", "é", "細", "🔬"], ids=["1", "2", "3", "4 bytes"])
+@pytest.mark.parametrize(
+    "letter", ["a", "é", "細", "🔬"], ids=["1", "2", "3", "4 bytes"]
+)
 def test_the_longest_name_that_the_disk_takes_can_be_saved(
     tmp_path: Path, letter: str
 ) -> None:
@@ -378,7 +387,9 @@ def test_a_kill_leaves_the_old_file_and_the_next_save_cleans_up(
 
 @needs_posix
 def test_a_kill_after_the_replacing_leaves_the_new_file(target: Path) -> None:
-    child = run_child(KILLED.format(patch="atomic._sync_folder = die", inside=""), target)
+    child = run_child(
+        KILLED.format(patch="atomic._sync_folder = die", inside=""), target
+    )
     assert child.returncode == -signal.SIGKILL, child.stderr
     assert target.read_bytes() == NEW
     assert list(target.parent.iterdir()) == [target]

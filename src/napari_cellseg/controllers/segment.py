@@ -20,6 +20,7 @@ from napari_cellseg.core.rerun import Merged, Region, merge_run
 from napari_cellseg.core.types import CellImage, SegmentationResult
 
 RegionKind = Literal["whole", "view", "drawn"]
+NO_MODEL = "No model is installed; 'cellseg doctor' says what is missing."
 SMALLEST_SIDE_PX = 4
 """A region below this in height or width holds no cell that could be measured."""
 
@@ -76,6 +77,7 @@ class SegmentController:
         self._segmenters = WarmSegmenter(engine)
         self.models: list[ModelSpec] = []
         self.model: ModelSpec | None = None
+        self.model_problem = ""
         self.options = SegmentOptions(keep_maps=True)
         self.region_kind: RegionKind = "whole"
         self.device = ""
@@ -115,12 +117,12 @@ class SegmentController:
     def why_not(self) -> str:
         """Return why nothing can be segmented now, or "" if it can."""
         image = self.session.image
+        if self.model is None:
+            return self.model_problem or NO_MODEL
         if self.session.problem:
             return self.session.problem
         if image is None:
             return "Open an image first, or choose one above."
-        if self.model is None:
-            return "No model is installed; 'cellseg doctor' says what is missing."
         if image.n_channels > 1 and not image.is_rgb and self.options.channel is None:
             return "Choose the channel that shows the cells."
         if min(image.labels_shape[-2:]) < SMALLEST_SIDE_PX:
