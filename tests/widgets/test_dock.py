@@ -147,7 +147,7 @@ def test_segment_becomes_cancel(dock, engine, qtbot, monkeypatch):
     dock.start()
     qtbot.waitUntil(lambda: dock.task.progress.total == 10)
     assert dock.footer.button.text() == "Cancel"
-    assert "tile 1 of 10" in dock.footer.bar.format()
+    assert "tile 1 of 10" in dock.footer.line.text()
     dock.footer.button.click()
     wait_idle(qtbot, dock)
     assert "Cancelled" in dock.footer.line.text()
@@ -199,12 +199,12 @@ def test_running_again_asks_before_work_by_hand_is_touched(dock, segment, qtbot)
     dock.start()
     assert not dock.task.is_running
     assert not dock.question.isHidden()
-    dock.keep_button.click()
+    dock.question.keep_button.click()
     wait_idle(qtbot, dock)
     assert dock.proofread.n_cells == 2
     dock.proofread.keep_mine = False
     dock.start()
-    dock.replace_button.click()
+    dock.question.replace_button.click()
     wait_idle(qtbot, dock)
     assert dock.proofread.n_cells == 3
     assert len(labels_layers(dock)) == 1
@@ -398,3 +398,40 @@ def test_errors_that_the_engine_raises_early_stand_in_the_dock(
     assert "No model" in dock.footer.line.text() + dock.segment.why_not()
     dock.release()
     dock.deleteLater()
+
+
+def test_an_empty_dock_offers_a_sample(dock, qtbot):
+    assert not dock.opener.buttons.isHidden()
+    dock.opener.sample_button.click()
+    wait_idle(qtbot, dock)
+    assert dock.session.image.name == "sample nuclei"
+    assert dock.opener.buttons.isHidden()
+
+
+def test_a_file_that_cannot_be_read_is_said_in_the_dock(dock, qtbot, tmp_path):
+    path = tmp_path / "broken.tif"
+    path.write_bytes(b"II*\0 nothing")
+    dock.opener.open([str(path)])
+    wait_idle(qtbot, dock)
+    assert "broken.tif" in dock.footer.line.text()
+
+
+def test_an_error_of_our_reader_in_napari_is_repeated_in_the_dock(dock):
+    from napari.utils.notifications import ErrorNotification, notification_manager
+
+    outer = ValueError("the plugin failed")
+    outer.__cause__ = SegmentationError("The file is torn.")
+    notification_manager.dispatch(ErrorNotification(outer))
+    notification_manager.records.clear()
+    assert "The file is torn." in dock.footer.line.text()
+
+
+def test_thresholds_go_back_to_what_the_model_says(dock, segment, qtbot):
+    dock.viewer.add_image(squares())
+    segment(dock)
+    dock.segment_tab.foreground.setValue(0.3)
+    wait_idle(qtbot, dock)
+    dock.segment_tab.reset_button.click()
+    wait_idle(qtbot, dock)
+    assert dock.segment.options.foreground_threshold is None
+    assert dock.segment_tab.foreground.value() == 0.5

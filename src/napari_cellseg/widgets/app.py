@@ -46,6 +46,7 @@ class Tour(QObject):
         self._picture = Later(self._on_settled, SETTLE_MILLISECONDS, self)
         self._close = Later(self._on_over, 0, self)
         dock.task.changed.connect(self._on_task_changed)
+        dock.files.changed.connect(self._on_files_changed)
         dock.measure.changed.connect(self._on_measured)
         dock.measure.task.changed.connect(self._on_measure_task_changed)
 
@@ -87,7 +88,12 @@ class Tour(QObject):
         task = self._dock.task
         if task.failure is not None and task.state == "failed":
             self._end(task.failure.message)
-        elif task.state == "done" and task.name == "Writing":
+
+    def _on_files_changed(self) -> None:
+        task = self._dock.files
+        if task.failure is not None and task.state == "failed":
+            self._end(task.failure.message)
+        elif task.state == "done":
             self._end("")
 
     def _on_measure_task_changed(self) -> None:

@@ -44,7 +44,7 @@ class Footer(QWidget):
         self.button.setFont(font)
         self.button.clicked.connect(self._on_button_clicked)
         self.bar = QProgressBar()
-        self.bar.setTextVisible(True)
+        self.bar.setTextVisible(False)
         self.line = line_label()
         self.copy_button = QPushButton("copy details")
         self.copy_button.setToolTip("Copy what the program knows of it, for a report.")
@@ -78,7 +78,6 @@ class Footer(QWidget):
             self.button.setEnabled(True)
             self.button.setToolTip(f"{self._task.name}: stop it; nothing is changed.")
             self._show_progress()
-            self.tell("")
         else:
             self.offer(self._title, self.button.toolTip(), self._reason)
 
@@ -87,7 +86,7 @@ class Footer(QWidget):
         self.bar.setRange(0, progress.total)
         self.bar.setValue(progress.done)
         left = f" · {seconds:.0f} s left" if seconds is not None else ""
-        self.bar.setFormat(f"{progress.message or self._task.name}{left}")
+        self.tell(f"{progress.message or self._task.name}{left}")
 
     def tell(self, text: str, tone: Tone = "plain", details: str = "") -> None:
         """Show one line."""

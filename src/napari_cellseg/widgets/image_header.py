@@ -200,7 +200,7 @@ class ImageHeader(QWidget):
         image, theme = self._session.image, self._viewer.theme
         self.edit_button.setVisible(image is not None)
         if image is None:
-            empty = "No image yet: drop a file here, or File > Open Sample > Cell segmentation."
+            empty = "No image yet: open one, or drop a file here."
             problem = self._session.problem
             say(self.facts, problem or empty, "warning" if problem else "dim", theme)
             return

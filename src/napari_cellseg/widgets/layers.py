@@ -8,6 +8,7 @@ the one history. What any other tool writes is noticed and recorded, never overw
 from __future__ import annotations
 
 import colorsys
+import math
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,7 @@ def make_labels_layer(
 def outline_px(layer: Labels) -> int:
     """Return the width of outlines, in pixels of the image, that a screen can show."""
     side = max(layer.data.shape[-2:])
-    return int(max(1, min(WIDEST_OUTLINE_PX, round(side / SCREEN_PX))))
+    return int(max(1, min(WIDEST_OUTLINE_PX, math.ceil(side / SCREEN_PX))))
 
 
 def bright_colours() -> CyclicLabelColormap:

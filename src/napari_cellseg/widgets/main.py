@@ -5,14 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from napari.layers import Image
-from napari.utils.notifications import show_warning
-from qtpy.QtCore import QEvent, Qt
+from napari.utils.notifications import notification_manager, show_warning
+from qtpy.QtCore import QEvent
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import (
-    QFrame,
-    QHBoxLayout,
-    QLabel,
-    QPushButton,
-    QScrollArea,
     QTabWidget,
     QVBoxLayout,
     QWidget,
@@ -34,11 +30,15 @@ from napari_cellseg.widgets.jobs import start_job
 from napari_cellseg.widgets.labels_keeper import LabelsKeeper
 from napari_cellseg.widgets.layer_images import labels_placement, plain, set_pixel_size
 from napari_cellseg.widgets.measure import MeasureTab
+from napari_cellseg.widgets.opening import FileOpener, dropped_paths
+from napari_cellseg.widgets.pages import scrolling
 from napari_cellseg.widgets.proofread import CorrectTab
+from napari_cellseg.widgets.question import KEEP, REPLACE, HandWorkQuestion
 from napari_cellseg.widgets.regions import offer_region_layer, wanted_region
 from napari_cellseg.widgets.results import ResultWriter
 from napari_cellseg.widgets.segment import SegmentTab
 from napari_cellseg.widgets.tools import CanvasTools
+from napari_cellseg.widgets.words import result_line
 
 SEGMENT_KEY = "S"
 #: The dock's width, with the frame that napari puts around it, stays below 360 px.
@@ -86,8 +86,11 @@ class CellSegmentationWidget(QWidget):
         self._target: Image | None = None
         self._was_docked = False
         self._keeps_for: object = None
+        self.files = TaskController(starter)
+        self.opener = FileOpener(self.viewer, self.files, self)
+        self.setAcceptDrops(True)
         self._build()
-        self.results = ResultWriter(self, self.task, self.footer)
+        self.results = ResultWriter(self, self.files, self.footer)
         self._connect()
         self._load_models()
         self._on_image_chosen()
@@ -101,39 +104,18 @@ class CellSegmentationWidget(QWidget):
         self.tabs = QTabWidget()
         pages = (self.segment_tab, self.correct_tab, self.measure_tab)
         for page, name in zip(pages, TAB_NAMES, strict=True):
-            self.tabs.addTab(_scrolling(page), name)
+            self.tabs.addTab(scrolling(page), name)
         self.footer = Footer(self.viewer, self.task)
-        self._build_question()
+        self.question = HandWorkQuestion()
+        self.question.answered.connect(self._on_question_answered)
         self.setMinimumWidth(NARROWEST_PX)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
         layout.addWidget(self.header)
+        layout.addWidget(self.opener.buttons)
         layout.addWidget(self.tabs, 1)
         layout.addWidget(self.question)
         layout.addWidget(self.footer)
-
-    def _build_question(self) -> None:
-        """Build what is asked before a run meets work by hand."""
-        self.question = QWidget()
-        self.question_text = QLabel()
-        self.question_text.setWordWrap(True)
-        self.keep_button = QPushButton("Keep mine")
-        self.keep_button.setToolTip("Your cells stay; the model fills in the rest.")
-        self.replace_button = QPushButton("Replace all")
-        self.replace_button.setToolTip("The model's cells only; undo brings yours back.")
-        self.leave_button = QPushButton("Don't run")
-        self.leave_button.setToolTip("Leave everything as it is.")
-        row = QHBoxLayout()
-        for button in (self.keep_button, self.replace_button, self.leave_button):
-            row.addWidget(button)
-        layout = QVBoxLayout(self.question)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.question_text)
-        layout.addLayout(row)
-        self.keep_button.clicked.connect(self._on_keep_clicked)
-        self.replace_button.clicked.connect(self._on_replace_clicked)
-        self.leave_button.clicked.connect(self.question.hide)
-        self.question.hide()
 
     def _connect(self) -> None:
         self.header.chosen.connect(self._on_image_chosen)
@@ -161,15 +143,21 @@ class CellSegmentationWidget(QWidget):
         self.measure.selected.connect(self.keeper.select)
         self.task.changed.connect(self._on_task_changed)
         self.segment.live_task.changed.connect(self._on_live_task_changed)
+        self.files.changed.connect(self._on_files_changed)
+        notification_manager.notification_ready.connect(self._on_notification)
         self.measure.task.changed.connect(self._on_measure_task_changed)
         self.viewer.bind_key(SEGMENT_KEY, self._on_segment_key, overwrite=True)
         for action in (
-            self.segment.close, self.measure.task.abandon, self.gestures.stop,
-            self.keeper.release, self.header.release, self._unbind_key,
+            self._unhear_notifications, self.files.abandon, self.segment.close,
+            self.measure.task.abandon, self.gestures.stop, self.keeper.release,
+            self.header.release, self._unbind_key,
         ):  # fmt: skip
             self._cleanup.add(action)
         self._cleanup.add(self._forget)
         self.keeper.refresh_layers()
+
+    def _unhear_notifications(self) -> None:
+        notification_manager.notification_ready.disconnect(self._on_notification)
 
     def _unbind_key(self) -> None:
         self.viewer.bind_key(SEGMENT_KEY, None)
@@ -181,7 +169,7 @@ class CellSegmentationWidget(QWidget):
             self.proofread.opened, self.proofread.edited, self.proofread.noticed,
             self.segment.changed, self.segment.finished, self.segment.redecoded,
             self.measure.changed, self.measure.selected, self.measure.task.changed,
-            self.task.changed, self.segment.live_task.changed,
+            self.task.changed, self.segment.live_task.changed, self.files.changed,
         ):  # fmt: skip
             signal.disconnect()
         self.session.image = self.session.result = None
@@ -210,10 +198,22 @@ class CellSegmentationWidget(QWidget):
             self._was_docked = self.parent() is not None
         return super().event(event)
 
+    def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
+        """Take files that are dragged in."""
+        if event is not None and dropped_paths(event.mimeData()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent | None) -> None:
+        """Open files that are dropped."""
+        if event is not None and (paths := dropped_paths(event.mimeData())):
+            self.opener.open(paths)
+            event.acceptProposedAction()
+
     # ------------------------------------------------------------------- the image
     def _on_image_chosen(self) -> None:
         choice = self.header.choice
         self.question.hide()
+        self.opener.buttons.setVisible(choice is None)
         self.tools.leave()
         self.keeper.follow_image(None if choice is None else choice.layers[0])
         if self.session.image is not None:
@@ -262,19 +262,13 @@ class CellSegmentationWidget(QWidget):
         elif proofread.keep_mine and self._keeps_for is proofread.cells:
             self._run(keeps=True)
         else:
-            n_hand, n_deleted = len(proofread.hand_ids), len(proofread.deleted)
-            self.question_text.setText(
-                f"You drew or edited {n_hand} cells here and deleted {n_deleted}. "
-                "What is to become of them?"
-            )
-            self.question.show()
+            self.question.ask(len(proofread.hand_ids), len(proofread.deleted))
 
-    def _on_keep_clicked(self) -> None:
-        self._keeps_for = self.proofread.cells
-        self._run(keeps=True)
-
-    def _on_replace_clicked(self) -> None:
-        self._run(keeps=False)
+    def _on_question_answered(self, answer: str) -> None:
+        if answer == KEEP:
+            self._keeps_for = self.proofread.cells
+        if answer in (KEEP, REPLACE):
+            self._run(keeps=answer == KEEP)
 
     def _run(self, *, keeps: bool) -> None:
         self.question.hide()
@@ -319,14 +313,9 @@ class CellSegmentationWidget(QWidget):
     def _show_result_line(self) -> None:
         """Show the one line of result."""
         result = self.session.result
-        if result is None:
-            return
-        parts = [f"{self.proofread.n_cells:,} cells", f"{result.seconds:.1f} s"]
-        if self.segment.n_kept:
-            parts.append(f"kept {self.segment.n_kept} you edited")
-        if not self.proofread.n_cells:
-            parts = ["No cells found: lower 'Cell extent' or check channel and diameter"]
-        self.footer.tell(" · ".join(parts), "plain" if self.proofread.n_cells else "warning")
+        if result is not None:
+            n_cells, n_kept = self.proofread.n_cells, self.segment.n_kept
+            self.footer.tell(*result_line(n_cells, n_kept, result.seconds))
 
     # ---------------------------------------------------------------------- drawing
     def _on_diameter_wanted(self) -> None:
@@ -375,6 +364,21 @@ class CellSegmentationWidget(QWidget):
         if failure is not None:
             self.footer.tell_failure(failure)
 
+    def _on_files_changed(self) -> None:
+        task = self.files
+        if task.is_running:
+            self.footer.tell(task.progress.message)
+        elif task.failure is not None and task.state == "failed":
+            self.footer.tell_failure(task.failure)
+
+    def _on_notification(self, notification: Any) -> None:
+        """Repeat in the dock what a reader or writer of ours says to napari."""
+        error = getattr(notification, "exception", None)
+        while error is not None and not isinstance(error, CellsegError):
+            error = error.__cause__
+        if error is not None:
+            self.footer.tell(str(error), "error")
+
     def _on_failed(self, text: str) -> None:
         self.footer.tell(text, "error")
 
@@ -391,13 +395,3 @@ class CellSegmentationWidget(QWidget):
     def _on_labels_save_wanted(self) -> None:
         self.keeper.reconcile()
         self.results.ask_labels()
-
-
-def _scrolling(page: QWidget) -> QScrollArea:
-    """Return a page that scrolls where the screen is lower than it."""
-    area = QScrollArea()
-    area.setWidgetResizable(True)
-    area.setFrameShape(QFrame.Shape.NoFrame)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setWidget(page)
-    return area

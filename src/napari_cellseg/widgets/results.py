@@ -93,6 +93,8 @@ class ResultWriter(QObject):
         if table is None:
             self._footer.tell("There is no table yet. Segment the image first.", "error")
             return
+        if self._is_busy():
+            return
         origin = origin_of(self._dock.proofread, self._dock.session.image)
         self._task.start("Writing", save_table(path, table, origin), self._on_saved)
 
@@ -104,7 +106,15 @@ class ResultWriter(QObject):
         except CellsegError as error:
             self._footer.tell(str(error), "error")
             return
+        if self._is_busy():
+            return
         self._task.start("Writing", save_labels(path, labels, axes, size), self._on_saved)
+
+    def _is_busy(self) -> bool:
+        """Say so where a file is still being written."""
+        if self._task.is_running:
+            self._footer.tell("Still busy with a file; try again in a moment.", "warning")
+        return self._task.is_running
 
     def _on_saved(self, saved: Saved) -> None:
         self._footer.tell(f"Saved: {saved.words}")

@@ -165,7 +165,11 @@ class SegmentTab(QWidget):
         ):  # fmt: skip
             grid.addWidget(QLabel(title), index, 0)
             grid.addWidget(widget, index, 1)
-        grid.addWidget(self.fine_note, 3, 0, 1, 2)
+        self.reset_button = QPushButton("As the model says")
+        self.reset_button.setToolTip("Take the thresholds that suit the model best.")
+        self.reset_button.clicked.connect(self._on_reset_clicked)
+        grid.addWidget(self.reset_button, 3, 1)
+        grid.addWidget(self.fine_note, 4, 0, 1, 2)
         self.foreground.valueChanged.connect(self._on_foreground_moved)
         self.seeds.valueChanged.connect(self._on_seeds_moved)
         self.min_area.valueChanged.connect(self._on_min_area_changed)
@@ -203,6 +207,13 @@ class SegmentTab(QWidget):
         self.fine.setVisible(is_open)
         arrow = Qt.ArrowType.DownArrow if is_open else Qt.ArrowType.RightArrow
         self.fine_button.setArrowType(arrow)
+
+    def _on_reset_clicked(self) -> None:
+        self._segment.redecode(
+            foreground_threshold=None,
+            seed_threshold=None,
+            min_area_px=SegmentOptions().min_area_px,
+        )
 
     def _on_foreground_moved(self, value: float) -> None:
         self._segment.redecode(foreground_threshold=round(value, 3))

@@ -51,3 +51,14 @@ def _colour(tone: Tone, theme: str) -> str:
         "error": colours.warning,
     }[tone]
     return str(chosen.as_hex())
+
+
+def result_line(n_cells: int, n_kept: int, seconds: float) -> tuple[str, Tone]:
+    """Return the one line about a run, and its tone, "plain" or "warning"."""
+    if not n_cells:
+        text = "No cells found: lower 'Cell extent' or check channel and diameter"
+        return text, "warning"
+    parts = [f"{n_cells:,} cells", f"{seconds:.1f} s"]
+    if n_kept:
+        parts.append(f"kept {n_kept} you edited")
+    return " · ".join(parts), "plain"

@@ -1,0 +1,95 @@
+"""Opening files and samples from the dock: errors stand where the person looks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from napari.layers import Layer
+from qtpy.QtCore import QObject
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QWidget
+
+from napari_cellseg.controllers.task import TaskController
+from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.io.sniff import IMAGE_SUFFIXES
+from napari_cellseg.widgets.contributions import (
+    LayerData,
+    read_layers,
+    sample_nuclei,
+)
+
+
+class FileOpener(QObject):
+    """Reads files off the main thread and shows them.
+
+    Parameters
+    ----------
+    viewer : napari viewer
+        Gets the layers.
+    task : TaskController
+        Reads; what goes wrong is its failure.
+    parent : QWidget
+        The dock.
+    """
+
+    def __init__(self, viewer: Any, task: TaskController, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._dock = parent
+        self._task = task
+        self.buttons = QWidget()
+        row = QHBoxLayout(self.buttons)
+        row.setContentsMargins(0, 0, 0, 0)
+        self.open_button = QPushButton("Open image…")
+        self.open_button.setToolTip("TIFF, PNG, JPEG, LSM, SVS; or drop files here.")
+        self.sample_button = QPushButton("Open sample")
+        self.sample_button.setToolTip("An image of nuclei to try everything on.")
+        for button in (self.open_button, self.sample_button):
+            button.setMinimumHeight(2 * button.fontMetrics().height())
+            row.addWidget(button, 1)
+        self.open_button.clicked.connect(self.ask)
+        self.sample_button.clicked.connect(self.open_sample)
+
+    def ask(self) -> None:
+        """Ask for files and open them."""
+        kinds = " ".join(f"*{suffix}" for suffix in IMAGE_SUFFIXES)
+        paths, _ = QFileDialog.getOpenFileNames(
+            self._dock, "Open images of cells", "", f"Images ({kinds});;All files (*)"
+        )
+        if paths:
+            self.open(paths)
+
+    def open(self, paths: list[str]) -> None:
+        """Open files; one that cannot be read is told of."""
+        self._task.start("Opening", _read_job(paths), self._show)
+
+    def open_sample(self) -> None:
+        """Open the sample."""
+        self._task.start("Opening", _sample_job(), self._show)
+
+    def _show(self, layers: list[LayerData]) -> None:
+        for data, values, kind in layers:
+            self._viewer.add_layer(Layer.create(data, values, kind))
+        self._viewer.reset_view()
+
+
+def _read_job(paths: list[str]) -> Job[list[LayerData]]:
+    """Read each file."""
+    layers: list[LayerData] = []
+    for index, path in enumerate(paths):
+        yield Progress(index, len(paths), f"opening {Path(path).name}")
+        layers.extend(read_layers(path))
+    return layers
+
+
+def _sample_job() -> Job[list[LayerData]]:
+    """Draw the sample."""
+    yield Progress(0, 0, "drawing the sample")
+    return sample_nuclei()
+
+
+def dropped_paths(data: Any) -> list[str]:
+    """Return the local files that are being dropped, empty if there are none."""
+    if data is None or not data.hasUrls():
+        return []
+    return [url.toLocalFile() for url in data.urls() if url.isLocalFile()]
