@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from napari.layers import Image
-from napari.utils.notifications import notification_manager, show_warning
 from qtpy.QtCore import QEvent
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import (
@@ -37,8 +36,8 @@ from napari_cellseg.widgets.question import KEEP, REPLACE, HandWorkQuestion
 from napari_cellseg.widgets.regions import offer_region_layer, wanted_region
 from napari_cellseg.widgets.results import ResultWriter
 from napari_cellseg.widgets.segment import SegmentTab
+from napari_cellseg.widgets.telling import Teller
 from napari_cellseg.widgets.tools import CanvasTools
-from napari_cellseg.widgets.words import result_line
 
 SEGMENT_KEY = "S"
 #: The dock's width, with the frame that napari puts around it, stays below 360 px.
@@ -91,6 +90,7 @@ class CellSegmentationWidget(QWidget):
         self.setAcceptDrops(True)
         self._build()
         self.results = ResultWriter(self, self.files, self.footer)
+        self.teller = Teller(self.footer, self.segment, self.measure, self.files, self)
         self._connect()
         self._load_models()
         self._on_image_chosen()
@@ -128,36 +128,25 @@ class CellSegmentationWidget(QWidget):
         self.correct_tab.undo_wanted.connect(self.keeper.undo)
         self.correct_tab.redo_wanted.connect(self.keeper.redo)
         self.keeper.layers_changed.connect(self.correct_tab.show_layers)
-        self.keeper.failed.connect(self._on_failed)
+        self.keeper.failed.connect(self.teller.show_error)
         self.keeper.clicked.connect(self.measure.select)
-        self.tools.failed.connect(self._on_failed)
+        self.tools.failed.connect(self.teller.show_error)
         self.measure_tab.table_wanted.connect(self._on_table_wanted)
         self.measure_tab.labels_save_wanted.connect(self._on_labels_save_wanted)
         self.session.pixel_size_changed.connect(self._on_pixel_size_changed)
-        self.proofread.noticed.connect(self._on_noticed)
-        self.proofread.edited.connect(self._on_edited)
         self.segment.finished.connect(self._on_segment_finished)
-        self.segment.redecoded.connect(self._show_result_line)
         self.segment.changed.connect(self._offer_primary)
         self.measure.changed.connect(self._offer_primary)
         self.measure.selected.connect(self.keeper.select)
-        self.task.changed.connect(self._on_task_changed)
-        self.segment.live_task.changed.connect(self._on_live_task_changed)
-        self.files.changed.connect(self._on_files_changed)
-        notification_manager.notification_ready.connect(self._on_notification)
-        self.measure.task.changed.connect(self._on_measure_task_changed)
         self.viewer.bind_key(SEGMENT_KEY, self._on_segment_key, overwrite=True)
         for action in (
-            self._unhear_notifications, self.files.abandon, self.segment.close,
+            self.teller.release, self.files.abandon, self.segment.close,
             self.measure.task.abandon, self.gestures.stop, self.keeper.release,
             self.header.release, self._unbind_key,
         ):  # fmt: skip
             self._cleanup.add(action)
         self._cleanup.add(self._forget)
         self.keeper.refresh_layers()
-
-    def _unhear_notifications(self) -> None:
-        notification_manager.notification_ready.disconnect(self._on_notification)
 
     def _unbind_key(self) -> None:
         self.viewer.bind_key(SEGMENT_KEY, None)
@@ -285,7 +274,7 @@ class CellSegmentationWidget(QWidget):
             self._placement, self._target = labels_placement(layer, axes), layer
             self.segment.start(region, keeps=keeps)
         except CellsegError as error:
-            self._on_failed(str(error))
+            self.teller.show_error(str(error))
 
     def _on_segment_finished(self, run: Run, merged: Merged, is_new: bool) -> None:  # noqa: FBT001
         metadata = {
@@ -308,14 +297,7 @@ class CellSegmentationWidget(QWidget):
                 return
         else:
             self.keeper.note_result(metadata)
-        self._show_result_line()
-
-    def _show_result_line(self) -> None:
-        """Show the one line of result."""
-        result = self.session.result
-        if result is not None:
-            n_cells, n_kept = self.proofread.n_cells, self.segment.n_kept
-            self.footer.tell(*result_line(n_cells, n_kept, result.seconds))
+        self.teller.show_result()
 
     # ---------------------------------------------------------------------- drawing
     def _on_diameter_wanted(self) -> None:
@@ -332,7 +314,7 @@ class CellSegmentationWidget(QWidget):
         try:
             self.segment.set_option("diameter_px", round(drawn.length_px, 1))
         except CellsegError as error:
-            self._on_failed(str(error))
+            self.teller.show_error(str(error))
         self._end_diameter()
 
     def _end_diameter(self) -> None:
@@ -344,49 +326,6 @@ class CellSegmentationWidget(QWidget):
         if choice is not None:
             offer_region_layer(self.viewer, choice.layers[0])
             self.footer.tell("Draw around the cells, then press Segment.")
-
-    # ---------------------------------------------------------------------- telling
-    def _on_task_changed(self) -> None:
-        task = self.task
-        if task.state == "failed" and task.failure is not None:
-            self.footer.tell_failure(task.failure)
-            show_warning(task.failure.message)
-        elif task.state == "cancelled":
-            self.footer.tell("Cancelled; nothing was changed.")
-
-    def _on_live_task_changed(self) -> None:
-        failure = self.segment.live_task.failure
-        if failure is not None:
-            self.footer.tell_failure(failure)
-
-    def _on_measure_task_changed(self) -> None:
-        failure = self.measure.task.failure
-        if failure is not None:
-            self.footer.tell_failure(failure)
-
-    def _on_files_changed(self) -> None:
-        task = self.files
-        if task.is_running:
-            self.footer.tell(task.progress.message)
-        elif task.failure is not None and task.state == "failed":
-            self.footer.tell_failure(task.failure)
-
-    def _on_notification(self, notification: Any) -> None:
-        """Repeat in the dock what a reader or writer of ours says to napari."""
-        error = getattr(notification, "exception", None)
-        while error is not None and not isinstance(error, CellsegError):
-            error = error.__cause__
-        if error is not None:
-            self.footer.tell(str(error), "error")
-
-    def _on_failed(self, text: str) -> None:
-        self.footer.tell(text, "error")
-
-    def _on_noticed(self, text: str) -> None:
-        self.footer.tell(text, "warning")
-
-    def _on_edited(self, edit: Any) -> None:
-        self.footer.tell(f"{edit.name} · {self.proofread.n_cells:,} cells")
 
     # ---------------------------------------------------------------------- results
     def _on_table_wanted(self) -> None:

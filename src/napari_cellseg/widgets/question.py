@@ -43,10 +43,13 @@ class HandWorkQuestion(QWidget):
 
     def ask(self, n_hand: int, n_deleted: int) -> None:
         """Show the question with what it is about."""
-        self.text.setText(
-            f"You drew or edited {n_hand} cells here and deleted {n_deleted}. "
-            "What is to become of them?"
-        )
+        parts = []
+        if n_hand:
+            parts.append(f"drew or edited {n_hand} cell{'' if n_hand == 1 else 's'}")
+        if n_deleted:
+            parts.append(f"deleted {n_deleted}")
+        text = f"You {' and '.join(parts)} here. Keep that in the new run?"
+        self.text.setText(text)
         self.show()
 
     def _on_keep_clicked(self) -> None:

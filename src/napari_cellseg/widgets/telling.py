@@ -1,0 +1,109 @@
+"""What goes well or wrong is told in the dock, on one line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from napari.utils.notifications import notification_manager, show_warning
+from qtpy.QtCore import QObject
+
+from napari_cellseg.controllers.measure import MeasureController
+from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.controllers.segment import SegmentController
+from napari_cellseg.controllers.task import TaskController
+from napari_cellseg.core.edits import Edit
+from napari_cellseg.core.errors import CellsegError
+from napari_cellseg.widgets.footer import Footer
+from napari_cellseg.widgets.words import result_line
+
+
+class Teller(QObject):
+    """Hears of every task, edit and notification, and tells of it in the foot.
+
+    Parameters
+    ----------
+    footer : Footer
+        Shows the line.
+    segment, measure : controllers
+        Whose tasks are heard.
+    files : TaskController
+        Opens and writes files.
+    parent : QObject
+        The dock.
+    """
+
+    def __init__(
+        self,
+        footer: Footer,
+        segment: SegmentController,
+        measure: MeasureController,
+        files: TaskController,
+        parent: QObject,
+    ) -> None:
+        super().__init__(parent)
+        self._footer = footer
+        self._segment = segment
+        self._measure = measure
+        self._files = files
+        self._proofread: ProofreadController = segment.proofread
+        segment.task.changed.connect(self._on_task_changed)
+        segment.live_task.changed.connect(self._on_live_task_changed)
+        segment.redecoded.connect(self.show_result)
+        measure.task.changed.connect(self._on_measure_task_changed)
+        files.changed.connect(self._on_files_changed)
+        self._proofread.noticed.connect(self._on_noticed)
+        self._proofread.edited.connect(self._on_edited)
+        notification_manager.notification_ready.connect(self._on_notification)
+
+    def release(self) -> None:
+        """Hear of napari no more."""
+        notification_manager.notification_ready.disconnect(self._on_notification)
+
+    def show_error(self, text: str) -> None:
+        """Show why something could not be done."""
+        self._footer.tell(text, "error")
+
+    def show_result(self) -> None:
+        """Show the one line of result."""
+        result = self._segment.session.result
+        if result is not None:
+            n_cells, n_kept = self._proofread.n_cells, self._segment.n_kept
+            self._footer.tell(*result_line(n_cells, n_kept, result.seconds))
+
+    def _on_task_changed(self) -> None:
+        task = self._segment.task
+        if task.state == "failed" and task.failure is not None:
+            self._footer.tell_failure(task.failure)
+            show_warning(task.failure.message)
+        elif task.state == "cancelled":
+            self._footer.tell("Cancelled; nothing was changed.")
+
+    def _on_live_task_changed(self) -> None:
+        self._tell_failure_of(self._segment.live_task)
+
+    def _on_measure_task_changed(self) -> None:
+        self._tell_failure_of(self._measure.task)
+
+    def _on_files_changed(self) -> None:
+        if self._files.is_running:
+            self._footer.tell(self._files.progress.message)
+        else:
+            self._tell_failure_of(self._files)
+
+    def _tell_failure_of(self, task: TaskController) -> None:
+        if task.state == "failed" and task.failure is not None:
+            self._footer.tell_failure(task.failure)
+
+    def _on_noticed(self, text: str) -> None:
+        self._footer.tell(text, "warning")
+
+    def _on_edited(self, edit: Edit) -> None:
+        self._footer.tell(f"{edit.name} · {self._proofread.n_cells:,} cells")
+
+    def _on_notification(self, notification: Any) -> None:
+        """Repeat in the dock what a reader or writer of ours says to napari."""
+        error = getattr(notification, "exception", None)
+        while error is not None and not isinstance(error, CellsegError):
+            error = error.__cause__
+        if error is not None:
+            self.show_error(str(error))
