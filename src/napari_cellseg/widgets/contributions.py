@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from napari_cellseg.controllers.layer_arrays import channels_of
-from napari_cellseg.core.errors import AmbiguousAxesError, SaveError
+from napari_cellseg.core.errors import AmbiguousAxesError, LabelsError, SaveError
 from napari_cellseg.core.labels import check_labels
 from napari_cellseg.core.types import CellImage, PixelSize
 
@@ -21,6 +21,9 @@ KEY = "napari-cellseg"
 COLOURS = ("gray", "magenta", "green", "cyan", "yellow", "red", "blue")
 #: Letters that stand in for axes that nobody knows, until the dock has asked.
 STAND_INS = "TZ"
+#: How a file of labels ends, as `cellseg segment` and the dock name it.
+LABELS_ENDINGS = ("_labels.tif", "_labels.tiff")
+LABELS_AXES = ("YX", "ZYX", "TYX", "TZYX")
 
 
 def get_reader(path: Paths) -> Callable[[Paths], list[LayerData]] | None:
@@ -34,17 +37,47 @@ def get_reader(path: Paths) -> Callable[[Paths], list[LayerData]] | None:
 def read_layers(path: Paths) -> list[LayerData]:
     """Return a layer for each channel of each file; a colour image is one layer.
 
+    A file whose name ends in one of `LABELS_ENDINGS` becomes a labels layer, unless it
+    holds no labels.
+
     Raises
     ------
     ImageReadError, LimitError
         If a file is no image, or too large.
     """
     paths = [path] if isinstance(path, str) else list(path)
-    layers = []
-    for one in paths:
-        image, has_axes = _read(one)
-        layers.extend(layers_of(image, has_axes=has_axes))
-    return layers
+    return [layer for one in paths for layer in _layers_in(one)]
+
+
+def _layers_in(path: str) -> list[LayerData]:
+    """Return the layers of one file."""
+    if path.lower().endswith(LABELS_ENDINGS):
+        try:
+            return [_labels_layer(path)]
+        except LabelsError:
+            # An image that is only called so, such as a picture of the outlines.
+            return _image_layers(path)
+    return _image_layers(path)
+
+
+def _image_layers(path: str) -> list[LayerData]:
+    image, has_axes = _read(path)
+    return layers_of(image, has_axes=has_axes)
+
+
+def _labels_layer(path: str) -> LayerData:
+    """Return the labels of a file; axes that it does not name stay open."""
+    from napari_cellseg.io.images import probe, read_labels
+
+    labels, pixel_size = read_labels(path)
+    named = probe(path).axes.replace("C", "").replace("S", "")
+    axes = named if named in LABELS_AXES else "YX".rjust(labels.ndim, "?")
+    notes: dict[str, Any] = {"name": Path(path).name, "source": path}
+    values = {**_placement(pixel_size, axes), "name": Path(path).stem}
+    if "?" not in axes:
+        notes["axes"] = axes
+        values["axis_labels"] = tuple(axes.lower())
+    return labels, {**values, "metadata": {KEY: notes}}, "labels"
 
 
 def _read(path: str) -> tuple[CellImage, bool]:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 import pandas as pd
 from qtpy.QtCore import (
-    QAbstractTableModel,
     QItemSelection,
     QItemSelectionModel,
     QModelIndex,
-    QSortFilterProxyModel,
     Qt,
     Signal,
 )
@@ -24,190 +19,156 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt.utils import signals_blocked
 
 from napari_cellseg.controllers.measure import MeasureController
+from napari_cellseg.controllers.table_rows import EXAMPLE
+from napari_cellseg.core.measure import MeasurementTable
+from napari_cellseg.widgets.cell_rows import ArrangedCells, CellTableModel
 
-ROLES = Qt.ItemDataRole
-NOWHERE = QModelIndex()
-
-
-class CellTableModel(QAbstractTableModel):
-    """A data frame as Qt wants it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._cells = pd.DataFrame()
-
-    def show_cells(self, cells: pd.DataFrame) -> None:
-        """Show other rows; where only values change, sorting and scrolling stay."""
-        is_same = list(cells.columns) == list(self._cells.columns)
-        if is_same and len(cells) == len(self._cells) and len(cells):
-            self._cells = cells
-            last = self.index(len(cells) - 1, cells.shape[1] - 1)
-            self.dataChanged.emit(self.index(0, 0), last)
-            return
-        self.beginResetModel()
-        self._cells = cells
-        self.endResetModel()
-
-    def rowCount(self, parent: QModelIndex = NOWHERE) -> int:
-        """Return the number of rows."""
-        return 0 if parent.isValid() else len(self._cells)
-
-    def columnCount(self, parent: QModelIndex = NOWHERE) -> int:
-        """Return the number of columns."""
-        return 0 if parent.isValid() else self._cells.shape[1]
-
-    def data(self, index: QModelIndex, role: int = ROLES.DisplayRole) -> Any:
-        """Return text to show, or a value to sort by."""
-        if not index.isValid():
-            return None
-        value = self._cells.iat[index.row(), index.column()]
-        if role == ROLES.DisplayRole:
-            return text_of(value)
-        if role == ROLES.UserRole:
-            return _sortable(value)
-        if role == ROLES.TextAlignmentRole and not isinstance(value, str):
-            return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        return None
-
-    def headerData(
-        self,
-        section: int,
-        orientation: Qt.Orientation,
-        role: int = ROLES.DisplayRole,
-    ) -> Any:
-        """Return the name of a column."""
-        is_name = role in (ROLES.DisplayRole, ROLES.ToolTipRole)
-        if is_name and orientation == Qt.Orientation.Horizontal:
-            return str(self._cells.columns[section])
-        return None
-
-    def cell_of_row(self, row: int) -> int:
-        """Return the cell of a row."""
-        return int(self._cells["label"].to_numpy()[row])
-
-    def rows_of_cell(self, cell: int) -> list[int]:
-        """Return the rows of a cell, one a plane."""
-        if "label" not in self._cells:
-            return []
-        found: list[int] = np.flatnonzero(self._cells["label"] == cell).tolist()
-        return found
-
-
-def text_of(value: Any) -> str:
-    """Return a value as the table shows it; what is not known is empty."""
-    if isinstance(value, bool | np.bool_):
-        return "yes" if value else "no"
-    if isinstance(value, float | np.floating):
-        return "" if np.isnan(value) else f"{value:.5g}"
-    return str(value)
-
-
-def _sortable(value: Any) -> Any:
-    if isinstance(value, float | np.floating):
-        return -np.inf if np.isnan(value) else float(value)
-    if isinstance(value, bool | np.bool_ | int | np.integer):
-        return int(value)
-    return str(value)
+FILTER_TIP = (
+    "A word (edited), the number of a cell (12), or conditions:\n"
+    f"{EXAMPLE}\n"
+    "area_px > 200 and source = hand\n"
+    "touches_border = no and confidence < 0.5\n"
+    "The beginning of a column's name is enough where only one begins so."
+)
+#: How many rows are looked at for the width of a column.
+N_ROWS_FOR_WIDTH = 20
 
 
 class CellTable(QWidget):
-    """Sortable, filterable, linked with the selected cell."""
+    """Sortable, filterable, linked with the selected cell.
+
+    Attributes
+    ----------
+    chosen : Signal(int)
+        The cell of the row that the person clicked or moved to with the keys; again on
+        Enter or a double click. Never sent by `select_cell` or `show_table`.
+    """
 
     chosen = Signal(int)
 
     def __init__(self, measure: MeasureController) -> None:
         super().__init__()
         self._measure = measure
-        self.model = CellTableModel()
-        self.model.setParent(self)
-        self.sorted = QSortFilterProxyModel(self)
-        self.sorted.setSourceModel(self.model)
-        self.sorted.setSortRole(ROLES.UserRole)
-        self.sorted.setFilterKeyColumn(-1)
-        self.sorted.setFilterCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        self.model = CellTableModel(self)
+        self.sorted = ArrangedCells(self.model)
         self.view = self._make_view()
         self.filter = QLineEdit()
-        self.filter.setPlaceholderText("Show only rows that contain… (such as: edited)")
+        self.filter.setPlaceholderText(f"Show only… (such as: edited, or {EXAMPLE})")
+        self.filter.setToolTip(FILTER_TIP)
         self.filter.setClearButtonEnabled(True)
         self.filter.textChanged.connect(self._on_filter_changed)
         self.count = QLabel()
+        self.message = QLabel()
+        self.message.setTextFormat(Qt.TextFormat.PlainText)
+        self.message.setWordWrap(True)
+        self.message.hide()
         top = QHBoxLayout()
         top.addWidget(self.filter, 1)
         top.addWidget(self.count)
         layout = QVBoxLayout(self)
         layout.addLayout(top)
+        layout.addWidget(self.message)
         layout.addWidget(self.view)
-        self._is_following = False
-        self._has_widths = False
         measure.changed.connect(self.refresh)
-        measure.selected.connect(self._on_cell_selected)
+        measure.selected.connect(self.select_cell)
         self.refresh()
 
     def _make_view(self) -> QTableView:
         view = QTableView()
         view.setModel(self.sorted)
         view.setSortingEnabled(True)
-        view.sortByColumn(0, Qt.SortOrder.AscendingOrder)
+        view.sortByColumn(0, Qt.SortOrder.AscendingOrder)  # Qt begins with the largest
         view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        view.setTabKeyNavigation(False)  # Tab leaves the table
         names = view.horizontalHeader()
         if names is not None:
-            names.setResizeContentsPrecision(20)
+            names.setResizeContentsPrecision(N_ROWS_FOR_WIDTH)
         header = view.verticalHeader()
         if header is not None:
             header.hide()
         selection = view.selectionModel()
         if selection is not None:
             selection.selectionChanged.connect(self._on_row_selected)
+        view.activated.connect(self._on_row_activated)
         return view
 
     def refresh(self) -> None:
-        """Show the table as it is."""
-        table = self._measure.table
-        self._is_following = True
-        self.model.show_cells(pd.DataFrame() if table is None else table.cells)
-        self._is_following = False
-        if not self._has_widths and self.model.rowCount():
+        """Show the measurements as they are now."""
+        self.show_table(self._measure.table)
+
+    def show_table(self, table: MeasurementTable | None) -> None:
+        """Show a table, None for no rows; selection, order, filter and scrolling stay."""
+        cells = pd.DataFrame() if table is None else table.cells
+        has_other_columns = list(cells.columns) != list(self.model.cells.columns)
+        bars = (self.view.verticalScrollBar(), self.view.horizontalScrollBar())
+        positions = [0 if bar is None else bar.value() for bar in bars]
+        with signals_blocked(self):
+            self.sorted.show_cells(cells)
+        header = self.view.horizontalHeader()
+        if has_other_columns and header is not None:
+            with signals_blocked(header):  # the rows are sorted already
+                header.setSortIndicator(*self.sorted.sorting)
             self.view.resizeColumnsToContents()
-            self._has_widths = True
         self._show_count()
-        self._on_cell_selected(self._measure.selected_cell)
+        self._mark_row(self._measure.selected_cell)
+        for bar, position in zip(bars, positions, strict=True):
+            if bar is not None:
+                bar.setValue(position)
 
     def release(self) -> None:
         """Hear of the measurements no more."""
         self._measure.changed.disconnect(self.refresh, missing_ok=True)
-        self._measure.selected.disconnect(self._on_cell_selected, missing_ok=True)
+        self._measure.selected.disconnect(self.select_cell, missing_ok=True)
+
+    def select_cell(self, cell: int) -> None:
+        """Select the row of a cell and scroll to it, without `chosen`; 0 selects none."""
+        place = self._mark_row(cell)
+        if place is not None:
+            self.view.scrollTo(place)
+
+    def _mark_row(self, cell: int) -> QModelIndex | None:
+        """Select the row of a cell; return it if it was not selected before."""
+        selection = self.view.selectionModel()
+        if selection is None:
+            return None
+        rows = self.model.rows_of_cell(cell)
+        places = [self.sorted.mapFromSource(self.model.index(row, 0)) for row in rows]
+        places = [place for place in places if place.isValid()]
+        marked = {index.row() for index in selection.selectedRows()}
+        if any(place.row() in marked for place in places):
+            return None
+        with signals_blocked(self):
+            if not places:
+                selection.clearSelection()
+                return None
+            flags = QItemSelectionModel.SelectionFlag
+            selection.setCurrentIndex(places[0], flags.ClearAndSelect | flags.Rows)
+        return places[0]
 
     def _show_count(self) -> None:
         shown, total = self.sorted.rowCount(), self.model.rowCount()
         self.count.setText(f"{shown} of {total}" if shown < total else f"{total} rows")
+        complaint = self.sorted.complaint
+        self.message.setText(f"⚠ {complaint}" if complaint else "")
+        self.message.setVisible(bool(complaint))
 
     def _on_filter_changed(self, text: str) -> None:
-        self.sorted.setFilterFixedString(text)
+        with signals_blocked(self):
+            self.sorted.show_matching(text)
         self._show_count()
+        self.select_cell(self._measure.selected_cell)
 
     def _on_row_selected(self, chosen: QItemSelection, _: QItemSelection) -> None:
         rows = chosen.indexes()
-        if rows and not self._is_following:
-            source = self.sorted.mapToSource(rows[0])
-            self.chosen.emit(self.model.cell_of_row(source.row()))
+        if rows:
+            self._on_row_activated(rows[0])
 
-    def _on_cell_selected(self, cell: int) -> None:
-        """Select and show the row of a cell."""
-        selection = self.view.selectionModel()
-        if selection is None:
-            return
-        rows = self.model.rows_of_cell(cell)
-        chosen = [self.sorted.mapFromSource(self.model.index(row, 0)) for row in rows]
-        chosen = [index for index in chosen if index.isValid()]
-        self._is_following = True
-        if not chosen:
-            selection.clearSelection()
-        elif chosen[0].row() not in {one.row() for one in selection.selectedRows()}:
-            flags = QItemSelectionModel.SelectionFlag
-            selection.select(chosen[0], flags.ClearAndSelect | flags.Rows)
-            self.view.scrollTo(chosen[0])
-        self._is_following = False
+    def _on_row_activated(self, place: QModelIndex) -> None:
+        source = self.sorted.mapToSource(place)
+        if source.isValid():
+            self.chosen.emit(self.model.cell_of_row(source.row()))
