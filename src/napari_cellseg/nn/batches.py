@@ -23,6 +23,8 @@ from napari_cellseg.nn.losses import Targets
 #: Crops show cells of about these diameters, in pixels; log-uniform between.
 DIAMETER_RANGE = (11.0, 64.0)
 ZOOM_RANGE = (0.35, 2.5)
+#: Share of the crops that show cells at about the size they have in their image.
+OWN_SIZE_SHARE = 0.7
 #: Cells within this many pixels of another one touch it, for the border map.
 BORDER_REACH = 2
 
@@ -188,7 +190,7 @@ def _random_zoom(diameter_px: float, rng: np.random.Generator) -> float:
     """Draw a zoom that shows cells at a diameter within `DIAMETER_RANGE`."""
     if diameter_px <= 0:
         return float(rng.uniform(0.5, 1.5))
-    if rng.random() < 0.5:
+    if rng.random() < OWN_SIZE_SHARE:
         wanted = diameter_px * math.exp(rng.uniform(-0.35, 0.35))
         wanted = min(max(wanted, DIAMETER_RANGE[0]), DIAMETER_RANGE[1])
     else:

@@ -32,13 +32,13 @@ CURVE_NAME = "curve.csv"
 #: How often each kind is drawn. Fluorescence is most of what people have; the small sets
 #: are drawn more often than their number of images would have it.
 KIND_WEIGHTS = {
-    "grey_fluorescence": 4.0,
+    "grey_fluorescence": 4.5,
     "purple_H&E": 1.2,
     "purple_on_white_H&E": 0.9,
     "grey_brightfield": 0.7,
-    "usiigaci_phase": 1.5,
-    "bbbc005": 0.6,
-    "synthetic": 2.0,
+    "usiigaci_phase": 1.8,
+    "bbbc005": 0.4,
+    "synthetic": 1.6,
 }
 MAX_GRADIENT = 2.0
 
