@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from napari_cellseg.core.tiling import plan_tiles
-from napari_cellseg.core.zoom import Look, is_too_near, look_at, zoom_for
+from napari_cellseg.core.zoom import (
+    Look,
+    is_too_near,
+    look_at,
+    may_be_too_near,
+    zoom_for,
+)
 
 SIZES = [(1, 1), (1, 5000), (1280, 1280), (1281, 7), (3000, 2000)]
 
@@ -74,3 +80,22 @@ def test_cells_that_look_the_same_from_both_distances_are_large() -> None:
         Look(0.25, 125, 220, 5),
     )
     assert is_too_near(near, farther, farthest)
+
+
+@pytest.mark.parametrize(
+    ("near", "farthest", "expected"),
+    [
+        # Crowded small cells: blobs from afar explain the gaps between cells too.
+        (Look(1, 20, 100, 60), Look(0.25, 110, 170, 4), False),
+        # Cells of 130 pixels: pieces from near, the whole from afar.
+        (Look(1, 115, 100, 9), Look(0.25, 160, 167, 5), True),
+        # Nearly nothing seen from near.
+        (Look(1, 20, 10, 2), Look(0.25, 125, 220, 5), True),
+        # Small from everywhere.
+        (Look(1, 20, 100, 60), Look(0.25, 30, 400, 60), False),
+    ],
+)
+def test_a_farther_look_is_taken_only_where_cells_may_be_large(
+    near: Look, farthest: Look, expected: bool
+) -> None:
+    assert may_be_too_near(near, farthest, 28.0) is expected

@@ -20,6 +20,9 @@ COMFORTABLE = (0.4, 1.8)
 ZOOM_LIMITS = (0.1, 4.0)
 #: A look from afar is believed over the near one if it explains this much more.
 FARTHER_WINS = 1.15
+#: Small cells merge into blobs from afar, which explain somewhat more than the cells did;
+#: only where the near look missed nearly everything can the blobs be the cells.
+FAR_SHARE = {"large": 1.1, "small": 3.5}
 #: Two looks agree on the size if their diameters differ by at most this factor.
 AGREEMENT = 1.25
 
@@ -57,6 +60,22 @@ def look_at(labels: Labels, confidence: NDArray[np.float32], zoom: float) -> Loo
     area = float(areas[order][min(middle, len(order) - 1)])
     explained = float((areas * confidence).sum())
     return Look(zoom, 2 * math.sqrt(area / math.pi), explained, len(areas))
+
+
+def may_be_too_near(near: Look, farthest: Look, best_px: float) -> bool:
+    """Return True if one more look, from between, can show that cells are large.
+
+    Parameters
+    ----------
+    near, farthest : Look
+        The same window from near and from far away.
+    best_px : float
+        Diameter that the network is best at.
+    """
+    if zoom_for(farthest.diameter_px, best_px) >= 1:
+        return False
+    size = "large" if zoom_for(near.diameter_px, best_px) < 1 else "small"
+    return farthest.explained_px > FAR_SHARE[size] * near.explained_px
 
 
 def is_too_near(near: Look, farther: Look, farthest: Look) -> bool:

@@ -16,7 +16,13 @@ from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.types import PlaneMaps
-from napari_cellseg.core.zoom import Look, is_too_near, look_at, zoom_for
+from napari_cellseg.core.zoom import (
+    Look,
+    is_too_near,
+    look_at,
+    may_be_too_near,
+    zoom_for,
+)
 from napari_cellseg.nn.predict import Predictor, ReadWindow
 
 #: The size of cells is looked for in a window of at most this edge, in pixels.
@@ -77,8 +83,8 @@ class Looker:
         window = _middle_window(self._shape_yx)
         look = self._look(window, 1.0)
         farthest = self._look(window, FARTHEST_ZOOM)
-        # The second look costs four times the first, and only large cells need it.
-        if zoom_for(farthest.diameter_px, self._spec.diameter_px) < 1:
+        # A look from between costs four times as much, and only large cells need it.
+        if may_be_too_near(look, farthest, self._spec.diameter_px):
             farther = self._look(window, FARTHER_ZOOM)
             look = farther if is_too_near(look, farther, farthest) else look
         return zoom_for(
