@@ -92,6 +92,7 @@ def decode_result(
             options.foreground_threshold, result.options.foreground_threshold
         ),
         seed_threshold=_or(options.seed_threshold, result.options.seed_threshold),
+        min_confidence=_or(options.min_confidence, result.options.min_confidence),
         diameter_px=_or(options.diameter_px, result.options.diameter_px),
         decoder=result.options.decoder
         if options.decoder == "auto"
@@ -277,7 +278,7 @@ def _keep_good(
     """Drop small and doubtful cells and number the rest from 1."""
     n_pixels = np.bincount(labels.ravel(), minlength=len(confidence) + 1)[1:]
     is_kept = (n_pixels >= max(1, options.min_area_px)) & (
-        confidence >= options.min_confidence
+        confidence >= (options.min_confidence or 0.0)
     )
     new_ids = np.zeros(len(confidence) + 1, dtype=np.int32)
     new_ids[1:][is_kept] = np.arange(1, int(is_kept.sum()) + 1, dtype=np.int32)

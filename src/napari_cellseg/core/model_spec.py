@@ -37,6 +37,8 @@ class ModelSpec:
         Decoder for ``decoder="auto"``: ``"watershed"`` or ``"flow"``.
     foreground_threshold, seed_threshold : float
         Thresholds found on validation data, from 0 to 1.
+    min_confidence : float
+        Cells below it are left out; found on validation data, from 0 to 1.
     weights_sha256 : str
         Digest of the weights file.
     training_data, licence : str
@@ -59,6 +61,7 @@ class ModelSpec:
     decoder: str = "watershed"
     foreground_threshold: float = 0.5
     seed_threshold: float = 0.5
+    min_confidence: float = 0.0
     training_data: str = ""
     licence: str = ""
     command: str = ""
@@ -121,5 +124,10 @@ def settled_options(options: SegmentOptions, spec: ModelSpec) -> SegmentOptions:
             spec.seed_threshold
             if options.seed_threshold is None
             else options.seed_threshold
+        ),
+        min_confidence=(
+            spec.min_confidence
+            if options.min_confidence is None
+            else options.min_confidence
         ),
     )

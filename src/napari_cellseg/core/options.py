@@ -162,10 +162,14 @@ class SegmentOptions:
         12,
         Range(0, 1_000_000, 1, "px", help="Smaller cells are left out."),
     )
-    min_confidence: float = option(
-        0.0,
+    min_confidence: float | None = option(
+        None,
         Range(
-            0, 1, 0.01, advanced=True, help="Cells below this confidence are left out."
+            0,
+            1,
+            0.01,
+            advanced=True,
+            help="Cells below this confidence are left out. Empty: as the model says.",
         ),
     )
     fill_holes: bool = option(
