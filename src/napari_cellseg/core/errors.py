@@ -10,6 +10,7 @@
     ├── LabelsError         labels do not fit the image, or are no labels
     ├── EditError           a correction cannot be made where it was asked for
     ├── ModelError          a model folder is missing, corrupt or of another kind
+    ├── ProjectError        a project cannot be opened, or not be written to
     ├── OptionsError        an option is out of its range (is a ValueError as well)
     ├── SaveError           something could not be written; what was there is untouched
     ├── SegmentationError   the segmentation stopped (out of memory, process killed)
@@ -65,6 +66,10 @@ class EditError(CellsegError):
 
 class ModelError(CellsegError):
     """A model folder is missing, corrupt or of another kind."""
+
+
+class ProjectError(CellsegError):
+    """A project cannot be opened, or not be written to."""
 
 
 class OptionsError(CellsegError, ValueError):

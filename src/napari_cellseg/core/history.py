@@ -49,6 +49,10 @@ class History:
         self._done.append(edit)
         return edit
 
+    def edits(self) -> tuple[list[Edit], list[Edit]]:
+        """Return what was done and what was undone, each in the order it was made."""
+        return list(self._done), self._undone[::-1]
+
     def clear(self) -> None:
         """Forget everything."""
         self._done.clear()

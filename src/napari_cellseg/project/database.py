@@ -1,0 +1,195 @@
+"""The database of a project: its tables, and the one place that opens it.
+
+Write-ahead logging with ``synchronous=FULL``: what is committed is on the disk, whether
+the program is killed or the power goes (https://sqlite.org/wal.html).
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from napari_cellseg.core.errors import ProjectError
+
+DATABASE_NAME = "project.db"
+SCHEMA_VERSION = 1
+#: Seconds that a write waits for another program, such as a backup, to let go.
+BUSY_SECONDS = 5.0
+
+SCHEMA = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE images (
+    id INTEGER PRIMARY KEY,
+    path TEXT NOT NULL UNIQUE,      -- relative to the project's folder where possible
+    name TEXT NOT NULL,
+    group_name TEXT NOT NULL,       -- never split between training and held-out
+    n_bytes INTEGER NOT NULL,
+    fingerprint TEXT NOT NULL,
+    labels_shape TEXT NOT NULL DEFAULT '',  -- JSON; empty until there are labels
+    labels_axes TEXT NOT NULL DEFAULT '',
+    written_step INTEGER NOT NULL DEFAULT 0 -- labels/ holds every step up to this one
+);
+CREATE TABLE edits (
+    id INTEGER PRIMARY KEY,
+    image INTEGER NOT NULL REFERENCES images(id),
+    name TEXT NOT NULL,
+    author TEXT NOT NULL,
+    made_at REAL NOT NULL,
+    start TEXT NOT NULL,            -- JSON: corner of the box
+    shape TEXT NOT NULL,            -- JSON: size of the box
+    pixels BLOB NOT NULL,           -- Zstandard: int32 before, then int32 after
+    sources TEXT NOT NULL,          -- JSON: [before, after]
+    state TEXT NOT NULL             -- done, undone, or dropped (undone and overtaken)
+);
+CREATE INDEX edits_of_image ON edits (image, state, id);
+CREATE TABLE steps (                -- what happened, in order: replayed after a crash
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    image INTEGER NOT NULL REFERENCES images(id),
+    edit INTEGER NOT NULL REFERENCES edits(id),
+    kind TEXT NOT NULL,             -- do, undo, redo
+    at REAL NOT NULL
+);
+CREATE INDEX steps_of_image ON steps (image, id);
+CREATE TABLE cells (                -- what is known of a cell beside its pixels
+    image INTEGER NOT NULL REFERENCES images(id),
+    label INTEGER NOT NULL,
+    source TEXT NOT NULL DEFAULT 'model',
+    confidence REAL,
+    review TEXT NOT NULL DEFAULT 'unseen',
+    class TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (image, label)
+);
+CREATE TABLE checked_areas (
+    id INTEGER PRIMARY KEY,
+    image INTEGER NOT NULL REFERENCES images(id),
+    plane TEXT NOT NULL,            -- JSON: leading indices of the labels
+    outline_yx TEXT NOT NULL        -- JSON: vertices in pixels
+);
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY,
+    image INTEGER NOT NULL REFERENCES images(id),
+    model_sha256 TEXT NOT NULL,
+    options TEXT NOT NULL,          -- JSON
+    seconds REAL NOT NULL,
+    at REAL NOT NULL
+);
+CREATE TABLE models (
+    sha256 TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    parent_sha256 TEXT,
+    folder TEXT NOT NULL,
+    at REAL NOT NULL
+);
+CREATE TABLE promotions (
+    id INTEGER PRIMARY KEY,
+    model_sha256 TEXT NOT NULL,
+    previous_sha256 TEXT,
+    at REAL NOT NULL
+);
+"""
+
+
+def create_database(folder: Path) -> None:
+    """Make the database of a new project.
+
+    Raises
+    ------
+    ProjectError
+        If there is one already, or it cannot be written.
+    """
+    path = folder / DATABASE_NAME
+    if path.exists():
+        raise ProjectError(
+            f"{folder} is a project already; open it, or choose a new name."
+        )
+    with told(folder):
+        connection = sqlite3.connect(path)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.executescript(SCHEMA)
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            connection.commit()
+        finally:
+            connection.close()
+
+
+def open_database(folder: Path, *, writable: bool) -> sqlite3.Connection:
+    """Open the database of a project; statements outside a transaction commit at once.
+
+    Raises
+    ------
+    ProjectError
+        If it is no project, is damaged, or is of a newer program.
+    """
+    path = folder / DATABASE_NAME
+    if not path.is_file():
+        raise ProjectError(
+            f"{folder} is no project: it holds no {DATABASE_NAME}. Choose a folder whose "
+            "name ends in .cellseg."
+        )
+    # A read-only disk has no place for the files of the log: the database is read as it is.
+    can_log = writable or os.access(folder, os.W_OK)
+    mode = "rw" if writable else "ro" if can_log else "ro&immutable=1"
+    with told(folder):
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+        )
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA foreign_keys = ON")
+        if writable:
+            connection.execute("PRAGMA synchronous = FULL")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version != SCHEMA_VERSION:
+        connection.close()
+        raise ProjectError(
+            f"{folder} has project version {version}; this program reads "
+            f"{SCHEMA_VERSION}. Update napari-cellseg."
+        )
+    return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Commit all statements of the block together, or none of them."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    finally:
+        # A failed commit (a full disk) may leave the transaction open.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+@contextmanager
+def told(folder: Path) -> Iterator[None]:
+    """Turn what SQLite and the file system raise into a `ProjectError`."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise ProjectError(f"{folder} {_reason(error)}") from error
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ProjectError(
+            f"{folder} could not be read or written: {reason}. Is its disk there?"
+        ) from error
+
+
+def _reason(error: sqlite3.Error) -> str:
+    """Return what went wrong and what to do, to follow the folder's name."""
+    text = str(error)
+    if "full" in text:
+        return "could not be written: the disk is full. Free some space."
+    if "readonly" in text or "attempt to write" in text:
+        return "could not be written: writing there is not allowed."
+    if "locked" in text or "busy" in text:
+        return "is held by another program; wait, or close it there."
+    if "malformed" in text or "not a database" in text:
+        return f"is damaged ({text}). Restore project.db from a backup."
+    return f"could not be read or written ({text}). Is its disk there?"

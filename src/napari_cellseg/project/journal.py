@@ -1,0 +1,229 @@
+"""The history of one image's labels, on disk before it is on the screen.
+
+A step (an edit made, undone or made again) is committed before `push`, `undo` or `redo`
+returns. Where it cannot be (disk full, network gone), the step waits in memory, `problem`
+says why, and the next step or `retry` writes everything that waits, in order.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from napari_cellseg.core.edits import Edit
+from napari_cellseg.core.errors import ProjectError
+from napari_cellseg.core.history import History
+from napari_cellseg.project.database import told, transaction
+from napari_cellseg.project.packing import edit_of, row_of
+
+#: Edits kept in memory; older ones are read from the database when they are needed.
+N_KEPT = 64
+
+INSERT_EDIT = """
+INSERT INTO edits (id, image, name, author, made_at, start, shape, pixels, sources, state)
+VALUES (:id, :image, :name, :author, :made_at, :start, :shape, :pixels, :sources, 'done')
+"""
+INSERT_STEP = "INSERT INTO steps (image, edit, kind, at) VALUES (?, ?, ?, ?)"
+SET_STATE = "UPDATE edits SET state = ? WHERE id = ?"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Step:
+    """Something that happened and has to be written."""
+
+    kind: Literal["do", "undo", "redo"]
+    edit_id: int
+    at: float
+    edit: Edit | None = None  # of "do"
+    dropped: tuple[int, ...] = ()  # of "do": what can be redone no more
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """An edit on one of the stacks."""
+
+    edit_id: int
+    name: str
+
+
+class Journal:
+    """What can be undone and redone; has the shape of `core.history.History`.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        Of the project, writable.
+    folder : Path
+        Of the project, for messages.
+    image_id : int
+        Whose labels.
+    new_id : callable
+        Returns an id that no edit of the project has; ids rise with time.
+
+    Attributes
+    ----------
+    problem : str
+        Why the last steps are not on the disk yet, "" if they are.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        folder: Path,
+        image_id: int,
+        new_id: Callable[[], int],
+    ) -> None:
+        self._connection = connection
+        self._folder = folder
+        self._image_id = image_id
+        self._new_id = new_id
+        self.problem = ""
+        self._waiting: deque[_Step] = deque()
+        self._kept: OrderedDict[int, Edit] = OrderedDict()
+        with told(folder):
+            self._done = self._entries("done")
+            self._undone = self._entries("undone")[::-1]
+
+    def _entries(self, state: str) -> list[_Entry]:
+        rows = self._connection.execute(
+            "SELECT id, name FROM edits WHERE image = ? AND state = ? ORDER BY id",
+            (self._image_id, state),
+        )
+        return [_Entry(row["id"], row["name"]) for row in rows]
+
+    # ------------------------------------------------------------------ the history
+    def push(self, edit: Edit) -> None:
+        """Write an edit that was made; what was undone before can be redone no more."""
+        edit_id = self._new_id()
+        dropped = tuple(entry.edit_id for entry in self._undone)
+        self._undone.clear()
+        self._done.append(_Entry(edit_id, edit.name))
+        self._keep(edit_id, edit)
+        self._take(_Step("do", edit_id, edit.made_at, edit, dropped))
+
+    def undo(self) -> Edit | None:
+        """Return the edit that takes the last one back, or None if there is none."""
+        if not self._done:
+            return None
+        entry = self._done[-1]
+        edit = self._edit(entry.edit_id)
+        self._undone.append(self._done.pop())
+        self._take(_Step("undo", entry.edit_id, time.time()))
+        return edit.inverted()
+
+    def redo(self) -> Edit | None:
+        """Return the edit that was undone last, or None if there is none."""
+        if not self._undone:
+            return None
+        entry = self._undone[-1]
+        edit = self._edit(entry.edit_id)
+        self._done.append(self._undone.pop())
+        self._take(_Step("redo", entry.edit_id, time.time()))
+        return edit
+
+    @property
+    def can_undo(self) -> bool:
+        """True if there is something to undo."""
+        return bool(self._done)
+
+    @property
+    def can_redo(self) -> bool:
+        """True if there is something to redo."""
+        return bool(self._undone)
+
+    @property
+    def undo_name(self) -> str:
+        """Name of what `undo` takes back, or ""."""
+        return self._done[-1].name if self._done else ""
+
+    @property
+    def redo_name(self) -> str:
+        """Name of what `redo` makes again, or ""."""
+        return self._undone[-1].name if self._undone else ""
+
+    def adopt(self, history: History) -> None:
+        """Take over the steps of a session that had no project; nothing is replayed."""
+        done, undone = history.edits()
+        with told(self._folder), transaction(self._connection):
+            for state, stack, edits in (
+                ("done", self._done, done),
+                # Ids rise along the order in which edits were made.
+                ("undone", self._undone, undone),
+            ):
+                for edit in edits:
+                    edit_id = self._new_id()
+                    self._connection.execute(
+                        INSERT_EDIT,
+                        {"id": edit_id, "image": self._image_id, **row_of(edit)},
+                    )
+                    self._connection.execute(SET_STATE, (state, edit_id))
+                    stack.append(_Entry(edit_id, edit.name))
+        self._undone.reverse()
+
+    # ------------------------------------------------------------------- the writing
+    @property
+    def n_waiting(self) -> int:
+        """Steps that are not on the disk yet."""
+        return len(self._waiting)
+
+    def retry(self) -> bool:
+        """Write the steps that wait; return True if all are on the disk now."""
+        if not self._waiting:
+            return True
+        try:
+            with told(self._folder), transaction(self._connection):
+                for step in self._waiting:
+                    self._write(step)
+        except ProjectError as error:
+            self.problem = str(error)
+            return False
+        self._waiting.clear()
+        self.problem = ""
+        return True
+
+    def _take(self, step: _Step) -> None:
+        self._waiting.append(step)
+        self.retry()
+
+    def _write(self, step: _Step) -> None:
+        """Write one step inside a transaction."""
+        run = self._connection.execute
+        if step.edit is not None:
+            run(
+                INSERT_EDIT,
+                {"id": step.edit_id, "image": self._image_id, **row_of(step.edit)},
+            )
+        for edit_id in step.dropped:
+            run(SET_STATE, ("dropped", edit_id))
+        if step.kind != "do":
+            state = "undone" if step.kind == "undo" else "done"
+            run(SET_STATE, (state, step.edit_id))
+        run(INSERT_STEP, (self._image_id, step.edit_id, step.kind, step.at))
+
+    # -------------------------------------------------------------------- the edits
+    def _edit(self, edit_id: int) -> Edit:
+        if edit_id in self._kept:
+            self._kept.move_to_end(edit_id)
+            return self._kept[edit_id]
+        with told(self._folder):
+            row = self._connection.execute(
+                "SELECT * FROM edits WHERE id = ?", (edit_id,)
+            ).fetchone()
+        edit = edit_of(row)
+        self._keep(edit_id, edit)
+        return edit
+
+    def _keep(self, edit_id: int, edit: Edit) -> None:
+        """Keep an edit in memory; one that waits to be written is never let go."""
+        self._kept[edit_id] = edit
+        waiting = {step.edit_id for step in self._waiting}
+        for old in list(self._kept):
+            if len(self._kept) <= N_KEPT:
+                return
+            if old not in waiting and old != edit_id:
+                del self._kept[old]

@@ -1,0 +1,168 @@
+"""The labels of one image of a project: in memory, in the journal, on disk.
+
+The journal is the truth: the array on disk may lag behind it and is brought up from it.
+Replaying is safe however far a write had come: every pixel that differs gets the value of
+the last step that touched it.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+
+from napari_cellseg.core.edits import Edit, Source, apply_edit, updated_sources
+from napari_cellseg.core.types import Labels
+from napari_cellseg.project.database import told, transaction
+from napari_cellseg.project.journal import Journal
+from napari_cellseg.project.labels_store import Box, LabelsStore
+from napari_cellseg.project.packing import edit_of
+
+STEPS_SINCE = """
+SELECT steps.id AS step, steps.kind AS kind, edits.* FROM steps
+JOIN edits ON edits.id = steps.edit
+WHERE steps.image = ? AND steps.id > ? ORDER BY steps.id
+"""
+SAVE_CELL = """
+INSERT INTO cells (image, label, source, confidence) VALUES (?, ?, ?, ?)
+ON CONFLICT (image, label) DO UPDATE SET source = excluded.source,
+confidence = coalesce(excluded.confidence, confidence)
+"""
+
+
+class ProjectLabels:
+    """Labels with their journal.
+
+    Attributes
+    ----------
+    labels : int32 array
+        As the last step left them.
+    sources : dict of int to Source
+        Who made each cell.
+    confidence : dict of int to float
+        The model's confidence where there is one.
+    journal : Journal
+        What can be undone and redone; push each edit to it before it is shown.
+    n_recovered : int
+        Steps that were in the journal but not yet in the labels on disk.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        store: LabelsStore,
+        journal: Journal,
+        image_id: int,
+    ) -> None:
+        self._connection = connection
+        self._store = store
+        self._image_id = image_id
+        self.journal = journal
+        self.labels: Labels = store.read()
+        self.sources, self.confidence = self._read_cells()
+        self._saved_sources = dict(self.sources)
+        self._saved_confidence = dict(self.confidence)
+        self.n_recovered = self._replay()
+
+    @property
+    def _folder(self) -> Path:
+        return self._store.folder.parent.parent
+
+    def _read_cells(self) -> tuple[dict[int, Source], dict[int, float]]:
+        with told(self._folder):
+            rows = self._connection.execute(
+                "SELECT label, source, confidence FROM cells WHERE image = ?",
+                (self._image_id,),
+            ).fetchall()
+        sources: dict[int, Source] = {row["label"]: row["source"] for row in rows}
+        confidence = {
+            row["label"]: float(row["confidence"])
+            for row in rows
+            if row["confidence"] is not None
+        }
+        return sources, confidence
+
+    def _replay(self) -> int:
+        """Bring labels and sources up to the last step; return how many there were."""
+        rows = self._steps_since_written()
+        for row in rows:
+            edit = _edit_of_step(row)
+            apply_edit(self.labels, edit)
+            self.sources = updated_sources(self.sources, edit)
+        return len(rows)
+
+    def _steps_since_written(self) -> list[sqlite3.Row]:
+        with told(self._folder):
+            written = self._connection.execute(
+                "SELECT written_step FROM images WHERE id = ?", (self._image_id,)
+            ).fetchone()["written_step"]
+            return self._connection.execute(
+                STEPS_SINCE, (self._image_id, written)
+            ).fetchall()
+
+    def write(self, confidence: Mapping[int, float] | None = None) -> None:
+        """Bring the labels on disk up to the journal: only the chunks that changed.
+
+        Parameters
+        ----------
+        confidence : mapping of int to float, optional
+            What is known now; None keeps what was.
+
+        Raises
+        ------
+        ProjectError
+            If it cannot be written; the journal still holds every step.
+        """
+        if not self.journal.retry():
+            return
+        rows = self._steps_since_written()
+        boxes: list[Box] = [_edit_of_step(row).box for row in rows]
+        sources = self._saved_sources
+        for row in rows:
+            sources = updated_sources(sources, _edit_of_step(row))
+        if confidence is not None:
+            self.confidence = dict(confidence)
+        with told(self._folder):
+            self._store.write(self.labels, boxes)
+            with transaction(self._connection):
+                self._save_cells(sources)
+                if rows:
+                    self._connection.execute(
+                        "UPDATE images SET written_step = ? WHERE id = ?",
+                        (rows[-1]["step"], self._image_id),
+                    )
+        self._saved_sources = sources
+        self._saved_confidence = dict(self.confidence)
+
+    def _save_cells(self, sources: Mapping[int, Source]) -> None:
+        """Write the cells that are new, changed or gone."""
+        gone = self._saved_sources.keys() - sources.keys()
+        changed = {
+            cell
+            for cell, source in sources.items()
+            if self._saved_sources.get(cell) != source
+            or self._saved_confidence.get(cell) != self.confidence.get(cell)
+        }
+        self._connection.executemany(
+            "DELETE FROM cells WHERE image = ? AND label = ?",
+            [(self._image_id, cell) for cell in gone],
+        )
+        self._connection.executemany(
+            SAVE_CELL,
+            [
+                (self._image_id, cell, sources[cell], self.confidence.get(cell))
+                for cell in changed
+            ],
+        )
+
+
+def _edit_of_step(row: sqlite3.Row) -> Edit:
+    """Return what a step wrote: the edit, or its inverse for an undo."""
+    edit = edit_of(row)
+    return edit.inverted() if row["kind"] == "undo" else edit
+
+
+def shape_text(labels: Labels) -> str:
+    """Return the shape of labels as the database keeps it."""
+    return json.dumps(list(labels.shape))

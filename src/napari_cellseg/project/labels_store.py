@@ -1,0 +1,174 @@
+"""The labels of one image on disk: OME-Zarr 0.5 in small chunks.
+
+A save writes the chunks that an edit touched and no more. A chunk appears whole or not at
+all (zarr writes it beside and renames), and it is synced before the database says so.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+from napari_cellseg.core.errors import ProjectError
+from napari_cellseg.core.types import LABELS_DTYPE, Labels, PixelSize
+
+#: Edge of a chunk in pixels: one stroke writes one to four of them, 2 ms each.
+CHUNK_PX = 512
+ARRAY_NAME = "0"
+AXIS_KINDS = {"T": "time", "Z": "space", "Y": "space", "X": "space"}
+
+Box = tuple[slice, ...]
+
+
+class LabelsStore:
+    """Labels as an OME-Zarr folder.
+
+    Parameters
+    ----------
+    folder : Path
+        ``labels/ID.ome.zarr`` of a project.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._array: Any = None
+
+    @property
+    def exists(self) -> bool:
+        """True if labels were written."""
+        return (self.folder / ARRAY_NAME / "zarr.json").is_file()
+
+    def create(self, labels: Labels, axes: str, pixel_size: PixelSize | None) -> None:
+        """Write labels whole; what was there before is replaced in one step.
+
+        Parameters
+        ----------
+        labels : int32 array
+            2-D to 4-D.
+        axes : str
+            One letter an axis of the labels, such as ``"ZYX"``.
+        pixel_size : PixelSize or None
+            Written as the scale, in micrometres.
+        """
+        new = self.folder.with_name(f".new.{self.folder.name}")
+        shutil.rmtree(new, ignore_errors=True)
+        group = zarr.open_group(new, mode="w", zarr_format=3)
+        array = group.create_array(
+            ARRAY_NAME,
+            shape=labels.shape,
+            dtype=LABELS_DTYPE,
+            chunks=(1,) * (labels.ndim - 2) + (CHUNK_PX, CHUNK_PX),
+            dimension_names=[axis.lower() for axis in axes],
+        )
+        array[...] = labels
+        group.attrs["ome"] = _ome(axes, pixel_size)
+        for path in new.rglob("*"):
+            if path.is_file():
+                _sync(path)
+        old = self.folder.with_name(f".old.{self.folder.name}")
+        shutil.rmtree(old, ignore_errors=True)
+        if self.folder.exists():
+            self.folder.rename(old)
+        new.rename(self.folder)
+        shutil.rmtree(old, ignore_errors=True)
+        self._array = None
+
+    def read(self) -> Labels:
+        """Return all labels, a new int32 array."""
+        try:
+            return np.array(self._opened()[...], dtype=LABELS_DTYPE)
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise ProjectError(
+                f"The labels in {self.folder} cannot be read ({error}). Restore the "
+                "folder from a backup, or segment the image again."
+            ) from error
+
+    def write(self, labels: Labels, boxes: list[Box]) -> None:
+        """Write the chunks that boxes touch, and wait until they are on the disk.
+
+        Parameters
+        ----------
+        labels : int32 array
+            All labels as they are now.
+        boxes : list of tuple of slice
+            Where they differ from what is written.
+        """
+        for chunk in self._chunks_of(boxes):
+            box = tuple(
+                slice(place * size, min((place + 1) * size, whole))
+                for place, size, whole in zip(
+                    chunk, self._opened().chunks, labels.shape, strict=True
+                )
+            )
+            self._opened()[box] = labels[box]
+            path = self.folder.joinpath(ARRAY_NAME, "c", *map(str, chunk))
+            # A chunk without a cell is no file.
+            if path.is_file():
+                _sync(path)
+
+    def _opened(self) -> Any:
+        if self._array is None:
+            self._array = zarr.open_array(self.folder / ARRAY_NAME, mode="r+")
+        return self._array
+
+    def _chunks_of(self, boxes: list[Box]) -> list[tuple[int, ...]]:
+        """Return the places of the chunks that boxes touch, each once."""
+        sizes = self._opened().chunks
+        touched: set[tuple[int, ...]] = set()
+        for box in boxes:
+            ranges = [
+                range(part.start // size, -(-part.stop // size))
+                for part, size in zip(box, sizes, strict=True)
+            ]
+            grid = np.stack(np.meshgrid(*ranges, indexing="ij"), -1)
+            touched |= {tuple(map(int, row)) for row in grid.reshape(-1, len(ranges))}
+        return sorted(touched)
+
+
+def _ome(axes: str, pixel_size: PixelSize | None) -> dict[str, Any]:
+    """Return the metadata of an OME-Zarr 0.5 label image."""
+    known = {} if pixel_size is None else _sizes(pixel_size)
+    items = []
+    for axis in axes:
+        item = {"name": axis.lower(), "type": AXIS_KINDS[axis]}
+        if axis in known:
+            item["unit"] = "micrometer"
+        items.append(item)
+    scale = [known.get(axis, 1.0) for axis in axes]
+    return {
+        "version": "0.5",
+        "multiscales": [
+            {
+                "axes": items,
+                "datasets": [
+                    {
+                        "path": ARRAY_NAME,
+                        "coordinateTransformations": [
+                            {"type": "scale", "scale": scale}
+                        ],
+                    }
+                ],
+            }
+        ],
+        "image-label": {"version": "0.5"},
+    }
+
+
+def _sizes(pixel_size: PixelSize) -> dict[str, float]:
+    """Return the known sizes by axis."""
+    sizes = {"Z": pixel_size.z_um, "Y": pixel_size.y_um, "X": pixel_size.x_um}
+    return {axis: size for axis, size in sizes.items() if size is not None}
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file is on the disk."""
+    handle = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,51 @@
+"""Edits as rows of the database, and back."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Any
+
+import numpy as np
+from numcodecs import Zstd
+
+from napari_cellseg.core.edits import Edit
+from napari_cellseg.core.types import LABELS_DTYPE
+
+#: Labels are long runs of one number: the fastest level packs them a hundredfold.
+_ZSTD = Zstd(level=1)
+
+
+def row_of(edit: Edit) -> dict[str, Any]:
+    """Return the columns of an edit, without its image and state."""
+    pixels = np.stack([edit.before, edit.after]).astype("<i4")
+    return {
+        "name": edit.name,
+        "author": edit.author,
+        "made_at": edit.made_at,
+        "start": json.dumps([int(low) for low in edit.start]),
+        "shape": json.dumps(list(edit.before.shape)),
+        "pixels": bytes(_ZSTD.encode(np.ascontiguousarray(pixels))),
+        "sources": json.dumps([dict(edit.sources_before), dict(edit.sources_after)]),
+    }
+
+
+def edit_of(row: sqlite3.Row) -> Edit:
+    """Return the edit of a row."""
+    shape = tuple(json.loads(row["shape"]))
+    packed = np.frombuffer(_ZSTD.decode(row["pixels"]), "<i4")
+    before, after = packed.astype(LABELS_DTYPE).reshape(2, *shape)
+    sources_before, sources_after = (
+        {int(cell): source for cell, source in side.items()}
+        for side in json.loads(row["sources"])
+    )
+    return Edit(
+        name=row["name"],
+        start=tuple(json.loads(row["start"])),
+        before=before,
+        after=after,
+        sources_before=sources_before,
+        sources_after=sources_after,
+        author=row["author"],
+        made_at=row["made_at"],
+    )

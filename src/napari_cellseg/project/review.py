@@ -1,0 +1,83 @@
+"""What a person has checked on one image, on disk."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+
+from napari_cellseg.core.checked import (
+    CheckedArea,
+    ReviewState,
+    area_from_json,
+    area_to_json,
+)
+from napari_cellseg.project.database import told, transaction
+
+SET_STATE = """
+INSERT INTO cells (image, label, review) VALUES (?, ?, ?)
+ON CONFLICT (image, label) DO UPDATE SET review = excluded.review
+"""
+
+
+class ReviewNotes:
+    """Review states and checked areas of an image; each change is on disk at once.
+
+    Every method raises `ProjectError` if the project cannot be read or written.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, folder: Path, image_id: int
+    ) -> None:
+        self._connection = connection
+        self._folder = folder
+        self._image_id = image_id
+
+    def states(self) -> dict[int, ReviewState]:
+        """Return the state of each cell that was reviewed."""
+        with told(self._folder):
+            rows = self._connection.execute(
+                "SELECT label, review FROM cells WHERE image = ? AND review != 'unseen'",
+                (self._image_id,),
+            ).fetchall()
+        return {row["label"]: row["review"] for row in rows}
+
+    def set_state(self, ids: Iterable[int], state: ReviewState) -> None:
+        """Set the state of cells."""
+        rows = [(self._image_id, cell, state) for cell in ids]
+        with told(self._folder), transaction(self._connection):
+            self._connection.executemany(SET_STATE, rows)
+
+    def areas(self) -> list[CheckedArea]:
+        """Return the checked areas in the order in which they were drawn."""
+        with told(self._folder):
+            rows = self._connection.execute(
+                "SELECT plane, outline_yx FROM checked_areas WHERE image = ? ORDER BY id",
+                (self._image_id,),
+            ).fetchall()
+        return [
+            area_from_json(
+                {
+                    "plane": json.loads(row["plane"]),
+                    "outline_yx": json.loads(row["outline_yx"]),
+                }
+            )
+            for row in rows
+        ]
+
+    def set_areas(self, areas: Iterable[CheckedArea]) -> None:
+        """Replace all checked areas of the image."""
+        values = [area_to_json(area) for area in areas]
+        rows = [
+            (self._image_id, json.dumps(one["plane"]), json.dumps(one["outline_yx"]))
+            for one in values
+        ]
+        with told(self._folder), transaction(self._connection):
+            self._connection.execute(
+                "DELETE FROM checked_areas WHERE image = ?", (self._image_id,)
+            )
+            self._connection.executemany(
+                "INSERT INTO checked_areas (image, plane, outline_yx) VALUES (?, ?, ?)",
+                rows,
+            )

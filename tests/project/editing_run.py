@@ -1,0 +1,86 @@
+"""A scripted editing session, run in a process that a test kills.
+
+Prints a line after each step that was completed: what a person saw done.
+
+    python editing_run.py FOLDER SEED
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from napari_cellseg.core import labels as corrections
+from napari_cellseg.core.edits import Edit, apply_edit, edit_on_labels, updated_sources
+from napari_cellseg.core.errors import EditError
+from napari_cellseg.core.types import Labels
+from napari_cellseg.project.labels import ProjectLabels
+from napari_cellseg.project.store import open_project
+
+WRITE_EVERY = 7
+
+
+def digest(labels: Labels) -> int:
+    """Return a number that two different label arrays hardly share."""
+    weights = np.arange(1, labels.size + 1, dtype=np.uint64) * np.uint64(2654435761)
+    return int((labels.ravel().astype(np.uint64) * weights).sum())
+
+
+def random_edit(opened: ProjectLabels, rng: np.random.Generator) -> Edit | None:
+    """Return a stroke, a deletion, a merge or a split."""
+    labels, sources = opened.labels, opened.sources
+    kind = rng.choice(["brush", "delete", "merge", "split"], p=[0.55, 0.15, 0.15, 0.15])
+    y, x = (int(low) for low in rng.integers(0, 80, 2))
+    ids = list(sources)
+    try:
+        if kind == "brush" or len(ids) < 2:
+            after = labels[y : y + 16, x : x + 16].copy()
+            after[2:12, 2:12] = rng.integers(1, 40)
+            return edit_on_labels(labels, after, (y, x), "brush stroke", sources)
+        if kind == "delete":
+            return corrections.delete_cells(labels, [int(rng.choice(ids))], sources)
+        if kind == "merge":
+            chosen = rng.choice(ids, 2, replace=False).tolist()
+            return corrections.merge_cells(labels, chosen, sources)
+        line = np.array([[y, 0.0], [y + 5.0, 95.0]])
+        return corrections.split_cell(labels, line, (), sources)
+    except EditError:  # two cells that do not touch, a line that crosses none
+        return None
+
+
+def step(opened: ProjectLabels, rng: np.random.Generator) -> str:
+    """Do one thing; return its name, "" if it could not be done."""
+    chance = rng.random()
+    if chance < 0.2:
+        name, edit = "undo", opened.journal.undo()
+    elif chance < 0.3:
+        name, edit = "redo", opened.journal.redo()
+    else:
+        edit = random_edit(opened, rng)
+        name = "" if edit is None else edit.name
+        if edit is not None:
+            opened.journal.push(edit)
+    if edit is None:
+        return ""
+    apply_edit(opened.labels, edit)
+    opened.sources = updated_sources(opened.sources, edit)
+    return name
+
+
+def main(folder: Path, seed: int) -> None:
+    """Edit until killed."""
+    project = open_project(folder)
+    opened = project.open_labels(1)
+    rng = np.random.default_rng(seed)
+    print("ready", digest(opened.labels), flush=True)  # noqa: T201
+    for n in range(1, 100_000):
+        if name := step(opened, rng):
+            print(name.replace(" ", "_"), digest(opened.labels), flush=True)  # noqa: T201
+        if n % WRITE_EVERY == 0:
+            opened.write()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))

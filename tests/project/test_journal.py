@@ -1,0 +1,191 @@
+"""The journal: a history that is on disk, and that waits where it cannot be."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_cellseg.core.edits import (
+    Edit,
+    apply_edit,
+    edit_on_labels,
+    updated_sources,
+)
+from napari_cellseg.core.errors import ProjectError
+from napari_cellseg.core.history import History
+from napari_cellseg.project.labels import ProjectLabels
+from napari_cellseg.project.store import NewLabels, create_project, open_project
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    path = tmp_path / "image.tif"
+    path.write_bytes(b"pixels")
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path, image: Path) -> Path:
+    with create_project(tmp_path / "work") as project:
+        project.add_images([image])
+        project.start_labels(1, NewLabels(np.zeros((20, 30), np.int32), "YX"))
+        return project.folder
+
+
+def paint(opened: ProjectLabels, cell: int, row: int) -> Edit:
+    """Paint a row of a cell, as a stroke does."""
+    after = np.full((1, 10), cell, np.int32)
+    edit = edit_on_labels(
+        opened.labels, after, (row, 5), "brush stroke", opened.sources
+    )
+    opened.journal.push(edit)
+    apply_edit(opened.labels, edit)
+    opened.sources = updated_sources(opened.sources, edit)
+    return edit
+
+
+class FullDisk:
+    """A connection whose disk is full while `is_full`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self.is_full = True
+
+    def execute(self, statement: str, *values: Any) -> Any:
+        if self.is_full and not statement.startswith("SELECT"):
+            raise sqlite3.OperationalError("database or disk is full")
+        return self._connection.execute(statement, *values)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
+def test_undo_and_redo_survive_a_restart(folder: Path) -> None:
+    with open_project(folder) as project:
+        opened = project.open_labels(1)
+        paint(opened, 1, 2)
+        paint(opened, 2, 4)
+        edit = opened.journal.undo()
+        assert edit is not None
+        apply_edit(opened.labels, edit)
+    with open_project(folder) as project:
+        opened = project.open_labels(1)
+        assert opened.labels.max() == 1
+        assert opened.journal.undo_name == opened.journal.redo_name == "brush stroke"
+        again = opened.journal.redo()
+        assert again is not None
+        apply_edit(opened.labels, again)
+        assert opened.labels[4, 6] == 2
+        assert not opened.journal.can_redo
+
+
+def test_a_new_edit_ends_what_could_be_redone(folder: Path) -> None:
+    with open_project(folder) as project:
+        opened = project.open_labels(1)
+        paint(opened, 1, 2)
+        apply_edit(opened.labels, opened.journal.undo())
+        paint(opened, 2, 4)
+    with open_project(folder) as project:
+        journal = project.open_labels(1).journal
+        assert journal.redo() is None
+        assert journal.undo() is not None
+        assert journal.undo() is None
+
+
+def test_steps_wait_while_the_disk_is_full_and_none_is_lost(folder: Path) -> None:
+    with open_project(folder) as project:
+        opened = project.open_labels(1)
+        disk = FullDisk(project._connection)
+        opened.journal._connection = disk
+        paint(opened, 1, 2)
+        paint(opened, 2, 4)
+        apply_edit(opened.labels, opened.journal.undo())
+        assert "disk is full" in opened.journal.problem
+        assert opened.journal.n_waiting == 3
+        disk.is_full = False
+        assert opened.journal.retry()
+        assert opened.journal.problem == ""
+    with open_project(folder) as project:
+        opened = project.open_labels(1)
+        assert opened.labels[2, 6] == 1
+        assert opened.labels[4, 6] == 0
+        assert opened.journal.can_redo
+
+
+def test_a_stroke_costs_what_it_covers_not_what_the_image_is(tmp_path: Path) -> None:
+    image = tmp_path / "large.tif"
+    image.write_bytes(b"pixels")
+    with create_project(tmp_path / "large") as project:
+        project.add_images([image])
+        opened = project.start_labels(
+            1, NewLabels(np.zeros((4096, 4096), np.int32), "YX")
+        )
+        paint(opened, 1, 2)
+        row = project._connection.execute("SELECT length(pixels) FROM edits").fetchone()
+        assert row[0] < 100
+        opened.write()
+        chunks = list((project.folder / "labels").rglob("c/*/*"))
+        assert len([path for path in chunks if path.is_file()]) == 1
+
+
+def test_steps_from_before_the_project_can_be_undone(
+    tmp_path: Path, image: Path
+) -> None:
+    labels = np.zeros((20, 30), np.int32)
+    history = History()
+    for cell in (1, 2, 3):
+        after = np.full((1, 10), cell, np.int32)
+        edit = edit_on_labels(labels, after, (2 * cell, 5), "brush stroke", {})
+        history.push(edit)
+        apply_edit(labels, edit)
+    apply_edit(labels, history.undo())
+    with create_project(tmp_path / "late") as project:
+        project.add_images([image])
+        project.start_labels(1, NewLabels(labels, "YX", {1: "hand", 2: "hand"}))
+        folder = project.folder
+    with create_project(tmp_path / "late2") as project:
+        project.add_images([image])
+        project.start_labels(
+            1, NewLabels(labels, "YX", {1: "hand", 2: "hand"}, history=history)
+        )
+        folder = project.folder
+    with open_project(folder) as project:
+        opened = project.open_labels(1)
+        assert opened.sources == {1: "hand", 2: "hand"}
+        redone = opened.journal.redo()
+        apply_edit(opened.labels, redone)
+        assert opened.labels[6, 6] == 3
+        while (edit := opened.journal.undo()) is not None:
+            apply_edit(opened.labels, edit)
+        assert not opened.labels.any()
+
+
+def test_two_images_keep_their_own_history(folder: Path, tmp_path: Path) -> None:
+    second = tmp_path / "second.tif"
+    second.write_bytes(b"other pixels")
+    with open_project(folder) as project:
+        project.add_images([second])
+        one = project.open_labels(1)
+        two = project.start_labels(2, NewLabels(np.zeros((20, 30), np.int32), "YX"))
+        paint(one, 1, 2)
+        paint(two, 7, 3)
+        paint(one, 2, 4)
+    with open_project(folder) as project:
+        assert project.open_labels(2).labels[3, 6] == 7
+        apply_edit(project.open_labels(1).labels, project.open_labels(1).journal.undo())
+        assert project.open_labels(1).labels.max() == 1
+
+
+def test_reading_an_edit_from_a_project_that_is_gone_is_told(folder: Path) -> None:
+    project = open_project(folder)
+    opened = project.open_labels(1)
+    paint(opened, 1, 2)
+    opened.journal._kept.clear()
+    project._connection.close()
+    with pytest.raises(ProjectError, match="work"):
+        opened.journal.undo()
+    assert opened.journal.can_undo

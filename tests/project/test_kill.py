@@ -1,0 +1,100 @@
+"""A session killed at a random moment loses at most the step that was in hand."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.project.editing_run import digest
+
+from napari_cellseg.core.edits import apply_edit
+from napari_cellseg.project.store import NewLabels, create_project, open_project
+
+SCRIPT = Path(__file__).with_name("editing_run.py")
+#: The longest that a session runs before it is killed, in seconds after it is ready.
+LONGEST_RUN = 0.5
+N_KILLS = int(os.environ.get("CELLSEG_KILLS", "16"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    image = tmp_path / "image.tif"
+    image.write_bytes(b"pixels")
+    with create_project(tmp_path / "killed") as project:
+        project.add_images([image])
+        project.start_labels(1, NewLabels(np.zeros((96, 96), np.int32), "YX"))
+        return project.folder
+
+
+def _killed_after(folder: Path, seed: int, seconds: float) -> list[tuple[str, int]]:
+    """Edit for some time, kill -9, and return what the session said it had done."""
+    program = [sys.executable, str(SCRIPT), str(folder), str(seed)]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        time.sleep(seconds)
+        process.kill()
+        lines = [first, *process.stdout]
+    # The line that was being printed may be cut off.
+    pairs = [line.split() for line in lines if line.endswith("\n")]
+    return [(name, int(number)) for name, number in pairs]
+
+
+def test_no_completed_step_is_lost_when_killed(folder: Path) -> None:
+    rng = np.random.default_rng(1)
+    n_steps = 0
+    for seed in range(N_KILLS):
+        told = _killed_after(folder, seed, rng.uniform(0, LONGEST_RUN))
+        n_steps += len(told) - 1
+        with open_project(folder) as project:
+            opened = project.open_labels(1)
+            found = digest(opened.labels)
+            last = told[-1][1]
+            if found != last:
+                # One step may have been committed and not yet been told of.
+                assert _without_last_step(opened) == last
+            # Whatever was in hand, the cells known are those in the labels.
+            assert set(opened.sources) == set(np.unique(opened.labels)) - {0}
+    assert n_steps > 3 * N_KILLS  # the sessions did work before they were killed
+
+
+def _without_last_step(opened: object) -> int:
+    """Return the digest of the labels from before the last step of the journal."""
+    labels = opened.labels.copy()  # type: ignore[attr-defined]
+    row = opened._connection.execute(  # type: ignore[attr-defined]
+        "SELECT kind FROM steps ORDER BY id DESC LIMIT 1"
+    ).fetchone()
+    back = (
+        opened.journal.redo() if row["kind"] == "undo" else opened.journal.undo()  # type: ignore[attr-defined]
+    )
+    apply_edit(labels, back)
+    return digest(labels)
+
+
+def test_undo_goes_back_to_the_beginning_after_a_crash(folder: Path) -> None:
+    _killed_after(folder, 3, 0.3)
+    with open_project(folder) as project:
+        opened = project.open_labels(1)
+        while (edit := opened.journal.undo()) is not None:
+            apply_edit(opened.labels, edit)
+        assert not opened.labels.any()
+
+
+def test_recovered_work_is_told_of(folder: Path) -> None:
+    while True:
+        _killed_after(folder, 5, 0.05)
+        project = open_project(folder)
+        if project.recovered:
+            break
+        project.close()
+    assert project.recovered[0].image == "image.tif"
+    assert project.recovered[0].n_steps > 0
+    project.open_labels(1)
+    project.close()
+    with open_project(folder) as again:
+        assert again.recovered == ()

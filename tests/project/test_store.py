@@ -1,0 +1,182 @@
+"""A project: images by reference, one writer, copies, sentences on bad input."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+
+from napari_cellseg.core.checked import CheckedArea
+from napari_cellseg.core.errors import ProjectError
+from napari_cellseg.core.types import PixelSize
+from napari_cellseg.io.images import read_image
+from napari_cellseg.project.store import (
+    NewLabels,
+    Project,
+    create_project,
+    open_project,
+    project_facts,
+)
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> list[Path]:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    paths = [folder / f"{name}.tif" for name in ("one", "two", "three")]
+    for path in paths:
+        path.write_bytes(path.name.encode() * 40000)
+    return paths
+
+
+@pytest.fixture
+def project(tmp_path: Path, images: list[Path]) -> Project:
+    project = create_project(tmp_path / "work")
+    project.add_images(images)
+    return project
+
+
+def test_adding_an_image_twice_keeps_one(project: Project, images: list[Path]) -> None:
+    assert project.add_images(images[:2]) == 0
+    assert [one.name for one in project.images()] == ["one.tif", "two.tif", "three.tif"]
+
+
+def test_images_are_never_written(project: Project, images: list[Path]) -> None:
+    before = [path.read_bytes() for path in images]
+    project.start_labels(1, NewLabels(np.ones((8, 8), np.int32), "YX", {1: "model"}))
+    project.close()
+    assert [path.read_bytes() for path in images] == before
+
+
+def test_a_project_and_its_images_can_move_together(
+    project: Project, tmp_path: Path
+) -> None:
+    project.close()
+    moved = tmp_path / "elsewhere"
+    moved.mkdir()
+    shutil.move(tmp_path / "images", moved / "images")
+    shutil.move(project.folder, moved / project.folder.name)
+    with open_project(moved / project.folder.name) as again:
+        assert not any(image.is_missing for image in again.images())
+
+
+def test_moved_images_are_found_by_what_they_hold(
+    project: Project, images: list[Path], tmp_path: Path
+) -> None:
+    target = tmp_path / "disk" / "deep"
+    target.mkdir(parents=True)
+    for path in images[:2]:
+        shutil.move(path, target / path.name)
+    (target / "two.tif").write_bytes(b"another image of this name")
+    assert project.relocate(tmp_path / "disk") == 1
+    assert [image.is_missing for image in project.images()] == [False, True, False]
+
+
+def test_a_second_window_is_told_to_wait_and_may_read(project: Project) -> None:
+    with pytest.raises(ProjectError, match="open in another window"):
+        open_project(project.folder)
+    with open_project(project.folder, read_only=True) as reader:
+        assert reader.is_read_only
+        assert len(reader.images()) == 3
+
+
+def test_closing_lets_the_next_window_in(project: Project) -> None:
+    project.close()
+    with open_project(project.folder) as again:
+        assert not again.is_read_only
+
+
+def test_labels_are_an_ome_zarr_that_we_read(project: Project) -> None:
+    labels = np.arange(600 * 700, dtype=np.int32).reshape(600, 700)
+    size = PixelSize(0.5, 0.25)
+    project.start_labels(1, NewLabels(labels, "YX", pixel_size=size))
+    folder = project.folder / "labels" / "1.ome.zarr"
+    image = read_image(folder)
+    assert image.pixel_size == size
+    np.testing.assert_array_equal(np.asarray(image.data).squeeze(), labels)
+    assert zarr.open_group(folder, mode="r").metadata.zarr_format == 3
+
+
+def test_labels_are_started_once(project: Project) -> None:
+    project.start_labels(1, NewLabels(np.zeros((8, 8), np.int32), "YX"))
+    with pytest.raises(ProjectError, match="has labels already"):
+        project.start_labels(1, NewLabels(np.zeros((8, 8), np.int32), "YX"))
+    with pytest.raises(ProjectError, match="no labels yet"):
+        project.open_labels(2)
+
+
+def test_reviews_and_checked_areas_survive_a_restart(project: Project) -> None:
+    square = np.array([[0.0, 0.0], [0.0, 4.0], [4.0, 4.0]])
+    project.review(1).set_state([3, 4], "accepted")
+    project.review(1).set_state([4], "fixed")
+    project.review(1).set_areas([CheckedArea((), square)])
+    project.close()
+    with open_project(project.folder) as again:
+        assert again.review(1).states() == {3: "accepted", 4: "fixed"}
+        np.testing.assert_array_equal(again.review(1).areas()[0].outline_yx, square)
+        assert again.review(2).areas() == []
+
+
+def test_a_copy_holds_everything_and_points_to_the_same_images(
+    project: Project, tmp_path: Path
+) -> None:
+    labels = np.full((9, 9), 5, np.int32)
+    project.start_labels(2, NewLabels(labels, "YX", {5: "hand"}, {5: 0.5}))
+    target = tmp_path / "deep" / "er"
+    target.mkdir(parents=True)
+    project.save_as(target / "copy")
+    with open_project(target / "copy.cellseg") as copy:
+        assert not any(image.is_missing for image in copy.images())
+        opened = copy.open_labels(2)
+        np.testing.assert_array_equal(opened.labels, labels)
+        assert opened.sources == {5: "hand"}
+        assert opened.confidence == {5: 0.5}
+    with pytest.raises(ProjectError, match="exists already"):
+        project.save_as(target / "copy")
+
+
+def test_what_is_no_project_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ProjectError, match="does not exist"):
+        open_project(tmp_path / "nowhere.cellseg")
+    with pytest.raises(ProjectError, match="is no project"):
+        open_project(tmp_path)
+    (tmp_path / "project.db").write_bytes(b"these are no tables" * 100)
+    with pytest.raises(ProjectError, match="is damaged"):
+        open_project(tmp_path)
+
+
+def test_a_project_of_a_newer_program_is_told(project: Project) -> None:
+    project._connection.execute("PRAGMA user_version = 99")
+    project.close()
+    with pytest.raises(ProjectError, match="version 99"):
+        open_project(project.folder)
+
+
+def test_an_image_that_is_not_there_is_told(project: Project, tmp_path: Path) -> None:
+    with pytest.raises(ProjectError, match="does not exist"):
+        project.add_images([tmp_path / "none.tif"])
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root writes anywhere"
+)
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(ProjectError, match="could not be read or written"):
+        create_project(tmp_path / "work")
+
+
+def test_ten_thousand_images_are_listed_from_the_database_alone(tmp_path: Path) -> None:
+    with create_project(tmp_path / "many") as project:
+        rows = [(f"../gone/{n}.tif", f"{n}.tif", str(n), 1, "") for n in range(10_000)]
+        project._connection.executemany(
+            "INSERT INTO images (path, name, group_name, n_bytes, fingerprint) "
+            "VALUES (?, ?, ?, ?, ?)",
+            rows,
+        )
+        assert len(project.images()) == 10_000
+        assert project_facts(project)["missing"] == 10_000
