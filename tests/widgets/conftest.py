@@ -24,7 +24,9 @@ def _nothing_is_left_running(request):
     threads = [t.name for t in threading.enumerate() if t.name.startswith("cellseg")]
     runners = app.findChildren(JobRunner)
     timers = [
-        later for later in gc.get_objects() if isinstance(later, Later) and later.is_waiting
+        later
+        for later in gc.get_objects()
+        if isinstance(later, Later) and later.is_waiting
     ]
     assert not threads
     assert not runners
@@ -37,6 +39,14 @@ def squares(n=3, shape=(60, 60)):
     for index in range(n):
         data[..., 10:18, 5 + 18 * index : 13 + 18 * index] = 200
     return data
+
+
+@pytest.fixture(autouse=True)
+def recent_file(tmp_path, monkeypatch):
+    """Keep the list of recent projects out of the home of who runs the tests."""
+    file = tmp_path / "state" / "recent.json"
+    monkeypatch.setattr("napari_cellseg.widgets.project_link.recent_file", lambda: file)
+    return file
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from napari_cellseg.core.edits import (
     updated_sources,
 )
 from napari_cellseg.core.errors import EditError
-from napari_cellseg.core.history import History
+from napari_cellseg.core.history import History, Steps
 from napari_cellseg.core.label_arrays import known_sources
 from napari_cellseg.core.rerun import Footprint, Merged, deleted_footprints
 from napari_cellseg.core.types import Labels, SegmentationResult
@@ -42,8 +42,8 @@ class CellLabels:
         Who made each cell.
     confidence : dict of int to float
         The model's confidence where there is one.
-    history : History
-        Of every tool, brush and run.
+    history : Steps
+        Of every tool, brush and run; the journal once they belong to a project.
     deleted : list of Footprint
         Where cells were deleted by hand.
     origin : SegmentationResult or None
@@ -61,7 +61,7 @@ class CellLabels:
         self.labels = labels
         self.sources = known_sources(labels, sources)
         self.confidence = dict(confidence or {})
-        self.history = History()
+        self.history: Steps = History()
         self.deleted: list[Footprint] = []
         self.origin: SegmentationResult | None = None
         self.around_runs: dict[float, tuple[dict[int, float], list[Footprint]]] = {}
@@ -123,7 +123,7 @@ class ProofreadController:
         return {} if self.cells is None else self.cells.sources
 
     @property
-    def history(self) -> History:
+    def history(self) -> Steps:
         """What can be undone; empty without labels."""
         return History() if self.cells is None else self.cells.history
 

@@ -2,14 +2,50 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from napari_cellseg.core.edits import Edit
 
 
+class Steps(Protocol):
+    """A history of edits: `History` in memory, or the journal of a project."""
+
+    def push(self, edit: Edit) -> None:
+        """Remember an edit that was made."""
+        ...
+
+    def undo(self) -> Edit | None:
+        """Return the edit that takes the last one back, or None."""
+        ...
+
+    def redo(self) -> Edit | None:
+        """Return the edit that was undone last, or None."""
+        ...
+
+    @property
+    def can_undo(self) -> bool:
+        """True if there is something to undo."""
+        ...
+
+    @property
+    def can_redo(self) -> bool:
+        """True if there is something to redo."""
+        ...
+
+    @property
+    def undo_name(self) -> str:
+        """Name of what `undo` takes back, or ""."""
+        ...
+
+    @property
+    def redo_name(self) -> str:
+        """Name of what `redo` makes again, or ""."""
+        ...
+
+
 class History:
-    """What can be undone and redone.
+    """What can be undone and redone, in memory.
 
     It knows edits, not labels: `undo` and `redo` return the edit that is to be applied.
 

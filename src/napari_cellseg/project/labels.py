@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from napari_cellseg.core.edits import Edit, Source, apply_edit, updated_sources
+from napari_cellseg.core.rerun import Footprint, deleted_footprints
 from napari_cellseg.core.types import Labels
 from napari_cellseg.project.database import told, transaction
 from napari_cellseg.project.journal import Journal
@@ -82,6 +83,16 @@ class ProjectLabels:
             if row["confidence"] is not None
         }
         return sources, confidence
+
+    def deleted(self) -> list[Footprint]:
+        """Return where cells were deleted by hand, as the journal has it."""
+        with told(self._folder):
+            rows = self._connection.execute(
+                "SELECT * FROM edits WHERE image = ? AND state = 'done' "
+                "AND author = 'hand' ORDER BY id",
+                (self._image_id,),
+            ).fetchall()
+        return [found for row in rows for found in deleted_footprints(edit_of(row))]
 
     def _replay(self) -> int:
         """Bring labels and sources up to the last step; return how many there were."""

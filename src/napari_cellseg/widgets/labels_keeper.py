@@ -115,11 +115,29 @@ class LabelsKeeper(QObject):
         if cells is None:
             cells = CellLabels(merged.labels, None, merged.confidence)
         layer = make_labels_layer(cells, name, placement, {KEY: metadata})
+        self._show(layer, cells, image)
+        if is_here:
+            self._bind(layer, cells)
+
+    def add_kept(
+        self, cells: CellLabels, name: str, placement: dict[str, Any], image: Image
+    ) -> None:
+        """Show cells that were kept for an image, as by a project, and correct them."""
+        layer = make_labels_layer(cells, name, placement, {})
+        self._show(layer, cells, image)
+        self._open(layer)
+
+    def _show(self, layer: Labels, cells: CellLabels, image: Image) -> None:
+        """Add a layer and remember whose cells it shows."""
         self._cells[layer] = cells
         self._viewer.add_layer(layer)
         self._of_image[image] = weakref.ref(layer)
-        if is_here:
-            self._bind(layer, cells)
+
+    def cells_of_image(self, image: Image) -> CellLabels | None:
+        """Return the cells that were made on an image, None if there are none here."""
+        found = self._of_image.get(image)
+        layer = None if found is None else found()
+        return None if layer is None else self._cells.get(layer)
 
     def note_result(self, metadata: dict[str, Any]) -> None:
         """Note on the bound layer where its cells come from now."""
@@ -140,7 +158,9 @@ class LabelsKeeper(QObject):
 
     def labels_layers(self) -> list[Labels]:
         """Return all labels layers of the viewer."""
-        return [one for one in map(plain, self._viewer.layers) if isinstance(one, Labels)]
+        return [
+            one for one in map(plain, self._viewer.layers) if isinstance(one, Labels)
+        ]
 
     def choose(self, index: int) -> None:
         """Correct a labels layer of the menu; one that cannot be is copied."""

@@ -31,6 +31,7 @@ from napari_cellseg.widgets.layer_images import labels_placement, plain, set_pix
 from napari_cellseg.widgets.measure import MeasureTab
 from napari_cellseg.widgets.opening import FileOpener, dropped_paths
 from napari_cellseg.widgets.pages import scrolling
+from napari_cellseg.widgets.project_link import ProjectLink
 from napari_cellseg.widgets.proofread import CorrectTab
 from napari_cellseg.widgets.question import KEEP, REPLACE, HandWorkQuestion
 from napari_cellseg.widgets.regions import offer_region_layer, wanted_region
@@ -89,6 +90,8 @@ class CellSegmentationWidget(QWidget):
         self.opener = FileOpener(self.viewer, self.files, self)
         self.setAcceptDrops(True)
         self._build()
+        self.link = ProjectLink(self, self)
+        self._layout.insertWidget(0, self.link.bar)
         self.results = ResultWriter(self, self.files, self.footer)
         self.teller = Teller(self.footer, self.segment, self.measure, self.files, self)
         self._connect()
@@ -109,16 +112,17 @@ class CellSegmentationWidget(QWidget):
         self.question = HandWorkQuestion()
         self.question.answered.connect(self._on_question_answered)
         self.setMinimumWidth(NARROWEST_PX)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(8, 8, 8, 8)
-        layout.addWidget(self.header)
-        layout.addWidget(self.opener.buttons)
-        layout.addWidget(self.tabs, 1)
-        layout.addWidget(self.question)
-        layout.addWidget(self.footer)
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(8, 8, 8, 8)
+        self._layout.addWidget(self.header)
+        self._layout.addWidget(self.opener.buttons)
+        self._layout.addWidget(self.tabs, 1)
+        self._layout.addWidget(self.question)
+        self._layout.addWidget(self.footer)
 
     def _connect(self) -> None:
         self.header.chosen.connect(self._on_image_chosen)
+        self.opener.project_button.clicked.connect(self.link.bar.open_wanted)
         self.tabs.currentChanged.connect(self._on_tab_changed)
         self.footer.clicked.connect(self._on_primary_clicked)
         self.segment_tab.diameter_wanted.connect(self._on_diameter_wanted)
@@ -140,7 +144,7 @@ class CellSegmentationWidget(QWidget):
         self.measure.selected.connect(self.keeper.select)
         self.viewer.bind_key(SEGMENT_KEY, self._on_segment_key, overwrite=True)
         for action in (
-            self.teller.release, self.files.abandon, self.segment.close,
+            self.link.release, self.teller.release, self.files.abandon, self.segment.close,
             self.measure.task.abandon, self.gestures.stop, self.keeper.release,
             self.header.release, self._unbind_key,
         ):  # fmt: skip
@@ -208,6 +212,7 @@ class CellSegmentationWidget(QWidget):
         if self.session.image is not None:
             self.segment.wake()
         self.footer.tell("")
+        self.link.on_image_chosen()
         self._offer_primary()
 
     def _on_pixel_size_changed(self) -> None:
@@ -291,6 +296,7 @@ class CellSegmentationWidget(QWidget):
                 self.keeper.add_result(
                     merged, name, self._placement, metadata, self._target
                 )
+                self.link.on_result(self._target)
             if not self.session.shows(run.image):
                 text = f"The cells of '{run.image.name}' are on a layer of their own."
                 self.footer.tell(text)

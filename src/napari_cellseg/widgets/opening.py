@@ -44,7 +44,9 @@ class FileOpener(QObject):
         self.open_button.setToolTip("TIFF, PNG, JPEG, LSM, SVS; or drop files here.")
         self.sample_button = QPushButton("Open sample")
         self.sample_button.setToolTip("An image of nuclei to try everything on.")
-        for button in (self.open_button, self.sample_button):
+        self.project_button = QPushButton("Open project…")
+        self.project_button.setToolTip("Go on with images and cells that were saved.")
+        for button in (self.open_button, self.sample_button, self.project_button):
             button.setMinimumHeight(2 * button.fontMetrics().height())
             row.addWidget(button, 1)
         self.open_button.clicked.connect(self.ask)

@@ -1,0 +1,240 @@
+"""The project of one window: which is open, and whose labels are written to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from psygnal import Signal
+
+from napari_cellseg.controllers.proofread import CellLabels
+from napari_cellseg.core.errors import ProjectError
+from napari_cellseg.core.history import History
+from napari_cellseg.core.types import PixelSize
+from napari_cellseg.project.images import ProjectImage
+from napari_cellseg.project.labels import ProjectLabels
+from napari_cellseg.project.store import (
+    NewLabels,
+    Project,
+    create_project,
+    open_project,
+)
+
+
+class ProjectController:
+    """Opens and closes projects, and keeps labels in the one that is open.
+
+    Attributes
+    ----------
+    project : Project or None
+        None while nothing is kept on disk but what the person saves.
+    problem : str
+        Why the last steps are not on the disk, "" if they are.
+    """
+
+    changed = Signal()
+    problem_changed = Signal(str)
+
+    def __init__(self) -> None:
+        self.project: Project | None = None
+        self.problem = ""
+        self._images: list[ProjectImage] = []
+        self._kept: dict[int, tuple[CellLabels, ProjectLabels]] = {}
+
+    # ------------------------------------------------------------------- projects
+    def create(self, folder: Path, images: list[Path]) -> None:
+        """Make a project of some images and open it; raises `ProjectError`."""
+        project = create_project(folder)
+        try:
+            project.add_images(images)
+        except ProjectError:
+            project.close()
+            raise
+        self._use(project)
+
+    def open(self, folder: Path, *, read_only: bool = False) -> None:
+        """Open a project; raises `ProjectError` and keeps the one that is open."""
+        self._use(open_project(folder, read_only=read_only))
+
+    def _use(self, project: Project | None) -> None:
+        old, self.project = self.project, project
+        try:
+            if old is not None:
+                self._write(old)
+        finally:
+            self._kept.clear()
+            self._refresh()
+
+    def close(self) -> None:
+        """Write everything and close; raises `ProjectError` if that is not possible."""
+        self._use(None)
+
+    def _write(self, project: Project) -> None:
+        """Write what is open and close the project; its labels go on in memory."""
+        for cells, opened in self._kept.values():
+            cells.history = History()
+            opened.write(cells.confidence)
+        project.close()
+
+    def add_images(self, paths: list[Path]) -> int:
+        """Add images and return how many are new; raises `ProjectError`."""
+        n_new = self._open_project().add_images(paths)
+        self._refresh()
+        return n_new
+
+    def relocate(self, folder: Path) -> int:
+        """Look for missing images and return how many were found."""
+        n_found = self._open_project().relocate(folder)
+        self._refresh()
+        return n_found
+
+    def save_as(self, folder: Path) -> None:
+        """Write a copy of the project; raises `ProjectError`."""
+        self.write()
+        self._open_project().save_as(folder)
+
+    def _open_project(self) -> Project:
+        if self.project is None:
+            raise ProjectError("No project is open. Open one, or save the work as one.")
+        return self.project
+
+    def _refresh(self) -> None:
+        self._images = [] if self.project is None else self.project.images()
+        self.changed.emit()
+
+    @property
+    def images(self) -> list[ProjectImage]:
+        """The images of the project; empty without one."""
+        return self._images
+
+    @property
+    def recovered_text(self) -> str:
+        """What a crash had left in the journal only, in a sentence; "" if nothing."""
+        if self.project is None or not self.project.recovered:
+            return ""
+        found = self.project.recovered
+        n_steps = sum(one.n_steps for one in found)
+        where = f"'{found[0].image}'" if len(found) == 1 else f"{len(found)} images"
+        steps = "1 step" if n_steps == 1 else f"{n_steps} steps"
+        return (
+            f"The last session did not end properly. Recovered: {steps} on {where}; "
+            "undo still works on each."
+        )
+
+    # --------------------------------------------------------------------- labels
+    def image_at(self, source: str) -> ProjectImage | None:
+        """Return the project's image that a layer came from, or None."""
+        if self.project is None or not source:
+            return None
+        wanted = Path(source).absolute()
+        return next((one for one in self._images if one.path == wanted), None)
+
+    def cells_of(self, source: str) -> CellLabels | None:
+        """Return the cells that the project has of an image, or None.
+
+        Raises
+        ------
+        ProjectError
+            If they cannot be read.
+        """
+        image = self.image_at(source)
+        if self.project is None or image is None or not image.has_labels:
+            return None
+        if image.image_id in self._kept:
+            return self._kept[image.image_id][0]
+        opened = self.project.open_labels(image.image_id)
+        cells = CellLabels(opened.labels, opened.sources, opened.confidence)
+        cells.deleted = opened.deleted()
+        self._keep(image.image_id, cells, opened)
+        return cells
+
+    def adopt(
+        self, cells: CellLabels, source: str, axes: str, size: PixelSize | None
+    ) -> bool:
+        """Keep cells in the project from now on, with what can be undone.
+
+        Parameters
+        ----------
+        cells : CellLabels
+            Of an image that has no labels in the project yet.
+        source : str
+            Path of the image; it is added where it is not in the project.
+        axes : str
+            One letter an axis of the labels.
+        size : PixelSize or None
+            Of the image.
+
+        Returns
+        -------
+        bool
+            False if no project is open, it is read only, or the image is no file.
+
+        Raises
+        ------
+        ProjectError
+            If they cannot be written.
+        """
+        project, history = self.project, cells.history
+        if project is None or project.is_read_only or not isinstance(history, History):
+            return False
+        if not source or not Path(source).exists():
+            return False
+        if self.image_at(source) is None:
+            self.add_images([Path(source)])
+        image = self.image_at(source)
+        if image is None or image.has_labels:
+            return False
+        opened = project.start_labels(
+            image.image_id,
+            NewLabels(
+                cells.labels, axes, cells.sources, cells.confidence, size, history
+            ),
+        )
+        self._keep(image.image_id, cells, opened)
+        self._refresh()
+        return True
+
+    def _keep(self, image_id: int, cells: CellLabels, opened: ProjectLabels) -> None:
+        """Let the journal be the history of cells; both see one array."""
+        opened.labels = cells.labels
+        if self.project is not None and not self.project.is_read_only:
+            cells.history = opened.journal
+            self._kept[image_id] = (cells, opened)
+
+    def keeps(self, cells: CellLabels | None) -> bool:
+        """Say whether every step on these cells goes to the project."""
+        return any(cells is kept for kept, _ in self._kept.values())
+
+    # -------------------------------------------------------------------- writing
+    def check(self) -> None:
+        """Tell if the last step is not on the disk; call it after each."""
+        self._tell(
+            next(
+                (
+                    o.journal.problem
+                    for _, o in self._kept.values()
+                    if o.journal.problem
+                ),
+                "",
+            )
+        )
+
+    def write(self) -> None:
+        """Bring the labels on disk up to the journal; what fails is told of."""
+        problem = ""
+        for cells, opened in self._kept.values():
+            try:
+                opened.write(cells.confidence)
+            except ProjectError as error:
+                problem = str(error)
+            problem = opened.journal.problem or problem
+        self._tell(problem)
+
+    @property
+    def n_waiting(self) -> int:
+        """Steps that are not on the disk yet."""
+        return sum(opened.journal.n_waiting for _, opened in self._kept.values())
+
+    def _tell(self, problem: str) -> None:
+        if problem != self.problem:
+            self.problem = problem
+            self.problem_changed.emit(problem)

@@ -1,0 +1,205 @@
+"""The line of the dock that says which project is open, and goes through its images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtGui import QAction
+from qtpy.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QMenu,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt.utils import signals_blocked
+
+from napari_cellseg.controllers.project import ProjectController
+from napari_cellseg.widgets.options_form import may_be_narrow
+from napari_cellseg.widgets.words import line_label, say
+
+#: Names that a menu takes; a project of more images is gone through with the arrows.
+MAX_LISTED = 2000
+
+
+class ProjectBar(QWidget):
+    """Shows the project and asks for what the person wants with it.
+
+    Parameters
+    ----------
+    viewer : napari viewer
+        For the theme.
+    projects : ProjectController
+        Whose state is shown.
+    """
+
+    new_wanted = Signal()
+    open_wanted = Signal()
+    recent_wanted = Signal(str)
+    add_wanted = Signal()
+    relocate_wanted = Signal()
+    copy_wanted = Signal()
+    close_wanted = Signal()
+    image_wanted = Signal(int)
+
+    def __init__(self, viewer: Any, projects: ProjectController) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._projects = projects
+        self._recent: list[Path] = []
+        self.index = -1
+        self._build()
+        projects.changed.connect(self.refresh)
+        projects.problem_changed.connect(self._on_problem_changed)
+        self.refresh()
+
+    def _build(self) -> None:
+        self.button = QToolButton()
+        self.button.setText("Project")
+        self.button.setToolTip(
+            "A project keeps every correction on disk as you make it, and finds it again."
+        )
+        self.button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.menu = QMenu(self.button)
+        self.button.setMenu(self.menu)
+        self.menu.aboutToShow.connect(self._fill_menu)
+        self.status = line_label()
+        self.previous = self._arrow("◀", "The image before (in this project).")
+        self.next = self._arrow("▶", "The next image (in this project).")
+        self.previous.clicked.connect(self._on_previous_clicked)
+        self.next.clicked.connect(self._on_next_clicked)
+        self.images = QComboBox()
+        self.images.setToolTip("The images of the project; ● has cells.")
+        may_be_narrow(self.images)
+        self.images.activated.connect(self.image_wanted)
+        self.problem = line_label()
+        self.problem.hide()
+        self.recovered = line_label()
+        self.seen = QPushButton("OK")
+        self.seen.setToolTip("I have read it.")
+        self.seen.clicked.connect(self._on_seen_clicked)
+        top = QHBoxLayout()
+        top.addWidget(self.button)
+        top.addWidget(self.status, 1)
+        self._walk = QWidget()
+        walk = QHBoxLayout(self._walk)
+        walk.setContentsMargins(0, 0, 0, 0)
+        walk.addWidget(self.previous)
+        walk.addWidget(self.images, 1)
+        walk.addWidget(self.next)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(top)
+        layout.addWidget(self._walk)
+        layout.addWidget(self.problem)
+        self._told = QWidget()
+        told = QHBoxLayout(self._told)
+        told.setContentsMargins(0, 0, 0, 0)
+        told.addWidget(self.recovered, 1)
+        told.addWidget(self.seen)
+        layout.addWidget(self._told)
+        self._told.hide()
+
+    def _arrow(self, text: str, tip: str) -> QPushButton:
+        button = QPushButton(text)
+        button.setToolTip(tip)
+        button.setMaximumWidth(3 * button.fontMetrics().height())
+        return button
+
+    def show_recovered(self, text: str) -> None:
+        """Say what a crash had left, until the person has read it."""
+        self._told.setVisible(bool(text))
+        say(self.recovered, text, "warning", self._viewer.theme)
+
+    def _on_seen_clicked(self) -> None:
+        self._told.hide()
+
+    def show_recent(self, folders: list[Path]) -> None:
+        """Offer these projects under Recent."""
+        self._recent = folders
+
+    def _fill_menu(self) -> None:
+        """Offer what can be done now."""
+        self.menu.clear()
+        is_open = self._projects.project is not None
+        if not is_open:
+            self._offer("Save as project…", self.new_wanted)
+        self._offer("Open project…", self.open_wanted)
+        recent = QMenu("Recent", self.menu)
+        recent.setEnabled(bool(self._recent))
+        for folder in self._recent:
+            action = QAction(str(folder), recent)
+            action.triggered.connect(self._on_recent_triggered)
+            recent.addAction(action)
+        self.menu.addMenu(recent)
+        if is_open:
+            self.menu.addSeparator()
+            self._offer("Add images…", self.add_wanted)
+            self._offer("Find moved images…", self.relocate_wanted)
+            self._offer("Save a copy…", self.copy_wanted)
+            self._offer("Close project", self.close_wanted)
+
+    def _offer(self, title: str, wanted: Any) -> None:
+        action = QAction(title, self.menu)
+        action.triggered.connect(wanted)
+        self.menu.addAction(action)
+
+    def _on_recent_triggered(self) -> None:
+        action = self.sender()
+        if isinstance(action, QAction):
+            self.recent_wanted.emit(action.text())
+
+    # ------------------------------------------------------------------- the images
+    def show_image(self, index: int) -> None:
+        """Say which image of the project is worked on; -1 for none of it."""
+        self.index = index
+        self.refresh()
+
+    def _on_previous_clicked(self) -> None:
+        self.image_wanted.emit(self.index - 1)
+
+    def _on_next_clicked(self) -> None:
+        self.image_wanted.emit(self.index + 1)
+
+    def refresh(self) -> None:
+        """Follow the controller."""
+        project, images = self._projects.project, self._projects.images
+        self._walk.setVisible(bool(images))
+        with signals_blocked(self.images):
+            self.images.clear()
+            for image in images[:MAX_LISTED]:
+                mark = "● " if image.has_labels else "   "
+                self.images.addItem(mark + image.name)
+            self.images.setCurrentIndex(self.index if self.index < MAX_LISTED else -1)
+        self.previous.setEnabled(self.index > 0)
+        self.next.setEnabled(self.index < len(images) - 1)
+        if project is None:
+            text = "none: corrections live in memory until you save"
+            say(self.status, text, "dim", self._viewer.theme)
+            return
+        place = (
+            f"{self.index + 1} of {len(images)}"
+            if self.index >= 0
+            else f"{len(images)}"
+        )
+        state = "read only" if project.is_read_only else "every step is saved"
+        text = f"{project.name} · {place} images · {state}"
+        say(self.status, text, "plain", self._viewer.theme)
+        self.status.setToolTip(str(project.folder))
+
+    def _on_problem_changed(self, problem: str) -> None:
+        """Show a red line for as long as steps are not on the disk."""
+        self.problem.setVisible(bool(problem))
+        if problem:
+            n = self._projects.n_waiting
+            kept = f"{n} step{'s' if n != 1 else ''} kept in memory; tried again by itself."
+            say(
+                self.problem,
+                f"Not saved: {problem} {kept}",
+                "error",
+                self._viewer.theme,
+            )

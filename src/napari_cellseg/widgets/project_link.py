@@ -1,0 +1,296 @@
+"""Ties the project to the dock: its images open here, and cells made here go into it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from napari.layers import Image
+from qtpy.QtCore import QObject
+from qtpy.QtWidgets import QFileDialog, QWidget
+
+from napari_cellseg.controllers.project import ProjectController
+from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.controllers.session import Session
+from napari_cellseg.core.errors import CellsegError, ProjectError
+from napari_cellseg.io.sniff import IMAGE_SUFFIXES
+from napari_cellseg.project.recent import (
+    recent_file,
+    recent_projects,
+    remember_project,
+)
+from napari_cellseg.widgets.footer import Footer
+from napari_cellseg.widgets.image_header import ImageHeader
+from napari_cellseg.widgets.jobs import Later
+from napari_cellseg.widgets.labels_keeper import LabelsKeeper
+from napari_cellseg.widgets.layer_images import (
+    axes_of,
+    image_choices,
+    labels_placement,
+    noted,
+)
+from napari_cellseg.widgets.opening import FileOpener
+from napari_cellseg.widgets.project_bar import ProjectBar
+
+#: Labels on disk follow the journal after so long without a step.
+WRITE_MILLISECONDS = 2000
+#: What could not be written is tried again after so long.
+RETRY_MILLISECONDS = 5000
+
+
+class ProjectLink(QObject):
+    """Asks for projects, opens their images, and hands cells over.
+
+    Parameters
+    ----------
+    dock : QWidget
+        Parent of the dialogs; has `viewer`, `session`, `proofread`, `keeper`, `header`,
+        `opener` and `footer`.
+    """
+
+    def __init__(self, dock: Any, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._dock = parent
+        self._viewer: Any = dock.viewer
+        self._session: Session = dock.session
+        self._proofread: ProofreadController = dock.proofread
+        self._keeper: LabelsKeeper = dock.keeper
+        self._header: ImageHeader = dock.header
+        self._opener: FileOpener = dock.opener
+        self._footer: Footer = dock.footer
+        self.projects = ProjectController()
+        self.bar = ProjectBar(self._viewer, self.projects)
+        self._write_later = Later(self.projects.write, WRITE_MILLISECONDS, self)
+        self._retry_later = Later(self.projects.write, RETRY_MILLISECONDS, self)
+        self._connect()
+        self.bar.show_recent(recent_projects(recent_file()))
+
+    def _connect(self) -> None:
+        bar = self.bar
+        bar.new_wanted.connect(self._on_new_wanted)
+        bar.open_wanted.connect(self._on_open_wanted)
+        bar.recent_wanted.connect(self.open)
+        bar.add_wanted.connect(self._on_add_wanted)
+        bar.relocate_wanted.connect(self._on_relocate_wanted)
+        bar.copy_wanted.connect(self._on_copy_wanted)
+        bar.close_wanted.connect(self.close)
+        bar.image_wanted.connect(self.show_image)
+        self._proofread.edited.connect(self._on_edited)
+        self.projects.problem_changed.connect(self._on_problem_changed)
+
+    def release(self) -> None:
+        """Write everything and close the project; safe to call twice."""
+        self._write_later.stop()
+        self._retry_later.stop()
+        self._proofread.edited.disconnect(self._on_edited, missing_ok=True)
+        try:
+            self.projects.close()
+        except ProjectError as error:
+            self._footer.tell(str(error), "error")
+
+    # ------------------------------------------------------------------- projects
+    def create(self, folder: str) -> None:
+        """Make a project of the images and cells that are here."""
+        self._try(self._create, Path(folder))
+
+    def _create(self, folder: Path) -> None:
+        choices = image_choices(self._viewer.layers)
+        sources = [Path(_source_of(choice.layers[0])) for choice in choices]
+        files = [path for path in sources if str(path) != "." and path.exists()]
+        if not files:
+            raise ProjectError(
+                "A project keeps images by their files, and no image here comes from one. "
+                "Save the image to a file and open that."
+            )
+        self.projects.create(folder, files)
+        for choice in choices:
+            self._adopt(choice.layers[0])
+        self._remember()
+        self.on_image_chosen()
+
+    def open(self, folder: str) -> None:
+        """Open a project and show its first image, or the one that is here."""
+        self._try(self._open, Path(folder))
+
+    def _open(self, folder: Path) -> None:
+        try:
+            self.projects.open(folder)
+        except ProjectError as error:
+            if "another window" not in str(error):
+                raise
+            self.projects.open(folder, read_only=True)
+            self._footer.tell(f"{error} It is open to read only here.", "warning")
+        self._remember()
+        self.bar.show_recovered(self.projects.recovered_text)
+        if self.on_image_chosen() < 0 and self.projects.images:
+            self.show_image(0)
+
+    def close(self) -> None:
+        """Close the project; what is shown stays."""
+        self._try(self.projects.close)
+        self.bar.show_image(-1)
+
+    def _remember(self) -> None:
+        if self.projects.project is not None:
+            remember_project(recent_file(), self.projects.project.folder)
+        self.bar.show_recent(recent_projects(recent_file()))
+
+    # --------------------------------------------------------------------- images
+    def show_image(self, index: int) -> None:
+        """Show an image of the project in the place of the one that is shown."""
+        images = self.projects.images
+        if not 0 <= index < len(images):
+            return
+        image = images[index]
+        if image.is_missing:
+            self._footer.tell(
+                f"{image.path} is gone. If it has moved, choose Project › Find moved "
+                "images… and the folder it is in now.",
+                "error",
+            )
+            return
+        self.projects.write()
+        here = self._choice_of(str(image.path))
+        if here is not None:
+            self._header.choose(here)
+            return
+        self._put_away()
+        self._opener.open([str(image.path)])
+
+    def _choice_of(self, source: str) -> Any:
+        """Return the layers that came from a file, or None."""
+        return next(
+            (
+                choice
+                for choice in image_choices(self._viewer.layers)
+                if _source_of(choice.layers[0]) == source
+            ),
+            None,
+        )
+
+    def _put_away(self) -> None:
+        """Take the image that is shown, and its saved cells, out of the viewer.
+
+        What is not in the project stays: it would be lost.
+        """
+        choice, layer = self._header.choice, self._keeper.layer
+        if choice is None or self.bar.index < 0:
+            return
+        if layer is not None and not self.projects.keeps(self._proofread.cells):
+            return
+        for one in [layer, *choice.layers]:
+            if one is not None and one in self._viewer.layers:
+                self._viewer.layers.remove(one)
+
+    def on_image_chosen(self) -> int:
+        """Show the project's cells of the chosen image; return its place, -1 for none."""
+        choice = self._header.choice
+        source = "" if choice is None else _source_of(choice.layers[0])
+        image = self.projects.image_at(source)
+        index = -1 if image is None else self.projects.images.index(image)
+        self.bar.show_image(index)
+        axes = self._header.axes
+        if choice is not None and axes is not None and self._keeper.layer is None:
+            self._try(self._bring, source, choice.layers[0], axes)
+        return index
+
+    def _bring(self, source: str, layer: Image, axes: str) -> None:
+        """Show the cells that the project has of an image."""
+        cells = self.projects.cells_of(source)
+        if cells is None:
+            return
+        image = self._session.image
+        if image is not None and cells.labels.shape != image.labels_shape:
+            raise ProjectError(
+                f"The project has cells of shape {cells.labels.shape} for this image of "
+                f"shape {image.labels_shape}; is it another file of the same name?"
+            )
+        name = f"{layer.name} cells"
+        self._keeper.add_kept(cells, name, labels_placement(layer, axes), layer)
+
+    # ----------------------------------------------------------------------- cells
+    def on_result(self, layer: Image) -> None:
+        """Take the cells of a first run on an image into the project."""
+        self._try(self._adopt, layer)
+        self.projects.check()
+        self._write_later.call()
+
+    def _adopt(self, layer: Image) -> None:
+        """Keep the cells of an image in the project from now on."""
+        cells, axes = self._keeper.cells_of_image(layer), axes_of(layer)
+        if cells is not None and axes is not None:
+            size = self._session.pixel_size if layer is self._chosen_layer() else None
+            labels_axes = axes.replace("C", "")
+            self.projects.adopt(cells, _source_of(layer), labels_axes, size)
+            self.bar.refresh()
+
+    def _chosen_layer(self) -> Image | None:
+        choice = self._header.choice
+        return None if choice is None else choice.layers[0]
+
+    def _on_edited(self, _edit: object) -> None:
+        self.projects.check()
+        self._write_later.call()
+
+    def _on_problem_changed(self, problem: str) -> None:
+        if problem:
+            self._retry_later.call()
+
+    # -------------------------------------------------------------------- asking
+    def _try(self, action: Callable[..., None], *arguments: Any) -> None:
+        try:
+            action(*arguments)
+        except CellsegError as error:
+            self._footer.tell(str(error), "error")
+
+    def _on_new_wanted(self) -> None:
+        folder, _ = QFileDialog.getSaveFileName(
+            self._dock, "Save as project", "", "Projects (*.cellseg)"
+        )
+        if folder:
+            self.create(folder)
+
+    def _on_open_wanted(self) -> None:
+        folder = QFileDialog.getExistingDirectory(
+            self._dock, "Open a project (a folder NAME.cellseg)"
+        )
+        if folder:
+            self.open(folder)
+
+    def _on_add_wanted(self) -> None:
+        kinds = " ".join(f"*{suffix}" for suffix in IMAGE_SUFFIXES)
+        paths, _ = QFileDialog.getOpenFileNames(
+            self._dock, "Add images", "", f"Images ({kinds});;All files (*)"
+        )
+        if paths:
+            self._try(self._add, [Path(path) for path in paths])
+
+    def _add(self, paths: list[Path]) -> None:
+        n_new = self.projects.add_images(paths)
+        self._footer.tell(f"{n_new} images added.")
+
+    def _on_relocate_wanted(self) -> None:
+        folder = QFileDialog.getExistingDirectory(
+            self._dock, "Where are the images now?"
+        )
+        if folder:
+            self._try(self._relocate, Path(folder))
+
+    def _relocate(self, folder: Path) -> None:
+        n_found = self.projects.relocate(folder)
+        n_left = sum(image.is_missing for image in self.projects.images)
+        self._footer.tell(f"{n_found} images found, {n_left} still missing.")
+
+    def _on_copy_wanted(self) -> None:
+        folder, _ = QFileDialog.getSaveFileName(
+            self._dock, "Save a copy", "", "Projects (*.cellseg)"
+        )
+        if folder:
+            self._try(self.projects.save_as, Path(folder))
+
+
+def _source_of(layer: Image) -> str:
+    """Return the path of the file that a layer came from, "" if from none."""
+    source = noted(layer).get("source", layer.source.path or "")
+    return str(Path(source).absolute()) if source else ""

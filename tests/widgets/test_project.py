@@ -1,0 +1,192 @@
+"""The project in the dock: what was corrected is there again, whatever happened."""
+
+import sqlite3
+
+import numpy as np
+import pytest
+import tifffile
+from napari.layers import Image, Labels
+from tests.project.test_journal import FullDisk
+from tests.widgets.conftest import squares, wait_idle
+
+from napari_cellseg.project.store import open_project
+
+
+@pytest.fixture
+def files(tmp_path):
+    paths = []
+    for name, n in (("one", 3), ("two", 2)):
+        path = tmp_path / f"{name}.tif"
+        tifffile.imwrite(path, squares(n))
+        paths.append(str(path))
+    return paths
+
+
+def labels_layers(dock):
+    return [layer for layer in dock.viewer.layers if isinstance(layer, Labels)]
+
+
+@pytest.fixture
+def worked_on(dock, files, segment, qtbot, tmp_path):
+    """A dock with a project of two images; the first one is segmented and shown."""
+    dock.opener.open(files)
+    wait_idle(qtbot, dock)
+    dock.header.menu.setCurrentIndex(0)
+    segment(dock)
+    dock.link.create(str(tmp_path / "work"))
+    return dock
+
+
+@pytest.fixture
+def reopened(make_dock, qtbot, tmp_path):
+    """Return a function that ends a session and opens its project in another."""
+
+    def reopen(dock):
+        dock.release()
+        dock.viewer.layers.clear()
+        again = make_dock()
+        again.link.open(str(tmp_path / "work.cellseg"))
+        wait_idle(qtbot, again)
+        return again
+
+    return reopen
+
+
+def test_corrections_and_undo_are_there_in_the_next_session(worked_on, reopened):
+    worked_on.proofread.delete_cells([2])
+    again = reopened(worked_on)
+    (layer,) = labels_layers(again)
+    assert set(np.unique(layer.data)) == {0, 1, 3}
+    assert again.proofread.has_hand_work  # the deleted cell is known
+    again.keeper.undo()
+    assert set(np.unique(layer.data)) == {0, 1, 2, 3}
+    assert again.proofread.sources[2] == "model"
+
+
+def test_steps_from_before_the_project_can_be_undone(
+    dock, files, segment, qtbot, tmp_path, reopened
+):
+    dock.opener.open(files[:1])
+    wait_idle(qtbot, dock)
+    segment(dock)
+    dock.proofread.delete_cells([1])
+    dock.link.create(str(tmp_path / "work"))
+    again = reopened(dock)
+    again.keeper.undo()
+    assert again.proofread.n_cells == 3
+
+
+def test_a_brush_stroke_is_on_disk_before_the_next_thing(worked_on, tmp_path):
+    layer = worked_on.keeper.layer
+    layer.selected_label = 9
+    layer.brush_size = 4
+    layer.mode = "paint"
+    layer.paint((40, 40), 9)
+    with open_project(tmp_path / "work.cellseg", read_only=True) as reader:
+        opened = reader.open_labels(1)
+        assert opened.labels[40, 40] == 9
+        assert opened.journal.undo_name == "brush stroke"
+
+
+def test_a_run_goes_into_the_project(worked_on, segment, qtbot, tmp_path):
+    worked_on.link.show_image(1)
+    wait_idle(qtbot, worked_on)
+    segment(worked_on)
+    worked_on.link.projects.write()
+    with open_project(tmp_path / "work.cellseg", read_only=True) as reader:
+        assert [image.has_labels for image in reader.images()] == [True, True]
+        assert reader.open_labels(2).labels.max() == 2
+
+
+def test_going_to_another_image_puts_the_first_away_and_keeps_its_cells(
+    worked_on, reopened, qtbot
+):
+    dock = reopened(worked_on)
+    dock.proofread.delete_cells([1])
+    dock.link.bar.next.click()
+    wait_idle(qtbot, dock)
+    names = [layer.name for layer in dock.viewer.layers if isinstance(layer, Image)]
+    assert names == ["two.tif"]
+    assert not labels_layers(dock)
+    dock.link.bar.previous.click()
+    wait_idle(qtbot, dock)
+    (layer,) = labels_layers(dock)
+    assert set(np.unique(layer.data)) == {0, 2, 3}
+
+
+def test_a_full_disk_is_told_in_red_and_nothing_is_lost(worked_on, tmp_path):
+    _, opened = next(iter(worked_on.link.projects._kept.values()))
+    disk = FullDisk(opened.journal._connection)
+    opened.journal._connection = disk
+    worked_on.proofread.delete_cells([1])
+    line = worked_on.link.bar.problem
+    assert not line.isHidden()
+    assert "disk is full" in line.text()
+    assert "1 step kept in memory" in line.text()
+    disk.is_full = False
+    worked_on.link.projects.write()
+    assert line.isHidden()
+    with open_project(tmp_path / "work.cellseg", read_only=True) as reader:
+        assert set(reader.open_labels(1).sources) == {2, 3}
+
+
+def test_a_second_window_may_look_but_not_write(worked_on, make_dock, qtbot, tmp_path):
+    other = make_dock()
+    other.link.open(str(tmp_path / "work.cellseg"))
+    wait_idle(qtbot, other)
+    assert "read only" in other.link.bar.status.text()
+    other.proofread.delete_cells([1])
+    with open_project(tmp_path / "work.cellseg", read_only=True) as reader:
+        assert set(reader.open_labels(1).sources) == {1, 2, 3}
+
+
+def test_work_that_a_crash_left_is_told_of(worked_on, make_dock, qtbot, tmp_path):
+    worked_on.proofread.delete_cells([1])
+    # As after kill -9: the lock is free, and nothing was brought to its end.
+    projects = worked_on.link.projects
+    projects._kept.clear()
+    projects.project._opened.clear()
+    projects.project.close()
+    projects.project = None
+    again = make_dock()
+    again.link.open(str(tmp_path / "work.cellseg"))
+    wait_idle(qtbot, again)
+    assert "Recovered: 1 step on" in again.link.bar.recovered.text()
+    assert "one.tif" in again.link.bar.recovered.text()
+    again.link.bar.seen.click()
+    assert again.link.bar._told.isHidden()
+    assert again.proofread.n_cells == 2
+
+
+def test_a_project_that_moved_away_is_told_of(dock, tmp_path):
+    dock.link.open(str(tmp_path / "none.cellseg"))
+    assert "does not exist" in dock.footer.line.text()
+
+
+def test_an_image_from_no_file_cannot_be_in_a_project(dock, tmp_path):
+    dock.viewer.add_image(squares())
+    dock.link.create(str(tmp_path / "work"))
+    assert "no image here comes from one" in dock.footer.line.text()
+    assert not (tmp_path / "work.cellseg").exists()
+
+
+def test_recent_projects_are_offered(worked_on, recent_file, tmp_path):
+    worked_on.link.bar.menu.aboutToShow.emit()
+    titles = [action.text() for action in worked_on.link.bar.menu.actions()]
+    assert "Recent" in titles
+    assert str(tmp_path / "work.cellseg") in recent_file.read_text()
+
+
+def test_a_closed_project_leaves_the_cells_on_the_screen(worked_on):
+    worked_on.proofread.delete_cells([1])
+    worked_on.link.close()
+    assert len(labels_layers(worked_on)) == 1
+    worked_on.proofread.delete_cells([2])
+    assert worked_on.proofread.n_cells == 1
+    assert "none" in worked_on.link.bar.status.text()
+
+
+def test_the_database_is_sqlite_in_wal_mode(worked_on, tmp_path):
+    connection = sqlite3.connect(tmp_path / "work.cellseg" / "project.db")
+    assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+    connection.close()
