@@ -12,6 +12,7 @@ from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.segmenter import Segmenter
 from napari_cellseg.io import model_folder
 from napari_cellseg.nn.child import ChildSegmenter
+from napari_cellseg.nn.child_trainer import ChildTrainer
 
 PLACES = ("local",)
 
@@ -51,6 +52,28 @@ def open_segmenter(
     from napari_cellseg.nn.local import LocalSegmenter
 
     return LocalSegmenter(model, device)
+
+
+def open_trainer(
+    model: str | Path | None, name: str, title: str, *, device: str = "auto"
+) -> ChildTrainer:
+    """Return a trainer that makes a new model from a model and corrections.
+
+    Parameters
+    ----------
+    model : str, Path or None
+        Name or folder of the model to start from; None means the default one.
+    name, title : str
+        Of the new model: its folder's name, and what the menu shows.
+    device : str
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model.
+    """
+    return ChildTrainer(model, name, title, device)
 
 
 def list_models() -> list[ModelSpec]:

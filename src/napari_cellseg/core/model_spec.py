@@ -39,6 +39,8 @@ class ModelSpec:
         Thresholds found on validation data, from 0 to 1.
     min_confidence : float
         Cells below it are left out; found on validation data, from 0 to 1.
+    parent_sha256 : str
+        Digest of the weights that it was fine-tuned from; "" if from none.
     weights_sha256 : str
         Digest of the weights file.
     training_data, licence : str
@@ -62,6 +64,7 @@ class ModelSpec:
     foreground_threshold: float = 0.5
     seed_threshold: float = 0.5
     min_confidence: float = 0.0
+    parent_sha256: str = ""
     training_data: str = ""
     licence: str = ""
     command: str = ""

@@ -236,3 +236,89 @@ class TrainOptions:
     def to_dict(self) -> dict[str, Any]:
         """Return the options as plain JSON values."""
         return options_to_dict(self)
+
+
+#: Steps, crops a step and peak learning rate of each preset of `FineTuneOptions`.
+FINE_TUNE_PRESETS = {
+    "quick": (240, 4, 5e-4),
+    "thorough": (1500, 8, 5e-4),
+    "from_scratch": (4000, 8, 2e-3),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FineTuneOptions:
+    """How a model learns from corrections. See each field's `Range`."""
+
+    preset: str = option(
+        "quick",
+        Range(
+            choices=tuple(FINE_TUNE_PRESETS),
+            help="quick: some minutes; thorough: six times longer; "
+            "from_scratch: forgets the old model.",
+        ),
+    )
+    steps: int | None = option(
+        None,
+        Range(1, 1_000_000, advanced=True, help="Empty: as the preset says."),
+    )
+    batch_size: int | None = option(
+        None, Range(1, 4096, advanced=True, help="Crops a step. Empty: as the preset.")
+    )
+    learning_rate: float | None = option(
+        None,
+        Range(1e-6, 1.0, 1e-4, advanced=True, help="Peak rate. Empty: as the preset."),
+    )
+    crop_px: int = option(
+        256, Range(64, 2048, 32, "px", advanced=True, help="Edge of a crop.")
+    )
+    replay_share: float = option(
+        0.3,
+        Range(
+            0,
+            0.9,
+            0.05,
+            advanced=True,
+            help="Share of base images in each step, against forgetting.",
+        ),
+    )
+    held_out_share: float = option(
+        0.2,
+        Range(
+            0.05,
+            0.5,
+            0.05,
+            advanced=True,
+            help="Share of the checked cells that is kept for comparing old and new.",
+        ),
+    )
+    seed: int = option(
+        1, Range(0, 2**31 - 1, advanced=True, help="Seed of crops and changes.")
+    )
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    @property
+    def plan(self) -> tuple[int, int, float]:
+        """Steps, crops a step and peak learning rate, as set or as the preset says."""
+        steps, batch_size, learning_rate = FINE_TUNE_PRESETS[self.preset]
+        return (
+            self.steps or steps,
+            self.batch_size or batch_size,
+            self.learning_rate or learning_rate,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the options as plain JSON values."""
+        return options_to_dict(self)
+
+
+def fine_tune_options_from_dict(values: Mapping[str, Any]) -> FineTuneOptions:
+    """Return options from JSON values; unknown names raise `OptionsError`."""
+    known = {item.name for item in fields(FineTuneOptions)}
+    if unknown := sorted(set(values) - known):
+        raise OptionsError(
+            f"Unknown options: {', '.join(unknown)}; known are {', '.join(sorted(known))}."
+        )
+    return FineTuneOptions(**values)

@@ -45,6 +45,8 @@ class TrainingImage:
         Type of image; sampling is balanced over kinds.
     is_rgb : bool
         Whether colours may be mixed.
+    valid : (y, x) bool tensor or None
+        Where the truth is known; None means everywhere.
     """
 
     pixels: Tensor
@@ -52,6 +54,7 @@ class TrainingImage:
     diameter_px: float
     kind: str
     is_rgb: bool
+    valid: Tensor | None = None
 
 
 def training_image(
@@ -230,6 +233,9 @@ def _sample(image: TrainingImage, warp: _Warp, crop_px: int) -> tuple[Tensor, Te
     flow = flow / flow.norm(dim=0, keepdim=True).clamp(min=1e-6)
     flow = flow * (labels > 0)
     distance = smooth[:1] * (labels > 0)
+    if image.valid is not None:
+        known = image.valid[None, window[0], window[1]].float()
+        inside = inside & (_grid_sample(known, grid, "nearest")[0] > 0.5)
     return warped, torch.cat([labels, distance, flow, inside[None].float()])
 
 

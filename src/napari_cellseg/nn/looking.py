@@ -94,9 +94,9 @@ class Looker:
     def _look(self, window: Window, zoom: float) -> Look:
         """Segment a window at a zoom and measure what is found."""
         shape_yx = window[0].stop - window[0].start, window[1].stop - window[1].start
-        pixels = _resized(self._read(window), zoom)
+        pixels = resized(self._read(window), zoom)
         *_, (_, _, maps) = self._predictor.predict_tiles(
-            _reader_of(pixels), _size(pixels)
+            reader_of(pixels), _size(pixels)
         )
         seen = PlaneMaps(maps, shape_yx)
         if zoom == 1.0 and shape_yx == self._shape_yx:
@@ -115,8 +115,8 @@ class Looker:
             read: ReadWindow = self._read
             seen_yx = self._shape_yx
         else:
-            pixels = _resized(self._read((slice(None), slice(None))), zoom)
-            read = _reader_of(pixels)
+            pixels = resized(self._read((slice(None), slice(None))), zoom)
+            read = reader_of(pixels)
             seen_yx = _size(pixels)
         maps: NDArray[np.uint8] | None = None
         steps = self._predictor.predict_tiles(read, seen_yx, augmented=augmented)
@@ -132,7 +132,7 @@ class Looker:
         return scale_to_bounds(self._plane[(slice(None), *window)], self._bounds)
 
 
-def _reader_of(pixels: NDArray[np.float32]) -> ReadWindow:
+def reader_of(pixels: NDArray[np.float32]) -> ReadWindow:
     """Return a function that reads windows of (3, y, x) pixels."""
 
     def read(window: Window) -> NDArray[np.float32]:
@@ -155,7 +155,7 @@ def _middle_window(shape_yx: tuple[int, int]) -> Window:
     )
 
 
-def _resized(pixels: NDArray[np.float32], zoom: float) -> NDArray[np.float32]:
+def resized(pixels: NDArray[np.float32], zoom: float) -> NDArray[np.float32]:
     """Return (3, y, x) pixels at another size, smoothed before shrinking."""
     size = [max(MIN_SEEN_PX, round(edge * zoom)) for edge in pixels.shape[1:]]
     if tuple(size) == pixels.shape[1:]:

@@ -1,0 +1,265 @@
+"""What a model learns from, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_cellseg.core.cell_boxes import cell_boxes, grown
+from napari_cellseg.core.checked import CheckedArea, checked_mask
+from napari_cellseg.core.errors import TrainingError
+from napari_cellseg.core.intensity import choose_channels
+from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.options import FineTuneOptions
+from napari_cellseg.core.types import CellImage, Labels
+
+#: Around a locked cell so many pixels are known to be no part of it.
+RING_PX = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingItem:
+    """One plane with the labels of it that a person vouches for.
+
+    Attributes
+    ----------
+    plane : (1 or 3, y, x) array
+        The whole plane: intensities are scaled by all of it, as when segmenting.
+    labels : (y, x) int32
+        Cells; what lies outside `valid` is not used.
+    valid : (y, x) bool
+        Where the labels are right: inside checked areas, on and around locked cells.
+    name : str
+        What the person calls the image.
+    group : str
+        Items of one group (image, patient) are never on both sides of a split.
+    """
+
+    plane: NDArray[np.generic]
+    labels: Labels
+    valid: NDArray[np.bool_]
+    name: str
+    group: str
+
+    def __post_init__(self) -> None:
+        shape = self.plane.shape
+        if len(shape) != 3 or shape[0] not in (1, 3):
+            raise TrainingError(
+                f"'{self.name}' has pixels of shape {shape}; one channel or colour, "
+                "(1 or 3, y, x), is needed. Choose the channel that shows the cells."
+            )
+        if self.labels.shape != shape[1:] or self.valid.shape != shape[1:]:
+            raise TrainingError(
+                f"'{self.name}' is {shape[1]} × {shape[2]} pixels, but its labels have "
+                f"the shape {self.labels.shape}. Use the labels made on this image."
+            )
+
+    def cell_ids(self) -> NDArray[np.int32]:
+        """Return the cells that lie mostly where the labels are right."""
+        n_pixels = np.bincount(self.labels.ravel())
+        n_valid = np.bincount(self.labels[self.valid], minlength=len(n_pixels))
+        is_in = 2 * n_valid > n_pixels
+        is_in[0] = False
+        return np.flatnonzero(is_in).astype(np.int32)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSupply:
+    """What there is to learn from, in numbers.
+
+    Attributes
+    ----------
+    n_images, n_cells : int
+        Images with something valid, and cells in it.
+    area_px : int
+        Valid pixels.
+    """
+
+    n_images: int
+    n_cells: int
+    area_px: int
+
+
+def supply_of(items: Sequence[TrainingItem]) -> TrainingSupply:
+    """Return what there is to learn from."""
+    return TrainingSupply(
+        len({item.group for item in items}),
+        sum(len(item.cell_ids()) for item in items),
+        sum(int(item.valid.sum()) for item in items),
+    )
+
+
+def items_of(
+    image: CellImage,
+    labels: Labels,
+    areas: Sequence[CheckedArea] = (),
+    locked: Iterable[int] = (),
+    *,
+    channel: int | None = None,
+) -> list[TrainingItem]:
+    """Return an item for each plane in which something is checked; may be empty.
+
+    Inside checked areas everything counts, background too. Elsewhere only locked cells
+    and a ring around each count: what was not looked at is neither cell nor background.
+
+    Parameters
+    ----------
+    image : CellImage
+        The pixels.
+    labels : int32 array
+        With the axes of the image, without C.
+    areas : sequence of CheckedArea
+        Where everything was looked at.
+    locked : iterable of int
+        Cells that a person made, edited or accepted.
+    channel : int, optional
+        Which one shows the cells; needed where there are several.
+
+    Raises
+    ------
+    TrainingError
+        If the labels do not fit the image.
+    ImageError
+        If the channel has to be named.
+    """
+    if labels.shape != image.labels_shape:
+        raise TrainingError(
+            f"'{image.name}' has planes of shape {image.labels_shape}, its labels "
+            f"{labels.shape}. Use the labels made on this image."
+        )
+    valid = checked_mask(areas, labels.shape)
+    ids = set(locked)
+    channels = list(choose_channels(image, channel))
+    items = []
+    for index in image.plane_indices():
+        known = valid[index] | known_around(labels[index], ids)
+        if known.any():
+            items.append(
+                TrainingItem(
+                    image.plane(index)[channels],
+                    labels[index],
+                    known,
+                    image.name,
+                    image.source or image.name,
+                )
+            )
+    return items
+
+
+def known_around(labels: Labels, ids: set[int]) -> NDArray[np.bool_]:
+    """Return where locked cells say what is there: on each, and on a ring around it.
+
+    Parameters
+    ----------
+    labels : (y, x) int32
+        All cells.
+    ids : set of int
+        The locked ones. Pixels of other cells are left out of the rings.
+    """
+    known = np.zeros(labels.shape, dtype=bool)
+    own = np.array([0, *ids])
+    for cell, (box, _) in cell_boxes(labels, ids).items():
+        around = grown(box, RING_PX, labels.shape)
+        near = ndimage.binary_dilation(labels[around] == cell, iterations=RING_PX)
+        known[around] |= near & np.isin(labels[around], own)
+    return known
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Old and new model on the same images.
+
+    Attributes
+    ----------
+    n_cells : int
+        True cells.
+    ap50_old, ap50_new, msa_old, msa_new : float
+        See `core.matching`; of all cells together.
+    count_error_old, count_error_new : float
+        |found - true| / true.
+    n_gained, n_lost : int
+        True cells that only the new, or only the old model finds (IoU at least 0.5).
+    """
+
+    n_cells: int
+    ap50_old: float
+    ap50_new: float
+    msa_old: float
+    msa_new: float
+    count_error_old: float
+    count_error_new: float
+    n_gained: int
+    n_lost: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOutcome:
+    """What a training came to.
+
+    Attributes
+    ----------
+    folder : Path
+        The new model's folder.
+    held_out : Comparison
+        On checked areas that were kept out of the training.
+    base : Comparison
+        On images of the base set, which never change.
+    is_recommended : bool
+        True if the new model is better on the first and not worse on the second.
+    reason : str
+        Why, in a sentence.
+    n_steps : int
+        Steps that were done.
+    seconds : float
+        Wall time.
+    was_stopped : bool
+        True if the person stopped it early.
+    """
+
+    folder: Path
+    held_out: Comparison
+    base: Comparison
+    is_recommended: bool
+    reason: str
+    n_steps: int
+    seconds: float
+    was_stopped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrainProgress(Progress):
+    """How far a training is.
+
+    Attributes
+    ----------
+    loss : float or None
+        Of the last step.
+    score : float or None
+        mSA on what is held out, where it was just measured.
+    """
+
+    loss: float | None = None
+    score: float | None = field(default=None)
+
+
+class Trainer(Protocol):
+    """Makes a better model from what a person has corrected."""
+
+    def train(
+        self, items: Sequence[TrainingItem], options: FineTuneOptions, out: Path
+    ) -> Job[TrainingOutcome]:
+        """Train into the folder `out`; a run that was cut goes on where it was.
+
+        The job yields `TrainProgress`. Raises `TrainingError`, `ModelError`, `SaveError`.
+        """
+        ...
+
+    def stop(self) -> None:
+        """End early with the best model so far; the job still returns its outcome."""
+        ...

@@ -1,0 +1,162 @@
+"""The folder of one training: what is learned from, how, and what came of it.
+
+Everything that a training needs lies in it, so that it goes on after a kill, and ends
+without the window that began it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_cellseg.core.errors import TrainingError
+from napari_cellseg.core.options import (
+    FineTuneOptions,
+    fine_tune_options_from_dict,
+)
+from napari_cellseg.core.training_item import (
+    Comparison,
+    TrainingItem,
+    TrainingOutcome,
+)
+from napari_cellseg.io.atomic import replacing
+
+REQUEST_NAME = "request.json"
+OUTCOME_NAME = "outcome.json"
+ITEMS_FOLDER = "items"
+MODEL_FOLDER = "model"
+#: Ends a training early, with the best model so far.
+STOP_NAME = "stop"
+#: What happens, a JSON object a line.
+LOG_NAME = "log.jsonl"
+#: While this file is there, a training goes on without the window that began it.
+ALONE_NAME = "alone"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRequest:
+    """What is to be trained.
+
+    Attributes
+    ----------
+    model : str
+        Folder of the model to start from.
+    device : str
+        See `nn.device.choose_device`.
+    options : FineTuneOptions
+        How.
+    name, title : str
+        Of the new model.
+    """
+
+    model: str
+    device: str
+    options: FineTuneOptions
+    name: str
+    title: str
+
+
+def write_request(
+    folder: Path, request: TrainingRequest, items: Sequence[TrainingItem]
+) -> None:
+    """Write what a training needs; the same request into the same folder goes on.
+
+    Raises
+    ------
+    TrainingError
+        If the folder holds another training.
+    SaveError
+        If it cannot be written.
+    """
+    content = {
+        **asdict(request),
+        "options": request.options.to_dict(),
+        "items": [_digest(item) for item in items],
+    }
+    path = folder / REQUEST_NAME
+    if path.exists():
+        if json.loads(path.read_text(encoding="utf-8")) != content:
+            raise TrainingError(
+                f"'{folder}' holds another training (other images, labels or options). "
+                "Choose a new folder, or delete it."
+            )
+        return
+    (folder / ITEMS_FOLDER).mkdir(parents=True, exist_ok=True)
+    for place, item in enumerate(items):
+        with replacing(folder / ITEMS_FOLDER / f"{place:05d}.npz") as temporary:
+            np.savez_compressed(
+                temporary,
+                plane=item.plane,
+                labels=item.labels,
+                valid=item.valid,
+                name=np.array(item.name),
+                group=np.array(item.group),
+            )
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2), encoding="utf-8")
+
+
+def _digest(item: TrainingItem) -> str:
+    """Return a digest of all that an item holds."""
+    digest = hashlib.sha256()
+    for array in (item.plane, item.labels, item.valid):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    digest.update(f"{item.name}\0{item.group}".encode())
+    return digest.hexdigest()
+
+
+def read_request(folder: Path) -> tuple[TrainingRequest, list[TrainingItem]]:
+    """Return what `write_request` wrote; raises `TrainingError` where it is not there."""
+    try:
+        content = json.loads((folder / REQUEST_NAME).read_text(encoding="utf-8"))
+        paths = sorted((folder / ITEMS_FOLDER).glob("*.npz"))
+        items = [_read_item(path) for path in paths]
+        request = TrainingRequest(
+            content["model"],
+            content["device"],
+            fine_tune_options_from_dict(content["options"]),
+            content["name"],
+            content["title"],
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise TrainingError(
+            f"'{folder}' holds no training that could go on ({error}). Start a new one."
+        ) from error
+    return request, items
+
+
+def _read_item(path: Path) -> TrainingItem:
+    with np.load(path, allow_pickle=False) as arrays:
+        return TrainingItem(
+            arrays["plane"],
+            arrays["labels"],
+            arrays["valid"],
+            str(arrays["name"]),
+            str(arrays["group"]),
+        )
+
+
+def write_outcome(folder: Path, outcome: TrainingOutcome) -> None:
+    """Write what came of a training; raises `SaveError`."""
+    content: dict[str, Any] = asdict(outcome)
+    content["folder"] = str(outcome.folder)
+    with replacing(folder / OUTCOME_NAME) as temporary:
+        temporary.write_text(json.dumps(content, indent=2), encoding="utf-8")
+
+
+def read_outcome(folder: Path) -> TrainingOutcome | None:
+    """Return what came of a training, None while it is not at its end."""
+    path = folder / OUTCOME_NAME
+    if not path.is_file():
+        return None
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["folder"] = Path(content["folder"])
+    for name in ("held_out", "base"):
+        content[name] = Comparison(**content[name])
+    return TrainingOutcome(**content)

@@ -1,0 +1,183 @@
+"""Shows checked parts of images to a network and scores what it finds there."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_cellseg.core.decode import labels_from_maps
+from napari_cellseg.core.edits import box_of
+from napari_cellseg.core.intensity import intensity_bounds, scale_to_bounds
+from napari_cellseg.core.matching import (
+    MSA_THRESHOLDS,
+    Matching,
+    iou_matrix,
+    match_pairs,
+    pooled,
+)
+from napari_cellseg.core.model_spec import ModelSpec
+from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.training_item import Comparison, TrainingItem
+from napari_cellseg.core.types import Labels, PlaneMaps
+from napari_cellseg.core.zoom import zoom_for
+from napari_cellseg.nn.looking import reader_of, resized
+from napari_cellseg.nn.network import CellNet
+from napari_cellseg.nn.predict import Predictor
+
+#: Pixels around a checked part that the network sees as well.
+CONTEXT_PX = 48
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Window:
+    """A checked part of an image, as the network sees it."""
+
+    pixels: NDArray[np.float32]  # (3, y, x), zoomed
+    truth: Labels  # (y, x), the checked cells only
+    valid: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Examination:
+    """What a model found on all windows.
+
+    Attributes
+    ----------
+    matchings : tuple of Matching
+        At `MSA_THRESHOLDS`, over all cells.
+    found : bool array
+        For each true cell, whether it was found (IoU at least 0.5).
+    n_found : int
+        Cells that the model gave.
+    """
+
+    matchings: tuple[Matching, ...]
+    found: NDArray[np.bool_]
+    n_found: int
+
+    @property
+    def ap50(self) -> float:
+        """AP at IoU 0.5."""
+        return self.matchings[0].average_precision
+
+    @property
+    def msa(self) -> float:
+        """Mean AP over `MSA_THRESHOLDS`."""
+        return float(np.mean([each.average_precision for each in self.matchings]))
+
+    @property
+    def count_error(self) -> float:
+        """|found - true| / true."""
+        n_true = max(len(self.found), 1)
+        return abs(self.n_found - len(self.found)) / n_true
+
+
+class Examiner:
+    """Keeps windows ready, so that many networks and thresholds are scored on them.
+
+    Parameters
+    ----------
+    items : sequence of TrainingItem
+        What is checked; each item gives one window.
+    spec : ModelSpec
+        How intensities are scaled, and which size of cells is best.
+    """
+
+    def __init__(self, items: Sequence[TrainingItem], spec: ModelSpec) -> None:
+        self._windows = [_window(item, spec) for item in items]
+
+    def maps(self, network: CellNet, device: torch.device) -> list[PlaneMaps]:
+        """Return what a network says of each window; the network is not changed."""
+        predictor = Predictor(copy.deepcopy(network), device)
+        maps = []
+        for window in self._windows:
+            size = (int(window.pixels.shape[1]), int(window.pixels.shape[2]))
+            *_, (_, _, seen) = predictor.predict_tiles(reader_of(window.pixels), size)
+            maps.append(PlaneMaps(seen, window.truth.shape))
+        return maps
+
+    def examine(
+        self, maps: Sequence[PlaneMaps], options: SegmentOptions
+    ) -> Examination:
+        """Decode maps with settled options and score them."""
+        matchings: list[list[Matching]] = [[] for _ in MSA_THRESHOLDS]
+        found: list[NDArray[np.bool_]] = []
+        n_found = 0
+        for window, seen in zip(self._windows, maps, strict=True):
+            labels, _ = labels_from_maps(seen, options)
+            labels = _mostly_inside(labels, window.valid)
+            iou = iou_matrix(window.truth, labels)
+            for place, threshold in enumerate(MSA_THRESHOLDS):
+                matchings[place].append(_matching(iou, threshold))
+            is_found = np.zeros(iou.shape[0], dtype=bool)
+            is_found[match_pairs(iou, 0.5)[0]] = True
+            found.append(is_found)
+            n_found += iou.shape[1]
+        return Examination(
+            tuple(pooled(each) for each in matchings),
+            np.concatenate(found or [np.zeros(0, dtype=bool)]),
+            n_found,
+        )
+
+
+def compare(old: Examination, new: Examination) -> Comparison:
+    """Return two examinations of the same windows side by side."""
+    return Comparison(
+        len(old.found),
+        old.ap50,
+        new.ap50,
+        old.msa,
+        new.msa,
+        old.count_error,
+        new.count_error,
+        int((new.found & ~old.found).sum()),
+        int((old.found & ~new.found).sum()),
+    )
+
+
+def _window(item: TrainingItem, spec: ModelSpec) -> _Window:
+    """Cut the checked part out of an item, with some context, at the best zoom."""
+    box = tuple(
+        slice(max(0, part.start - CONTEXT_PX), part.stop + CONTEXT_PX)
+        for part in box_of(item.valid)
+    )
+    bounds = intensity_bounds(item.plane, spec.low_percentile, spec.high_percentile)
+    pixels = scale_to_bounds(item.plane[(slice(None), *box)], bounds)
+    ids = item.cell_ids()
+    truth = np.where(np.isin(item.labels[box], ids), item.labels[box], 0)
+    zoom = zoom_for(median_diameter_px(item), spec.diameter_px)
+    return _Window(resized(pixels, zoom), truth.astype(np.int32), item.valid[box])
+
+
+def median_diameter_px(item: TrainingItem) -> float:
+    """Return the median equivalent diameter of the checked cells; 0 without any."""
+    ids = item.cell_ids()
+    if not len(ids):
+        return 0.0
+    areas = np.bincount(item.labels.ravel())[ids]
+    return 2 * math.sqrt(float(np.median(areas)) / math.pi)
+
+
+def _mostly_inside(labels: Labels, valid: NDArray[np.bool_]) -> Labels:
+    """Return the cells of which most lies where the truth is known."""
+    n_pixels = np.bincount(labels.ravel())
+    n_inside = np.bincount(labels[valid], minlength=len(n_pixels))
+    return np.where((2 * n_inside > n_pixels)[labels], labels, 0).astype(np.int32)
+
+
+def _matching(iou: NDArray[np.float64], threshold: float) -> Matching:
+    rows, columns = match_pairs(iou, threshold)
+    n_matched = len(rows)
+    return Matching(
+        threshold,
+        n_matched,
+        iou.shape[1] - n_matched,
+        iou.shape[0] - n_matched,
+        float(iou[rows, columns].sum()),
+    )

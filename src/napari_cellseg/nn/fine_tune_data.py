@@ -1,0 +1,102 @@
+"""Crops of what a person has checked, and of the base set that is replayed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch import Tensor
+
+from napari_cellseg.core.synthetic import random_scene
+from napari_cellseg.core.training_item import TrainingItem
+from napari_cellseg.nn.augment import augment
+from napari_cellseg.nn.batches import CropSampler, TrainingImage, training_image
+from napari_cellseg.nn.losses import Targets
+
+#: Scenes of our own generator stand for "everything else": some are replayed, others only
+#: measured. They are drawn from these seeds, so every training has the same.
+REPLAY_SEEDS = range(7_000_000, 7_000_024)
+BASE_SEEDS = range(8_000_000, 8_000_008)
+SCENE_SHAPE_YX = (288, 288)
+YOURS, REPLAY = "yours", "replay"
+#: Checked parts nearer to each other than this are cut out as one.
+NEAR_PX = 64
+#: Checked parts are looked for on a grid of this step.
+GRID_PX = 16
+#: A part is drawn once more for each so many cells.
+CELLS_A_DRAW = 20
+
+
+def training_images(
+    items: Sequence[TrainingItem], percentiles: tuple[float, float]
+) -> list[TrainingImage]:
+    """Return the checked parts ready for cropping, those with more cells more often.
+
+    Each part is cut out with what surrounds it: crops that show nothing checked would
+    teach nothing.
+    """
+    images = []
+    for item in items:
+        whole = training_image(item.plane, item.labels, YOURS, percentiles)
+        for box in _parts(item.valid):
+            cells = np.unique(item.labels[box][item.valid[box]])
+            part = replace(
+                whole,
+                pixels=whole.pixels[(slice(None), *box)].clone(),
+                truth=whole.truth[(slice(None), *box)].clone(),
+                valid=torch.from_numpy(item.valid[box].copy()),
+            )
+            images += [part] * max(1, round(len(cells) / CELLS_A_DRAW))
+    return images
+
+
+def _parts(valid: NDArray[np.bool_]) -> list[tuple[slice, ...]]:
+    """Return boxes around the checked parts, with a margin; near ones are one."""
+    coarse = np.zeros([-(-size // GRID_PX) for size in valid.shape], dtype=bool)
+    rows, columns = np.nonzero(valid)
+    coarse[rows // GRID_PX, columns // GRID_PX] = True
+    edge = 2 * (NEAR_PX // GRID_PX) + 1
+    near = ndimage.binary_dilation(coarse, np.ones((edge, edge), dtype=bool))
+    pieces, _ = ndimage.label(near)
+    return [
+        tuple(
+            slice(part.start * GRID_PX, min(part.stop * GRID_PX, size))
+            for part, size in zip(box, valid.shape, strict=True)
+        )
+        for box in ndimage.find_objects(pieces)
+    ]
+
+
+def replayed_images(percentiles: tuple[float, float]) -> list[TrainingImage]:
+    """Return the base images that are replayed, ready for cropping."""
+    images = []
+    for seed in REPLAY_SEEDS:
+        scene = random_scene(seed, SCENE_SHAPE_YX)
+        images.append(
+            training_image(scene.image.plane(), scene.labels, REPLAY, percentiles)
+        )
+    return images
+
+
+def draw_crops(sampler: CropSampler, seed: int, step: int) -> tuple[Tensor, Targets]:
+    """Return the crops of a step; each step has a random state of its own."""
+    rng = np.random.default_rng((seed, step))
+    batch = sampler.batch(rng)
+    return augment(batch, rng), batch.targets
+
+
+def base_items() -> list[TrainingItem]:
+    """Return the base images that models are compared on; they never change."""
+    items = []
+    for seed in BASE_SEEDS:
+        scene = random_scene(seed, SCENE_SHAPE_YX)
+        everywhere = np.ones(scene.labels.shape, dtype=bool)
+        plane = scene.image.plane()
+        items.append(
+            TrainingItem(plane, scene.labels, everywhere, f"base {seed}", str(seed))
+        )
+    return items

@@ -1,0 +1,90 @@
+"""What came of a fine-tuning, in words and in the new model's description."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from napari_cellseg.core.model_spec import ModelSpec
+from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.training_item import (
+    Comparison,
+    TrainingItem,
+    TrainingOutcome,
+    supply_of,
+)
+from napari_cellseg.io.training_files import TrainingRequest
+from napari_cellseg.nn.fine_tune_run import FROM_SCRATCH
+
+#: A new model may be so much worse on the base set before it is advised against.
+FORGETS = 0.02
+N_LISTED = 5
+
+
+def verdict(held_out: Comparison, base: Comparison) -> tuple[bool, str]:
+    """Return whether the new model is to be used, and why, in a sentence."""
+    if held_out.n_cells == 0:
+        return False, (
+            "There was too little to hold any cell out, so nobody knows whether the new "
+            "model is better. Check more areas and train again."
+        )
+    gain = held_out.msa_new - held_out.msa_old
+    loss = base.msa_old - base.msa_new
+    if gain <= 0:
+        return False, (
+            f"On cells it had not seen the new model is not better (mSA "
+            f"{held_out.msa_new:.3f}, old {held_out.msa_old:.3f}). Keep the old one."
+        )
+    if loss > FORGETS:
+        return False, (
+            f"It is better on your images (mSA {held_out.msa_new:.3f}, old "
+            f"{held_out.msa_old:.3f}) but has forgotten others (base set "
+            f"{base.msa_new:.3f}, old {base.msa_old:.3f}). Use it for these images only."
+        )
+    return True, (
+        f"Better on cells it had not seen: mSA {held_out.msa_new:.3f}, old "
+        f"{held_out.msa_old:.3f}; {held_out.n_gained} cells gained, {held_out.n_lost} lost."
+    )
+
+
+def new_spec(
+    old: ModelSpec,
+    request: TrainingRequest,
+    items: Sequence[TrainingItem],
+    outcome: TrainingOutcome,
+    options: SegmentOptions,
+) -> ModelSpec:
+    """Return the spec of the new model: its parent, data, options and figures."""
+    supply = supply_of(items)
+    names = sorted({item.name for item in items})
+    figures: dict[str, Any] = {
+        "held_out/n_cells": outcome.held_out.n_cells,
+        "held_out/ap50": round(outcome.held_out.ap50_new, 4),
+        "held_out/msa": round(outcome.held_out.msa_new, 4),
+        "held_out/msa_of_parent": round(outcome.held_out.msa_old, 4),
+        "base/msa": round(outcome.base.msa_new, 4),
+        "base/msa_of_parent": round(outcome.base.msa_old, 4),
+    }
+    listed = ", ".join(names[:5]) + (
+        f" and {len(names) - 5} more" if len(names) > 5 else ""
+    )
+    return replace(
+        old,
+        name=request.name,
+        title=request.title,
+        description=f"Trained on {supply.n_cells} checked cells of {listed}.",
+        parent_sha256=""
+        if request.options.preset == FROM_SCRATCH
+        else old.weights_sha256,
+        training_data=f"{supply.n_images} images, {supply.n_cells} checked cells: {listed}",
+        command=f"fine-tuned from {old.name} with {request.options.to_dict()}",
+        foreground_threshold=options.foreground_threshold or old.foreground_threshold,
+        seed_threshold=options.seed_threshold or old.seed_threshold,
+        min_confidence=(
+            old.min_confidence
+            if options.min_confidence is None
+            else options.min_confidence
+        ),
+        figures=figures,
+    )

@@ -1,0 +1,58 @@
+"""The training process: ``python -m napari_cellseg.nn.train_worker FOLDER``.
+
+It takes everything from the folder and leaves everything there, so that it can go on
+after a kill, and be let alone when the window closes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from napari_cellseg.core.errors import CellsegError, TrainingError
+from napari_cellseg.core.jobs import Progress, run
+from napari_cellseg.core.training_item import TrainProgress
+from napari_cellseg.io.training_files import ALONE_NAME, LOG_NAME
+from napari_cellseg.nn.fine_tune import fine_tune
+from napari_cellseg.nn.messages import error_message
+
+
+def main(folder: Path) -> None:
+    """Train; write what happens line by line."""
+    parent = os.getppid()
+    with (folder / LOG_NAME).open("w", encoding="utf-8") as log:
+
+        def tell(progress: Progress) -> None:
+            if os.getppid() != parent and not (folder / ALONE_NAME).exists():
+                # The window is gone; the checkpoint is there.
+                os._exit(0)
+            log.write(json.dumps(_values(progress)) + "\n")
+            log.flush()
+
+        try:
+            run(fine_tune(folder), tell)
+        except CellsegError as error:
+            log.write(json.dumps(error_message(error)) + "\n")
+        except (OSError, MemoryError) as error:
+            told = TrainingError(
+                f"The training could not go on: {error or 'no memory'}."
+            )
+            log.write(json.dumps(error_message(told)) + "\n")
+
+
+def _values(progress: Progress) -> dict[str, object]:
+    """Return a progress as JSON values."""
+    values: dict[str, object] = {
+        "kind": "progress",
+        "progress": [progress.done, progress.total, progress.message],
+    }
+    if isinstance(progress, TrainProgress):
+        values["loss"] = progress.loss
+        values["score"] = progress.score
+    return values
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
