@@ -13,6 +13,7 @@ from napari_cellseg.cli import (
     app_command,
     doctor_command,
     evaluate_command,
+    fine_tune_command,
     measure_command,
     segment_command,
     train_command,
@@ -30,6 +31,7 @@ app.command("segment")(segment_command.segment)
 app.command("measure")(measure_command.measure)
 app.command("evaluate")(evaluate_command.evaluate)
 app.command("train")(train_command.train)
+app.command("fine-tune")(fine_tune_command.fine_tune)
 app.command("doctor")(doctor_command.doctor)
 app.command("app")(app_command.open_window)
 

@@ -90,7 +90,12 @@ class Examiner:
     """
 
     def __init__(self, items: Sequence[TrainingItem], spec: ModelSpec) -> None:
-        self._windows = [_window(item, spec) for item in items]
+        self._windows = [_window(item, spec) for item in items if item.valid.any()]
+
+    @property
+    def n_cells(self) -> int:
+        """True cells in all windows."""
+        return sum(int(np.count_nonzero(np.unique(each.truth))) for each in self._windows)
 
     def maps(self, network: CellNet, device: torch.device) -> list[PlaneMaps]:
         """Return what a network says of each window; the network is not changed."""
@@ -120,7 +125,10 @@ class Examiner:
             found.append(is_found)
             n_found += iou.shape[1]
         return Examination(
-            tuple(pooled(each) for each in matchings),
+            tuple(
+                pooled([Matching(threshold, 0, 0, 0, 0.0), *each])
+                for threshold, each in zip(MSA_THRESHOLDS, matchings, strict=True)
+            ),
             np.concatenate(found or [np.zeros(0, dtype=bool)]),
             n_found,
         )

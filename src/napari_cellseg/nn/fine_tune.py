@@ -181,8 +181,7 @@ def _learn(
             loss = run.advance(pixels, targets)
             score = None
             if run.step % every == 0 or run.step == n_steps:
-                score = _exam(exams.held_out, run.mean, run.device, options).msa
-                run.note_score(score)
+                score = _judged(run, exams.held_out, options)
                 run.save(folder)
             _append_curve(folder, run.step, loss, score)
             left = (time.perf_counter() - clock) / (run.step - first)
@@ -190,6 +189,18 @@ def _learn(
             text = f"step {run.step} of {n_steps} · {_time_text(left)} left"
             yield TrainProgress(run.step, n_steps, text, loss, score)
     return False
+
+
+def _judged(
+    run: FineTuneRun, held_out: Examiner, options: SegmentOptions
+) -> float | None:
+    """Measure the running mean on what is held out, and keep it if it is the best."""
+    if held_out.n_cells == 0:
+        run.note_latest()
+        return None
+    score = _exam(held_out, run.mean, run.device, options).msa
+    run.note_score(score)
+    return score
 
 
 def _append_curve(folder: Path, step: int, loss: float, score: float | None) -> None:

@@ -150,6 +150,11 @@ class FineTuneRun:
             self.best_score, self.best_step = score, self.step
             self.best = _copied(self.mean)
 
+    def note_latest(self) -> None:
+        """Keep the running mean of this step: nothing is held out that could judge."""
+        self.best_step = self.step
+        self.best = _copied(self.mean)
+
     def best_network(self) -> CellNet:
         """Return the best network so far, on the CPU."""
         network: CellNet = copy.deepcopy(self.mean)

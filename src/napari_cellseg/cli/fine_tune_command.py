@@ -1,0 +1,75 @@
+"""``cellseg fine-tune``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from napari_cellseg.cli.flags import takes_options
+from napari_cellseg.core.options import FineTuneOptions
+from napari_cellseg.core.training_item import Comparison
+
+
+@takes_options("options", FineTuneOptions)
+def fine_tune(
+    data: Annotated[
+        Path,
+        typer.Argument(
+            help="A project NAME.cellseg, or a folder of images/ and masks/."
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", "-o", help="Folder of the run, and the new model's name."
+        ),
+    ],
+    *,
+    model: Annotated[
+        str | None, typer.Option("--from", help="Model to start from; name or folder.")
+    ] = None,
+    channel: Annotated[
+        int | None, typer.Option(help="Channel that shows the cells, from 0.")
+    ] = None,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where to train.")
+    ] = "auto",
+    options: FineTuneOptions,
+) -> None:
+    """Improve a model with checked cells, and say whether it became better.
+
+    The new model is written to OUT/model and has the name of OUT; the same command goes
+    on where it was stopped.
+    """
+    from napari_cellseg.cli.progress import run_with_bar
+    from napari_cellseg.cli.training_sources import training_items
+    from napari_cellseg.core.training_item import supply_of
+    from napari_cellseg.io.model_folder import find_model
+    from napari_cellseg.io.training_files import TrainingRequest, write_request
+    from napari_cellseg.nn.fine_tune import fine_tune as train
+
+    items = training_items(data, channel)
+    supply = supply_of(items)
+    typer.echo(f"{supply.n_images} images, {supply.n_cells} checked cells")
+    request = TrainingRequest(
+        str(find_model(model)), device, options, out.name, out.name
+    )
+    write_request(out, request, items)
+    outcome = run_with_bar(train(out))
+    typer.echo(
+        f"{'':20} {'cells':>6} {'AP50 old':>9} {'new':>6} {'mSA old':>8} {'new':>6}"
+    )
+    typer.echo(_line("held out", outcome.held_out))
+    typer.echo(_line("base set", outcome.base))
+    typer.echo(outcome.reason)
+    typer.echo(f"The model is in '{outcome.folder}'.")
+
+
+def _line(title: str, found: Comparison) -> str:
+    """Return a row of the table."""
+    return (
+        f"{title:20} {found.n_cells:6} {found.ap50_old:9.3f} {found.ap50_new:6.3f} "
+        f"{found.msa_old:8.3f} {found.msa_new:6.3f}"
+    )

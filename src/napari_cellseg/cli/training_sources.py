@@ -1,0 +1,69 @@
+"""What a command trains on: a folder of pairs, or the checked parts of a project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from napari_cellseg.core.checked import locked_ids
+from napari_cellseg.core.errors import TrainingError
+from napari_cellseg.core.training_item import TrainingItem, items_of
+from napari_cellseg.io.dataset import pairs_in_folder
+from napari_cellseg.io.images import read_image
+from napari_cellseg.project.store import SUFFIX, open_project
+
+
+def training_items(folder: Path, channel: int | None) -> list[TrainingItem]:
+    """Return what can be learned from a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        A project ``NAME.cellseg``: its checked areas and locked cells count. Or a folder
+        with ``images/`` and ``masks/``: everything in it counts.
+    channel : int or None
+        Which channel shows the cells, counted from 0; needed where there are several.
+
+    Raises
+    ------
+    TrainingError, ImageReadError, ProjectError
+        If there is nothing, or it cannot be read.
+    """
+    if folder.suffix == SUFFIX:
+        return _project_items(folder, channel)
+    from napari_cellseg.nn.training_data import read_sample
+
+    items = []
+    for sample in pairs_in_folder(folder):
+        plane, labels = read_sample(sample)
+        everywhere = np.ones(labels.shape, dtype=bool)
+        chosen = plane if channel is None else plane[[channel]]
+        items.append(
+            TrainingItem(chosen, labels, everywhere, sample.name, sample.group)
+        )
+    return items
+
+
+def _project_items(folder: Path, channel: int | None) -> list[TrainingItem]:
+    """Return the checked parts of every image of a project."""
+    items: list[TrainingItem] = []
+    with open_project(folder, read_only=True) as project:
+        for image in project.images():
+            if not image.has_labels:
+                continue
+            opened = project.open_labels(image.image_id)
+            notes = project.review(image.image_id)
+            items += items_of(
+                read_image(image.path),
+                opened.labels,
+                notes.areas(),
+                locked_ids(opened.sources, notes.states()),
+                channel=channel,
+            )
+    if not items:
+        raise TrainingError(
+            f"Nothing is checked in {folder.name}. Correct cells or mark checked areas "
+            "first."
+        )
+    return items

@@ -1,0 +1,289 @@
+"""Fine-tuning: never worse, nothing lost, one sentence where it cannot go on."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from napari_cellseg.core.errors import SaveError, TrainingError
+from napari_cellseg.core.jobs import run
+from napari_cellseg.core.options import FineTuneOptions
+from napari_cellseg.core.synthetic import random_scene
+from napari_cellseg.core.training_item import Comparison, TrainingItem, TrainProgress
+from napari_cellseg.io.model_folder import find_model, read_model_spec
+from napari_cellseg.io.training_files import (
+    STOP_NAME,
+    TrainingRequest,
+    read_outcome,
+    write_request,
+)
+from napari_cellseg.nn import fine_tune_data, fine_tune_run
+from napari_cellseg.nn.batches import CropSampler
+from napari_cellseg.nn.child_trainer import ChildTrainer
+from napari_cellseg.nn.fine_tune import fine_tune
+from napari_cellseg.nn.fine_tune_data import draw_crops, training_images
+from napari_cellseg.nn.fine_tune_report import verdict
+from napari_cellseg.nn.fine_tune_run import FineTuneRun
+from napari_cellseg.nn.network import CellNet
+
+OPTIONS = FineTuneOptions(steps=4, batch_size=2, crop_px=64)
+SAME = Comparison(10, 0.8, 0.8, 0.5, 0.5, 0.1, 0.1, 0, 0)
+
+
+@pytest.fixture(autouse=True)
+def _small_base_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fine_tune_data, "REPLAY_SEEDS", range(2))
+    monkeypatch.setattr(fine_tune_data, "BASE_SEEDS", range(2, 4))
+    monkeypatch.setattr(fine_tune_data, "SCENE_SHAPE_YX", (96, 96))
+
+
+@pytest.fixture(scope="module")
+def items() -> list[TrainingItem]:
+    found = []
+    for seed in (13, 25):
+        scene = random_scene(seed, (160, 160))
+        valid = np.zeros((160, 160), bool)
+        valid[:, :120] = True
+        name = f"scene {seed}"
+        found.append(TrainingItem(scene.image.plane(), scene.labels, valid, name, name))
+    return found
+
+
+def request(options: FineTuneOptions = OPTIONS) -> TrainingRequest:
+    return TrainingRequest(str(find_model(None)), "cpu", options, "mine", "Mine")
+
+
+def test_a_training_leaves_a_model_that_knows_where_it_comes_from(
+    tmp_path: Path, items: list[TrainingItem]
+) -> None:
+    write_request(tmp_path, request(), items)
+    seen: list[TrainProgress] = []
+    outcome = run(fine_tune(tmp_path), seen.append)  # type: ignore[arg-type]
+    spec = read_model_spec(outcome.folder)
+    parent = read_model_spec(find_model(None))
+    assert spec.parent_sha256 == parent.weights_sha256
+    assert spec.name == "mine"
+    assert spec.figures["held_out/msa_of_parent"] == round(outcome.held_out.msa_old, 4)
+    assert "scene 13" in spec.training_data
+    assert outcome.n_steps == 4
+    assert read_outcome(tmp_path) == outcome
+    assert any(step.score is not None for step in seen if step.done == 4)
+    assert (tmp_path / "curve.csv").read_text().count("\n") == 5
+
+
+def test_with_too_few_cells_to_hold_out_nothing_is_recommended(
+    tmp_path: Path, items: list[TrainingItem]
+) -> None:
+    item = items[0]
+    few = np.isin(item.labels, item.cell_ids()[:4])
+    write_request(tmp_path, request(), [replace(item, valid=few)])
+    outcome = run(fine_tune(tmp_path))
+    assert outcome.held_out.n_cells == 0
+    assert not outcome.is_recommended
+    assert read_model_spec(outcome.folder).name == "mine"
+
+
+def test_nothing_unchecked_reaches_the_loss(items: list[TrainingItem]) -> None:
+    sampler = CropSampler(training_images(items, (1.0, 99.8)), {}, 64, 4)
+    for step in range(6):
+        _, targets = draw_crops(sampler, 1, step)
+        assert float(targets.valid.min()) >= 0
+    # With nothing checked at all, no pixel of any crop counts.
+    blind = [replace(one, valid=np.eye(160, dtype=bool)) for one in items]
+    thin = CropSampler(training_images(blind, (1.0, 99.8)), {}, 64, 4)
+    _, targets = draw_crops(thin, 1, 0)
+    assert float(targets.valid.mean()) < 0.1
+
+
+def test_a_training_that_was_cut_goes_on_and_ends_the_same(
+    tmp_path: Path, items: list[TrainingItem]
+) -> None:
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    for folder in (whole, cut):
+        write_request(folder, request(), items)
+    run(fine_tune(whole))
+    job = fine_tune(cut)
+    for progress in job:
+        if progress.done == 2:
+            break
+    job.close()
+    outcome = run(fine_tune(cut))
+    assert outcome.n_steps == 4
+    name = "model/weights.safetensors"
+    assert (cut / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_stopping_keeps_the_best_so_far(
+    tmp_path: Path, items: list[TrainingItem]
+) -> None:
+    write_request(tmp_path, request(replace(OPTIONS, steps=400)), items)
+    job = fine_tune(tmp_path)
+    while True:
+        try:
+            progress = next(job)
+        except StopIteration as stop:
+            outcome = stop.value
+            break
+        if progress.done == 1:
+            (tmp_path / STOP_NAME).touch()
+    assert outcome.was_stopped
+    assert outcome.n_steps < 10
+    assert read_model_spec(outcome.folder).name == "mine"
+
+
+def test_another_training_does_not_go_on_in_the_same_folder(
+    tmp_path: Path, items: list[TrainingItem]
+) -> None:
+    write_request(tmp_path, request(), items)
+    write_request(tmp_path, request(), items)
+    with pytest.raises(TrainingError, match="holds another training"):
+        write_request(tmp_path, request(), items[:1])
+
+
+def test_too_little_is_told_of(tmp_path: Path) -> None:
+    labels = np.zeros((64, 64), np.int32)
+    labels[10:20, 10:20] = 1
+    item = TrainingItem(np.zeros((1, 64, 64)), labels, labels > 0, "one", "one")
+    write_request(tmp_path, request(), [item])
+    with pytest.raises(TrainingError, match="There are 1 checked cells"):
+        run(fine_tune(tmp_path))
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_batch_too_large_for_memory_is_parted(items: list[TrainingItem]) -> None:
+    sampler = CropSampler(training_images(items, (1.0, 99.8)), {}, 64, 4)
+    pixels, targets = draw_crops(sampler, 1, 0)
+    torch.manual_seed(1)
+    learner = FineTuneRun(
+        CellNet((4, 8)), replace(OPTIONS, batch_size=4), torch.device("cpu")
+    )
+    forward = learner.network.forward
+
+    def limited(x: torch.Tensor) -> torch.Tensor:
+        if len(x) > 1:
+            raise RuntimeError("DefaultCPUAllocator: not enough memory")
+        return forward(x)
+
+    learner.network.forward = limited  # type: ignore[method-assign]
+    assert np.isfinite(learner.advance(pixels, targets))
+    assert learner.step == 1
+
+
+def test_not_even_one_crop_in_memory_is_told_of(items: list[TrainingItem]) -> None:
+    sampler = CropSampler(training_images(items, (1.0, 99.8)), {}, 64, 2)
+    pixels, targets = draw_crops(sampler, 1, 0)
+    learner = FineTuneRun(CellNet((4, 8)), OPTIONS, torch.device("cpu"))
+
+    def never(x: torch.Tensor) -> torch.Tensor:
+        raise MemoryError
+
+    learner.network.forward = never  # type: ignore[method-assign]
+    with pytest.raises(TrainingError, match="single crop"):
+        learner.advance(pixels, targets)
+
+
+def test_a_loss_that_is_no_number_stops_the_training(
+    items: list[TrainingItem],
+) -> None:
+    sampler = CropSampler(training_images(items, (1.0, 99.8)), {}, 64, 2)
+    pixels, targets = draw_crops(sampler, 1, 0)
+    learner = FineTuneRun(CellNet((4, 8)), OPTIONS, torch.device("cpu"))
+    with pytest.raises(TrainingError, match="no number at step 1"):
+        learner.advance(torch.full_like(pixels, torch.nan), targets)
+
+
+def test_a_full_disk_leaves_the_old_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner = FineTuneRun(CellNet((4, 8)), OPTIONS, torch.device("cpu"))
+    learner.save(tmp_path)
+    before = (tmp_path / "checkpoint.pt").read_bytes()
+
+    def full(*_: object) -> None:
+        raise RuntimeError("PytorchStreamWriter failed writing file")
+
+    monkeypatch.setattr(fine_tune_run.torch, "save", full)
+    with pytest.raises(SaveError, match="disk is probably full"):
+        learner.save(tmp_path)
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before
+
+
+def test_a_damaged_checkpoint_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(b"no pickle")
+    learner = FineTuneRun(CellNet((4, 8)), OPTIONS, torch.device("cpu"))
+    with pytest.raises(TrainingError, match="is damaged"):
+        learner.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("held_out", "base", "is_better", "word"),
+    [
+        (replace(SAME, msa_new=0.6), SAME, True, "Better"),
+        (SAME, SAME, False, "not better"),
+        (replace(SAME, msa_new=0.6), replace(SAME, msa_new=0.4), False, "forgotten"),
+        (replace(SAME, n_cells=0, msa_new=1.0), SAME, False, "too little"),
+    ],
+    ids=["better", "same", "forgets", "nobody knows"],
+)
+def test_a_model_is_recommended_only_where_it_wins_and_does_not_forget(
+    held_out: Comparison, base: Comparison, is_better: bool, word: str
+) -> None:
+    recommended, reason = verdict(held_out, base)
+    assert recommended is is_better
+    assert word in reason
+
+
+@pytest.mark.slow
+def test_a_killed_training_process_goes_on_from_its_checkpoint(
+    tmp_path: Path, items: list[TrainingItem]
+) -> None:
+    options = replace(OPTIONS, steps=24)
+    trainer = ChildTrainer(None, "mine", "Mine", "cpu")
+    job = trainer.train(items, options, tmp_path)
+    for progress in job:
+        if progress.done >= 4:
+            break
+    assert trainer._process is not None
+    trainer._process.send_signal(signal.SIGKILL)
+    with pytest.raises(TrainingError, match="goes on from the last checkpoint"):
+        run(job)
+    first = min(
+        step.done
+        for step in ChildTrainer(None, "mine", "Mine", "cpu").train(
+            items, options, tmp_path
+        )
+        if step.total == 24
+    )
+    assert first > 3
+    assert read_outcome(tmp_path) is not None
+
+
+@pytest.mark.slow
+def test_a_training_ends_with_the_window_unless_it_is_let_alone(
+    tmp_path: Path, items: list[TrainingItem]
+) -> None:
+    write_request(tmp_path, request(replace(OPTIONS, steps=4000)), items)
+    program = (
+        "import sys, pathlib, os\n"
+        "from napari_cellseg.nn.child_trainer import ChildTrainer\n"
+        "job = ChildTrainer(None, 'mine', 'Mine', 'cpu').go_on(pathlib.Path(sys.argv[1]))\n"
+        "next(step for step in job if step.done > 1)\n"
+        "os._exit(0)\n"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
+    log = tmp_path / "log.jsonl"
+    deadline = time.monotonic() + 60
+    size = -1
+    while log.stat().st_size != size and time.monotonic() < deadline:
+        size = log.stat().st_size
+        time.sleep(3)
+    assert log.stat().st_size == size
+    assert read_outcome(tmp_path) is None
