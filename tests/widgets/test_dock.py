@@ -7,7 +7,7 @@ import pytest
 from napari.layers import Labels
 from tests.widgets.conftest import squares, wait_idle
 
-from napari_cellseg.controllers.proofread import CellLabels
+from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.core.errors import SegmentationError
 from napari_cellseg.core.jobs import Progress
 from napari_cellseg.core.types import CellImage

@@ -223,3 +223,30 @@ def test_s_segments(shown, qtbot, engine):
     QTest.keyClick(canvas, "s")
     wait_idle(qtbot, shown)
     assert engine.segmenter.n_runs == 2
+
+
+def test_an_area_is_marked_as_checked_with_the_mouse(shown, mouse):
+    shown.tools.toggle("check")
+    mouse.drag((5, 2), (5, 20), (22, 20), (22, 2), (5, 2))
+    assert len(shown.proofread.cells.areas) == 1
+    assert shown.proofread.locked_ids == {1}
+    (layer,) = [one for one in shown.viewer.layers if one.name == "checked areas"]
+    assert len(layer.data) == 1
+    np.testing.assert_array_equal(layer.scale, shown.keeper.layer.scale)
+    assert shown.viewer.layers.selection.active is shown.keeper.layer
+
+
+def test_doubtful_cells_are_gone_through_with_keys(shown, qtbot):
+    canvas = shown.viewer.window._qt_viewer.canvas.native
+    zoom = shown.viewer.scene.camera.zoom
+    QTest.keyClick(canvas, Qt.Key.Key_N)
+    first = shown.review.current
+    assert first
+    assert shown.keeper.layer.selected_label == first
+    assert shown.viewer.scene.camera.zoom > zoom
+    QTest.keyClick(canvas, Qt.Key.Key_Y)
+    assert shown.proofread.cells.states[first] == "accepted"
+    second = shown.review.current
+    QTest.keyClick(canvas, Qt.Key.Key_W)
+    assert second not in shown.proofread.sources
+    assert "1 of the last 2 were wrong" in shown.correct_tab.review.line.text()

@@ -112,6 +112,14 @@ class MeasureController:
             float(row["centroid_x_px"]),
         )
 
+    def diameter_of(self, cell: int) -> float:
+        """Return the equivalent diameter of a cell in pixels, 0 if it is not there."""
+        if self.table is None:
+            return 0.0
+        rows = self.table.cells
+        found = rows.loc[rows["label"] == cell, "equivalent_diameter_px"]
+        return 0.0 if found.empty else float(found.iloc[0])
+
     def cell_at(self, position: tuple[float, ...]) -> int:
         """Return the cell at a position in pixels of the labels, 0 for none."""
         labels = self.proofread.labels

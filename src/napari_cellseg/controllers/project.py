@@ -6,7 +6,7 @@ from pathlib import Path
 
 from psygnal import Signal
 
-from napari_cellseg.controllers.proofread import CellLabels
+from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.core.history import History
 from napari_cellseg.core.types import PixelSize
@@ -144,6 +144,8 @@ class ProjectController:
         opened = self.project.open_labels(image.image_id)
         cells = CellLabels(opened.labels, opened.sources, opened.confidence)
         cells.deleted = opened.deleted()
+        notes = self.project.review(image.image_id)
+        cells.states, cells.areas = notes.states(), notes.areas()
         self._keep(image.image_id, cells, opened)
         return cells
 
@@ -190,6 +192,7 @@ class ProjectController:
             ),
         )
         self._keep(image.image_id, cells, opened)
+        self.save_review(cells, list(cells.states))
         self._refresh()
         return True
 
@@ -199,6 +202,23 @@ class ProjectController:
         if self.project is not None and not self.project.is_read_only:
             cells.history = opened.journal
             self._kept[image_id] = (cells, opened)
+
+    def save_review(self, cells: CellLabels | None, ids: list[int]) -> None:
+        """Write what a person said of cells, and the checked areas.
+
+        Raises
+        ------
+        ProjectError
+            If it cannot be written.
+        """
+        for image_id, (kept, _) in self._kept.items():
+            if kept is cells and self.project is not None:
+                notes = self.project.review(image_id)
+                for state in ("accepted", "fixed"):
+                    notes.set_state(
+                        [i for i in ids if kept.states.get(i) == state], state
+                    )
+                notes.set_areas(kept.areas)
 
     def keeps(self, cells: CellLabels | None) -> bool:
         """Say whether every step on these cells goes to the project."""

@@ -10,8 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
+from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.controllers.strokes import after_stroke, is_erasure, stroke_box
 from napari_cellseg.core import labels as corrections
+from napari_cellseg.core.checked import (
+    CheckedArea,
+    ReviewState,
+    cells_inside,
+    checked_background,
+    locked_ids,
+)
 from napari_cellseg.core.edits import (
     Edit,
     Source,
@@ -24,47 +32,11 @@ from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.history import History, Steps
 from napari_cellseg.core.label_arrays import known_sources
 from napari_cellseg.core.rerun import Footprint, Merged, deleted_footprints
-from napari_cellseg.core.types import Labels, SegmentationResult
+from napari_cellseg.core.types import Labels
 
 FOREIGN_CHANGE = "change by another tool"
 #: Runs of this name follow each other while a slider moves; they count as one.
 MOVED = "move threshold"
-
-
-class CellLabels:
-    """Labels with who made each cell and what can be undone.
-
-    Attributes
-    ----------
-    labels : int32 array
-        2-D to 4-D; the truth, of which the layer shows a copy.
-    sources : dict of int to Source
-        Who made each cell.
-    confidence : dict of int to float
-        The model's confidence where there is one.
-    history : Steps
-        Of every tool, brush and run; the journal once they belong to a project.
-    deleted : list of Footprint
-        Where cells were deleted by hand.
-    origin : SegmentationResult or None
-        The last run that made them, without its maps; None if no run of ours did.
-    around_runs : dict
-        By the time of a run's edit: confidence and deleted on its other side.
-    """
-
-    def __init__(
-        self,
-        labels: Labels,
-        sources: Mapping[int, Source] | None = None,
-        confidence: Mapping[int, float] | None = None,
-    ) -> None:
-        self.labels = labels
-        self.sources = known_sources(labels, sources)
-        self.confidence = dict(confidence or {})
-        self.history: Steps = History()
-        self.deleted: list[Footprint] = []
-        self.origin: SegmentationResult | None = None
-        self.around_runs: dict[float, tuple[dict[int, float], list[Footprint]]] = {}
 
 
 class ProofreadController:
@@ -83,6 +55,7 @@ class ProofreadController:
     opened = Signal()
     edited = Signal(Edit)
     noticed = Signal(str)
+    reviewed = Signal(list)
 
     def __init__(self) -> None:
         self.cells: CellLabels | None = None
@@ -163,9 +136,41 @@ class ProofreadController:
         ]
 
     @property
+    def locked_ids(self) -> set[int]:
+        """The cells that a run must leave: made or edited by hand, accepted, checked."""
+        if self.cells is None:
+            return set()
+        return locked_ids(self.sources, self.cells.states)
+
+    @property
+    def kept_empty(self) -> list[Footprint]:
+        """Where a run must add nothing: deleted cells, and background that was checked."""
+        if self.cells is None:
+            return []
+        return self.deleted + checked_background(self.cells.areas, self.cells.labels)
+
+    @property
     def has_hand_work(self) -> bool:
         """True if a new run could lose something that a person did."""
-        return bool(self.hand_ids or self.deleted)
+        return bool(self.locked_ids or self.deleted)
+
+    # -------------------------------------------------------------- what was seen
+    def set_state(self, ids: Sequence[int], state: ReviewState) -> None:
+        """Note what a person says of cells."""
+        self._cells().states.update(dict.fromkeys(ids, state))
+        self.reviewed.emit(list(ids))
+
+    def check_area(self, outline_yx: NDArray[Any], plane: tuple[int, ...]) -> None:
+        """Note that everything in a polygon, (n, 2), was looked at and is right now."""
+        cells = self._cells()
+        area = CheckedArea(plane, np.asarray(outline_yx, dtype=np.float64))
+        cells.areas.append(area)
+        self.set_state(cells_inside(area, cells.labels), "accepted")
+
+    def forget_areas(self) -> None:
+        """Take all checked areas back; cells that were accepted stay so."""
+        self._cells().areas.clear()
+        self.reviewed.emit([])
 
     # ---------------------------------------------------------------- the tools
     def delete_cells(self, ids: Iterable[int]) -> None:

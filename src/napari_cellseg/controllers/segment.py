@@ -238,8 +238,8 @@ class SegmentController:
             None if is_new else proofread.labels,
             result,
             shape=run.image.labels_shape,
-            keep=proofread.hand_ids if keeps else (),
-            deleted=proofread.deleted if keeps else (),
+            keep=proofread.locked_ids if keeps else (),
+            deleted=proofread.kept_empty if keeps else (),
             region=run.region,
         )
 

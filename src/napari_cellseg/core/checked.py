@@ -10,8 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.draw import polygon2mask
 
-from napari_cellseg.core.edits import Source
+from napari_cellseg.core.cell_boxes import cell_boxes
+from napari_cellseg.core.edits import Source, box_of
 from napari_cellseg.core.errors import EditError
+from napari_cellseg.core.rerun import Footprint
+from napari_cellseg.core.types import Labels
 
 ReviewState: TypeAlias = Literal["unseen", "accepted", "fixed"]
 
@@ -66,6 +69,33 @@ def checked_mask(
     for area in areas:
         mask[area.plane] |= polygon2mask(shape[-2:], area.outline_yx)
     return mask
+
+
+def cells_inside(area: CheckedArea, labels: Labels) -> list[int]:
+    """Return the cells of which most lies in an area, in rising order."""
+    plane = labels[area.plane]
+    mask = polygon2mask(plane.shape, area.outline_yx)
+    n_inside = np.bincount(plane[mask])
+    found = np.flatnonzero(n_inside)
+    boxes = cell_boxes(plane, found[found != 0].tolist())
+    return [
+        cell for cell, (_, n_pixels) in boxes.items() if 2 * n_inside[cell] > n_pixels
+    ]
+
+
+def checked_background(areas: Iterable[CheckedArea], labels: Labels) -> list[Footprint]:
+    """Return where somebody has looked and seen no cell."""
+    found = []
+    for area in areas:
+        plane = labels[area.plane]
+        mask = polygon2mask(plane.shape, area.outline_yx) & (plane == 0)
+        if not mask.any():
+            continue
+        lead = len(area.plane)
+        box = box_of(mask)
+        start = (*area.plane, *(part.start for part in box))
+        found.append(Footprint(start, mask[box][(None,) * lead]))
+    return found
 
 
 def locked_ids(

@@ -9,7 +9,8 @@ import numpy as np
 from napari.layers import Image, Labels
 from qtpy.QtCore import QObject, Signal
 
-from napari_cellseg.controllers.proofread import CellLabels, ProofreadController
+from napari_cellseg.controllers.cell_labels import CellLabels
+from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.labels import check_labels
 from napari_cellseg.core.rerun import Merged
@@ -20,6 +21,9 @@ from napari_cellseg.widgets.layers import (
     make_labels_layer,
 )
 from napari_cellseg.widgets.tools import CanvasTools
+
+#: Share of the canvas that a cell under review takes up.
+SHOWN_SHARE = 0.2
 
 
 class LabelsKeeper(QObject):
@@ -283,6 +287,17 @@ class LabelsKeeper(QObject):
         """Select a cell on the layer."""
         if self.binding is not None:
             self.binding.select(cell)
+
+    def look_at(self, place: tuple[float, ...], diameter_px: float) -> None:
+        """Centre a place, zoomed so that a cell of a diameter can be judged."""
+        layer = self.layer
+        if layer is None:
+            return
+        self.centre(place)
+        camera = self._viewer.scene.camera
+        canvas_px = min(self._viewer.window._qt_viewer.canvas.size)
+        size = max(diameter_px, 1.0) * abs(float(layer.scale[-1]))
+        camera.zoom = canvas_px * SHOWN_SHARE / size
 
     def centre(self, place: tuple[float, ...]) -> None:
         """Bring a place, in pixels of the labels, to the middle of the view."""

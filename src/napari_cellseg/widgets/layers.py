@@ -17,7 +17,8 @@ from napari.layers import Labels
 from napari.utils.colormaps import CyclicLabelColormap
 from qtpy.QtCore import QObject, Signal
 
-from napari_cellseg.controllers.proofread import CellLabels, ProofreadController
+from napari_cellseg.controllers.cell_labels import CellLabels
+from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.core.edits import Edit, apply_edit
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.types import LABELS_DTYPE

@@ -16,11 +16,13 @@ from qtpy.QtWidgets import (
 from napari_cellseg.controllers.engine import Engine, LocalEngine
 from napari_cellseg.controllers.measure import MeasureController
 from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.controllers.review import ReviewController
 from napari_cellseg.controllers.segment import Run, SegmentController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import JobStarter, TaskController
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.rerun import Merged
+from napari_cellseg.widgets.areas import AreasView
 from napari_cellseg.widgets.cleanup import Cleanup
 from napari_cellseg.widgets.footer import Footer
 from napari_cellseg.widgets.gestures import Drawn, GestureCapture
@@ -79,6 +81,7 @@ class CellSegmentationWidget(QWidget):
         self.segment = SegmentController(
             self.session, engine or LocalEngine(), self.proofread, tasks
         )
+        self.review = ReviewController(self.proofread, self.measure)
         self.gestures = GestureCapture(self.viewer, self)
         self.tools = CanvasTools(self.gestures, self.proofread, self.measure, self)
         self.keeper = LabelsKeeper(self.viewer, self.proofread, self.tools, self)
@@ -90,6 +93,7 @@ class CellSegmentationWidget(QWidget):
         self.opener = FileOpener(self.viewer, self.files, self)
         self.setAcceptDrops(True)
         self._build()
+        self.areas = AreasView(self.viewer, self.proofread, self.keeper, self)
         self.link = ProjectLink(self, self)
         self._layout.insertWidget(0, self.link.bar)
         self.results = ResultWriter(self, self.files, self.footer)
@@ -102,7 +106,7 @@ class CellSegmentationWidget(QWidget):
     def _build(self) -> None:
         self.header = ImageHeader(self.viewer, self.session)
         self.segment_tab = SegmentTab(self.segment)
-        self.correct_tab = CorrectTab(self.proofread, self.tools)
+        self.correct_tab = CorrectTab(self.proofread, self.tools, self.review)
         self.measure_tab = MeasureTab(self.measure)
         self.tabs = QTabWidget()
         pages = (self.segment_tab, self.correct_tab, self.measure_tab)
@@ -142,9 +146,12 @@ class CellSegmentationWidget(QWidget):
         self.segment.changed.connect(self._offer_primary)
         self.measure.changed.connect(self._offer_primary)
         self.measure.selected.connect(self.keeper.select)
+        self.review.shown.connect(self._on_review_shown)
+        self.correct_tab.review.failed.connect(self.teller.show_error)
         self.viewer.bind_key(SEGMENT_KEY, self._on_segment_key, overwrite=True)
         for action in (
-            self.link.release, self.teller.release, self.files.abandon, self.segment.close,
+            self.areas.release, self.link.release, self.teller.release,
+            self.files.abandon, self.segment.close,
             self.measure.task.abandon, self.gestures.stop, self.keeper.release,
             self.header.release, self._unbind_key,
         ):  # fmt: skip
@@ -160,6 +167,7 @@ class CellSegmentationWidget(QWidget):
         for signal in (
             self.session.image_changed, self.session.pixel_size_changed,
             self.proofread.opened, self.proofread.edited, self.proofread.noticed,
+            self.proofread.reviewed, self.review.changed, self.review.shown,
             self.segment.changed, self.segment.finished, self.segment.redecoded,
             self.measure.changed, self.measure.selected, self.measure.task.changed,
             self.task.changed, self.segment.live_task.changed, self.files.changed,
@@ -201,6 +209,13 @@ class CellSegmentationWidget(QWidget):
         if event is not None and (paths := dropped_paths(event.mimeData())):
             self.opener.open(paths)
             event.acceptProposedAction()
+
+    def _on_review_shown(self, cell: int) -> None:
+        """Bring the cell that is looked at to the middle, large enough to judge."""
+        self.measure.select(cell)
+        place = self.measure.place_of(cell)
+        if place is not None:
+            self.keeper.look_at(place, self.measure.diameter_of(cell))
 
     # ------------------------------------------------------------------- the image
     def _on_image_chosen(self) -> None:
@@ -256,7 +271,7 @@ class CellSegmentationWidget(QWidget):
         elif proofread.keep_mine and self._keeps_for is proofread.cells:
             self._run(keeps=True)
         else:
-            self.question.ask(len(proofread.hand_ids), len(proofread.deleted))
+            self.question.ask(len(proofread.locked_ids), len(proofread.deleted))
 
     def _on_question_answered(self, answer: str) -> None:
         if answer == KEEP:

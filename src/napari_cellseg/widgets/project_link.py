@@ -77,6 +77,7 @@ class ProjectLink(QObject):
         bar.close_wanted.connect(self.close)
         bar.image_wanted.connect(self.show_image)
         self._proofread.edited.connect(self._on_edited)
+        self._proofread.reviewed.connect(self._on_reviewed)
         self.projects.problem_changed.connect(self._on_problem_changed)
 
     def release(self) -> None:
@@ -84,6 +85,7 @@ class ProjectLink(QObject):
         self._write_later.stop()
         self._retry_later.stop()
         self._proofread.edited.disconnect(self._on_edited, missing_ok=True)
+        self._proofread.reviewed.disconnect(self._on_reviewed, missing_ok=True)
         try:
             self.projects.close()
         except ProjectError as error:
@@ -232,6 +234,9 @@ class ProjectLink(QObject):
     def _on_edited(self, _edit: object) -> None:
         self.projects.check()
         self._write_later.call()
+
+    def _on_reviewed(self, ids: list[int]) -> None:
+        self._try(self.projects.save_review, self._proofread.cells, ids)
 
     def _on_problem_changed(self, problem: str) -> None:
         if problem:

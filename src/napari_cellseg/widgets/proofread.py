@@ -16,14 +16,15 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.controllers.review import ReviewController
 from napari_cellseg.widgets.options_form import may_be_narrow
+from napari_cellseg.widgets.review import ReviewBox
 from napari_cellseg.widgets.tools import TOOLS, CanvasTools, ToolName
 from napari_cellseg.widgets.words import line_label
 
 NAPARI_KEYS = (
-    "Also, from napari: brush <b>2</b> · eraser <b>1</b> · polygon <b>3</b> · "
-    "fill <b>4</b> · pick a cell <b>5</b> · move <b>6</b> · new cell <b>M</b> · "
-    "brush size <b>[</b> <b>]</b>"
+    "From napari: brush <b>2</b> · eraser <b>1</b> · polygon <b>3</b> · fill <b>4</b> · "
+    "new cell <b>M</b> · size <b>[ ]</b>"
 )
 
 
@@ -52,7 +53,12 @@ class CorrectTab(QWidget):
     undo_wanted = Signal()
     redo_wanted = Signal()
 
-    def __init__(self, proofread: ProofreadController, tools: CanvasTools) -> None:
+    def __init__(
+        self,
+        proofread: ProofreadController,
+        tools: CanvasTools,
+        review: ReviewController,
+    ) -> None:
         super().__init__()
         self._proofread = proofread
         self._tools = tools
@@ -63,7 +69,7 @@ class CorrectTab(QWidget):
         self.buttons = self._make_buttons()
         self.min_area = QSpinBox()
         self.min_area.setRange(1, 1_000_000)
-        self.min_area.setPrefix("below ")
+        self.min_area.setPrefix("small: below ")
         self.min_area.setSuffix(" px")
         self.min_area.setValue(tools.min_area_px)
         self.min_area.setToolTip("Cells with fewer pixels are removed.")
@@ -76,19 +82,21 @@ class CorrectTab(QWidget):
         self.undo.clicked.connect(self.undo_wanted)
         self.redo.clicked.connect(self.redo_wanted)
         self.counts = line_label()
-        self.keep = QCheckBox("Keep my cells when re-running")
+        self.review = ReviewBox(review, tools)
+        self.keep = QCheckBox("Keep mine in new runs")
         self.keep.setToolTip(
             "Cells that you drew, edited or deleted stay so when the model runs again."
         )
         self.keep.setChecked(proofread.keep_mine)
         self.keep.toggled.connect(self._on_keep_toggled)
-        self.outlines = QCheckBox("Show cells as outlines")
+        self.outlines = QCheckBox("Outlines")
         self.outlines.setChecked(True)
         self.outlines.setToolTip("Off: filled cells.")
         self.outlines.toggled.connect(self.outlines_wanted)
         self._lay_out()
         proofread.opened.connect(self.refresh)
         proofread.edited.connect(self._on_proofread_edited)
+        proofread.reviewed.connect(self._on_proofread_edited)
         tools.changed.connect(self.refresh)
         self.refresh()
 
@@ -108,9 +116,7 @@ class CorrectTab(QWidget):
         grid = QGridLayout()
         for index, tool in enumerate(TOOLS):
             grid.addWidget(self.buttons[tool.name], index // 2, index % 2)
-        small = QHBoxLayout()
-        small.addWidget(QLabel("Small means"))
-        small.addWidget(self.min_area, 1)
+        grid.addWidget(self.min_area, len(TOOLS) // 2, 1)
         history = QHBoxLayout()
         history.addWidget(self.undo, 1)
         history.addWidget(self.redo, 1)
@@ -119,12 +125,14 @@ class CorrectTab(QWidget):
         layout = QVBoxLayout(self)
         layout.addLayout(top)
         layout.addLayout(grid)
-        layout.addLayout(small)
         layout.addWidget(self.hint)
         layout.addLayout(history)
         layout.addWidget(self.counts)
-        layout.addWidget(self.keep)
-        layout.addWidget(self.outlines)
+        layout.addWidget(self.review)
+        choices = QHBoxLayout()
+        choices.addWidget(self.keep)
+        choices.addWidget(self.outlines)
+        layout.addLayout(choices)
         layout.addWidget(napari_keys)
         layout.addStretch(1)
 
@@ -164,6 +172,7 @@ class CorrectTab(QWidget):
             f"{proofread.n_by_source('edited')} edited",
             f"{proofread.n_by_source('hand')} by hand",
             f"{len(proofread.deleted)} deleted",
+            f"{len(proofread.locked_ids)} locked",
         ]
         return " · ".join(counts)
 

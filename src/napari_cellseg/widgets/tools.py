@@ -15,7 +15,15 @@ from napari_cellseg.core.errors import CellsegError, EditError
 from napari_cellseg.widgets.gestures import Drawn, GestureCapture, GestureKind
 
 ToolName = Literal[
-    "delete", "delete_region", "merge", "split", "add", "fill_holes", "smooth", "small"
+    "delete",
+    "delete_region",
+    "merge",
+    "split",
+    "add",
+    "fill_holes",
+    "smooth",
+    "small",
+    "check",
 ]
 
 
@@ -50,6 +58,9 @@ TOOLS = (
     Tool("smooth", "Smooth edge", "O", "click", "Click a cell to smooth its edge."),
     Tool("small", "Remove small", "Q", "click",
          "Delete every cell below the smallest area set beside."),
+    Tool("check", "Mark checked", "C", "outline",
+         "Draw around an area in which you have put every cell right. Training learns "
+         "from it, and a new run leaves it as it is."),
 )  # fmt: skip
 
 
@@ -101,6 +112,11 @@ class CanvasTools(QObject):
         self._first_cell = 0
         self.active: Tool | None = None
         self.min_area_px = 30
+        self._more_keys: dict[str, Callable[[Labels], None]] = {}
+
+    def add_key(self, key: str, action: Callable[[Labels], None]) -> None:
+        """Let a key on the labels call a bound method; napari passes it the layer."""
+        self._more_keys[key] = action
 
     def attach(self, layer: Labels, reconcile: Callable[[], None]) -> None:
         """Work on a layer; `reconcile` is called before each correction."""
@@ -108,6 +124,8 @@ class CanvasTools(QObject):
         self._layer, self._reconcile = layer, reconcile
         for tool in TOOLS:
             layer.bind_key(tool.key, _KeyPress(self, tool.name).press, overwrite=True)
+        for key, action in self._more_keys.items():
+            layer.bind_key(key, action, overwrite=True)
         layer.events.mode.connect(self._on_layer_mode)
         self.changed.emit()
 
@@ -120,6 +138,8 @@ class CanvasTools(QObject):
             layer.events.mode.disconnect(self._on_layer_mode)
             for tool in TOOLS:
                 layer.bind_key(tool.key, None)
+            for key in self._more_keys:
+                layer.bind_key(key, None)
         self.changed.emit()
 
     @property
@@ -177,6 +197,7 @@ class CanvasTools(QObject):
                 "add": self._add,
                 "fill_holes": self._fill_holes,
                 "smooth": self._smooth,
+                "check": self._check,
             }
             self._try(handlers[self.active.name], drawn)
 
@@ -232,6 +253,9 @@ class CanvasTools(QObject):
 
     def _add(self, drawn: Drawn) -> None:
         self._proofread.add_cell(drawn.points_yx, drawn.plane)
+
+    def _check(self, drawn: Drawn) -> None:
+        self._proofread.check_area(drawn.points_yx, drawn.plane)
 
     def _fill_holes(self, drawn: Drawn) -> None:
         self._proofread.fill_holes([self._cell_or_error(drawn)])

@@ -1,0 +1,54 @@
+"""The labels under correction, and all that is known of their cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from napari_cellseg.core.checked import CheckedArea, ReviewState
+from napari_cellseg.core.edits import Source
+from napari_cellseg.core.history import History, Steps
+from napari_cellseg.core.label_arrays import known_sources
+from napari_cellseg.core.rerun import Footprint
+from napari_cellseg.core.types import Labels, SegmentationResult
+
+
+class CellLabels:
+    """Labels with who made each cell and what can be undone.
+
+    Attributes
+    ----------
+    labels : int32 array
+        2-D to 4-D; the truth, of which the layer shows a copy.
+    sources : dict of int to Source
+        Who made each cell.
+    confidence : dict of int to float
+        The model's confidence where there is one.
+    history : Steps
+        Of every tool, brush and run; the journal once they belong to a project.
+    deleted : list of Footprint
+        Where cells were deleted by hand.
+    origin : SegmentationResult or None
+        The last run that made them, without its maps; None if no run of ours did.
+    states : dict of int to ReviewState
+        What a person said of each cell that was looked at.
+    areas : list of CheckedArea
+        Where everything was looked at.
+    around_runs : dict
+        By the time of a run's edit: confidence and deleted on its other side.
+    """
+
+    def __init__(
+        self,
+        labels: Labels,
+        sources: Mapping[int, Source] | None = None,
+        confidence: Mapping[int, float] | None = None,
+    ) -> None:
+        self.labels = labels
+        self.sources = known_sources(labels, sources)
+        self.confidence = dict(confidence or {})
+        self.history: Steps = History()
+        self.deleted: list[Footprint] = []
+        self.states: dict[int, ReviewState] = {}
+        self.areas: list[CheckedArea] = []
+        self.origin: SegmentationResult | None = None
+        self.around_runs: dict[float, tuple[dict[int, float], list[Footprint]]] = {}

@@ -1,0 +1,151 @@
+"""The queue of doubtful cells, and what a person says of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from psygnal import Signal
+
+from napari_cellseg.controllers.measure import MeasureController
+from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.core.edits import Edit
+from napari_cellseg.core.errors import EditError
+from napari_cellseg.core.review import StopHint, doubts, review_queue, stop_hint
+
+
+class ReviewController:
+    """Goes from one doubtful cell to the next.
+
+    Attributes
+    ----------
+    current : int
+        The cell that is looked at, 0 for none.
+    """
+
+    changed = Signal()
+    shown = Signal(int)
+
+    def __init__(
+        self, proofread: ProofreadController, measure: MeasureController
+    ) -> None:
+        self._proofread = proofread
+        self._measure = measure
+        self.current = 0
+        self._queue: list[int] = []
+        self._is_stale = True
+        self._was_wrong: list[bool] = []
+        self._is_ours = False
+        proofread.opened.connect(self._on_opened)
+        proofread.edited.connect(self._on_edited)
+        proofread.reviewed.connect(self._on_reviewed)
+        measure.changed.connect(self._on_measured)
+
+    # ---------------------------------------------------------------- the queue
+    @property
+    def queue(self) -> list[int]:
+        """The cells of the model nobody has looked at, the most doubtful first."""
+        if self._is_stale:
+            self._queue = self._made_queue()
+            self._is_stale = False
+        return self._queue
+
+    def _made_queue(self) -> list[int]:
+        table, cells = self._measure.table, self._proofread.cells
+        if table is None or cells is None:
+            return []
+        doubt = doubts(table.cells, self._proofread.model_confidence)
+        sources = self._proofread.sources
+        return [
+            cell
+            for cell in review_queue(doubt, cells.states)
+            if sources.get(cell) == "model"
+        ]
+
+    @property
+    def n_left(self) -> int:
+        """How many cells wait to be looked at."""
+        return len(self.queue)
+
+    @property
+    def hint(self) -> StopHint | None:
+        """What the last cells say of the rest, None before any was looked at."""
+        return stop_hint(self._was_wrong)
+
+    # ------------------------------------------------------------------ actions
+    def next(self) -> None:
+        """Go to the next doubtful cell; raises `EditError` where none is left."""
+        queue = self.queue
+        if self._proofread.labels is None:
+            raise EditError(
+                "There are no cells to review yet. Segment the image first."
+            )
+        if not queue:
+            raise EditError("Every cell has been looked at.")
+        place = queue.index(self.current) + 1 if self.current in queue else 0
+        self._show(queue[place % len(queue)])
+
+    def accept(self) -> None:
+        """Say that the cell is right, and go on."""
+        cell = self._current_or_error()
+        following = self._following()
+        self._was_wrong.append(False)
+        self._proofread.set_state([cell], "accepted")
+        self._show(following)
+
+    def reject(self) -> None:
+        """Delete the cell, and go on."""
+        cell = self._current_or_error()
+        following = self._following()
+        self._was_wrong.append(True)
+        self._is_ours = True
+        try:
+            self._proofread.delete_cells([cell])
+        finally:
+            self._is_ours = False
+        self._show(following)
+
+    def _following(self) -> int:
+        """Return the cell after the current one, 0 if there is none."""
+        queue = self.queue
+        if self.current not in queue:
+            return queue[0] if queue else 0
+        others = [cell for cell in queue if cell != self.current]
+        return others[queue.index(self.current) % len(others)] if others else 0
+
+    def _current_or_error(self) -> int:
+        if self.current and self.current in self._proofread.sources:
+            return self.current
+        raise EditError(
+            "No cell is being looked at; go to the next doubtful one first."
+        )
+
+    def _show(self, cell: int) -> None:
+        self.current = cell
+        self.changed.emit()
+        if cell:
+            self.shown.emit(cell)
+
+    # ------------------------------------------------------------------ following
+    def _on_opened(self) -> None:
+        self.current = 0
+        self._was_wrong = []
+        self._stale()
+
+    def _on_measured(self) -> None:
+        self._stale()
+
+    def _on_reviewed(self, _ids: Iterable[int]) -> None:
+        self._stale()
+
+    def _on_edited(self, edit: Edit) -> None:
+        """Note that the cell that is looked at was wrong, where a person changes it."""
+        if self._is_ours or edit.author != "hand":
+            return
+        if self.current and self.current in edit.changed_ids:
+            self._was_wrong.append(True)
+            if self.current in self._proofread.sources:
+                self._proofread.set_state([self.current], "fixed")
+
+    def _stale(self) -> None:
+        self._is_stale = True
+        self.changed.emit()

@@ -1,0 +1,112 @@
+"""Which cells a person should look at first, and when it is enough.
+
+Doubt goes up with low confidence, and with a size or shape that is odd among the cells of
+the same image. The hint to stop is the error rate among the last cells looked at, with its
+95 % interval (Wilson 1927, doi:10.1080/01621459.1927.10502953).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from napari_cellseg.core.checked import ReviewState
+
+#: A value so many robust standard deviations off is fully odd.
+ODD_AT = 4.0
+#: Of a normal distribution: its standard deviation over its median absolute deviation.
+MAD_TO_SD = 1.4826
+#: Of a cell without a confidence: it is neither sure nor doubtful.
+UNKNOWN_CONFIDENCE = 0.5
+#: The hint looks at so many cells, the last ones.
+N_LOOKED_BACK = 50
+Z_95 = 1.959964
+
+
+def doubts(cells: pd.DataFrame, confidence: Mapping[int, float]) -> pd.Series:
+    """Return how doubtful each cell is, 0 to 1, by label; the most doubtful first.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        Of `core.measure`: label, area_px, solidity; touches_border where it is known.
+    confidence : mapping of int to float
+        The model's confidence in each cell.
+
+    Notes
+    -----
+    The cell is right if the model is right and neither size nor shape betrays it:
+    doubt = 1 - confidence x (1 - odd size / 2) x (1 - odd shape / 2). A cell cut by the
+    edge of the image may have any size and shape.
+    """
+    ids = cells["label"].to_numpy()
+    sure = np.array([confidence.get(int(cell), UNKNOWN_CONFIDENCE) for cell in ids])
+    odd_size = _oddness(np.log(cells["area_px"].to_numpy(dtype=float)))
+    odd_shape = _oddness(np.minimum(cells["solidity"].to_numpy(dtype=float), 1.0))
+    if "touches_border" in cells:
+        is_cut = cells["touches_border"].to_numpy(dtype=bool)
+        odd_size, odd_shape = (
+            np.where(is_cut, 0, odd) for odd in (odd_size, odd_shape)
+        )
+    doubt = 1 - np.clip(sure, 0, 1) * (1 - odd_size / 2) * (1 - odd_shape / 2)
+    order = np.lexsort((ids, -doubt))
+    return pd.Series(doubt[order], index=ids[order], name="doubt")
+
+
+def _oddness(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how far off the middle each value is, 0 to 1; 0 where that is not known."""
+    known = np.isfinite(values)
+    if known.sum() < 3:
+        return np.zeros(len(values))
+    middle = np.median(values[known])
+    spread = MAD_TO_SD * float(np.median(np.abs(values[known] - middle)))
+    if spread <= 0:
+        return np.zeros(len(values))
+    off = np.abs(np.where(known, values, middle) - middle) / spread
+    return np.asarray(np.minimum(off / ODD_AT, 1.0))
+
+
+def review_queue(doubt: pd.Series, states: Mapping[int, ReviewState]) -> list[int]:
+    """Return the cells nobody has looked at, the most doubtful first."""
+    return [
+        int(cell) for cell in doubt.index if states.get(int(cell), "unseen") == "unseen"
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class StopHint:
+    """What the last cells that were looked at say of the rest.
+
+    Attributes
+    ----------
+    n_looked_at, n_wrong : int
+        Among the last `N_LOOKED_BACK`.
+    low, high : float
+        95 % interval of the error rate, 0 to 1.
+    """
+
+    n_looked_at: int
+    n_wrong: int
+    low: float
+    high: float
+
+
+def stop_hint(was_wrong: Sequence[bool]) -> StopHint | None:
+    """Return the hint from what was found, oldest first; None before anything was."""
+    last = list(was_wrong)[-N_LOOKED_BACK:]
+    if not last:
+        return None
+    n, k = len(last), sum(last)
+    share = k / n
+    middle = (share + Z_95**2 / (2 * n)) / (1 + Z_95**2 / n)
+    reach = (
+        Z_95
+        * math.sqrt(share * (1 - share) / n + Z_95**2 / (4 * n**2))
+        / (1 + Z_95**2 / n)
+    )
+    return StopHint(n, k, max(0.0, middle - reach), min(1.0, middle + reach))

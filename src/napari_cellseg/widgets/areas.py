@@ -1,0 +1,106 @@
+"""Shows the checked areas over the labels; they are drawn with a tool, not on this layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels, Shapes
+from qtpy.QtCore import QObject
+
+from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.core.checked import CheckedArea
+from napari_cellseg.widgets.labels_keeper import LabelsKeeper
+
+AREAS_LAYER = "checked areas"
+EDGE_COLOUR = "#3fd46b"
+EDGE_PX = 2.0
+
+
+class AreasView(QObject):
+    """Keeps a layer of outlines equal to the checked areas.
+
+    Parameters
+    ----------
+    viewer : napari viewer
+        Gets the layer once there is an area.
+    proofread : ProofreadController
+        Knows the areas.
+    keeper : LabelsKeeper
+        Knows where the labels lie.
+    parent : QObject
+        The dock.
+    """
+
+    def __init__(
+        self,
+        viewer: Any,
+        proofread: ProofreadController,
+        keeper: LabelsKeeper,
+        parent: QObject,
+    ) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._proofread = proofread
+        self._keeper = keeper
+        proofread.opened.connect(self.refresh)
+        proofread.reviewed.connect(self._on_reviewed)
+
+    def release(self) -> None:
+        """Hear of the controller no more."""
+        self._proofread.opened.disconnect(self.refresh, missing_ok=True)
+        self._proofread.reviewed.disconnect(self._on_reviewed, missing_ok=True)
+
+    def _on_reviewed(self, _ids: object) -> None:
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show the areas of the labels that are corrected."""
+        cells, labels = self._proofread.cells, self._keeper.layer
+        areas = [] if cells is None else cells.areas
+        layer = self._layer()
+        if layer is not None:
+            layer.data = []
+        if not areas or labels is None:
+            return
+        if layer is None:
+            layer = self._made(labels)
+        layer.add_polygons(
+            [_vertices(area, labels.ndim) for area in areas],
+            edge_width=EDGE_PX,
+            edge_color=EDGE_COLOUR,
+            face_color="transparent",
+        )
+
+    def _layer(self) -> Shapes | None:
+        return next(
+            (
+                layer
+                for layer in self._viewer.layers
+                if isinstance(layer, Shapes) and layer.name == AREAS_LAYER
+            ),
+            None,
+        )
+
+    def _made(self, labels: Labels) -> Shapes:
+        """Return the layer, added below nothing and with the labels still chosen."""
+        layer = Shapes(
+            ndim=labels.ndim,
+            name=AREAS_LAYER,
+            scale=labels.scale,
+            translate=labels.translate,
+            units=labels.units,
+        )
+        active = self._viewer.layers.selection.active
+        self._viewer.add_layer(layer)
+        layer.editable = False
+        self._viewer.layers.selection.active = active
+        return layer
+
+
+def _vertices(area: CheckedArea, ndim: int) -> np.ndarray[Any, Any]:
+    """Return the (n, ndim) vertices of an area."""
+    lead = np.broadcast_to(
+        np.array(area.plane, float), (len(area.outline_yx), ndim - 2)
+    )
+    return np.concatenate([lead, area.outline_yx], axis=1)

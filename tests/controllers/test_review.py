@@ -1,0 +1,98 @@
+"""The queue goes through the doubtful cells; what a person says stays."""
+
+import numpy as np
+import pytest
+from tests.fakes import NowStarter
+
+from napari_cellseg.controllers.measure import MeasureController
+from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.controllers.review import ReviewController
+from napari_cellseg.controllers.session import Session
+from napari_cellseg.controllers.task import TaskController
+from napari_cellseg.core.errors import EditError
+
+
+def reviewing(confidence):
+    """Return controllers with one 6 × 6 cell for each confidence."""
+    labels = np.zeros((10, 10 * len(confidence)), np.int32)
+    for index in range(len(confidence)):
+        labels[2:8, 10 * index + 2 : 10 * index + 8] = index + 1
+    proofread = ProofreadController()
+    measure = MeasureController(Session(), proofread, TaskController(NowStarter()))
+    review = ReviewController(proofread, measure)
+    proofread.open(labels, confidence=dict(enumerate(confidence, 1)))
+    return proofread, review
+
+
+def test_the_most_doubtful_cell_is_shown_first():
+    _, review = reviewing([0.9, 0.3, 0.6])
+    shown = []
+    review.shown.connect(shown.append)
+    review.next()
+    review.next()
+    assert shown == [2, 3]
+    assert review.n_left == 3
+
+
+def test_a_right_cell_is_locked_and_the_next_one_shown():
+    proofread, review = reviewing([0.9, 0.3, 0.6])
+    review.next()
+    review.accept()
+    assert review.current == 3
+    assert review.n_left == 2
+    assert proofread.locked_ids == {2}
+
+
+def test_a_wrong_cell_is_deleted_and_can_be_undone():
+    proofread, review = reviewing([0.9, 0.3, 0.6])
+    review.next()
+    review.reject()
+    assert 2 not in proofread.sources
+    assert review.current == 3
+    assert (review.hint.n_wrong, review.hint.n_looked_at) == (1, 1)
+    proofread.undo()
+    assert 2 in proofread.sources
+
+
+def test_a_cell_that_is_changed_while_looked_at_was_wrong():
+    proofread, review = reviewing([0.9, 0.3, 0.6])
+    review.next()
+    proofread.split_cell(
+        np.array([[0.0, 15.0], [9.0, 15.0]]), ()
+    )
+    assert proofread.cells.states[2] == "fixed"
+    assert review.hint.n_wrong == 1
+    assert 2 not in review.queue
+
+
+def test_the_last_cell_ends_the_queue():
+    _, review = reviewing([0.9])
+    review.next()
+    review.accept()
+    assert review.current == 0
+    with pytest.raises(EditError, match="Every cell has been looked at"):
+        review.next()
+
+
+def test_without_cells_there_is_nothing_to_review():
+    proofread = ProofreadController()
+    measure = MeasureController(Session(), proofread, TaskController(NowStarter()))
+    review = ReviewController(proofread, measure)
+    with pytest.raises(EditError, match="Segment the image first"):
+        review.next()
+    with pytest.raises(EditError, match="No cell is being looked at"):
+        review.accept()
+
+
+def test_cells_in_a_checked_area_are_accepted_and_its_background_stays_empty():
+    proofread, review = reviewing([0.9, 0.3, 0.6])
+    left = np.array([[0.0, 0.0], [0.0, 20.0], [10.0, 20.0], [10.0, 0.0]])
+    proofread.check_area(left, ())
+    assert proofread.locked_ids == {1, 2}
+    assert review.queue == [3]
+    (empty,) = proofread.kept_empty
+    covered = np.zeros_like(proofread.labels, bool)
+    covered[empty.box] = empty.mask
+    assert covered[0, 0]
+    assert not covered[proofread.labels > 0].any()
+    assert not covered[:, 22:].any()
