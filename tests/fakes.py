@@ -5,6 +5,7 @@ from scipy import ndimage
 
 from napari_cellseg.core.jobs import Progress
 from napari_cellseg.core.model_spec import ModelSpec
+from napari_cellseg.core.training_item import Comparison, TrainingOutcome, TrainProgress
 from napari_cellseg.core.types import PlaneMaps, SegmentationResult
 
 FAKE_SPEC = ModelSpec(
@@ -134,3 +135,26 @@ class NowJob:
                 return
         self.job.close()
         self.listener.on_job_cancelled()
+
+
+class FakeTrainer:
+    """Three steps, then a model that is better or not."""
+
+    def __init__(self, folder, *, is_better=True):
+        self.folder = folder
+        self.is_better = is_better
+        self.items = []
+        self.was_stopped = False
+
+    def train(self, items, options, out):
+        self.items = list(items)
+        for step in (1, 2, 3):
+            yield TrainProgress(step, 3, f"step {step} of 3", 1.0 / step, 0.5 + step / 10)
+        gain = 0.1 if self.is_better else -0.1
+        held = Comparison(20, 0.8, 0.8 + gain, 0.5, 0.5 + gain, 0.1, 0.1, 2, 0)
+        base = Comparison(90, 0.7, 0.7, 0.4, 0.4, 0.1, 0.1, 0, 0)
+        reason = "Better." if self.is_better else "Keep the old one."
+        return TrainingOutcome(self.folder, held, base, self.is_better, reason, 3, 1.0)
+
+    def stop(self):
+        self.was_stopped = True

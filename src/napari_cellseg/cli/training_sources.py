@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_cellseg.core.checked import locked_ids
 from napari_cellseg.core.errors import TrainingError
-from napari_cellseg.core.training_item import TrainingItem, items_of
+from napari_cellseg.core.training_item import TrainingItem
 from napari_cellseg.io.dataset import pairs_in_folder
-from napari_cellseg.io.images import read_image
 from napari_cellseg.project.store import SUFFIX, open_project
+from napari_cellseg.project.training_items import project_items
 
 
 def training_items(folder: Path, channel: int | None) -> list[TrainingItem]:
@@ -47,20 +46,8 @@ def training_items(folder: Path, channel: int | None) -> list[TrainingItem]:
 
 def _project_items(folder: Path, channel: int | None) -> list[TrainingItem]:
     """Return the checked parts of every image of a project."""
-    items: list[TrainingItem] = []
     with open_project(folder, read_only=True) as project:
-        for image in project.images():
-            if not image.has_labels:
-                continue
-            opened = project.open_labels(image.image_id)
-            notes = project.review(image.image_id)
-            items += items_of(
-                read_image(image.path),
-                opened.labels,
-                notes.areas(),
-                locked_ids(opened.sources, notes.states()),
-                channel=channel,
-            )
+        items = [item for _, found in project_items(project, channel) for item in found]
     if not items:
         raise TrainingError(
             f"Nothing is checked in {folder.name}. Correct cells or mark checked areas "

@@ -73,6 +73,11 @@ def promoted() -> str:
     return names[-1] if names else DEFAULT_MODEL
 
 
+def has_promotion() -> bool:
+    """Return True if the dock begins with another model than the one that ships."""
+    return bool(_promotions())
+
+
 def promote(name: str) -> None:
     """Let the dock begin with a model from now on; raises `SaveError`."""
     _write([*_promotions(), name])

@@ -39,6 +39,7 @@ class _Window:
     """A checked part of an image, as the network sees it."""
 
     pixels: NDArray[np.float32]  # (3, y, x), zoomed
+    shown: NDArray[np.float32]  # (3, y, x), at the size of the image
     truth: Labels  # (y, x), the checked cells only
     valid: NDArray[np.bool_]
 
@@ -95,7 +96,9 @@ class Examiner:
     @property
     def n_cells(self) -> int:
         """True cells in all windows."""
-        return sum(int(np.count_nonzero(np.unique(each.truth))) for each in self._windows)
+        return sum(
+            int(np.count_nonzero(np.unique(each.truth))) for each in self._windows
+        )
 
     def maps(self, network: CellNet, device: torch.device) -> list[PlaneMaps]:
         """Return what a network says of each window; the network is not changed."""
@@ -106,6 +109,17 @@ class Examiner:
             *_, (_, _, seen) = predictor.predict_tiles(reader_of(window.pixels), size)
             maps.append(PlaneMaps(seen, window.truth.shape))
         return maps
+
+    def labels_of(
+        self, place: int, maps: Sequence[PlaneMaps], options: SegmentOptions
+    ) -> Labels:
+        """Return what maps say of the cells of one window."""
+        return labels_from_maps(maps[place], options)[0]
+
+    def window(self, place: int) -> tuple[NDArray[np.float32], Labels]:
+        """Return the (3, y, x) pixels, at the size of the image, and true cells."""
+        window = self._windows[place]
+        return window.shown, window.truth
 
     def examine(
         self, maps: Sequence[PlaneMaps], options: SegmentOptions
@@ -160,7 +174,9 @@ def _window(item: TrainingItem, spec: ModelSpec) -> _Window:
     ids = item.cell_ids()
     truth = np.where(np.isin(item.labels[box], ids), item.labels[box], 0)
     zoom = zoom_for(median_diameter_px(item), spec.diameter_px)
-    return _Window(resized(pixels, zoom), truth.astype(np.int32), item.valid[box])
+    return _Window(
+        resized(pixels, zoom), pixels, truth.astype(np.int32), item.valid[box]
+    )
 
 
 def median_diameter_px(item: TrainingItem) -> float:

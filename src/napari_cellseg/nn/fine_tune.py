@@ -45,6 +45,7 @@ from napari_cellseg.nn.fine_tune_data import (
     replayed_images,
     training_images,
 )
+from napari_cellseg.nn.fine_tune_picture import write_picture
 from napari_cellseg.nn.fine_tune_report import new_spec, verdict
 from napari_cellseg.nn.fine_tune_run import FROM_SCRATCH, FineTuneRun
 from napari_cellseg.nn.network import CellNet
@@ -94,9 +95,8 @@ def fine_tune(folder: Path) -> Job[TrainingOutcome]:
     )
     old_options = settled_options(SegmentOptions(), old_spec)
     yield TrainProgress(0, 0, "measuring the old model")
-    old_held = exams.held_out.examine(
-        exams.held_out.maps(old_network, device), old_options
-    )
+    old_maps = exams.held_out.maps(old_network, device)
+    old_held = exams.held_out.examine(old_maps, old_options)
     old_base = exams.base.examine(exams.base.maps(old_network, device), old_options)
     start = CellNet(old_spec.widths) if _is_new(request) else old_network
     torch.manual_seed(request.options.seed)
@@ -108,7 +108,15 @@ def fine_tune(folder: Path) -> Job[TrainingOutcome]:
     yield TrainProgress(run.n_steps, run.n_steps, "comparing old and new")
     network = run.best_network()
     options = _tuned(exams.learned, network, device, old_options)
-    held_out = compare(old_held, _exam(exams.held_out, network, device, options))
+    new_maps = exams.held_out.maps(network, device)
+    held_out = compare(old_held, exams.held_out.examine(new_maps, options))
+    if held:
+        write_picture(
+            folder,
+            *exams.held_out.window(0),
+            exams.held_out.labels_of(0, old_maps, old_options),
+            exams.held_out.labels_of(0, new_maps, options),
+        )
     base = compare(old_base, _exam(exams.base, network, device, options))
     is_better, reason = verdict(held_out, base)
     outcome = TrainingOutcome(

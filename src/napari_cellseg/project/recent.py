@@ -27,7 +27,9 @@ def recent_projects(file: Path) -> list[Path]:
         return []
     if not isinstance(names, list):
         return []
-    return [Path(name) for name in names if isinstance(name, str) and Path(name).is_dir()]
+    return [
+        Path(name) for name in names if isinstance(name, str) and Path(name).is_dir()
+    ]
 
 
 def remember_project(file: Path, folder: Path) -> None:

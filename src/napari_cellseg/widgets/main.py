@@ -15,13 +15,17 @@ from qtpy.QtWidgets import (
 
 from napari_cellseg.controllers.engine import Engine, LocalEngine
 from napari_cellseg.controllers.measure import MeasureController
+from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.review import ReviewController
 from napari_cellseg.controllers.segment import Run, SegmentController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import JobStarter, TaskController
+from napari_cellseg.controllers.train import TrainController, TrainerOpener
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.rerun import Merged
+from napari_cellseg.engines import open_trainer
+from napari_cellseg.io.model_store import promoted
 from napari_cellseg.widgets.areas import AreasView
 from napari_cellseg.widgets.cleanup import Cleanup
 from napari_cellseg.widgets.footer import Footer
@@ -41,11 +45,12 @@ from napari_cellseg.widgets.results import ResultWriter
 from napari_cellseg.widgets.segment import SegmentTab
 from napari_cellseg.widgets.telling import Teller
 from napari_cellseg.widgets.tools import CanvasTools
+from napari_cellseg.widgets.train import TrainTab
 
 SEGMENT_KEY = "S"
 #: The dock's width, with the frame that napari puts around it, stays below 360 px.
 NARROWEST_PX = 344
-TAB_NAMES = ("Image && model", "Correct", "Measure")
+TAB_NAMES = ("Segment", "Correct", "Train", "Measure")
 
 
 class CellSegmentationWidget(QWidget):
@@ -59,6 +64,8 @@ class CellSegmentationWidget(QWidget):
         None runs models on this computer.
     starter : JobStarter
         Runs jobs off the main thread.
+    trainer : TrainerOpener
+        Trains models; the default does so on this computer.
     """
 
     def __init__(
@@ -66,6 +73,7 @@ class CellSegmentationWidget(QWidget):
         napari_viewer: Any,
         engine: Engine | None = None,
         starter: JobStarter = start_job,
+        trainer: TrainerOpener = open_trainer,
     ) -> None:
         super().__init__()
         self.viewer = plain(napari_viewer)
@@ -82,6 +90,10 @@ class CellSegmentationWidget(QWidget):
             self.session, engine or LocalEngine(), self.proofread, tasks
         )
         self.review = ReviewController(self.proofread, self.measure)
+        self.projects = ProjectController()
+        self.train = TrainController(
+            self.session, self.segment, self.projects, TaskController(starter), trainer
+        )
         self.gestures = GestureCapture(self.viewer, self)
         self.tools = CanvasTools(self.gestures, self.proofread, self.measure, self)
         self.keeper = LabelsKeeper(self.viewer, self.proofread, self.tools, self)
@@ -107,9 +119,10 @@ class CellSegmentationWidget(QWidget):
         self.header = ImageHeader(self.viewer, self.session)
         self.segment_tab = SegmentTab(self.segment)
         self.correct_tab = CorrectTab(self.proofread, self.tools, self.review)
+        self.train_tab = TrainTab(self.train)
         self.measure_tab = MeasureTab(self.measure)
         self.tabs = QTabWidget()
-        pages = (self.segment_tab, self.correct_tab, self.measure_tab)
+        pages = (self.segment_tab, self.correct_tab, self.train_tab, self.measure_tab)
         for page, name in zip(pages, TAB_NAMES, strict=True):
             self.tabs.addTab(scrolling(page), name)
         self.footer = Footer(self.viewer, self.task)
@@ -147,12 +160,17 @@ class CellSegmentationWidget(QWidget):
         self.measure.changed.connect(self._offer_primary)
         self.measure.selected.connect(self.keeper.select)
         self.review.shown.connect(self._on_review_shown)
+        self.train.changed.connect(self._offer_primary)
+        self.train.promoted.connect(self._on_model_promoted)
+        self.train.task.changed.connect(self._on_train_task_changed)
+        self.train_tab.failed.connect(self.teller.show_error)
         self.correct_tab.review.failed.connect(self.teller.show_error)
         self.viewer.bind_key(SEGMENT_KEY, self._on_segment_key, overwrite=True)
         for action in (
             self.areas.release, self.link.release, self.teller.release,
             self.files.abandon, self.segment.close,
-            self.measure.task.abandon, self.gestures.stop, self.keeper.release,
+            self.train.task.abandon, self.measure.task.abandon, self.gestures.stop,
+            self.keeper.release,
             self.header.release, self._unbind_key,
         ):  # fmt: skip
             self._cleanup.add(action)
@@ -170,6 +188,7 @@ class CellSegmentationWidget(QWidget):
             self.proofread.reviewed, self.review.changed, self.review.shown,
             self.segment.changed, self.segment.finished, self.segment.redecoded,
             self.measure.changed, self.measure.selected, self.measure.task.changed,
+            self.train.changed, self.train.promoted, self.train.task.changed,
             self.task.changed, self.segment.live_task.changed, self.files.changed,
         ):  # fmt: skip
             signal.disconnect()
@@ -182,6 +201,7 @@ class CellSegmentationWidget(QWidget):
     def _load_models(self) -> None:
         try:
             self.segment.load_models()
+            self.segment.choose_model(promoted())
         except CellsegError as error:
             self.segment.model_problem = str(error)
 
@@ -237,8 +257,10 @@ class CellSegmentationWidget(QWidget):
             set_pixel_size([layer], size)
 
     # ------------------------------------------------------------------ segmenting
-    def _on_tab_changed(self, _index: int) -> None:
+    def _on_tab_changed(self, index: int) -> None:
         self.tools.leave()
+        if index == TAB_NAMES.index("Train"):
+            self.train.count()
         self._offer_primary()
 
     def _offer_primary(self) -> None:
@@ -248,14 +270,32 @@ class CellSegmentationWidget(QWidget):
         offers = (
             (f"Segment  ({SEGMENT_KEY})", "Find every cell in the region.", why_not),
             ("Save labels…", "Write the cells as a TIFF with the pixel size.", empty),
+            ("Train", "Make a better model from what you checked.", self.train.why_not()),
             ("Export CSV…", "Write the table, and a JSON that says where it comes from.",
              "" if self.measure.table is not None else "There are no cells yet."),
         )  # fmt: skip
         self.footer.offer(*offers[self.tabs.currentIndex()])
 
     def _on_primary_clicked(self) -> None:
-        actions = (self.start, self._on_labels_save_wanted, self.results.ask_csv)
+        actions = (
+            self.start, self._on_labels_save_wanted, self._on_train_wanted,
+            self.results.ask_csv,
+        )  # fmt: skip
         actions[self.tabs.currentIndex()]()
+
+    def _on_train_wanted(self) -> None:
+        try:
+            self.train.start()
+        except CellsegError as error:
+            self.teller.show_error(str(error))
+
+    def _on_train_task_changed(self) -> None:
+        task = self.train.task
+        if task.state == "failed" and task.failure is not None:
+            self.footer.tell_failure(task.failure)
+
+    def _on_model_promoted(self, name: str) -> None:
+        self.footer.tell(f"'{name}' is the model in use now.")
 
     def _on_segment_key(self, _viewer: Any) -> None:
         if self.task.is_running:

@@ -59,7 +59,7 @@ class ProjectLink(QObject):
         self._header: ImageHeader = dock.header
         self._opener: FileOpener = dock.opener
         self._footer: Footer = dock.footer
-        self.projects = ProjectController()
+        self.projects: ProjectController = dock.projects
         self.bar = ProjectBar(self._viewer, self.projects)
         self._write_later = Later(self.projects.write, WRITE_MILLISECONDS, self)
         self._retry_later = Later(self.projects.write, RETRY_MILLISECONDS, self)

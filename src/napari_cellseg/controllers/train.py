@@ -1,0 +1,276 @@
+"""From corrections to a better model, without leaving the window."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from psygnal import Signal
+
+from napari_cellseg.controllers.project import ProjectController
+from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.controllers.segment import SegmentController
+from napari_cellseg.controllers.session import Session
+from napari_cellseg.controllers.task import TaskController
+from napari_cellseg.core.errors import TrainingError
+from napari_cellseg.core.jobs import Job
+from napari_cellseg.core.options import FineTuneOptions
+from napari_cellseg.core.training_item import (
+    Trainer,
+    TrainingItem,
+    TrainingOutcome,
+    TrainingSupply,
+    TrainProgress,
+    items_of,
+    supply_of,
+)
+from napari_cellseg.io import model_store
+from napari_cellseg.project.training_items import project_items
+
+TrainerOpener = Callable[[str | None, str, str], Trainer]
+#: Measured on 2 CPU cores: seconds for one crop of 256 x 256 pixels, forth and back.
+SECONDS_A_CROP = 0.08
+#: Below it, a person is told that little will come of it.
+FEW_CELLS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """A step of the training.
+
+    Attributes
+    ----------
+    step : int
+        Counted from 1.
+    loss : float
+        Of this step.
+    score : float or None
+        mSA on what is held out, where it was measured.
+    """
+
+    step: int
+    loss: float
+    score: float | None
+
+
+class TrainController:
+    """Collects what is checked, trains, and puts the new model to use.
+
+    Parameters
+    ----------
+    session, proofread, segment, projects : controllers
+        What is open, what is checked, which model is in use.
+    task : TaskController
+        Runs the training.
+    open_trainer : callable
+        Gets the model to start from, and name and title of the new one.
+
+    Attributes
+    ----------
+    curve : list of CurvePoint
+        Of the training that runs, or ran last.
+    outcome : TrainingOutcome or None
+        Of the training that ran last.
+    """
+
+    changed = Signal()
+    promoted = Signal(str)
+
+    def __init__(
+        self,
+        session: Session,
+        segment: SegmentController,
+        projects: ProjectController,
+        task: TaskController,
+        open_trainer: TrainerOpener,
+    ) -> None:
+        self._session = session
+        self._segment = segment
+        self._proofread: ProofreadController = segment.proofread
+        self._projects = projects
+        self.task = task
+        self._open_trainer = open_trainer
+        self._trainer: Trainer | None = None
+        self.options = FineTuneOptions()
+        self.curve: list[CurvePoint] = []
+        self.outcome: TrainingOutcome | None = None
+        self.supply: TrainingSupply | None = None
+        self._out: Path | None = None
+        task.changed.connect(self._on_task_changed)
+
+    # ------------------------------------------------------------- what there is
+    def count(self) -> None:
+        """Count what is checked on the image that is open."""
+        try:
+            self.supply = supply_of(self._items_here())
+        except TrainingError:
+            self.supply = None
+        self.changed.emit()
+
+    def _items_here(self) -> list[TrainingItem]:
+        image, cells = self._session.image, self._proofread.cells
+        if image is None or cells is None:
+            return []
+        channel = self._segment.options.channel
+        if image.n_channels > 1 and not image.is_rgb and channel is None:
+            return []
+        locked = self._proofread.locked_ids
+        return items_of(image, cells.labels, cells.areas, locked, channel=channel)
+
+    @property
+    def words(self) -> str:
+        """What there is to learn from, in a line."""
+        supply, size = self.supply, self._session.pixel_size
+        if supply is None or not supply.n_cells:
+            return "Nothing is checked yet."
+        area = f"{supply.area_px:,} px"
+        if size is not None:
+            area = f"{supply.area_px * size.y_um * size.x_um / 1e6:.3g} mm²"
+        text = f"This image: {supply.n_cells} checked cells, {area}"
+        if self._projects.project is not None:
+            text += ", and what is checked in the project"
+        return text
+
+    @property
+    def warning(self) -> str:
+        """Why little will come of it, or ""."""
+        if self._projects.project is not None or self.supply is None:
+            return ""
+        n_cells = self.supply.n_cells
+        if 0 < n_cells < FEW_CELLS:
+            return f"{n_cells} cells are few; 100 to 200 make a difference."
+        return ""
+
+    def why_not(self) -> str:
+        """Return why nothing can be trained now, or ""."""
+        if self.task.is_running:
+            return "A training is running."
+        if self._segment.model is None:
+            return "No model is installed."
+        has_any = self.supply is not None and self.supply.n_cells > 0
+        if not has_any and self._projects.project is None:
+            return (
+                "Correct or accept cells, or mark an area as checked, first: only what "
+                "you vouch for is learned."
+            )
+        return ""
+
+    @property
+    def minutes(self) -> float:
+        """About how long it takes on two CPU cores."""
+        steps, batch_size, _ = self.options.plan
+        share = (self.options.crop_px / 256) ** 2
+        return steps * batch_size * share * SECONDS_A_CROP / 60
+
+    def set_option(self, name: str, value: Any) -> None:
+        """Set one option; `OptionsError` says when it is out of range."""
+        self.options = replace(self.options, **{name: value})
+        self.changed.emit()
+
+    # ---------------------------------------------------------------- training
+    def start(self) -> None:
+        """Train on all that is checked; raises `TrainingError` where nothing is."""
+        if reason := self.why_not():
+            raise TrainingError(reason)
+        model = self._segment.model
+        title = f"{self._session.image.name if self._session.image else 'My'} model"
+        name = model_store.free_name(title)
+        self._trainer = self._open_trainer(model.name if model else None, name, title)
+        self.curve, self.outcome = [], None
+        self._out = model_store.user_folder().parent / "trainings" / _stamped(name)
+        job = self._job(self._trainer, self._items_here(), self._out)
+        self.task.start("Training", job, self._take)
+
+    def _job(
+        self, trainer: Trainer, here: list[TrainingItem], out: Path
+    ) -> Job[TrainingOutcome]:
+        """Collect the items of the project too, and train."""
+        items = list(here)
+        for name, found in self._others():
+            yield TrainProgress(0, 0, f"reading {name}")
+            items += found
+        if not items:
+            raise TrainingError("Nothing is checked yet, on no image of the project.")
+        return (yield from trainer.train(items, self.options, out))
+
+    def _others(self) -> Iterator[tuple[str, list[TrainingItem]]]:
+        """Yield what is checked on the other images of the project."""
+        project, image = self._projects.project, self._session.image
+        if project is None:
+            return
+        here = self._projects.image_at(image.source) if image is not None else None
+        for name, found in project_items(project, self._segment.options.channel):
+            if here is None or name != here.name:
+                yield name, found
+
+    def stop(self) -> None:
+        """End early with the best model so far."""
+        if self._trainer is not None and self.task.is_running:
+            self._trainer.stop()
+
+    def leave_alone(self) -> None:
+        """Let a training go on when the window closes."""
+        leave = getattr(self._trainer, "leave_alone", None)
+        if leave is not None and self.task.is_running:
+            leave()
+
+    def _on_task_changed(self) -> None:
+        step = self.task.progress
+        last = self.curve[-1].step if self.curve else 0
+        if isinstance(step, TrainProgress) and step.loss is not None and step.done != last:
+            self.curve.append(CurvePoint(step.done, step.loss, step.score))
+        self.changed.emit()
+
+    def _take(self, outcome: TrainingOutcome) -> None:
+        self.outcome = outcome
+        self.changed.emit()
+
+    # -------------------------------------------------------------- the new model
+    @property
+    def picture(self) -> Path | None:
+        """The picture of old and new cells side by side, None without one."""
+        path = None if self._out is None else self._out / "before_after.png"
+        return path if path is not None and path.is_file() else None
+
+    def use_new(self) -> None:
+        """Take the new model in, and begin with it from now on.
+
+        Raises
+        ------
+        ModelError, SaveError
+            If it cannot be taken in.
+        """
+        if self.outcome is None:
+            raise TrainingError("There is no new model; train one first.")
+        name = model_store.take_in(self.outcome.folder)
+        model_store.promote(name)
+        self.outcome = None
+        self._choose(name)
+
+    def keep_old(self) -> None:
+        """Go on with the old model; the new one stays in the folder of its training."""
+        self.outcome = None
+        self.changed.emit()
+
+    @property
+    def can_roll_back(self) -> bool:
+        """True if another model was promoted over the one that ships."""
+        return model_store.has_promotion()
+
+    def roll_back(self) -> None:
+        """Begin with the model from before the last promotion; raises `SaveError`."""
+        self._choose(model_store.roll_back())
+
+    def _choose(self, name: str) -> None:
+        self._segment.load_models()
+        self._segment.choose_model(name)
+        self.promoted.emit(name)
+        self.changed.emit()
+
+
+def _stamped(name: str) -> str:
+    """Return the name of a new folder."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"

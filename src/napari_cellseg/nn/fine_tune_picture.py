@@ -1,0 +1,63 @@
+"""Old and new cells of a held-out part side by side, as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from skimage.segmentation import find_boundaries
+
+from napari_cellseg.core.types import Labels
+from napari_cellseg.io.atomic import replacing
+
+PICTURE_NAME = "before_after.png"
+#: Longest edge of one half, in pixels.
+LONGEST_PX = 320
+GAP_PX = 6
+TRUE_COLOUR = (63, 212, 107)
+FOUND_COLOUR = (255, 176, 32)
+
+
+def write_picture(
+    folder: Path,
+    pixels: NDArray[np.float32],
+    truth: Labels,
+    old: Labels,
+    new: Labels,
+) -> None:
+    """Write what the old (left) and the new model (right) find, over the checked cells.
+
+    Parameters
+    ----------
+    folder : Path
+        Gets ``before_after.png``.
+    pixels : (3, y, x) float32
+        Normalised.
+    truth, old, new : (y, x) int32
+        Checked cells in green, found cells in orange.
+
+    Raises
+    ------
+    SaveError
+        If it cannot be written.
+    """
+    shown = np.moveaxis((np.clip(pixels, 0, 1) * 255).astype(np.uint8), 0, -1)
+    halves = [_outlined(shown, truth, found) for found in (old, new)]
+    gap = np.zeros((shown.shape[0], GAP_PX, 3), np.uint8)
+    picture = Image.fromarray(np.concatenate([halves[0], gap, halves[1]], axis=1))
+    share = min(1.0, LONGEST_PX / max(shown.shape[:2]))
+    size = (max(1, round(picture.width * share)), max(1, round(picture.height * share)))
+    with replacing(folder / PICTURE_NAME) as temporary:
+        picture.resize(size).save(temporary, format="PNG")
+
+
+def _outlined(
+    shown: NDArray[np.uint8], truth: Labels, found: Labels
+) -> NDArray[np.uint8]:
+    """Return a picture with both outlines."""
+    picture = shown.copy()
+    picture[find_boundaries(truth, mode="inner")] = TRUE_COLOUR
+    picture[find_boundaries(found, mode="inner")] = FOUND_COLOUR
+    return picture

@@ -1,0 +1,40 @@
+"""What can be learned from a project: the checked parts of its images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from napari_cellseg.core.checked import locked_ids
+from napari_cellseg.core.training_item import TrainingItem, items_of
+from napari_cellseg.io.images import read_image
+from napari_cellseg.project.store import Project
+
+
+def project_items(
+    project: Project, channel: int | None
+) -> Iterator[tuple[str, list[TrainingItem]]]:
+    """Yield the name of each image with labels, and what is checked of it.
+
+    Parameters
+    ----------
+    project : Project
+        Open, to read only or to write.
+    channel : int or None
+        Which channel shows the cells, counted from 0; needed where there are several.
+
+    Raises
+    ------
+    ImageReadError, TrainingError, ImageError, ProjectError
+        If an image is gone, or does not fit its labels.
+    """
+    for image in project.images():
+        if not image.has_labels:
+            continue
+        opened = project.open_labels(image.image_id)
+        notes = project.review(image.image_id)
+        areas, locked = notes.areas(), locked_ids(opened.sources, notes.states())
+        if areas or locked:
+            found = items_of(
+                read_image(image.path), opened.labels, areas, locked, channel=channel
+            )
+            yield image.name, found

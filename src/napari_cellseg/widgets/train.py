@@ -1,0 +1,228 @@
+"""The tab "Train": what there is to learn from, the curve, old and new side by side."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+from qtpy.QtCore import QPointF, QSize, Qt, Signal
+from qtpy.QtGui import QPainter, QPaintEvent, QPalette, QPixmap
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFormLayout,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_cellseg.controllers.train import CurvePoint, TrainController
+from napari_cellseg.core.errors import CellsegError
+from napari_cellseg.core.training_item import Comparison, TrainingOutcome
+from napari_cellseg.widgets.options_form import may_be_narrow
+from napari_cellseg.widgets.words import line_label
+
+PRESETS = (
+    ("quick", "quick"),
+    ("thorough", "thorough"),
+    ("from_scratch", "from scratch"),
+)
+PICTURE_PX = 300
+CURVE_PX = 80
+
+
+class CurveView(QWidget):
+    """The loss as a line, the score on held-out cells as dots, each to its own scale."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._curve: list[CurvePoint] = []
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setToolTip(
+            "Line: how wrong the model is on what it learns from; down is good. "
+            "Dots: how right it is on cells that are held out; up is good."
+        )
+
+    def sizeHint(self) -> QSize:
+        """Return the size it wants."""
+        return QSize(240, CURVE_PX)
+
+    def show_curve(self, curve: list[CurvePoint], n_steps: int) -> None:
+        """Show the steps so far of `n_steps`."""
+        self._curve = curve
+        self._n_steps = max(n_steps, 1)
+        self.update()
+
+    def paintEvent(self, _event: QPaintEvent | None) -> None:
+        """Draw line and dots."""
+        if len(self._curve) < 2:
+            return
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        colour = self.palette().color(QPalette.ColorRole.WindowText)
+        painter.setPen(colour)
+        losses = [point.loss for point in self._curve]
+        top = max(losses) or 1.0
+        places = [self._place(point.step, point.loss / top) for point in self._curve]
+        for here, there in itertools.pairwise(places):
+            painter.drawLine(here, there)
+        painter.setBrush(colour)
+        for point in self._curve:
+            if point.score is not None:
+                painter.drawEllipse(self._place(point.step, point.score), 3.0, 3.0)
+        painter.end()
+
+    def _place(self, step: int, share: float) -> QPointF:
+        """Return where a value between 0 and 1 stands."""
+        return QPointF(
+            self.width() * step / self._n_steps, 4 + (self.height() - 8) * (1 - share)
+        )
+
+
+class TrainTab(QWidget):
+    """Shows what `TrainController` holds."""
+
+    failed = Signal(str)
+
+    def __init__(self, train: TrainController) -> None:
+        super().__init__()
+        self._train = train
+        self.supply = line_label()
+        self.preset = QComboBox()
+        self.preset.setToolTip(
+            "quick: for 100 to 200 cells; thorough: for more; from scratch: forgets the "
+            "old model, for images like no others."
+        )
+        may_be_narrow(self.preset)
+        for value, words in PRESETS:
+            self.preset.addItem(words, value)
+        self.preset.currentIndexChanged.connect(self._on_preset_changed)
+        self.time = line_label()
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.line = line_label()
+        self.stop = QPushButton("Stop, keep the best so far")
+        self.stop.clicked.connect(train.stop)
+        self.curve = CurveView()
+        self.back = QPushButton("Back to the model before")
+        self.back.setToolTip("Take the last 'Use the new model' back.")
+        self.back.clicked.connect(self._on_back_clicked)
+        self.result = _Result()
+        self.result.use.clicked.connect(self._on_use_clicked)
+        self.result.keep.clicked.connect(train.keep_old)
+        form = QFormLayout()
+        form.addRow("Training", self.preset)
+        form.addRow("", self.time)
+        layout = QVBoxLayout(self)
+        for part in (self.supply, self.bar, self.line, self.curve, self.stop):
+            layout.addWidget(part)
+        layout.insertLayout(1, form)
+        layout.addWidget(self.result)
+        layout.addWidget(self.back)
+        layout.addStretch(1)
+        train.changed.connect(self.refresh)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Follow the controller."""
+        train, task = self._train, self._train.task
+        self.supply.setText(" ".join(filter(None, [train.words, train.warning])))
+        self.time.setText(f"about {max(1, round(train.minutes))} min on two CPU cores")
+        is_running = task.is_running
+        self.preset.setEnabled(not is_running)
+        for part in (self.bar, self.stop):
+            part.setVisible(is_running)
+        self.curve.setVisible(bool(train.curve))
+        if is_running:
+            self.bar.setRange(0, task.progress.total)
+            self.bar.setValue(task.progress.done)
+            self.line.setText(task.progress.message)
+        elif train.outcome is None:
+            self.line.setText("")
+        self.curve.show_curve(train.curve, task.progress.total)
+        self.back.setVisible(train.can_roll_back and not is_running)
+        self.result.setVisible(train.outcome is not None)
+        if train.outcome is not None:
+            self.line.setText("")
+            path = train.picture
+            self.result.show_outcome(train.outcome, None if path is None else str(path))
+
+    def _on_preset_changed(self, index: int) -> None:
+        self._train.set_option("preset", self.preset.itemData(index))
+
+    def _on_use_clicked(self) -> None:
+        self._try(self._train.use_new)
+
+    def _on_back_clicked(self) -> None:
+        self._try(self._train.roll_back)
+
+    def _try(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except CellsegError as error:
+            self.failed.emit(str(error))
+
+
+class _Result(QWidget):
+    """Old and new side by side, and the choice between them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reason = line_label()
+        self._grid = QGridLayout()
+        self._cells: list[QLabel] = []
+        for row in range(3):
+            for column in range(5):
+                label = QLabel()
+                self._grid.addWidget(label, row, column)
+                self._cells.append(label)
+        self.picture = QLabel()
+        self.picture.setToolTip(
+            "Held-out cells: left the old model, right the new one. "
+            "Green: your cells; orange: what the model finds."
+        )
+        self.use = QPushButton("Use the new model")
+        self.keep = QPushButton("Keep the old")
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.use)
+        buttons.addWidget(self.keep)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.reason)
+        layout.addLayout(self._grid)
+        layout.addWidget(self.picture)
+        layout.addLayout(buttons)
+
+    def show_outcome(self, outcome: TrainingOutcome, picture: str | None) -> None:
+        """Show figures, advice and picture."""
+        self.reason.setText(outcome.reason)
+        rows = [
+            ["", "AP50 old", "new", "mSA old", "new"],
+            _row("held out", outcome.held_out),
+            _row("other images", outcome.base),
+        ]
+        for label, text in zip(
+            self._cells, [t for row in rows for t in row], strict=True
+        ):
+            label.setText(text)
+        font = self.use.font()
+        font.setBold(outcome.is_recommended)
+        self.use.setFont(font)
+        self.picture.setVisible(picture is not None)
+        if picture is not None:
+            pixmap = QPixmap(picture)
+            self.picture.setPixmap(
+                pixmap.scaledToWidth(
+                    PICTURE_PX, Qt.TransformationMode.SmoothTransformation
+                )
+            )
+
+
+def _row(title: str, found: Comparison) -> list[str]:
+    """Return a row of the table."""
+    values = (found.ap50_old, found.ap50_new, found.msa_old, found.msa_new)
+    return [title, *(f"{value:.3f}" for value in values)]

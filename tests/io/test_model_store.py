@@ -1,0 +1,73 @@
+"""The user's models: taken in once, promoted, rolled back."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from napari_cellseg.core.errors import ModelError
+from napari_cellseg.io import model_store
+from napari_cellseg.io.model_folder import (
+    DEFAULT_MODEL,
+    MODELS_VARIABLE,
+    SPEC_NAME,
+    find_model,
+    list_models,
+    read_model_spec,
+)
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "models"
+    monkeypatch.setenv(MODELS_VARIABLE, str(folder))
+    return folder
+
+
+def model_named(tmp_path: Path, name: str) -> Path:
+    folder = tmp_path / f"made {name}"
+    shutil.copytree(find_model(None), folder)
+    spec = replace(read_model_spec(folder), name=name)
+    (folder / SPEC_NAME).write_text(spec.to_json())
+    return folder
+
+
+def test_a_model_that_was_taken_in_is_found_by_its_name(tmp_path: Path) -> None:
+    assert model_store.take_in(model_named(tmp_path, "mine")) == "mine"
+    assert find_model("mine").parent == tmp_path / "models"
+    assert [spec.name for _, spec in list_models()] == [DEFAULT_MODEL, "mine"]
+
+
+def test_a_name_is_taken_once(tmp_path: Path) -> None:
+    folder = model_named(tmp_path, "mine")
+    model_store.take_in(folder)
+    with pytest.raises(ModelError, match="'mine' already"):
+        model_store.take_in(folder)
+    assert model_store.free_name("Mine!") == "mine-2"
+
+
+def test_what_is_no_model_is_not_taken_in(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no model folder"):
+        model_store.take_in(tmp_path)
+
+
+def test_each_promotion_can_be_taken_back(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        model_store.take_in(model_named(tmp_path, name))
+        model_store.promote(name)
+    assert model_store.promoted() == "two"
+    assert model_store.roll_back() == "one"
+    assert model_store.roll_back() == DEFAULT_MODEL
+    assert not model_store.has_promotion()
+
+
+def test_a_promoted_model_that_is_gone_is_passed_over(
+    tmp_path: Path, own_folder: Path
+) -> None:
+    model_store.take_in(model_named(tmp_path, "one"))
+    model_store.promote("one")
+    shutil.rmtree(own_folder / "one")
+    assert model_store.promoted() == DEFAULT_MODEL

@@ -1,0 +1,126 @@
+"""The Train tab: from checked cells to a better model, and back."""
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+from tests.fakes import FakeEngine, FakeTrainer
+from tests.widgets.conftest import squares, wait_idle
+
+from napari_cellseg.controllers.engine import LocalEngine
+from napari_cellseg.io.model_folder import (
+    DEFAULT_MODEL,
+    MODELS_VARIABLE,
+    SPEC_NAME,
+    find_model,
+    read_model_spec,
+)
+from napari_cellseg.widgets.main import TAB_NAMES, CellSegmentationWidget
+
+
+class StoreEngine(FakeEngine):
+    """Segments like the fake, but lists the models that are on disk."""
+
+    def list_models(self):
+        return LocalEngine().list_models()
+
+
+@pytest.fixture
+def trained_model(tmp_path):
+    folder = tmp_path / "made"
+    shutil.copytree(find_model(None), folder)
+    spec = replace(read_model_spec(folder), name="mine", title="Mine")
+    (folder / SPEC_NAME).write_text(spec.to_json())
+    return folder
+
+
+@pytest.fixture
+def training(make_napari_viewer, qtbot, tmp_path, monkeypatch, trained_model):
+    """Return a dock on its Train tab with three segmented cells, and its trainer."""
+    monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path / "models"))
+    trainer = FakeTrainer(trained_model)
+    viewer = make_napari_viewer()
+    dock = CellSegmentationWidget(viewer, StoreEngine(), trainer=lambda *_: trainer)
+    viewer.window.add_dock_widget(dock)
+    viewer.add_image(squares())
+    dock.start()
+    wait_idle(qtbot, dock)
+    yield dock, trainer
+    dock.release()
+
+
+def go_to_train(dock):
+    dock.tabs.setCurrentIndex(TAB_NAMES.index("Train"))
+
+
+def train(dock, qtbot):
+    go_to_train(dock)
+    qtbot.mouseClick(dock.footer.button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not dock.train.task.is_running, timeout=5000)
+
+
+def test_without_anything_checked_the_button_says_what_to_do(training):
+    dock, _ = training
+    go_to_train(dock)
+    assert not dock.footer.button.isEnabled()
+    assert "mark an area as checked" in dock.footer.button.toolTip()
+    assert "Nothing is checked" in dock.train_tab.supply.text()
+
+
+def test_only_what_is_checked_is_learned_from(training, qtbot):
+    dock, trainer = training
+    dock.proofread.set_state([2], "accepted")
+    train(dock, qtbot)
+    (item,) = trainer.items
+    assert list(item.cell_ids()) == [2]
+    assert not item.valid[item.labels == 1].any()
+
+
+def test_what_there_is_to_learn_from_is_said(training):
+    dock, _ = training
+    square = np.array([[5.0, 2.0], [5.0, 20.0], [22.0, 20.0], [22.0, 2.0]])
+    dock.proofread.check_area(square, ())
+    go_to_train(dock)
+    assert "1 checked cells" in dock.train_tab.supply.text()
+    assert "few" in dock.train_tab.supply.text()
+
+
+def test_old_and_new_stand_side_by_side_and_one_click_uses_the_new(training, qtbot):
+    dock, _ = training
+    dock.proofread.set_state([1, 2], "accepted")
+    train(dock, qtbot)
+    tab = dock.train_tab
+    assert not tab.result.isHidden()
+    assert "Better" in tab.result.reason.text()
+    shown = [label.text() for label in tab.result._cells]
+    assert "0.500" in shown
+    assert "0.600" in shown
+    qtbot.mouseClick(tab.result.use, Qt.MouseButton.LeftButton)
+    assert dock.segment.model.name == "mine"
+    assert not tab.back.isHidden()
+    qtbot.mouseClick(tab.back, Qt.MouseButton.LeftButton)
+    assert dock.segment.model.name == DEFAULT_MODEL
+
+
+def test_a_promoted_model_is_chosen_in_the_next_session(training, qtbot, make_napari_viewer):
+    dock, _ = training
+    dock.proofread.set_state([1, 2], "accepted")
+    train(dock, qtbot)
+    dock.train.use_new()
+    viewer = make_napari_viewer()
+    again = CellSegmentationWidget(viewer, StoreEngine())
+    assert again.segment.model.name == "mine"
+    again.release()
+
+
+def test_keeping_the_old_changes_nothing(training, qtbot):
+    dock, trainer = training
+    trainer.is_better = False
+    dock.proofread.set_state([1, 2], "accepted")
+    train(dock, qtbot)
+    assert "Keep the old" in dock.train_tab.result.reason.text()
+    qtbot.mouseClick(dock.train_tab.result.keep, Qt.MouseButton.LeftButton)
+    assert dock.train_tab.result.isHidden()
+    assert dock.segment.model.name == DEFAULT_MODEL
