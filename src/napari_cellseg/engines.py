@@ -5,6 +5,7 @@ Only what is chosen is imported; the viewer's process never imports torch.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from napari_cellseg.core.errors import OptionsError
@@ -14,38 +15,54 @@ from napari_cellseg.io import model_folder
 from napari_cellseg.nn.child import ChildSegmenter
 from napari_cellseg.nn.child_trainer import ChildTrainer
 
-PLACES = ("local",)
+LOCAL = "local"
+#: Where the token of a lab server is looked for.
+TOKEN_VARIABLE = "CELLSEG_TOKEN"  # noqa: S105 - the name of a variable
 
 
 def open_segmenter(
-    where: str = "local",
+    where: str = LOCAL,
     model: str | Path | None = None,
     *,
     in_child: bool = False,
     device: str = "auto",
+    token: str | None = None,
 ) -> Segmenter:
     """Return a segmenter.
 
     Parameters
     ----------
     where : str
-        One of `PLACES`.
+        ``"local"``, or the address of a lab server, such as ``"http://lab-gpu:8080"``,
+        which decides on the model itself.
     model : str, Path or None
         Name or folder of the model; None means the default one.
     in_child : bool
         Run in a process of its own, as the dock does.
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    token : str or None
+        Of a lab server; None takes it from the variable ``CELLSEG_TOKEN``.
 
     Raises
     ------
     OptionsError
         If `where` is unknown.
+    RemoteError
+        If the server cannot be reached.
     ModelError
         If the model cannot be used.
     """
-    if where not in PLACES:
-        raise OptionsError(f"'{where}' is no place to run; known: {', '.join(PLACES)}.")
+    if where.startswith(("http://", "https://")):
+        from napari_cellseg.cloud.lab import LabSegmenter
+
+        known = os.environ.get(TOKEN_VARIABLE, "") if token is None else token
+        return LabSegmenter(where, known)
+    if where != LOCAL:
+        raise OptionsError(
+            f"'{where}' is no place to run; it is '{LOCAL}', or the address of a server "
+            "such as http://lab-gpu:8080."
+        )
     if in_child:
         return ChildSegmenter(model, device)
     # torch takes seconds to import, and only this branch needs it.

@@ -16,7 +16,8 @@ class BatchOptions:
         None, Range(help="Name of a model, or a model folder; see cellseg doctor.")
     )
     where: str = option(
-        "local", Range(choices=("local",), help="Where the network runs.")
+        "local",
+        Range(help="Where the network runs: local, or http://HOST:PORT of a server."),
     )
     axes: str | None = option(
         None,

@@ -16,6 +16,7 @@ from napari_cellseg.cli import (
     fine_tune_command,
     measure_command,
     segment_command,
+    serve_command,
     train_command,
 )
 from napari_cellseg.core.errors import CellsegError
@@ -32,6 +33,7 @@ app.command("measure")(measure_command.measure)
 app.command("evaluate")(evaluate_command.evaluate)
 app.command("train")(train_command.train)
 app.command("fine-tune")(fine_tune_command.fine_tune)
+app.command("serve")(serve_command.serve)
 app.command("doctor")(doctor_command.doctor)
 app.command("app")(app_command.open_window)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from napari_cellseg.core.errors import OptionsError
@@ -81,6 +81,14 @@ def _check_value(name: str, value: Any, range_: Range) -> None:
         raise OptionsError(
             f"{name} is {value}{unit}; it must lie between {low} and {high}{unit}."
         )
+
+
+def fields_with_ranges(options_type: type) -> dict[str, dict[str, Any]]:
+    """Return default, bounds and help of each option as plain JSON values."""
+    return {
+        item.name: {"default": item.default, **asdict(item.metadata["range"])}
+        for item in fields(options_type)
+    }
 
 
 def options_to_dict(options: Any) -> dict[str, Any]:

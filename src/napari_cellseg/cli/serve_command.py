@@ -1,0 +1,60 @@
+"""``cellseg serve``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_cellseg.core.errors import OptionsError
+
+TOKEN_VARIABLE = "CELLSEG_TOKEN"  # noqa: S105 - the name of a variable
+CONTAINER_MODEL = Path("/opt/ml/model")
+LOOPBACK = "127.0.0.1"
+#: SageMaker sets it in its containers, where the platform guards the door.
+CONTAINER_PORT_VARIABLE = "SAGEMAKER_BIND_TO_PORT"
+CONTAINER_PORT = 8080
+
+
+def serve(
+    *,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = LOOPBACK,
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = CONTAINER_PORT,
+    token: Annotated[
+        str,
+        typer.Option(
+            envvar=TOKEN_VARIABLE,
+            help="What clients must send; needed to listen beyond this computer.",
+        ),
+    ] = "",
+    model: Annotated[str | None, typer.Option(help="Name or folder.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    queue_length: Annotated[int, typer.Option(help="Images that may wait.")] = 8,
+) -> None:
+    """Segment for others: a lab server, and the contract of a SageMaker container."""
+    in_container = CONTAINER_MODEL.is_dir()
+    if in_container:
+        host, port = "0.0.0.0", int(os.environ.get(CONTAINER_PORT_VARIABLE, port))  # noqa: S104
+        has_model = (CONTAINER_MODEL / "model.json").is_file()
+        model = model or (str(CONTAINER_MODEL) if has_model else None)
+    elif host not in (LOOPBACK, "localhost", "::1") and not token:
+        raise OptionsError(
+            f"Listening on {host} lets everybody on the network in. Set a token with "
+            f"--token or {TOKEN_VARIABLE}."
+        )
+    try:
+        import uvicorn
+
+        from napari_cellseg.serving.app import ServerOptions, create_app
+        from napari_cellseg.serving.work import Worker
+    except ModuleNotFoundError as error:
+        raise OptionsError(
+            f"The server needs {error.name}: pip install 'napari-cellseg[serve]'."
+        ) from error
+    app = create_app(Worker(model, device, queue_length), ServerOptions(token))
+    typer.echo(f"cellseg serves on http://{host}:{port}", err=True)
+    uvicorn.run(
+        app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=25
+    )

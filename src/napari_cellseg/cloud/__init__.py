@@ -1,0 +1,1 @@
+"""Segmentation elsewhere: what travels, and who is asked."""

@@ -1,0 +1,330 @@
+"""What travels between a client and a server.
+
+A request is one file, TIFF (zlib) or npy, and a header of JSON that says what TIFF cannot:
+axes, pixel size, options. The header is `ATTRIBUTES_HEADER`, which SageMaker hands through
+to the container; it is at most 1024 ASCII characters. An answer is a zip of
+``result.json`` and ``labels.tif``. Sizes are taken from headers and checked before a byte
+is expanded; nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tifffile import TiffFile, TiffFileError, imwrite
+
+from napari_cellseg.core.errors import LimitError, RemoteError
+from napari_cellseg.core.options import SegmentOptions, segment_options_from_dict
+from napari_cellseg.core.types import (
+    LABELS_DTYPE,
+    CellImage,
+    PixelSize,
+    SegmentationResult,
+)
+
+VERSION = 1
+ATTRIBUTES_HEADER = "X-Amzn-SageMaker-Custom-Attributes"
+MAX_ATTRIBUTES = 1024
+TIFF_TYPE = "image/tiff"
+NPY_TYPE = "application/x-npy"
+RESULT_TYPE = "application/zip"
+RESULT_NAME, LABELS_NAME = "result.json", "labels.tif"
+KEYS = {"v", "axes", "shape", "rgb", "options", "um"}
+#: What TIFF readers agree on; anything else travels as npy.
+TIFF_DTYPES = (
+    "uint8",
+    "uint16",
+    "uint32",
+    "int8",
+    "int16",
+    "int32",
+    "float32",
+    "float64",
+)
+#: Labels of an image and its table are far smaller; a bomb is not.
+MAX_JSON_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A body with its headers.
+
+    Attributes
+    ----------
+    body : bytes
+        Of the request or the answer.
+    content_type : str
+        What the body is.
+    attributes : str
+        The text of `ATTRIBUTES_HEADER`; "" in an answer.
+    """
+
+    body: bytes
+    content_type: str
+    attributes: str = ""
+
+
+def encode_request(image: CellImage, options: SegmentOptions) -> Message:
+    """Return an image and options as they travel.
+
+    Raises
+    ------
+    RemoteError
+        If the options do not fit into the header.
+    """
+    usual = SegmentOptions().to_dict()
+    given = options.to_dict()
+    values: dict[str, Any] = {
+        "v": VERSION,
+        "axes": image.axes,
+        "shape": list(image.shape),
+        "rgb": image.is_rgb,
+        "options": {name: given[name] for name in given if given[name] != usual[name]},
+    }
+    if (size := image.pixel_size) is not None:
+        values["um"] = [size.z_um, size.y_um, size.x_um]
+    text = json.dumps(values, separators=(",", ":"))
+    if len(text) > MAX_ATTRIBUTES:
+        raise RemoteError(
+            f"The options take {len(text)} characters; a server takes {MAX_ATTRIBUTES}."
+        )
+    data = np.asarray(image.data)
+    if data.dtype.name in TIFF_DTYPES:
+        return Message(_tiff(data), TIFF_TYPE, text)
+    buffer = io.BytesIO()
+    np.save(buffer, data, allow_pickle=False)
+    return Message(buffer.getvalue(), NPY_TYPE, text)
+
+
+def _tiff(data: NDArray[Any]) -> bytes:
+    buffer = io.BytesIO()
+    imwrite(
+        buffer,
+        np.ascontiguousarray(data),
+        photometric="minisblack",
+        compression="zlib",
+        compressionargs={"level": 1},
+        predictor=data.dtype.kind in "ui",
+        metadata=None,
+    )
+    return buffer.getvalue()
+
+
+def decode_request(
+    message: Message, max_bytes: int
+) -> tuple[CellImage, SegmentOptions]:
+    """Return the image and options of a request of ours.
+
+    Parameters
+    ----------
+    message : Message
+        As `encode_request` returns it.
+    max_bytes : int
+        Largest image, expanded.
+
+    Raises
+    ------
+    RemoteError
+        If it is no such request.
+    LimitError
+        If it is too large.
+    OptionsError, ImageError
+        If options or image cannot be used.
+    """
+    values = attributes_of(message.attributes)
+    if message.content_type == NPY_TYPE:
+        data = _read_npy(message.body, max_bytes)
+    else:
+        data = _read_tiff(message.body, max_bytes)
+    data = _shaped(data, values.get("shape"))
+    um = values.get("um")
+    size = None if um is None else PixelSize(um[1], um[2], um[0])
+    image = CellImage(data, values["axes"], size, is_rgb=bool(values.get("rgb")))
+    return image, segment_options_from_dict(values.get("options", {}))
+
+
+def attributes_of(text: str) -> dict[str, Any]:
+    """Return the attributes of a request; raises `RemoteError` if they are none."""
+    try:
+        values = json.loads(text)
+        version = values["v"]
+        known = set(values) <= KEYS
+    except (ValueError, TypeError, KeyError) as error:
+        raise RemoteError(
+            f"The header {ATTRIBUTES_HEADER} is no JSON of ours ({error!r}); it begins "
+            f"with {text[:60]!r}."
+        ) from error
+    if version != VERSION or not known:
+        raise RemoteError(
+            f"The request has version {version}; this server reads {VERSION}. Use the "
+            "same release of napari-cellseg on both sides."
+        )
+    attributes: dict[str, Any] = values
+    return attributes
+
+
+def _read_npy(body: bytes, max_bytes: int) -> NDArray[Any]:
+    """Return the array of an npy file, which holds no pickle."""
+    stream = io.BytesIO(body)
+    try:
+        version = np.lib.format.read_magic(stream)
+        reader = (
+            np.lib.format.read_array_header_1_0
+            if version == (1, 0)
+            else np.lib.format.read_array_header_2_0
+        )
+        shape, _, dtype = reader(stream)
+    except ValueError as error:
+        raise RemoteError(f"The body is no npy file: {error}.") from error
+    _check_size(shape, dtype, max_bytes)
+    if dtype.hasobject:
+        raise RemoteError("The body is an npy file of Python objects; send numbers.")
+    stream.seek(0)
+    try:
+        array: NDArray[Any] = np.load(stream, allow_pickle=False)
+    except ValueError as error:
+        raise RemoteError(f"The npy file is cut off or damaged: {error}.") from error
+    return array
+
+
+def _read_tiff(body: bytes, max_bytes: int) -> NDArray[Any]:
+    """Return the array of a TIFF, after a look at the size that it claims."""
+    try:
+        with TiffFile(io.BytesIO(body)) as file:
+            series = file.series[0]
+            _check_size(series.shape, series.dtype, max_bytes)
+            array: NDArray[Any] = series.asarray(maxworkers=1)
+    except (TiffFileError, ValueError, IndexError, OSError, RuntimeError) as error:
+        raise RemoteError(f"The body is no TIFF that can be read: {error}.") from error
+    return array
+
+
+def _check_size(shape: tuple[int, ...], dtype: Any, max_bytes: int) -> None:
+    n_bytes = (
+        int(np.prod([int(n) for n in shape], dtype=object)) * np.dtype(dtype).itemsize
+    )
+    if n_bytes > max_bytes:
+        raise LimitError(
+            f"The image is {n_bytes / 2**20:.0f} MiB expanded; this server takes "
+            f"{max_bytes / 2**20:.0f} MiB. Send it in parts."
+        )
+
+
+def _shaped(data: NDArray[Any], shape: Any) -> NDArray[Any]:
+    """Return an array with its axes of length 1, which TIFF does not keep."""
+    try:
+        return data.reshape([int(n) for n in shape])
+    except (TypeError, ValueError) as error:
+        raise RemoteError(
+            f"The pixels have the shape {data.shape}, but {shape} was announced."
+        ) from error
+
+
+def encode_result(result: SegmentationResult, extra: Mapping[str, Any]) -> Message:
+    """Return a result as it travels.
+
+    Parameters
+    ----------
+    result : SegmentationResult
+        Labels and what is known of them; its maps stay here.
+    extra : mapping
+        Goes into ``result.json`` beside it, such as the counts.
+    """
+    values = {
+        "version": VERSION,
+        "model_name": result.model_name,
+        "model_digest": result.model_digest,
+        "options": result.options.to_dict(),
+        "device": result.device,
+        "seconds": result.seconds,
+        "shape": list(result.labels.shape),
+        "n_cells": len(result.confidence),
+        "confidence": [round(float(value), 6) for value in result.confidence],
+        **extra,
+    }
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as file:
+        file.writestr(RESULT_NAME, json.dumps(values))
+        file.writestr(LABELS_NAME, labels_tiff(result.labels))
+    return Message(buffer.getvalue(), RESULT_TYPE)
+
+
+def labels_tiff(labels: NDArray[np.int32]) -> bytes:
+    """Return labels as a zlib-compressed TIFF of uint32."""
+    buffer = io.BytesIO()
+    imwrite(
+        buffer,
+        np.ascontiguousarray(labels).view(np.uint32),
+        photometric="minisblack",
+        compression="zlib",
+        metadata=None,
+    )
+    return buffer.getvalue()
+
+
+def decode_result(
+    message: Message, image: CellImage, sent: SegmentOptions
+) -> SegmentationResult:
+    """Return the result that a server sent for an image.
+
+    Raises
+    ------
+    RemoteError
+        If it is no result of ours, is cut off, or is of another size.
+    """
+    if message.content_type.split(";")[0].strip() != RESULT_TYPE:
+        start = message.body[:80].decode("ascii", "replace")
+        raise RemoteError(
+            f"The server answered with {message.content_type or 'no type'} ({start!r}); "
+            "labels were expected. Is this the address of a cellseg server, or is there "
+            "a login page in between?"
+        )
+    n_pixels = int(np.prod(image.labels_shape))
+    values, body = _unzipped(message.body, 4 * n_pixels + 2**20)
+    labels = _shaped(_read_tiff(body, 4 * n_pixels + 2**20), values["shape"])
+    labels = labels.astype(np.uint32, copy=False).view(LABELS_DTYPE)
+    if labels.shape != image.labels_shape:
+        raise RemoteError(
+            f"The server sent labels of shape {labels.shape} for an image of "
+            f"{image.labels_shape}; they are not used."
+        )
+    options = segment_options_from_dict(values["options"])
+    return SegmentationResult(
+        labels,
+        np.asarray(values["confidence"], dtype=np.float32),
+        values["model_name"],
+        values["model_digest"],
+        replace(options, channel=sent.channel, keep_maps=False),
+        values["device"],
+        values["seconds"],
+    )
+
+
+def _unzipped(body: bytes, max_labels_bytes: int) -> tuple[dict[str, Any], bytes]:
+    """Return the two parts of an answer, after a look at the sizes that they claim."""
+    limits = {RESULT_NAME: MAX_JSON_BYTES, LABELS_NAME: max_labels_bytes}
+    try:
+        with zipfile.ZipFile(io.BytesIO(body)) as file:
+            for name, limit in limits.items():
+                if file.getinfo(name).file_size > limit:
+                    raise LimitError(f"The answer's {name} is larger than it can be.")
+            values: dict[str, Any] = json.loads(file.read(RESULT_NAME))
+            labels = file.read(LABELS_NAME)
+    except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+        raise RemoteError(
+            f"The answer is cut off or damaged ({error}); {len(body)} bytes arrived. "
+            "Try again."
+        ) from error
+    missing = {"shape", "options", "confidence", "model_name", "model_digest"} - set(
+        values
+    )
+    if missing:
+        raise RemoteError(f"The answer lacks {', '.join(sorted(missing))}.")
+    return values, labels

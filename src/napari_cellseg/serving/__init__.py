@@ -1,0 +1,1 @@
+"""The server: the same segmentation for a lab, behind the contracts of SageMaker."""

@@ -1,0 +1,179 @@
+"""What is sent arrives as it was; what is hostile is refused in a sentence."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_cellseg.cloud.wire import (
+    NPY_TYPE,
+    RESULT_TYPE,
+    TIFF_TYPE,
+    Message,
+    decode_request,
+    decode_result,
+    encode_request,
+    encode_result,
+)
+from napari_cellseg.core.errors import CellsegError, LimitError, RemoteError
+from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.types import CellImage, PixelSize, SegmentationResult
+
+MIB = 2**20
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape"),
+    [
+        ("CYX", (1, 9, 7)),
+        ("CYX", (3, 9, 7)),
+        ("CZYX", (1, 2, 9, 7)),
+        ("TCYX", (4, 1, 9, 7)),
+    ],
+)
+@pytest.mark.parametrize(
+    "dtype", ["uint8", "uint16", "int16", "float32", "float16", "bool"]
+)
+def test_pixels_axes_and_type_survive(
+    axes: str, shape: tuple[int, ...], dtype: str
+) -> None:
+    rng = np.random.default_rng(1)
+    data = (rng.random(shape) * 200).astype(dtype)
+    message = encode_request(CellImage(data, axes), SegmentOptions())
+    image, _ = decode_request(message, MIB)
+    assert image.axes == axes
+    assert np.asarray(image.data).dtype == data.dtype
+    np.testing.assert_array_equal(np.asarray(image.data), data)
+
+
+def test_options_pixel_size_and_colour_survive() -> None:
+    size = PixelSize(0.25, 0.5, 2.0)
+    options = SegmentOptions(diameter_px=17.5, preset="accurate", min_confidence=0.4)
+    data = np.zeros((3, 8, 8), np.uint8)
+    sent = encode_request(CellImage(data, pixel_size=size, is_rgb=True), options)
+    image, received = decode_request(sent, MIB)
+    assert received == options
+    assert image.pixel_size == size
+    assert image.is_rgb
+
+
+def test_labels_and_confidence_survive() -> None:
+    labels = np.arange(80, dtype=np.int32).reshape(8, 10)
+    confidence = np.linspace(0, 1, 79).astype(np.float32)
+    options = SegmentOptions(diameter_px=9.0)
+    result = SegmentationResult(labels, confidence, "m", "d" * 64, options, "CPU", 0.5)
+    image = CellImage(np.zeros((1, 8, 10), np.uint8))
+    got = decode_result(encode_result(result, {}), image, SegmentOptions(channel=None))
+    np.testing.assert_array_equal(got.labels, labels)
+    np.testing.assert_allclose(got.confidence, confidence, atol=1e-6)
+    assert (got.model_digest, got.options.diameter_px) == ("d" * 64, 9.0)
+
+
+def test_the_header_fits_into_what_sagemaker_hands_through() -> None:
+    everything = SegmentOptions(
+        channel=3, diameter_px=123.456, preset="accurate", decoder="flow",
+        foreground_threshold=0.55, seed_threshold=0.65, min_area_px=99,
+        min_confidence=0.45, fill_holes=False, keep_maps=True,
+    )  # fmt: skip
+    image = CellImage(
+        np.zeros((1, 4, 4)), pixel_size=PixelSize(0.123456789, 0.123456789)
+    )
+    text = encode_request(image, everything).attributes
+    assert len(text) <= 1024
+    assert text.isascii()
+
+
+def bomb() -> bytes:
+    """Return a small TIFF that claims to be 64 MiB."""
+    buffer = io.BytesIO()
+    tifffile.imwrite(
+        buffer,
+        np.zeros((8192, 8192), np.uint8),
+        compression="zlib",
+        photometric="minisblack",
+    )
+    return buffer.getvalue()
+
+
+def npy_of(value: object) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, np.array([value], dtype=object), allow_pickle=True)
+    return buffer.getvalue()
+
+
+GOOD = '{"v":1,"axes":"CYX","shape":[1,4,4],"rgb":false,"options":{}}'
+HOSTILE = {
+    "no header": (b"", TIFF_TYPE, "nonsense"),
+    "newer version": (b"", TIFF_TYPE, '{"v":2}'),
+    "unknown key": (b"", TIFF_TYPE, '{"v":1,"axes":"CYX","path":"/etc"}'),
+    "a list": (b"", TIFF_TYPE, "[1]"),
+    "no TIFF": (b"<html>", TIFF_TYPE, GOOD),
+    "cut off": (bomb()[:200], TIFF_TYPE, GOOD),
+    "pickle": (npy_of({"a": 1}), NPY_TYPE, GOOD),
+    "no npy": (b"\x93NUMPY", NPY_TYPE, GOOD),
+    "wrong axes": (
+        encode_request(CellImage(np.zeros((1, 4, 4))), SegmentOptions()).body,
+        TIFF_TYPE,
+        GOOD.replace("CYX", "TCZYX"),
+    ),
+    "unknown option": (
+        encode_request(CellImage(np.zeros((1, 4, 4))), SegmentOptions()).body,
+        TIFF_TYPE,
+        GOOD.replace("{}", '{"shell":"rm"}'),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_request_is_refused(name: str) -> None:
+    with pytest.raises(CellsegError):
+        decode_request(Message(*HOSTILE[name]), MIB)
+
+
+def test_a_bomb_is_refused_before_it_is_expanded() -> None:
+    body = bomb()
+    assert len(body) < MIB
+    with pytest.raises(LimitError, match="64 MiB expanded"):
+        decode_request(Message(body, TIFF_TYPE, GOOD), MIB)
+
+
+def answer(labels: np.ndarray | None = None, **json_values: object) -> Message:
+    shown = np.zeros((4, 4), np.int32) if labels is None else labels
+    result = SegmentationResult(
+        shown, np.zeros(0, np.float32), "m", "d", SegmentOptions(), "CPU", 0.1
+    )
+    return encode_result(result, json_values)
+
+
+IMAGE = CellImage(np.zeros((1, 4, 4)))
+
+
+def test_an_html_page_is_told_of() -> None:
+    page = Message(b"<html>Please log in", "text/html; charset=utf-8")
+    with pytest.raises(RemoteError, match="login page"):
+        decode_result(page, IMAGE, SegmentOptions())
+
+
+def test_an_answer_that_is_cut_off_is_told_of() -> None:
+    cut = Message(answer().body[:-30], RESULT_TYPE)
+    with pytest.raises(RemoteError, match="cut off"):
+        decode_result(cut, IMAGE, SegmentOptions())
+
+
+def test_labels_of_another_image_are_not_used() -> None:
+    with pytest.raises(RemoteError, match=r"\(2, 2\)"):
+        decode_result(answer(np.zeros((2, 2), np.int32)), IMAGE, SegmentOptions())
+
+
+def test_an_answer_with_a_part_too_large_is_refused() -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("result.json", json.dumps({}))
+        file.writestr("labels.tif", b"0" * (8 * MIB))
+    with pytest.raises(LimitError, match=r"labels\.tif"):
+        decode_result(Message(buffer.getvalue(), RESULT_TYPE), IMAGE, SegmentOptions())

@@ -1,0 +1,347 @@
+"""The server as a process: every door, the same labels as here, faults in a sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server as http_server
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import urllib3
+from PIL import Image
+
+from napari_cellseg.cloud.lab import LabSegmenter
+from napari_cellseg.core.errors import CellsegError, OptionsError, RemoteError
+from napari_cellseg.core.jobs import run
+from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.synthetic import random_scene
+from napari_cellseg.core.types import CellImage
+from napari_cellseg.engines import open_segmenter
+
+pytest.importorskip("starlette", reason="the extra 'serve' is not installed")
+pytest.importorskip("uvicorn", reason="the extra 'serve' is not installed")
+
+TOKEN = "open sesame"
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@contextlib.contextmanager
+def serving(*flags: str) -> Iterator[str]:
+    """Run the server and give its address once it is ready."""
+    port = free_port()
+    program = [sys.executable, "-m", "napari_cellseg.cli", "serve", "--port", str(port)]
+    with subprocess.Popen(
+        [*program, "--device", "cpu", *flags],
+        env={**os.environ, "CELLSEG_TOKEN": TOKEN},
+    ) as process:
+        address = f"http://127.0.0.1:{port}"
+        try:
+            deadline = time.monotonic() + 90
+            while time.monotonic() < deadline and process.poll() is None:
+                with contextlib.suppress(urllib3.exceptions.HTTPError):
+                    if http("GET", f"{address}/ping").status == 200:
+                        break
+                time.sleep(0.2)
+            yield address
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) is not None
+
+
+def http(
+    method: str, url: str, body: bytes | None = None, **headers: str
+) -> urllib3.BaseHTTPResponse:
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    return urllib3.request(
+        method, url, body=body, headers=names, retries=False, timeout=120
+    )
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with serving("--queue-length", "2") as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def image() -> CellImage:
+    return random_scene(13, (160, 176)).image
+
+
+def png_of(image: CellImage) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(
+        np.clip(np.asarray(image.plane()[0]), 0, 255).astype(np.uint8)
+    ).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+AUTHORIZATION = f"Bearer {TOKEN}"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        SegmentOptions(),
+        SegmentOptions(diameter_px=20.0, min_area_px=30, decoder="flow"),
+    ],
+    ids=["default", "set"],
+)
+def test_remote_and_local_labels_are_identical(
+    server: str, image: CellImage, options: SegmentOptions
+) -> None:
+    remote = run(open_segmenter(server, token=TOKEN).segment(image, options))
+    local = run(open_segmenter("local", device="cpu").segment(image, options))
+    np.testing.assert_array_equal(remote.labels, local.labels)
+    np.testing.assert_allclose(remote.confidence, local.confidence, atol=1e-6)
+    assert remote.labels.max() > 3
+    assert remote.model_digest == local.model_digest
+    assert remote.options == local.options
+
+
+def test_a_stack_and_a_chosen_channel_travel(server: str, image: CellImage) -> None:
+    plane = image.plane()[0]
+    stack = CellImage(
+        np.stack([np.zeros_like(plane), plane])[:, None].repeat(2, 1), "CZYX"
+    )
+    options = SegmentOptions(channel=1, diameter_px=20.0)
+    segmenter = open_segmenter(server, token=TOKEN)
+    result = run(segmenter.segment(stack, options))
+    assert result.labels.shape == (2, *plane.shape)
+    assert result.options.channel == 1
+
+
+def test_the_container_contract(server: str, image: CellImage) -> None:
+    assert http("GET", f"{server}/ping").status == 200
+    assert http("POST", f"{server}/ping").status == 200
+    answer = http(
+        "POST",
+        f"{server}/invocations",
+        png_of(image),
+        Content_Type="image/png",
+        Accept="application/json",
+        Authorization=AUTHORIZATION,
+        X_Unknown="ignored",
+    )
+    content = answer.json()
+    assert content["n_cells"] == len(content["cells"]) > 3
+    assert content["cells"][0]["area_px"] > 0
+
+
+def test_the_workshops_json_gives_counts(server: str, image: CellImage) -> None:
+    body = json.dumps({"input_1": image.plane()[0][..., None].tolist()}).encode()
+    answer = http(
+        "POST",
+        f"{server}/invocations",
+        body,
+        Content_Type="application/json",
+        Accept="application/json",
+        Authorization=AUTHORIZATION,
+    )
+    assert answer.json()["n_cells"] > 3
+
+
+def test_boto3_talks_to_the_runtime_door(server: str, image: CellImage) -> None:
+    boto3 = pytest.importorskip("boto3")
+    from botocore import UNSIGNED
+    from botocore.config import Config
+
+    def with_token(request: object, **_: object) -> None:
+        request.headers["Authorization"] = AUTHORIZATION  # type: ignore[attr-defined]
+
+    client = boto3.client(
+        "sagemaker-runtime",
+        endpoint_url=server,
+        region_name="eu-west-1",
+        config=Config(signature_version=UNSIGNED, retries={"total_max_attempts": 1}),
+    )
+    client.meta.events.register("before-send.sagemaker-runtime.*", with_token)
+    answer = client.invoke_endpoint(
+        EndpointName="cells", ContentType="image/png", Accept="application/json",
+        Body=png_of(image),
+    )  # fmt: skip
+    assert json.loads(answer["Body"].read())["n_cells"] > 3
+    with pytest.raises(client.exceptions.ModelError, match="no image"):
+        client.invoke_endpoint(
+            EndpointName="cells", ContentType="image/tiff", Body=b"bad"
+        )
+
+
+def test_the_info_names_model_and_options(server: str) -> None:
+    info = http("GET", f"{server}/v1/info", Authorization=AUTHORIZATION).json()
+    assert info["model"]["name"] == "cells-general"
+    assert info["options"]["diameter_px"]["unit"] == "px"
+
+
+@pytest.mark.parametrize(
+    "path", ["/invocations", "/v1/info", "/endpoints/x/invocations"]
+)
+def test_without_the_token_nobody_gets_in(server: str, path: str) -> None:
+    method = "GET" if path == "/v1/info" else "POST"
+    for headers in ({}, {"Authorization": "Bearer wrong"}):
+        assert (
+            http(
+                method, server + path, b"" if method == "POST" else None, **headers
+            ).status
+            == 401
+        )
+    with pytest.raises(RemoteError, match="token is missing or wrong"):
+        LabSegmenter(server, "wrong")
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("image/tiff", b"no tiff"),
+        ("image/png", b"\x89PNG\r\n\x1a\n cut"),
+        ("application/json", b"{}"),
+        ("application/json", b"nonsense"),
+        ("text/html", b"<html>"),
+        ("application/x-npy", b"\x93NUMPY"),
+    ],
+)
+def test_a_body_that_is_no_image_gets_a_sentence(
+    server: str, kind: str, body: bytes
+) -> None:
+    answer = http(
+        "POST",
+        f"{server}/invocations",
+        body,
+        Content_Type=kind,
+        Authorization=AUTHORIZATION,
+    )
+    assert answer.status == 400
+    assert len(answer.json()["error"]) > 20
+    assert "Traceback" not in answer.json()["error"]
+
+
+def test_a_full_queue_says_429_and_ping_answers_meanwhile(server: str) -> None:
+    large = CellImage(random_scene(13, (512, 512)).image.plane(), "CYX")
+    body = png_of(large)
+
+    def ask(_: int) -> int:
+        return http(
+            "POST", f"{server}/invocations", body,
+            Content_Type="image/png", Authorization=AUTHORIZATION,
+        ).status  # fmt: skip
+
+    with ThreadPoolExecutor(12) as pool:
+        answers = [pool.submit(ask, n) for n in range(12)]
+        time.sleep(0.3)
+        assert http("GET", f"{server}/ping").status == 200
+        statuses = [answer.result() for answer in answers]
+    assert set(statuses) == {200, 429}
+
+
+def test_listening_beyond_this_computer_needs_a_token(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from napari_cellseg.cli.serve_command import serve
+
+    with pytest.raises(OptionsError, match="Set a token"):
+        serve(host="0.0.0.0", token="")
+
+
+def test_the_page_is_there(server: str) -> None:
+    text = http("GET", f"{server}/").data.decode()
+    assert "Drop an image here" in text
+
+
+class _Broken(http_server.BaseHTTPRequestHandler):
+    """Says that it is a server of ours, and then does something else."""
+
+    fault = ""
+
+    def do_GET(self) -> None:
+        spec = (
+            Path(__file__).parents[2]
+            / "src/napari_cellseg/models/cells-general/model.json"
+        )
+        body = json.dumps(
+            {"model": json.loads(spec.read_text()), "device": "CPU"}
+        ).encode()
+        self._send(200, "application/json", body)
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        if self.fault == "reset":
+            self.connection.close()
+        elif self.fault == "html":
+            self._send(200, "text/html", b"<html>Welcome to the hotel's network")
+        elif self.fault == "redirect":
+            self.send_response(302)
+            self.send_header("Location", "http://elsewhere.example/")
+            self.end_headers()
+        elif self.fault == "cut":
+            self.send_response(200)
+            self.send_header("Content-Type", "application/zip")
+            self.send_header("Content-Length", "9999")
+            self.end_headers()
+            self.wfile.write(b"PK")
+        else:
+            self._send(int(self.fault), "text/plain", b"oops")
+
+    def _send(self, status: int, kind: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("reset", "connection to .* broke"),
+        ("html", "login page"),
+        ("redirect", "302: it points to another address"),
+        ("cut", "broke"),
+        ("500", "answered 500"),
+        ("424", "answered 424"),
+        ("503", "not ready yet"),
+        ("413", "too large for this server"),
+    ],
+)
+def test_each_fault_of_a_server_is_one_sentence(
+    fault: str, words: str, image: CellImage
+) -> None:
+    handler = type("Handler", (_Broken,), {"fault": fault})
+    with http_server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as broken:
+        threading.Thread(target=broken.serve_forever, daemon=True).start()
+        segmenter = LabSegmenter(f"http://127.0.0.1:{broken.server_address[1]}")
+        with pytest.raises(CellsegError, match=words):
+            run(segmenter.segment(image, SegmentOptions()))
+        broken.shutdown()
+
+
+def test_a_server_that_is_off_is_told_of() -> None:
+    with pytest.raises(RemoteError, match="cannot be reached"):
+        LabSegmenter(f"http://127.0.0.1:{free_port()}")
+
+
+@pytest.mark.parametrize(
+    "address", ["lab-gpu", "ftp://lab", "http://", "file:///etc/passwd"]
+)
+def test_what_is_no_address_is_told_of(address: str) -> None:
+    with pytest.raises(CellsegError, match=r"no address|no place"):
+        open_segmenter(address) if address == "lab-gpu" else LabSegmenter(address)
