@@ -79,6 +79,9 @@ class FakeEngine:
     def open_segmenter(self, model):
         return self.segmenter
 
+    def use_server(self, address, token):
+        self.address = address
+
     def decode(self, result, options):
         self.decoded.append(options)
         labels = result.labels.copy()

@@ -8,7 +8,7 @@ from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.segment import SegmentController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
-from napari_cellseg.core.errors import ImageError
+from napari_cellseg.core.errors import ImageError, RemoteError
 from napari_cellseg.core.rerun import Region
 from napari_cellseg.core.types import CellImage
 
@@ -29,7 +29,7 @@ class Bench:
         self.engine = FakeEngine()
         self.session = Session()
         self.proofread = ProofreadController()
-        tasks = tuple(TaskController(self.starter) for _ in range(3))
+        tasks = tuple(TaskController(self.starter) for _ in range(4))
         self.segment = SegmentController(
             self.session, self.engine, self.proofread, tasks
         )
@@ -195,3 +195,24 @@ def test_waking_tells_the_device_and_closing_closes_the_model():
     assert bench.segment.device == "CPU"
     bench.segment.close()
     assert bench.engine.segmenter.is_closed
+
+
+def test_the_model_moves_to_a_server_and_back():
+    made = Bench()
+    made.segment.use_server("http://lab:8080", "token")
+    assert made.engine.address == "http://lab:8080"
+    assert made.segment.address == "http://lab:8080"
+    made.segment.use_server("")
+    assert made.segment.address == ""
+
+
+def test_a_server_that_cannot_be_reached_changes_nothing():
+    made = Bench()
+
+    def refuse(address, token):
+        raise RemoteError(f"{address} cannot be reached.")
+
+    made.engine.use_server = refuse
+    made.segment.use_server("http://lab:8080")
+    assert made.segment.address == ""
+    assert "cannot be reached" in made.segment.place_task.failure.message

@@ -20,7 +20,7 @@ def training(tmp_path, monkeypatch):
     """Return a controller with two cells on an image, and what it works on."""
     monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path / "models"))
     session, proofread = Session(), ProofreadController()
-    tasks = tuple(TaskController(NowStarter()) for _ in range(3))
+    tasks = tuple(TaskController(NowStarter()) for _ in range(4))
     segment = SegmentController(session, FakeEngine(), proofread, tasks)
     segment.load_models()
     trainer = FakeTrainer(tmp_path / "made")

@@ -27,6 +27,16 @@ class Engine(Protocol):
         """Return a segmenter; None is the default model. May take seconds."""
         ...
 
+    def use_server(self, address: str, token: str) -> None:
+        """Run on a lab server from now on, "" on this computer. May take seconds.
+
+        Raises
+        ------
+        RemoteError
+            If the server cannot be reached; nothing is changed then.
+        """
+        ...
+
     def decode(
         self, result: SegmentationResult, options: SegmentOptions
     ) -> SegmentationResult:
@@ -35,19 +45,36 @@ class Engine(Protocol):
 
 
 class LocalEngine:
-    """Runs each model on this computer, in a child process of its own."""
+    """Runs models on this computer, in a child process of its own, or on a lab server."""
+
+    def __init__(self) -> None:
+        self._address = ""
+        self._token = ""
+        self._models: list[ModelSpec] = []
 
     def list_models(self) -> list[ModelSpec]:
-        """Return the models of this computer, the default first."""
+        """Return the models of this computer, the default first, or the server's one."""
         from napari_cellseg.engines import list_models
 
-        return list_models()
+        return self._models if self._address else list_models()
 
     def open_segmenter(self, model: str | None) -> Segmenter:
-        """Return a segmenter that runs in a warm child process."""
+        """Return a segmenter that runs in a warm child process, or on the server."""
+        from napari_cellseg.engines import LOCAL, open_segmenter
+
+        if self._address:
+            return open_segmenter(self._address, token=self._token)
+        return open_segmenter(LOCAL, model, in_child=True)
+
+    def use_server(self, address: str, token: str) -> None:
+        """Run on a lab server from now on, "" on this computer."""
         from napari_cellseg.engines import open_segmenter
 
-        return open_segmenter("local", model, in_child=True)
+        if address:
+            segmenter = open_segmenter(address, token=token)
+            self._models = [segmenter.spec]
+            segmenter.close()
+        self._address, self._token = address, token
 
     def decode(
         self, result: SegmentationResult, options: SegmentOptions
@@ -87,6 +114,16 @@ class WarmSegmenter:
         yield from self._wait()
         try:
             return (yield from self._opened(model).segment(image, options))
+        finally:
+            self._leave()
+
+    def move(self, address: str, token: str) -> Job[None]:
+        """Run on a server from now on, "" on this computer; what is open is closed."""
+        yield from self._wait()
+        try:
+            yield Progress(0, 0, f"asking {address}" if address else "coming back")
+            self._engine.use_server(address, token)
+            self._drop()
         finally:
             self._leave()
 

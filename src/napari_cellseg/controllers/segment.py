@@ -55,8 +55,15 @@ class SegmentController:
         Models and segmenters.
     proofread : ProofreadController
         Takes the labels.
-    tasks : three TaskController
-        One runs the model, one re-decodes, one wakes the model before it is needed.
+    tasks : four TaskController
+        One runs the model, one re-decodes, one wakes the model before it is needed, one
+        goes to a server.
+
+    Attributes
+    ----------
+    address, wanted_address : str
+        The lab server it runs on, and the one that was asked for last; "" is this
+        computer.
     """
 
     changed = Signal()
@@ -68,11 +75,11 @@ class SegmentController:
         session: Session,
         engine: Engine,
         proofread: ProofreadController,
-        tasks: tuple[TaskController, TaskController, TaskController],
+        tasks: tuple[TaskController, TaskController, TaskController, TaskController],
     ) -> None:
         self.session = session
         self.proofread = proofread
-        self.task, self.live_task, self._warm_task = tasks
+        self.task, self.live_task, self._warm_task, self.place_task = tasks
         self._engine = engine
         self._segmenters = WarmSegmenter(engine)
         self.models: list[ModelSpec] = []
@@ -81,6 +88,7 @@ class SegmentController:
         self.options = SegmentOptions(keep_maps=True)
         self.region_kind: RegionKind = "whole"
         self.device = ""
+        self.address = self.wanted_address = ""
         self.run: Run | None = None
         self.n_kept = 0
         self._wanted: SegmentOptions | None = None
@@ -113,6 +121,18 @@ class SegmentController:
         if self.model is not None and not self.device and not self._warm_task.is_running:
             job = self._segmenters.warm_up(self.model.name)
             self._warm_task.start("Waking the model", job, self._on_woken)
+
+    def use_server(self, address: str, token: str = "") -> None:
+        """Run on a lab server from now on, "" on this computer; told by `changed`."""
+        self.wanted_address = address
+        job = self._segmenters.move(address, token)
+        self.place_task.start("Connecting", job, self._on_moved)
+        self.changed.emit()
+
+    def _on_moved(self, _nothing: None) -> None:
+        self.address, self.device = self.wanted_address, ""
+        self.load_models()
+        self.wake()
 
     def why_not(self) -> str:
         """Return why nothing can be segmented now, or "" if it can."""
@@ -182,7 +202,7 @@ class SegmentController:
 
     def close(self) -> None:
         """Stop what runs and close the model's process."""
-        for task in (self.task, self.live_task, self._warm_task):
+        for task in (self.task, self.live_task, self._warm_task, self.place_task):
             task.abandon()
         self._segmenters.close()
 

@@ -85,7 +85,10 @@ class CellSegmentationWidget(QWidget):
         self.measure = MeasureController(
             self.session, self.proofread, TaskController(starter)
         )
-        tasks = (self.task, TaskController(starter), TaskController(starter))
+        tasks = (
+            self.task, TaskController(starter), TaskController(starter),
+            TaskController(starter),
+        )  # fmt: skip
         self.segment = SegmentController(
             self.session, engine or LocalEngine(), self.proofread, tasks
         )
@@ -109,7 +112,9 @@ class CellSegmentationWidget(QWidget):
         self.link = ProjectLink(self, self)
         self._layout.insertWidget(0, self.link.bar)
         self.results = ResultWriter(self, self.files, self.footer)
-        self.teller = Teller(self.footer, self.segment, self.measure, self.files, self)
+        self.teller = Teller(
+            self.footer, self.segment, self.measure, self.train, self.files, self
+        )
         self._connect()
         self._load_models()
         self._on_image_chosen()
@@ -161,8 +166,6 @@ class CellSegmentationWidget(QWidget):
         self.measure.selected.connect(self.keeper.select)
         self.review.shown.connect(self._on_review_shown)
         self.train.changed.connect(self._offer_primary)
-        self.train.promoted.connect(self._on_model_promoted)
-        self.train.task.changed.connect(self._on_train_task_changed)
         self.train_tab.failed.connect(self.teller.show_error)
         self.correct_tab.review.failed.connect(self.teller.show_error)
         self.viewer.bind_key(SEGMENT_KEY, self._on_segment_key, overwrite=True)
@@ -189,7 +192,8 @@ class CellSegmentationWidget(QWidget):
             self.segment.changed, self.segment.finished, self.segment.redecoded,
             self.measure.changed, self.measure.selected, self.measure.task.changed,
             self.train.changed, self.train.promoted, self.train.task.changed,
-            self.task.changed, self.segment.live_task.changed, self.files.changed,
+            self.task.changed, self.segment.live_task.changed,
+            self.segment.place_task.changed, self.files.changed,
         ):  # fmt: skip
             signal.disconnect()
         self.session.image = self.session.result = None
@@ -288,14 +292,6 @@ class CellSegmentationWidget(QWidget):
             self.train.start()
         except CellsegError as error:
             self.teller.show_error(str(error))
-
-    def _on_train_task_changed(self) -> None:
-        task = self.train.task
-        if task.state == "failed" and task.failure is not None:
-            self.footer.tell_failure(task.failure)
-
-    def _on_model_promoted(self, name: str) -> None:
-        self.footer.tell(f"'{name}' is the model in use now.")
 
     def _on_segment_key(self, _viewer: Any) -> None:
         if self.task.is_running:

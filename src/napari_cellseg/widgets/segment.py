@@ -32,6 +32,7 @@ from napari_cellseg.widgets.options_form import (
     number_field,
     threshold_slider,
 )
+from napari_cellseg.widgets.place import PlaceRow
 
 REGIONS: tuple[tuple[RegionKind, str, str], ...] = (
     ("whole", "whole", "The whole image, every plane and time point."),
@@ -60,7 +61,7 @@ class SegmentTab(QWidget):
             QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow
         )
         form.addRow("Model", self.model_row)
-        form.addRow("Run on", self.device)
+        form.addRow("Run on", self.place)
         self.channel_title = QLabel("Cells in")
         form.addRow(self.channel_title, self.channel)
         form.addRow("Quality", self.preset)
@@ -91,8 +92,7 @@ class SegmentTab(QWidget):
         self.model_info.clicked.connect(self._on_info_clicked)
         row.addWidget(self.model, 1)
         row.addWidget(self.model_info)
-        self.device = QLabel("This computer")
-        self.device.setToolTip("Where the model runs; in a process of its own.")
+        self.place = PlaceRow(self._segment)
         self.channel = QComboBox()
         self.channel.setPlaceholderText("choose…")
         may_be_narrow(self.channel)
@@ -248,8 +248,6 @@ class SegmentTab(QWidget):
                 self.model.setCurrentIndex(segment.models.index(segment.model))
         self.model.setEnabled(bool(titles))
         self.model_info.setToolTip(model_text(segment.model))
-        place = f" · {segment.device}" if segment.device else ""
-        self.device.setText(f"This computer{place}")
 
     def _show_channel(self) -> None:
         image = self._segment.session.image

@@ -11,6 +11,7 @@ from napari_cellseg.controllers.measure import MeasureController
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.segment import SegmentController
 from napari_cellseg.controllers.task import TaskController
+from napari_cellseg.controllers.train import TrainController
 from napari_cellseg.core.edits import Edit
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.widgets.footer import Footer
@@ -24,7 +25,7 @@ class Teller(QObject):
     ----------
     footer : Footer
         Shows the line.
-    segment, measure : controllers
+    segment, measure, train : controllers
         Whose tasks are heard.
     files : TaskController
         Opens and writes files.
@@ -37,6 +38,7 @@ class Teller(QObject):
         footer: Footer,
         segment: SegmentController,
         measure: MeasureController,
+        train: TrainController,
         files: TaskController,
         parent: QObject,
     ) -> None:
@@ -44,12 +46,16 @@ class Teller(QObject):
         self._footer = footer
         self._segment = segment
         self._measure = measure
+        self._train = train
         self._files = files
         self._proofread: ProofreadController = segment.proofread
         segment.task.changed.connect(self._on_task_changed)
         segment.live_task.changed.connect(self._on_live_task_changed)
         segment.redecoded.connect(self.show_result)
+        segment.place_task.changed.connect(self._on_place_task_changed)
         measure.task.changed.connect(self._on_measure_task_changed)
+        train.task.changed.connect(self._on_train_task_changed)
+        train.promoted.connect(self._on_model_promoted)
         files.changed.connect(self._on_files_changed)
         self._proofread.noticed.connect(self._on_noticed)
         self._proofread.edited.connect(self._on_edited)
@@ -83,6 +89,21 @@ class Teller(QObject):
 
     def _on_measure_task_changed(self) -> None:
         self._tell_failure_of(self._measure.task)
+
+    def _on_train_task_changed(self) -> None:
+        self._tell_failure_of(self._train.task)
+
+    def _on_model_promoted(self, name: str) -> None:
+        self._footer.tell(f"'{name}' is the model in use now.")
+
+    def _on_place_task_changed(self) -> None:
+        task = self._segment.place_task
+        if task.is_running:
+            self._footer.tell(task.progress.message)
+        elif task.state == "done":
+            place = self._segment.address or "this computer"
+            self._footer.tell(f"Segmenting runs on {place}.")
+        self._tell_failure_of(task)
 
     def _on_files_changed(self) -> None:
         if self._files.is_running:
