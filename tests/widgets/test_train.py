@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tifffile
 from qtpy.QtCore import Qt
 from tests.fakes import FakeEngine, FakeTrainer
 from tests.widgets.conftest import squares, wait_idle
@@ -124,3 +125,25 @@ def test_keeping_the_old_changes_nothing(training, qtbot):
     qtbot.mouseClick(dock.train_tab.result.keep, Qt.MouseButton.LeftButton)
     assert dock.train_tab.result.isHidden()
     assert dock.segment.model.name == DEFAULT_MODEL
+
+
+def test_what_is_checked_on_other_images_of_the_project_is_learned_too(
+    training, qtbot, tmp_path
+):
+    dock, trainer = training
+    dock.viewer.layers.clear()
+    for name, n in (("one", 3), ("two", 2)):
+        tifffile.imwrite(tmp_path / f"{name}.tif", squares(n))
+    dock.opener.open([str(tmp_path / "one.tif")])
+    wait_idle(qtbot, dock)
+    dock.link.create(str(tmp_path / "work"))
+    dock.projects.add_images([tmp_path / "two.tif"])
+    for place in (0, 1):
+        dock.link.show_image(place)
+        wait_idle(qtbot, dock)
+        dock.start()
+        wait_idle(qtbot, dock)
+        dock.proofread.set_state([1], "accepted")
+    train(dock, qtbot)
+    assert dock.train.task.state == "done"
+    assert sorted(item.name for item in trainer.items) == ["one.tif", "two.tif"]

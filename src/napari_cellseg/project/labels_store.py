@@ -81,7 +81,8 @@ class LabelsStore:
     def read(self) -> Labels:
         """Return all labels, a new int32 array."""
         try:
-            return np.array(self._opened()[...], dtype=LABELS_DTYPE)
+            array: Any = zarr.open_array(self.folder / ARRAY_NAME, mode="r")
+            return np.array(array[...], dtype=LABELS_DTYPE)
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise ProjectError(
                 f"The labels in {self.folder} cannot be read ({error}). Restore the "

@@ -14,7 +14,8 @@ from napari_cellseg.widgets.labels_keeper import LabelsKeeper
 
 AREAS_LAYER = "checked areas"
 EDGE_COLOUR = "#3fd46b"
-EDGE_PX = 2.0
+#: The line is this share of the image wide, so that it shows when all of it is seen.
+EDGE_SHARE = 1 / 300
 
 
 class AreasView(QObject):
@@ -67,7 +68,7 @@ class AreasView(QObject):
             layer = self._made(labels)
         layer.add_polygons(
             [_vertices(area, labels.ndim) for area in areas],
-            edge_width=EDGE_PX,
+            edge_width=max(1.0, EDGE_SHARE * max(labels.data.shape[-2:])),
             edge_color=EDGE_COLOUR,
             face_color="transparent",
         )

@@ -12,7 +12,6 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QMenu,
     QPushButton,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -58,12 +57,10 @@ class ProjectBar(QWidget):
         self.refresh()
 
     def _build(self) -> None:
-        self.button = QToolButton()
-        self.button.setText("Project")
+        self.button = QPushButton("Project")
         self.button.setToolTip(
             "A project keeps every correction on disk as you make it, and finds it again."
         )
-        self.button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.menu = QMenu(self.button)
         self.button.setMenu(self.menu)
         self.menu.aboutToShow.connect(self._fill_menu)
@@ -184,7 +181,7 @@ class ProjectBar(QWidget):
         self.previous.setEnabled(self.index > 0)
         self.next.setEnabled(self.index < len(images) - 1)
         if project is None:
-            text = "none: corrections live in memory until you save"
+            text = "none · corrections are in memory only"
             say(self.status, text, "dim", self._viewer.theme)
             return
         place = (
