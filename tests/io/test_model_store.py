@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -71,3 +72,33 @@ def test_a_promoted_model_that_is_gone_is_passed_over(
     model_store.promote("one")
     shutil.rmtree(own_folder / "one")
     assert model_store.promoted() == DEFAULT_MODEL
+
+
+def test_a_model_travels_in_a_zip(tmp_path: Path) -> None:
+    model_store.pack(model_named(tmp_path, "mine"), tmp_path / "mine.zip")
+    with model_store.unpacked(tmp_path / "mine.zip") as folder:
+        assert model_store.take_in(folder) == "mine"
+    assert read_model_spec(find_model("mine")).name == "mine"
+
+
+def test_a_zip_cannot_write_elsewhere(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.zip"
+    with zipfile.ZipFile(bad, "w") as file:
+        file.writestr("../../escaped.txt", "here I am")
+    with pytest.raises(ModelError, match="holds no model"), model_store.unpacked(bad):
+        pass
+    assert not (tmp_path.parent / "escaped.txt").exists()
+
+
+def test_what_is_no_zip_is_told_of(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.zip"
+    bad.write_text("no zip")
+    with pytest.raises(ModelError, match="holds no model"), model_store.unpacked(bad):
+        pass
+
+
+def test_only_own_models_can_be_removed(tmp_path: Path) -> None:
+    model_store.take_in(model_named(tmp_path, "mine"))
+    assert model_store.own_model("mine").is_dir()
+    with pytest.raises(ModelError, match="of your own"):
+        model_store.own_model(DEFAULT_MODEL)

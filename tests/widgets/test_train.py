@@ -96,8 +96,7 @@ def test_old_and_new_stand_side_by_side_and_one_click_uses_the_new(training, qtb
     assert not tab.result.isHidden()
     assert "Better" in tab.result.reason.text()
     shown = [label.text() for label in tab.result._cells]
-    assert "0.500" in shown
-    assert "0.600" in shown
+    assert "0.500 → 0.600" in shown
     qtbot.mouseClick(tab.result.use, Qt.MouseButton.LeftButton)
     assert dock.segment.model.name == "mine"
     assert not tab.back.isHidden()

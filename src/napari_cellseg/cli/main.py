@@ -15,6 +15,8 @@ from napari_cellseg.cli import (
     evaluate_command,
     fine_tune_command,
     measure_command,
+    models_command,
+    project_command,
     segment_command,
     serve_command,
     train_command,
@@ -34,6 +36,8 @@ app.command("evaluate")(evaluate_command.evaluate)
 app.command("train")(train_command.train)
 app.command("fine-tune")(fine_tune_command.fine_tune)
 app.command("serve")(serve_command.serve)
+app.add_typer(models_command.app, name="models")
+app.add_typer(project_command.app, name="project")
 app.command("doctor")(doctor_command.doctor)
 app.command("app")(app_command.open_window)
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from napari_cellseg.core.errors import ModelError, SaveError
@@ -19,6 +23,7 @@ from napari_cellseg.io.model_folder import (
 )
 
 PROMOTED_NAME = "promoted.json"
+MAX_PART_BYTES = 2**30
 
 
 def user_folder() -> Path:
@@ -71,6 +76,60 @@ def promoted() -> str:
     known = {spec.name for _, spec in list_models()}
     names = [name for name in _promotions() if name in known]
     return names[-1] if names else DEFAULT_MODEL
+
+
+def own_model(name: str) -> Path:
+    """Return the folder of one of the user's own models.
+
+    Raises
+    ------
+    ModelError
+        If there is none of this name; those that ship are not the user's.
+    """
+    for folder, spec in list_models():
+        if spec.name == name and folder.parent == user_folder():
+            return folder
+    raise ModelError(f"There is no model '{name}' of your own in '{user_folder()}'.")
+
+
+def pack(folder: Path, out: Path) -> None:
+    """Write a model folder into a zip; raises `SaveError`."""
+    with replacing(out) as temporary, zipfile.ZipFile(temporary, "w") as file:
+        for name in (SPEC_NAME, WEIGHTS_NAME):
+            file.write(folder / name, name)
+
+
+@contextmanager
+def unpacked(source: Path) -> Iterator[Path]:
+    """Give the model folder that a folder or a zip is, for the length of the block.
+
+    Only the two files of a model are taken from a zip, whatever paths it names, and no
+    more than a model can have.
+
+    Raises
+    ------
+    ModelError
+        If it holds no model.
+    """
+    if source.is_dir():
+        yield source
+        return
+    with tempfile.TemporaryDirectory(prefix="cellseg-model-") as name:
+        folder = Path(name)
+        try:
+            with zipfile.ZipFile(source) as file:
+                for part in (SPEC_NAME, WEIGHTS_NAME):
+                    if file.getinfo(part).file_size > MAX_PART_BYTES:
+                        raise ModelError(
+                            f"'{source}': {part} is larger than a model's."
+                        )
+                    (folder / part).write_bytes(file.read(part))
+        except (OSError, KeyError, zipfile.BadZipFile) as error:
+            raise ModelError(
+                f"'{source}' holds no model ({error}). Choose a folder or zip with "
+                f"{SPEC_NAME} and {WEIGHTS_NAME} in it."
+            ) from error
+        yield folder
 
 
 def has_promotion() -> bool:

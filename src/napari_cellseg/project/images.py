@@ -28,6 +28,8 @@ class ProjectImage:
         Images of one group (patient, well) are never split in training.
     has_labels : bool
         Whether labels were made.
+    labels_axes : str
+        One letter an axis of the labels, "" without labels.
     """
 
     image_id: int
@@ -35,6 +37,7 @@ class ProjectImage:
     name: str
     group: str
     has_labels: bool
+    labels_axes: str = ""
 
     @property
     def is_missing(self) -> bool:

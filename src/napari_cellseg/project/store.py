@@ -164,6 +164,7 @@ class Project:
                 row["name"],
                 row["group_name"],
                 has_labels=bool(row["labels_shape"]),
+                labels_axes=row["labels_axes"],
             )
             for row in rows
         ]

@@ -31,7 +31,7 @@ PRESETS = (
     ("thorough", "thorough"),
     ("from_scratch", "from scratch"),
 )
-PICTURE_PX = 300
+PICTURE_PX = 270
 CURVE_PX = 80
 
 
@@ -136,7 +136,9 @@ class TrainTab(QWidget):
         self.preset.setEnabled(not is_running)
         for part in (self.bar, self.stop):
             part.setVisible(is_running)
-        self.curve.setVisible(bool(train.curve))
+        has_result = train.outcome is not None
+        self.curve.setVisible(bool(train.curve) and not has_result)
+        self.time.setVisible(not has_result)
         if is_running:
             self.bar.setRange(0, task.progress.total)
             self.bar.setValue(task.progress.done)
@@ -176,7 +178,7 @@ class _Result(QWidget):
         self._grid = QGridLayout()
         self._cells: list[QLabel] = []
         for row in range(3):
-            for column in range(5):
+            for column in range(3):
                 label = QLabel()
                 self._grid.addWidget(label, row, column)
                 self._cells.append(label)
@@ -194,14 +196,14 @@ class _Result(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.reason)
         layout.addLayout(self._grid)
-        layout.addWidget(self.picture)
         layout.addLayout(buttons)
+        layout.addWidget(self.picture)
 
     def show_outcome(self, outcome: TrainingOutcome, picture: str | None) -> None:
         """Show figures, advice and picture."""
         self.reason.setText(outcome.reason)
         rows = [
-            ["", "AP50 old", "new", "mSA old", "new"],
+            ["", "AP50", "mSA"],
             _row("held out", outcome.held_out),
             _row("other images", outcome.base),
         ]
@@ -224,5 +226,5 @@ class _Result(QWidget):
 
 def _row(title: str, found: Comparison) -> list[str]:
     """Return a row of the table."""
-    values = (found.ap50_old, found.ap50_new, found.msa_old, found.msa_new)
-    return [title, *(f"{value:.3f}" for value in values)]
+    pairs = ((found.ap50_old, found.ap50_new), (found.msa_old, found.msa_new))
+    return [title, *(f"{old:.3f} → {new:.3f}" for old, new in pairs)]

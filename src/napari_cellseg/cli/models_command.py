@@ -1,0 +1,60 @@
+"""``cellseg models list | show | import | export | remove``."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_cellseg.io import model_store
+from napari_cellseg.io.model_folder import find_model, list_models, read_model_spec
+
+app = typer.Typer(no_args_is_help=True, help="The models on this computer.")
+Name = Annotated[str, typer.Argument(help="Name of a model.")]
+
+
+@app.command("list")
+def list_all() -> None:
+    """List the models; * is the one that the dock begins with."""
+    first = model_store.promoted()
+    for folder, spec in list_models():
+        mark = "*" if spec.name == first else " "
+        typer.echo(f"{mark} {spec.name:24} {spec.weights_sha256[:12]}  {folder}")
+
+
+@app.command()
+def show(name: Name) -> None:
+    """Print what a model is: data, licence, figures, digest, parent."""
+    typer.echo(read_model_spec(find_model(name)).to_json().rstrip())
+
+
+@app.command("import")
+def take_in(
+    source: Annotated[Path, typer.Argument(help="A model folder, or a zip of one.")],
+) -> None:
+    """Take a model in; its weights are checked against its digest first."""
+    with model_store.unpacked(source) as folder:
+        # torch takes seconds to import, and only this command needs it.
+        from napari_cellseg.nn.weights import load_model
+
+        load_model(folder)
+        typer.echo(f"'{model_store.take_in(folder)}' can be used now.")
+
+
+@app.command()
+def export(
+    name: Name, out: Annotated[Path, typer.Argument(help="Zip to write.")]
+) -> None:
+    """Write a model into a zip, to hand on."""
+    model_store.pack(find_model(name), out)
+    typer.echo(f"'{name}' is in '{out}'.")
+
+
+@app.command()
+def remove(name: Name) -> None:
+    """Delete one of your own models; those that ship stay."""
+    folder = model_store.own_model(name)
+    shutil.rmtree(folder)
+    typer.echo(f"'{name}' is gone.")

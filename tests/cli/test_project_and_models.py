@@ -1,0 +1,57 @@
+"""Projects and models from the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from typer.testing import CliRunner
+
+from napari_cellseg.cli.main import app
+from napari_cellseg.io.images import read_labels
+from napari_cellseg.io.model_folder import MODELS_VARIABLE
+from napari_cellseg.project.store import NewLabels, open_project
+
+RUNNER = CliRunner()
+
+
+def printed(*arguments: str) -> str:
+    result = RUNNER.invoke(app, list(arguments))
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_a_project_is_made_filled_and_written_out(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        tifffile.imwrite(tmp_path / f"{name}.tif", np.zeros((20, 20), np.uint8))
+    folder = tmp_path / "work.cellseg"
+    assert "1 images" in printed(
+        "project", "new", str(folder), str(tmp_path / "one.tif")
+    )
+    assert "1 images added" in printed(
+        "project", "add", str(folder), str(tmp_path / "two.tif")
+    )
+    labels = np.zeros((20, 20), np.int32)
+    labels[3:9, 3:9] = 7
+    with open_project(folder) as project:
+        project.start_labels(1, NewLabels(labels, "YX", {7: "hand"}))
+    assert "with labels      1" in printed("project", "info", str(folder))
+    printed("project", "labels", str(folder), "--out", str(tmp_path / "out"))
+    found, _ = read_labels(tmp_path / "out" / "one_labels.tif")
+    np.testing.assert_array_equal(found, labels)
+
+
+def test_a_model_is_exported_taken_in_and_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path / "models"))
+    assert "* cells-general" in printed("models", "list")
+    assert "weights_sha256" in printed("models", "show", "cells-general")
+    archive = str(tmp_path / "model.zip")
+    printed("models", "export", "cells-general", archive)
+    printed("models", "import", archive)
+    assert (tmp_path / "models" / "cells-general" / "model.json").is_file()
+    printed("models", "remove", "cells-general")
+    assert not (tmp_path / "models" / "cells-general").exists()
