@@ -1,7 +1,4 @@
-"""What a project costs: a stroke, opening 10,000 images, going on after a crash.
-
-python benchmarks/journal.py
-"""
+"""What a project costs: a stroke, bringing labels up, opening 10,000 images."""
 
 from __future__ import annotations
 

@@ -234,6 +234,10 @@ def test_an_area_is_marked_as_checked_with_the_mouse(shown, mouse):
     assert len(layer.data) == 1
     np.testing.assert_array_equal(layer.scale, shown.keeper.layer.scale)
     assert shown.viewer.layers.selection.active is shown.keeper.layer
+    shown.correct_tab.review.forget.click()
+    assert not shown.proofread.cells.areas
+    assert len(layer.data) == 0
+    assert shown.proofread.locked_ids == {1}
 
 
 def test_doubtful_cells_are_gone_through_with_keys(shown, qtbot):

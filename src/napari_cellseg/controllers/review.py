@@ -71,6 +71,16 @@ class ReviewController:
         """What the last cells say of the rest, None before any was looked at."""
         return stop_hint(self._was_wrong)
 
+    @property
+    def n_areas(self) -> int:
+        """How many areas are marked as checked."""
+        cells = self._proofread.cells
+        return 0 if cells is None else len(cells.areas)
+
+    def forget_areas(self) -> None:
+        """Take the marks of all checked areas away; accepted cells stay accepted."""
+        self._proofread.forget_areas()
+
     # ------------------------------------------------------------------ actions
     def next(self) -> None:
         """Go to the next doubtful cell; raises `EditError` where none is left."""

@@ -6,7 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QGridLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QGridLayout,
+    QHBoxLayout,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_cellseg.controllers.review import ReviewController
 from napari_cellseg.core.errors import CellsegError
@@ -46,6 +52,10 @@ class ReviewBox(QWidget):
         self.next.clicked.connect(self._on_next_clicked)
         self.right.clicked.connect(self._on_right_clicked)
         self.wrong.clicked.connect(self._on_wrong_clicked)
+        self.forget = self._button(
+            "Forget areas", "Take the marks of all checked areas away."
+        )
+        self.forget.clicked.connect(review.forget_areas)
         self.line = line_label()
         grid = QGridLayout()
         grid.addWidget(self.next, 0, 0, 1, 2)
@@ -54,7 +64,10 @@ class ReviewBox(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(grid)
-        layout.addWidget(self.line)
+        last = QHBoxLayout()
+        last.addWidget(self.line, 1)
+        last.addWidget(self.forget)
+        layout.addLayout(last)
         tools.add_key(NEXT_KEY, self._on_next_pressed)
         tools.add_key(RIGHT_KEY, self._on_right_pressed)
         tools.add_key(WRONG_KEY, self._on_wrong_pressed)
@@ -74,6 +87,7 @@ class ReviewBox(QWidget):
         self.next.setEnabled(n_left > 0)
         for button in (self.right, self.wrong):
             button.setEnabled(bool(self._review.current))
+        self.forget.setVisible(self._review.n_areas > 0)
         words = [f"<b>{n_left:,}</b> left to look at"] if n_left else []
         if (hint := self._review.hint) is not None:
             words.append(hint_text(hint))
