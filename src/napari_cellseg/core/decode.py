@@ -37,8 +37,8 @@ MIN_PEAK = 80
 JOIN_SHARE = 0.7
 #: From what the maps say of a cell to the chance that it is right (IoU 0.5 with a true
 #: one): a logistic curve (Platt 1999), fitted on the validation images.
-CONFIDENCE_SLOPE = 2.2
-CONFIDENCE_OFFSET = -1.55
+CONFIDENCE_SLOPE = 2.26
+CONFIDENCE_OFFSET = -1.45
 #: What the maps say is taken to lie this far from 0 and 1.
 CONFIDENCE_EDGE = 0.01
 #: Length of one step along the flow, in pixels, and how often the walk is doubled.

@@ -78,7 +78,7 @@ def base_spec(command: str) -> ModelSpec:
         high_percentile=PERCENTILES[1],
         foreground_threshold=0.5,
         seed_threshold=0.6,
-        min_confidence=0.5,
+        min_confidence=0.3,
         training_data=(
             "DSB2018 stage 1 without the 50 images of the StarDist benchmark (CC0); "
             "Usiigaci phase contrast (MIT; Tsai et al. 2019); BBBC005v1 with exact masks "
