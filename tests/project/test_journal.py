@@ -18,7 +18,8 @@ from napari_cellseg.core.edits import (
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.core.history import History
 from napari_cellseg.project.labels import ProjectLabels
-from napari_cellseg.project.store import NewLabels, create_project, open_project
+from napari_cellseg.project.new_labels import NewLabels
+from napari_cellseg.project.store import create_project, open_project
 
 
 @pytest.fixture

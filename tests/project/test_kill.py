@@ -14,12 +14,8 @@ from tests.project.editing_run import digest
 
 from napari_cellseg.core.edits import apply_edit, updated_sources
 from napari_cellseg.project.labels import ProjectLabels
-from napari_cellseg.project.store import (
-    NewLabels,
-    Project,
-    create_project,
-    open_project,
-)
+from napari_cellseg.project.new_labels import NewLabels
+from napari_cellseg.project.store import Project, create_project, open_project
 
 SCRIPT = Path(__file__).with_name("editing_run.py")
 #: The longest that a session runs before it is killed, in seconds after it is ready.

@@ -14,8 +14,8 @@ from napari_cellseg.core.checked import CheckedArea
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.core.types import PixelSize
 from napari_cellseg.io.images import read_image
+from napari_cellseg.project.new_labels import NewLabels
 from napari_cellseg.project.store import (
-    NewLabels,
     Project,
     create_project,
     open_project,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from napari_cellseg.cli.flags import takes_options
 from napari_cellseg.core.options import FineTuneOptions
-from napari_cellseg.core.training_item import Comparison
+
+if TYPE_CHECKING:
+    from napari_cellseg.core.training_item import Comparison
 
 
 @takes_options("options", FineTuneOptions)

@@ -8,9 +8,6 @@ from typing import Annotated
 
 import typer
 
-from napari_cellseg.io import model_store
-from napari_cellseg.io.model_folder import find_model, list_models, read_model_spec
-
 app = typer.Typer(no_args_is_help=True, help="The models on this computer.")
 Name = Annotated[str, typer.Argument(help="Name of a model.")]
 
@@ -18,6 +15,9 @@ Name = Annotated[str, typer.Argument(help="Name of a model.")]
 @app.command("list")
 def list_all() -> None:
     """List the models; * is the one that the dock begins with."""
+    from napari_cellseg.io import model_store
+    from napari_cellseg.io.model_folder import list_models
+
     first = model_store.promoted()
     for folder, spec in list_models():
         mark = "*" if spec.name == first else " "
@@ -27,6 +27,8 @@ def list_all() -> None:
 @app.command()
 def show(name: Name) -> None:
     """Print what a model is: data, licence, figures, digest, parent."""
+    from napari_cellseg.io.model_folder import find_model, read_model_spec
+
     typer.echo(read_model_spec(find_model(name)).to_json().rstrip())
 
 
@@ -35,10 +37,10 @@ def take_in(
     source: Annotated[Path, typer.Argument(help="A model folder, or a zip of one.")],
 ) -> None:
     """Take a model in; its weights are checked against its digest first."""
-    with model_store.unpacked(source) as folder:
-        # torch takes seconds to import, and only this command needs it.
-        from napari_cellseg.nn.weights import load_model
+    from napari_cellseg.io import model_store
+    from napari_cellseg.nn.weights import load_model
 
+    with model_store.unpacked(source) as folder:
         load_model(folder)
         typer.echo(f"'{model_store.take_in(folder)}' can be used now.")
 
@@ -48,6 +50,9 @@ def export(
     name: Name, out: Annotated[Path, typer.Argument(help="Zip to write.")]
 ) -> None:
     """Write a model into a zip, to hand on."""
+    from napari_cellseg.io import model_store
+    from napari_cellseg.io.model_folder import find_model
+
     model_store.pack(find_model(name), out)
     typer.echo(f"'{name}' is in '{out}'.")
 
@@ -55,6 +60,8 @@ def export(
 @app.command()
 def remove(name: Name) -> None:
     """Delete one of your own models; those that ship stay."""
+    from napari_cellseg.io import model_store
+
     folder = model_store.own_model(name)
     shutil.rmtree(folder)
     typer.echo(f"'{name}' is gone.")

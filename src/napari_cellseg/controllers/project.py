@@ -12,12 +12,8 @@ from napari_cellseg.core.history import History
 from napari_cellseg.core.types import PixelSize
 from napari_cellseg.project.images import ProjectImage
 from napari_cellseg.project.labels import ProjectLabels
-from napari_cellseg.project.store import (
-    NewLabels,
-    Project,
-    create_project,
-    open_project,
-)
+from napari_cellseg.project.new_labels import NewLabels
+from napari_cellseg.project.store import Project, create_project, open_project
 
 
 class ProjectController:

@@ -130,12 +130,14 @@ def _mean(values: Sequence[float]) -> float:
 
 def score_table(rows: Sequence[KindScore]) -> str:
     """Return the figures as a table of plain text."""
-    thresholds = " ".join(f"AP{round(100 * t)}" for t in SHOWN_THRESHOLDS)
+    thresholds = " ".join(f" AP{round(100 * t)}" for t in SHOWN_THRESHOLDS)
     lines = [
         f"{'kind':24} images  true found  {thresholds}   mSA    F1    PQ  count-err  AP50-pooled"
     ]
     for row in rows:
-        aps = " ".join(f"{row.ap[t]:.3f}"[1:].rjust(4) for t in SHOWN_THRESHOLDS)
+        aps = " ".join(
+            f"{row.ap[t]:.3f}".removeprefix("0").rjust(5) for t in SHOWN_THRESHOLDS
+        )
         lines.append(
             f"{row.kind:24} {row.n_images:6} {row.n_true:5} {row.n_found:5}  {aps}  {row.msa:.3f} "
             f"{row.f1:.3f} {row.pq:.3f}     {row.count_error:6.3f}        {row.ap_pooled[0.5]:.3f}"

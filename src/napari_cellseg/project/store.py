@@ -5,18 +5,14 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from napari_cellseg import __version__
-from napari_cellseg.core.edits import Source
 from napari_cellseg.core.errors import ProjectError
-from napari_cellseg.core.history import History
-from napari_cellseg.core.types import Labels, PixelSize
 from napari_cellseg.project.database import (
     create_database,
     open_database,
@@ -33,6 +29,7 @@ from napari_cellseg.project.images import (
 from napari_cellseg.project.journal import Journal
 from napari_cellseg.project.labels import SAVE_CELL, ProjectLabels, shape_text
 from napari_cellseg.project.labels_store import LabelsStore
+from napari_cellseg.project.new_labels import NewLabels, Recovered
 from napari_cellseg.project.review import ReviewNotes
 
 SUFFIX = ".cellseg"
@@ -45,53 +42,6 @@ SELECT images.name AS name, count(*) AS n_steps, max(steps.at) AS last_at
 FROM images JOIN steps ON steps.image = images.id AND steps.id > images.written_step
 GROUP BY images.id ORDER BY images.id
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Recovered:
-    """Work on one image that a crash left in the journal only.
-
-    Attributes
-    ----------
-    image : str
-        Name of the image.
-    n_steps : int
-        Corrections, undos and redos.
-    last_at : float
-        When the last one was made, in seconds since 1970 (UTC).
-    """
-
-    image: str
-    n_steps: int
-    last_at: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class NewLabels:
-    """Labels that are taken into a project.
-
-    Attributes
-    ----------
-    labels : int32 array
-        2-D to 4-D.
-    axes : str
-        One letter an axis of the labels, such as ``"ZYX"``.
-    sources : mapping of int to Source
-        Who made each cell.
-    confidence : mapping of int to float
-        The model's confidence where there is one.
-    pixel_size : PixelSize or None
-        For the metadata of the OME-Zarr.
-    history : History
-        Steps that were made before there was a project.
-    """
-
-    labels: Labels
-    axes: str
-    sources: Mapping[int, Source] = field(default_factory=dict)
-    confidence: Mapping[int, float] = field(default_factory=dict)
-    pixel_size: PixelSize | None = None
-    history: History = field(default_factory=History)
 
 
 class Project:
