@@ -190,3 +190,25 @@ def test_the_database_is_sqlite_in_wal_mode(worked_on, tmp_path):
     connection = sqlite3.connect(tmp_path / "work.cellseg" / "project.db")
     assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
     connection.close()
+
+
+def test_a_project_with_steps_that_cannot_be_written_stays_open(worked_on):
+    _, opened = next(iter(worked_on.link.projects._kept.values()))
+    disk = FullDisk(opened.journal._connection)
+    opened.journal._connection = disk
+    worked_on.proofread.delete_cells([1])
+    worked_on.link.close()
+    assert worked_on.link.projects.project is not None
+    assert "1 steps are not on the disk" in worked_on.footer.line.text()
+    disk.is_full = False
+    worked_on.link.close()
+    assert worked_on.link.projects.project is None
+
+
+def test_cells_that_are_not_in_the_project_are_told_of(worked_on):
+    worked_on.viewer.add_labels(np.ones((60, 60), np.int32), name="others")
+    assert "every step is saved" in worked_on.link.bar.status.text()
+    names = [one.name for one in worked_on.keeper.labels_layers()]
+    worked_on.keeper.choose(names.index("others"))
+    worked_on.proofread.delete_cells([1])
+    assert "but not these cells" in worked_on.link.bar.status.text()

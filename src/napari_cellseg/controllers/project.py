@@ -52,24 +52,37 @@ class ProjectController:
         self._use(open_project(folder, read_only=read_only))
 
     def _use(self, project: Project | None) -> None:
-        old, self.project = self.project, project
         try:
-            if old is not None:
-                self._write(old)
-        finally:
-            self._kept.clear()
-            self._refresh()
+            self._leave()
+        except ProjectError:
+            if project is not None:
+                project.close()
+            raise
+        self.project = project
+        self._refresh()
 
     def close(self) -> None:
         """Write everything and close; raises `ProjectError` if that is not possible."""
         self._use(None)
 
-    def _write(self, project: Project) -> None:
-        """Write what is open and close the project; its labels go on in memory."""
-        for cells, opened in self._kept.values():
+    def _leave(self) -> None:
+        """Write and close the project that is open; its labels go on in memory.
+
+        Steps that cannot be written keep it open: closing would lose them.
+        """
+        if self.project is None:
+            return
+        self.write()
+        if self.n_waiting:
+            raise ProjectError(
+                f"{self.n_waiting} steps are not on the disk yet, so the project stays "
+                f"open. {self.problem}"
+            )
+        for cells, _ in self._kept.values():
             cells.history = History()
-            opened.write(cells.confidence)
-        project.close()
+        self._kept.clear()
+        old, self.project = self.project, None
+        old.close()
 
     def add_images(self, paths: list[Path]) -> int:
         """Add images and return how many are new; raises `ProjectError`."""

@@ -19,7 +19,7 @@ from superqt.utils import signals_blocked
 
 from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.widgets.options_form import may_be_narrow
-from napari_cellseg.widgets.words import line_label, say
+from napari_cellseg.widgets.words import Tone, line_label, say
 
 #: Names that a menu takes; a project of more images is gone through with the arrows.
 MAX_LISTED = 2000
@@ -51,6 +51,7 @@ class ProjectBar(QWidget):
         self._projects = projects
         self._recent: list[Path] = []
         self.index = -1
+        self._is_kept = True
         self._build()
         projects.changed.connect(self.refresh)
         projects.problem_changed.connect(self._on_problem_changed)
@@ -162,6 +163,12 @@ class ProjectBar(QWidget):
         self.index = index
         self.refresh()
 
+    def show_kept(self, is_kept: bool) -> None:  # noqa: FBT001 - a state to show
+        """Say whether the cells that are corrected go into the project."""
+        if is_kept != self._is_kept:
+            self._is_kept = is_kept
+            self.refresh()
+
     def _on_previous_clicked(self) -> None:
         self.image_wanted.emit(self.index - 1)
 
@@ -190,8 +197,13 @@ class ProjectBar(QWidget):
             else f"{len(images)}"
         )
         state = "read only" if project.is_read_only else "every step is saved"
+        tone: Tone = "plain"
+        if not self._is_kept:
+            tone = "warning"
+            is_locked = project.is_read_only
+            state += ": nothing is saved" if is_locked else ", but not these cells"
         text = f"{project.name} · {place} images · {state}"
-        say(self.status, text, "plain", self._viewer.theme)
+        say(self.status, text, tone, self._viewer.theme)
         self.status.setToolTip(str(project.folder))
 
     def _on_problem_changed(self, problem: str) -> None:

@@ -192,6 +192,7 @@ class ProjectLink(QObject):
         image = self.projects.image_at(source)
         index = -1 if image is None else self.projects.images.index(image)
         self.bar.show_image(index)
+        self._show_kept()
         axes = self._header.axes
         if choice is not None and axes is not None and self._keeper.layer is None:
             self._try(self._bring, source, choice.layers[0], axes)
@@ -210,6 +211,7 @@ class ProjectLink(QObject):
             )
         name = f"{layer.name} cells"
         self._keeper.add_kept(cells, name, labels_placement(layer, axes), layer)
+        self._show_kept()
 
     # ----------------------------------------------------------------------- cells
     def on_result(self, layer: Image) -> None:
@@ -225,13 +227,19 @@ class ProjectLink(QObject):
             size = self._session.pixel_size if layer is self._chosen_layer() else None
             labels_axes = axes.replace("C", "")
             self.projects.adopt(cells, _source_of(layer), labels_axes, size)
+            self._show_kept()
             self.bar.refresh()
 
     def _chosen_layer(self) -> Image | None:
         choice = self._header.choice
         return None if choice is None else choice.layers[0]
 
+    def _show_kept(self) -> None:
+        cells = self._proofread.cells
+        self.bar.show_kept(cells is None or self.projects.keeps(cells))
+
     def _on_edited(self, _edit: object) -> None:
+        self._show_kept()
         self.projects.check()
         self._write_later.call()
 
