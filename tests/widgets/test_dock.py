@@ -54,6 +54,18 @@ def test_every_tab_fits_a_small_laptop(dock, segment, size):
     assert dock.minimumSizeHint().width() <= 360
 
 
+def test_nothing_is_cut_off_where_the_pixel_size_is_known(make_dock, segment, qtbot):
+    dock = make_dock(show=True)
+    dock.viewer.add_image(squares(), scale=(0.325, 0.325), units=("um", "um"))
+    segment(dock)
+    dock.segment.set_option("diameter_px", 136.4)
+    for index in range(dock.tabs.count()):
+        dock.tabs.setCurrentIndex(index)
+        qtbot.wait(50)
+        area = dock.tabs.widget(index)
+        assert area.widget().minimumSizeHint().width() <= area.viewport().width()
+
+
 def test_the_pixel_size_is_set_by_hand(dock, segment):
     image = dock.viewer.add_image(squares())
     assert "unknown" in dock.header.facts.text()

@@ -106,8 +106,10 @@ class SegmentTab(QWidget):
 
     def _build_diameter(self) -> None:
         self.diameter_row = QWidget()
-        row = QHBoxLayout(self.diameter_row)
-        row.setContentsMargins(0, 0, 0, 0)
+        column = QVBoxLayout(self.diameter_row)
+        column.setContentsMargins(0, 0, 0, 0)
+        row = QHBoxLayout()
+        column.addLayout(row)
         self.diameter_auto = QCheckBox("auto")
         self.diameter_auto.setToolTip("Find the size of the cells in the image.")
         self.diameter_auto.toggled.connect(self._on_diameter_auto)
@@ -122,8 +124,9 @@ class SegmentTab(QWidget):
         self.diameter_draw.clicked.connect(self.diameter_wanted)
         row.addWidget(self.diameter_auto)
         row.addWidget(self.diameter, 1)
-        row.addWidget(self.diameter_um)
         row.addWidget(self.diameter_draw)
+        # Beside the field it would push the button out of a dock of the usual width.
+        column.addWidget(self.diameter_um)
 
     def _build_region(self) -> None:
         self.region_row = QWidget()
