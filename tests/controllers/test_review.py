@@ -10,6 +10,7 @@ from napari_cellseg.controllers.review import ReviewController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.errors import EditError
+from napari_cellseg.core.rerun import Merged
 
 
 def reviewing(confidence):
@@ -96,3 +97,15 @@ def test_cells_in_a_checked_area_are_accepted_and_its_background_stays_empty():
     assert covered[0, 0]
     assert not covered[proofread.labels > 0].any()
     assert not covered[:, 22:].any()
+
+
+def test_a_cell_that_a_new_run_puts_under_an_old_number_is_unseen():
+    proofread, review = reviewing([0.9, 0.3])
+    review.next()
+    review.accept()
+    assert proofread.locked_ids == {2}
+    labels = np.zeros_like(proofread.labels)
+    labels[2:8, 2:18] = 2
+    proofread.take_run(Merged(labels, {2: 0.8}), "segment", keeps=False)
+    assert proofread.locked_ids == set()
+    assert review.queue == [2]

@@ -334,6 +334,15 @@ def test_each_fault_of_a_server_is_one_sentence(
         broken.shutdown()
 
 
+def test_an_image_too_large_for_the_server_is_not_sent(
+    server: str, image: CellImage
+) -> None:
+    segmenter = LabSegmenter(server, TOKEN)
+    segmenter._info["max_body_bytes"] = 1000
+    with pytest.raises(RemoteError, match="Segment a region"):
+        run(segmenter.segment(image, SegmentOptions()))
+
+
 def test_a_server_that_is_off_is_told_of() -> None:
     with pytest.raises(RemoteError, match="cannot be reached"):
         LabSegmenter(f"http://127.0.0.1:{free_port()}")

@@ -105,6 +105,12 @@ class LabSegmenter:
         )
         request = encode_request(sent, replace(options, channel=None, keep_maps=False))
         megabytes = len(request.body) / 2**20
+        limit = int(self._info.get("max_body_bytes", 0)) / 2**20
+        if limit and megabytes > limit:
+            raise RemoteError(
+                f"The image takes {megabytes:.0f} MiB; {self.address} accepts {limit:.0f}. "
+                "Segment a region of it, or a plane at a time."
+            )
         yield Progress(0, 0, f"sending {megabytes:.1f} MiB to {self.address}")
         answer = yield from self._answered(request)
         return decode_result(answer, image, options)

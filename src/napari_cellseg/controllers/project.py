@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 from psygnal import Signal
 
 from napari_cellseg.controllers.cell_labels import CellLabels
+from napari_cellseg.core.checked import ReviewState
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.core.history import History
 from napari_cellseg.core.types import PixelSize
@@ -223,10 +225,9 @@ class ProjectController:
         for image_id, (kept, _) in self._kept.items():
             if kept is cells and self.project is not None:
                 notes = self.project.review(image_id)
-                for state in ("accepted", "fixed"):
-                    notes.set_state(
-                        [i for i in ids if kept.states.get(i) == state], state
-                    )
+                for state in get_args(ReviewState):
+                    said = [i for i in ids if kept.states.get(i, "unseen") == state]
+                    notes.set_state(said, state)
                 notes.set_areas(kept.areas)
 
     def keeps(self, cells: CellLabels | None) -> bool:

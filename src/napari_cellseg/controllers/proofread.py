@@ -297,6 +297,9 @@ class ProofreadController:
         if not keeps:
             cells.deleted = []
         self._write(shown)
+        # A number may be given again; nobody has looked at the cell that has it now.
+        if seen := [cell for cell in merged.confidence if cell in cells.states]:
+            self.set_state(seen, "unseen")
 
     def _joined_with_last(
         self, merged: Merged, name: str
