@@ -25,7 +25,7 @@ from napari_cellseg.io.training_files import (
     read_outcome,
     write_request,
 )
-from napari_cellseg.nn import fine_tune_data, fine_tune_run
+from napari_cellseg.nn import fine_tune_data
 from napari_cellseg.nn.batches import CropSampler
 from napari_cellseg.nn.child_trainer import ChildTrainer
 from napari_cellseg.nn.fine_tune import fine_tune
@@ -210,7 +210,7 @@ def test_a_full_disk_leaves_the_old_checkpoint(
     def full(*_: object) -> None:
         raise RuntimeError("PytorchStreamWriter failed writing file")
 
-    monkeypatch.setattr(fine_tune_run.torch, "save", full)
+    monkeypatch.setattr(torch, "save", full)
     with pytest.raises(SaveError, match="disk is probably full"):
         learner.save(tmp_path)
     assert (tmp_path / "checkpoint.pt").read_bytes() == before

@@ -10,11 +10,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from napari_cellseg.core.errors import SaveError, TrainingError
+from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.options import FineTuneOptions
 from napari_cellseg.io.atomic import replacing
 from napari_cellseg.nn.losses import Targets, map_losses
 from napari_cellseg.nn.network import CellNet
+from napari_cellseg.nn.weights import save_state
 
 CHECKPOINT_NAME = "checkpoint.pt"
 #: The encoder knows images in general; it learns so much slower than the rest.
@@ -111,7 +112,7 @@ class FineTuneRun:
         n_crops = len(pixels)
         for start in range(0, n_crops, self._part):
             part = slice(start, start + self._part)
-            total += self._learn(pixels[part], _part_of(targets, part), n_crops)
+            total += self._learn(pixels[part], targets.part(part), n_crops)
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), MAX_GRADIENT)
         self._optimizer.step()
         self.step += 1
@@ -123,7 +124,7 @@ class FineTuneRun:
         moved = pixels.to(self.device).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16):
             maps = self.network(moved)
-        parts = map_losses(maps, _moved(targets, self.device))
+        parts = map_losses(maps, targets.to(self.device))
         loss = torch.stack(list(parts.values())).sum() * (len(pixels) / n_crops)
         if not bool(torch.isfinite(loss)):
             values = {name: float(value.detach()) for name, value in parts.items()}
@@ -202,41 +203,8 @@ class FineTuneRun:
         self.best_step = int(state["best_step"])
 
 
-def save_state(state: dict[str, object], path: Path) -> None:
-    """Write what torch can pickle; a full disk is a `SaveError`, as with other files."""
-    try:
-        torch.save(state, path)
-    except RuntimeError as error:
-        # torch's writer tells of no reason; on a disk with room it does not fail.
-        raise SaveError(
-            f"'{path.parent}' could not be written: the disk is probably full. Free some "
-            "space and train again; it goes on from the last checkpoint."
-        ) from error
-
-
 def _copied(network: CellNet) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in network.state_dict().items()}
-
-
-def _part_of(targets: Targets, part: slice) -> Targets:
-    """Return the targets of some crops."""
-    return Targets(
-        targets.foreground[part],
-        targets.distance[part],
-        targets.border[part],
-        targets.flow[part],
-        targets.valid[part],
-    )
-
-
-def _moved(targets: Targets, device: torch.device) -> Targets:
-    return Targets(
-        targets.foreground.to(device),
-        targets.distance.to(device),
-        targets.border.to(device),
-        targets.flow.to(device),
-        targets.valid.to(device),
-    )
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -28,6 +28,14 @@ class Targets:
     border: Tensor
     flow: Tensor
     valid: Tensor
+
+    def to(self, device: torch.device) -> Targets:
+        """Return the targets on a device."""
+        return Targets(*(getattr(self, item.name).to(device) for item in fields(self)))
+
+    def part(self, crops: slice) -> Targets:
+        """Return the targets of some of the crops."""
+        return Targets(*(getattr(self, item.name)[crops] for item in fields(self)))
 
 
 #: Weights of the parts, chosen so that each starts at about the same size.

@@ -26,6 +26,7 @@ from napari_cellseg.nn.augment import augment
 from napari_cellseg.nn.batches import CropSampler, TrainingImage
 from napari_cellseg.nn.losses import Targets, map_losses
 from napari_cellseg.nn.network import CellNet
+from napari_cellseg.nn.weights import save_state
 
 CHECKPOINT_NAME = "checkpoint.pt"
 CURVE_NAME = "curve.csv"
@@ -93,7 +94,7 @@ class _Run:
             "step": self.step,
         }
         with replacing(folder / CHECKPOINT_NAME) as temporary:
-            torch.save(state, temporary)
+            save_state(state, temporary)
 
     def load(self, folder: Path) -> None:
         """Go on from the checkpoint in `folder`, if there is one."""
@@ -114,7 +115,7 @@ class _Run:
         pixels = pixels.to(self.device).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16):
             maps = self.network(pixels)
-        parts = map_losses(maps, _moved(targets, self.device))
+        parts = map_losses(maps, targets.to(self.device))
         loss = torch.stack(list(parts.values())).sum()
         values = {name: float(value.detach()) for name, value in parts.items()}
         if not bool(torch.isfinite(loss)):
@@ -140,17 +141,6 @@ class _Run:
                 value.lerp_(current[name], 1 - decay)
             else:
                 value.copy_(current[name])
-
-
-def _moved(targets: Targets, device: torch.device) -> Targets:
-    """Return the targets on `device`."""
-    return Targets(
-        targets.foreground.to(device),
-        targets.distance.to(device),
-        targets.border.to(device),
-        targets.flow.to(device),
-        targets.valid.to(device),
-    )
 
 
 def learning_rate(step: int, options: TrainOptions) -> float:

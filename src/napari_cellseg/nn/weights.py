@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
-from napari_cellseg.core.errors import ModelError
+from napari_cellseg.core.errors import ModelError, SaveError
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.io.atomic import replacing
 from napari_cellseg.io.model_folder import SPEC_NAME, WEIGHTS_NAME, read_model_spec
@@ -47,6 +48,18 @@ def _stored(value: Tensor) -> Tensor:
     """Return the tensor as it is written: float16, whole numbers as they are."""
     kept = value.detach().cpu().contiguous()
     return kept.half() if kept.is_floating_point() else kept
+
+
+def save_state(state: Mapping[str, object], path: Path) -> None:
+    """Write what torch can pickle; a full disk is a `SaveError`, as with other files."""
+    try:
+        torch.save(state, path)
+    except RuntimeError as error:
+        # torch's writer tells of no reason; on a disk with room it does not fail.
+        raise SaveError(
+            f"'{path.parent}' could not be written: the disk is probably full. Free some "
+            "space and train again; it goes on from the last checkpoint."
+        ) from error
 
 
 def load_model(folder: Path) -> tuple[CellNet, ModelSpec]:
