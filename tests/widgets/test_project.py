@@ -212,3 +212,30 @@ def test_cells_that_are_not_in_the_project_are_told_of(worked_on):
     worked_on.keeper.choose(names.index("others"))
     worked_on.proofread.delete_cells([1])
     assert "but not these cells" in worked_on.link.bar.status.text()
+
+
+def test_checked_areas_come_back_over_their_image(worked_on, reopened, qtbot):
+    square = np.array([[5.0, 2.0], [5.0, 20.0], [22.0, 20.0], [22.0, 2.0]])
+    worked_on.proofread.check_area(square, ())
+    dock = reopened(worked_on)
+    assert dock.proofread.locked_ids == {1}
+    dock.link.bar.next.click()
+    wait_idle(qtbot, dock)
+    (areas,) = [one for one in dock.viewer.layers if one.name == "checked areas"]
+    assert not areas.visible
+    dock.link.bar.previous.click()
+    wait_idle(qtbot, dock)
+    assert areas.visible
+    assert len(areas.data) == 1
+    assert dock.viewer.layers[-1] is areas
+
+
+def test_checked_areas_of_a_stack_and_of_a_plane_do_not_mix(dock, segment):
+    square = np.array([[5.0, 2.0], [5.0, 20.0], [22.0, 20.0], [22.0, 2.0]])
+    for shape, plane in (((60, 60), ()), ((2, 60, 60), (1,))):
+        axes = ("z", "y", "x")[-len(shape) :]
+        dock.viewer.add_image(squares(3, shape), axis_labels=axes)
+        segment(dock)
+        dock.proofread.check_area(square, plane)
+    shown = [one for one in dock.viewer.layers if one.name.startswith("checked areas")]
+    assert [(one.ndim, len(one.data)) for one in shown] == [(2, 0), (3, 1)]

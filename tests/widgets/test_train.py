@@ -42,7 +42,7 @@ def training(make_napari_viewer, qtbot, tmp_path, monkeypatch, trained_model):
     """Return a dock on its Train tab with three segmented cells, and its trainer."""
     monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path / "models"))
     trainer = FakeTrainer(trained_model)
-    viewer = make_napari_viewer()
+    viewer = make_napari_viewer(show=True)
     dock = CellSegmentationWidget(viewer, StoreEngine(), trainer=lambda *_: trainer)
     viewer.window.add_dock_widget(dock)
     viewer.add_image(squares())
@@ -97,6 +97,8 @@ def test_old_and_new_stand_side_by_side_and_one_click_uses_the_new(training, qtb
     assert "Better" in tab.result.reason.text()
     shown = [label.text() for label in tab.result._cells]
     assert "0.500 → 0.600" in shown
+    area = dock.tabs.currentWidget()
+    assert tab.minimumSizeHint().width() <= area.viewport().width()
     qtbot.mouseClick(tab.result.use, Qt.MouseButton.LeftButton)
     assert dock.segment.model.name == "mine"
     assert not tab.back.isHidden()

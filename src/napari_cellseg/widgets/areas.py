@@ -44,6 +44,8 @@ class AreasView(QObject):
         self._viewer = viewer
         self._proofread = proofread
         self._keeper = keeper
+        # By their number of axes: a layer cannot change it.
+        self._layers: dict[int, Shapes] = {}
         proofread.opened.connect(self.refresh)
         proofread.reviewed.connect(self._on_reviewed)
 
@@ -51,6 +53,7 @@ class AreasView(QObject):
         """Hear of the controller no more."""
         self._proofread.opened.disconnect(self.refresh, missing_ok=True)
         self._proofread.reviewed.disconnect(self._on_reviewed, missing_ok=True)
+        self._layers.clear()
 
     def _on_reviewed(self, _ids: object) -> None:
         self.refresh()
@@ -59,13 +62,17 @@ class AreasView(QObject):
         """Show the areas of the labels that are corrected."""
         cells, labels = self._proofread.cells, self._keeper.layer
         areas = [] if cells is None else cells.areas
-        layer = self._layer()
-        if layer is not None:
-            layer.data = []
+        for shown in self._layers.values():
+            shown.data = []
+            shown.visible = False
         if not areas or labels is None:
             return
-        if layer is None:
+        layer = self._layers.get(labels.ndim)
+        if layer is None or layer not in self._viewer.layers:
             layer = self._made(labels)
+            self._layers[labels.ndim] = layer
+        layer.visible = True
+        self._lay_over(layer, labels)
         layer.add_polygons(
             [_vertices(area, labels.ndim) for area in areas],
             edge_width=max(1.0, EDGE_SHARE * max(labels.data.shape[-2:])),
@@ -73,25 +80,17 @@ class AreasView(QObject):
             face_color="transparent",
         )
 
-    def _layer(self) -> Shapes | None:
-        return next(
-            (
-                layer
-                for layer in self._viewer.layers
-                if isinstance(layer, Shapes) and layer.name == AREAS_LAYER
-            ),
-            None,
-        )
+    def _lay_over(self, layer: Shapes, labels: Labels) -> None:
+        """Put the layer where the labels lie, and above an image that came later."""
+        layer.units = labels.units
+        layer.scale, layer.translate = labels.scale, labels.translate
+        layers = self._viewer.layers
+        if layers[-1] is not layer:
+            layers.move(layers.index(layer), len(layers))
 
     def _made(self, labels: Labels) -> Shapes:
-        """Return the layer, added below nothing and with the labels still chosen."""
-        layer = Shapes(
-            ndim=labels.ndim,
-            name=AREAS_LAYER,
-            scale=labels.scale,
-            translate=labels.translate,
-            units=labels.units,
-        )
+        """Return the layer, added with the labels still chosen."""
+        layer = Shapes(ndim=labels.ndim, name=AREAS_LAYER)
         active = self._viewer.layers.selection.active
         self._viewer.add_layer(layer)
         layer.editable = False

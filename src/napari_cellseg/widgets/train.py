@@ -31,7 +31,7 @@ PRESETS = (
     ("thorough", "thorough"),
     ("from_scratch", "from scratch"),
 )
-PICTURE_PX = 270
+PICTURE_PX = QSize(270, 150)
 CURVE_PX = 80
 
 
@@ -176,6 +176,7 @@ class _Result(QWidget):
         super().__init__()
         self.reason = line_label()
         self._grid = QGridLayout()
+        self._grid.setHorizontalSpacing(8)
         self._cells: list[QLabel] = []
         for row in range(3):
             for column in range(3):
@@ -205,7 +206,7 @@ class _Result(QWidget):
         rows = [
             ["", "AP50", "mSA"],
             _row("held out", outcome.held_out),
-            _row("other images", outcome.base),
+            _row("others", outcome.base),
         ]
         for label, text in zip(
             self._cells, [t for row in rows for t in row], strict=True
@@ -218,8 +219,10 @@ class _Result(QWidget):
         if picture is not None:
             pixmap = QPixmap(picture)
             self.picture.setPixmap(
-                pixmap.scaledToWidth(
-                    PICTURE_PX, Qt.TransformationMode.SmoothTransformation
+                pixmap.scaled(
+                    PICTURE_PX,
+                    Qt.AspectRatioMode.KeepAspectRatio,
+                    Qt.TransformationMode.SmoothTransformation,
                 )
             )
 
