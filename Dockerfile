@@ -5,5 +5,6 @@ COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
 RUN python -m pip install --no-cache-dir ".[serve]"
 WORKDIR /work
+ENV CELLSEG_CONTAINER=1
 EXPOSE 8080
 ENTRYPOINT ["cellseg"]

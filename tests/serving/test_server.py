@@ -259,6 +259,17 @@ def test_listening_beyond_this_computer_needs_a_token(
         serve(host="0.0.0.0", token="")
 
 
+def test_a_folder_of_sagemaker_alone_opens_no_door(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from napari_cellseg.cli import serve_command
+
+    monkeypatch.setattr(serve_command, "CONTAINER_FOLDER", tmp_path)
+    monkeypatch.delenv("CELLSEG_CONTAINER", raising=False)
+    with pytest.raises(OptionsError, match="Set a token"):
+        serve_command.serve(host="0.0.0.0", token="")
+
+
 def test_the_page_is_there(server: str) -> None:
     text = http("GET", f"{server}/").data.decode()
     assert "Drop an image here" in text

@@ -11,7 +11,11 @@ import typer
 from napari_cellseg.core.errors import OptionsError
 
 TOKEN_VARIABLE = "CELLSEG_TOKEN"  # noqa: S105 - the name of a variable
-CONTAINER_MODEL = Path("/opt/ml/model")
+#: Our image sets it. A folder /opt/ml alone is no sign: any computer may have one.
+CONTAINER_VARIABLE = "CELLSEG_CONTAINER"
+CONTAINER_FOLDER = Path("/opt/ml")
+#: Half of the 30 s that SageMaker gives; the image in hand takes the other half.
+STOP_SECONDS = 12
 LOOPBACK = "127.0.0.1"
 #: SageMaker sets it in its containers, where the platform guards the door.
 CONTAINER_PORT_VARIABLE = "SAGEMAKER_BIND_TO_PORT"
@@ -34,11 +38,12 @@ def serve(
     queue_length: Annotated[int, typer.Option(help="Images that may wait.")] = 8,
 ) -> None:
     """Segment for others: a lab server, and the contract of a SageMaker container."""
-    in_container = CONTAINER_MODEL.is_dir()
+    in_container = CONTAINER_VARIABLE in os.environ and CONTAINER_FOLDER.is_dir()
     if in_container:
         host, port = "0.0.0.0", int(os.environ.get(CONTAINER_PORT_VARIABLE, port))  # noqa: S104
-        has_model = (CONTAINER_MODEL / "model.json").is_file()
-        model = model or (str(CONTAINER_MODEL) if has_model else None)
+        given = CONTAINER_FOLDER / "model"
+        has_model = (given / "model.json").is_file()
+        model = model or (str(given) if has_model else None)
     elif host not in (LOOPBACK, "localhost", "::1") and not token:
         raise OptionsError(
             f"Listening on {host} lets everybody on the network in. Set a token with "
@@ -56,5 +61,9 @@ def serve(
     app = create_app(Worker(model, device, queue_length), ServerOptions(token))
     typer.echo(f"cellseg serves on http://{host}:{port}", err=True)
     uvicorn.run(
-        app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=25
+        app,
+        host=host,
+        port=port,
+        log_level="warning",
+        timeout_graceful_shutdown=STOP_SECONDS,
     )

@@ -42,7 +42,7 @@ from napari_cellseg.serving.work import BusyError, Worker
 MIB = 2**20
 SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/tiff": ".tif"}
 JSON_TYPE = "application/json"
-STOP_SECONDS = 25.0
+STOP_SECONDS = 12.0
 #: Keys under which clients of other systems put one image as nested lists.
 JSON_KEYS = ("instances", "inputs", "input_1")
 
