@@ -388,7 +388,7 @@ def test_a_kill_leaves_the_old_file_and_the_next_save_cleans_up(
 @needs_posix
 def test_a_kill_after_the_replacing_leaves_the_new_file(target: Path) -> None:
     child = run_child(
-        KILLED.format(patch="atomic._sync_folder = die", inside=""), target
+        KILLED.format(patch="atomic.sync_folder = die", inside=""), target
     )
     assert child.returncode == -signal.SIGKILL, child.stderr
     assert target.read_bytes() == NEW

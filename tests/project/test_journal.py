@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -82,6 +84,24 @@ def test_undo_and_redo_survive_a_restart(folder: Path) -> None:
         apply_edit(opened.labels, again)
         assert opened.labels[4, 6] == 2
         assert not opened.journal.can_redo
+
+
+def test_steps_of_a_killed_session_are_read_from_a_disk_that_cannot_be_written(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = tmp_path / "killed.cellseg"
+    with open_project(folder) as project:
+        paint(project.open_labels(1), 1, 2)
+        shutil.copytree(folder, killed)
+    before = {path.name for path in killed.iterdir()}
+    assert "project.db-wal" in before
+    # As root every folder can be written; what the system would say is put in its place.
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with open_project(killed, read_only=True) as project:
+        opened = project.open_labels(1)
+        assert opened.n_recovered == 1
+        assert opened.labels[2, 6] == 1
+    assert {path.name for path in killed.iterdir()} == before
 
 
 def test_a_new_edit_ends_what_could_be_redone(folder: Path) -> None:

@@ -85,7 +85,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         _check_target(target)
         temporary = _claim(target)
         yield temporary
-        _sync_file(temporary)
+        _sync_written(temporary)
         _keep_rights(target, temporary)
         _replace(temporary, target)
     except OSError as error:
@@ -94,7 +94,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         if temporary is not None:
             with suppress(OSError):  # the error in hand matters more
                 temporary.unlink(missing_ok=True)
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
 
 
 def _resolved(path: str | Path) -> Path:
@@ -154,22 +154,27 @@ def _make(temporary: Path) -> None:
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
 
 
-def _sync_file(temporary: Path) -> None:
+def _sync_written(temporary: Path) -> None:
     """Wait until the file is on the disk; an empty one means that the writer failed."""
-    handle = os.open(temporary, os.O_RDWR)
+    if temporary.stat().st_size == 0:
+        raise _os_error(errno.ENODATA, temporary)
+    sync_file(temporary)
+
+
+def sync_file(path: Path) -> None:
+    """Wait until what is in a file is on the disk, where files can be synced."""
+    handle = os.open(path, os.O_RDWR)
     try:
-        if os.fstat(handle).st_size == 0:
-            raise _os_error(errno.ENODATA, temporary)
         _sync(handle)
     finally:
         os.close(handle)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Wait until the new name is on the disk, where folders can be synced.
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk, where folders can be synced.
 
-    The new file is in its place already and whole, so nothing is raised: after a power
-    cut there is the old file or the new one.
+    Nothing is raised: what was written is in its place already and whole, so after a
+    power cut there is the old file or the new one.
     """
     if os.name == "nt":
         return

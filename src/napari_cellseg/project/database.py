@@ -7,7 +7,9 @@ the program is killed or the power goes (https://sqlite.org/wal.html).
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -130,16 +132,11 @@ def open_database(folder: Path, *, writable: bool) -> sqlite3.Connection:
             f"{folder} is no project: it holds no {DATABASE_NAME}. Choose a folder whose "
             "name ends in .cellseg."
         )
-    # A read-only disk has no place for the files of the log: the database is read as it is.
+    # A read-only disk has no place for the files of the log.
     can_log = writable or os.access(folder, os.W_OK)
-    mode = "rw" if writable else "ro" if can_log else "ro&immutable=1"
     with told(folder):
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode={mode}",
-            uri=True,
-            timeout=BUSY_SECONDS,
-            isolation_level=None,
-        )
+        mode = "rw" if writable else "ro"
+        connection = _connected(path, mode) if can_log else _copied(path)
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA foreign_keys = ON")
         if writable:
@@ -152,6 +149,38 @@ def open_database(folder: Path, *, writable: bool) -> sqlite3.Connection:
             f"{SCHEMA_VERSION}. Update napari-cellseg."
         )
     return connection
+
+
+def _connected(path: Path, mode: str) -> sqlite3.Connection:
+    """Open a database where it lies, ``"rw"`` or ``"ro"``."""
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+    )
+
+
+def _copied(path: Path) -> sqlite3.Connection:
+    """Return a database in memory with all that one on a read-only disk holds.
+
+    After a crash the last steps stand in the log only, and SQLite cannot read a log
+    where it may not write beside it.
+    """
+    memory = sqlite3.connect(":memory:", isolation_level=None)
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = Path(scratch, path.name)
+        for suffix in ("", "-wal"):
+            source = path.with_name(path.name + suffix)
+            if source.is_file():
+                shutil.copyfile(source, copy.with_name(copy.name + suffix))
+        connection = _connected(copy, "rw")
+        try:
+            connection.backup(memory)
+        finally:
+            connection.close()
+    memory.execute("PRAGMA query_only = ON")
+    return memory
 
 
 @contextmanager

@@ -6,7 +6,6 @@ all (zarr writes it beside and renames), and it is synced before the database sa
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import zarr
 
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.core.types import LABELS_DTYPE, Labels, PixelSize
+from napari_cellseg.io.atomic import sync_file, sync_folder
 
 #: Edge of a chunk in pixels: one stroke writes one to four of them, 2 ms each.
 CHUNK_PX = 512
@@ -67,14 +67,17 @@ class LabelsStore:
         )
         array[...] = labels
         group.attrs["ome"] = _ome(axes, pixel_size)
-        for path in new.rglob("*"):
+        for path in (new, *new.rglob("*")):
             if path.is_file():
-                _sync(path)
+                sync_file(path)
+            else:
+                sync_folder(path)
         old = self.folder.with_name(f".old.{self.folder.name}")
         shutil.rmtree(old, ignore_errors=True)
         if self.folder.exists():
             self.folder.rename(old)
         new.rename(self.folder)
+        sync_folder(self.folder.parent)
         shutil.rmtree(old, ignore_errors=True)
         self._array = None
 
@@ -99,6 +102,7 @@ class LabelsStore:
         boxes : list of tuple of slice
             Where they differ from what is written.
         """
+        folders: set[Path] = set()
         for chunk in self._chunks_of(boxes):
             box = tuple(
                 slice(place * size, min((place + 1) * size, whole))
@@ -108,9 +112,12 @@ class LabelsStore:
             )
             self._opened()[box] = labels[box]
             path = self.folder.joinpath(ARRAY_NAME, "c", *map(str, chunk))
-            # A chunk without a cell is no file.
+            # A chunk without a cell is no file; its folder may not be there either.
             if path.is_file():
-                _sync(path)
+                sync_file(path)
+            folders.update(one for one in path.parents if self.folder in one.parents)
+        for folder in folders:
+            sync_folder(folder)
 
     def _opened(self) -> Any:
         if self._array is None:
@@ -164,12 +171,3 @@ def _sizes(pixel_size: PixelSize) -> dict[str, float]:
     """Return the known sizes by axis."""
     sizes = {"Z": pixel_size.z_um, "Y": pixel_size.y_um, "X": pixel_size.x_um}
     return {axis: size for axis, size in sizes.items() if size is not None}
-
-
-def _sync(path: Path) -> None:
-    """Wait until a file is on the disk."""
-    handle = os.open(path, os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
