@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from skimage.measure import label
+from scipy.ndimage import binary_closing
+from skimage.measure import label, regionprops
 
 from napari_cellseg.core.errors import OptionsError
 from napari_cellseg.core.synthetic import (
@@ -15,8 +16,11 @@ from napari_cellseg.core.synthetic import (
     OpticsOptions,
     SceneOptions,
     make_scene,
+    random_rods,
     random_scene,
 )
+from napari_cellseg.core.synthetic.arrangement import Layout
+from napari_cellseg.core.synthetic.rods import packed_labels
 
 
 def options_of(kind: str, **cells: object) -> SceneOptions:
@@ -24,6 +28,7 @@ def options_of(kind: str, **cells: object) -> SceneOptions:
     return SceneOptions((160, 200), CellOptions(**asked))
 
 
+RODS = {"rods", "glowing_rods"}
 SPARSE_NUCLEI = CellOptions(n_cells=6, diameter_px=24, clustering=0, debris=0)
 STILL = OpticsOptions(
     blur_px=0, haze=0, noise=0, grain_px=0, uneven_light=0, vignetting=0
@@ -161,7 +166,7 @@ def test_a_random_scene_has_pixels_and_exact_truth(seed: int) -> None:
 def test_random_scenes_are_drawn_over_all_kinds_and_sizes() -> None:
     drawn = [random_scene(seed, (64, 256)).options.cells for seed in range(80)]
 
-    assert {cells.kind for cells in drawn} == set(KINDS)
+    assert {cells.kind for cells in drawn} == set(KINDS) - RODS
     assert min(cells.diameter_px for cells in drawn) < 16
     assert len({cells.n_cells for cells in drawn}) > 20
 
@@ -171,3 +176,28 @@ def test_a_random_scene_is_the_same_for_the_same_seed() -> None:
 
     assert first.options == second.options
     assert np.array_equal(first.image.data, second.image.data)
+
+
+def test_random_rods_are_thin_dark_or_glowing_and_exact() -> None:
+    scenes = [random_rods(seed, (96, 128)) for seed in range(24)]
+
+    assert {scene.options.cells.kind for scene in scenes} == RODS
+    for scene in scenes:
+        assert scene.labels.shape == (96, 128)
+        assert label(scene.labels, connectivity=1).max() == scene.labels.max()
+        assert scene.labels.max() <= scene.options.cells.n_cells
+    longest = max(
+        region.axis_major_length / max(region.axis_minor_length, 1)
+        for region in regionprops(scenes[0].labels)
+    )
+    assert longest > 2
+
+
+def test_a_packed_colony_leaves_no_room_between_its_rods() -> None:
+    cells = CellOptions(kind="rods", n_cells=40, diameter_px=20.0, elongation=3.0)
+    layout = Layout((200, 200), 16, 40, 20.0, 0.5)
+    labels = packed_labels(layout, cells, np.random.default_rng(1))
+
+    assert labels.max() == 40
+    covered = binary_closing(labels > 0, iterations=3)
+    assert (labels > 0).sum() > 0.8 * covered.sum()

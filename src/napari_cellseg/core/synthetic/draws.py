@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,9 +15,13 @@ from napari_cellseg.core.synthetic.options import (
 )
 from napari_cellseg.core.synthetic.scenes import GLOWING, Scene, make_scene
 
-#: How often each of `KINDS` is drawn; phase contrast is rare among labelled images.
+#: How often each of the first `KINDS` is drawn; phase contrast is rare among labelled
+#: images.
 KIND_SHARES = (0.25, 0.2, 0.3, 0.12, 0.13)
 DIAMETERS_PX = (8.0, 120.0)
+#: Widths of bacteria.
+WIDTHS_PX = (3.5, 20.0)
+GLOWING_RODS_SHARE = 0.35
 #: Share of scenes without any cell.
 EMPTY_SHARE = 0.02
 
@@ -40,9 +45,42 @@ def random_scene(seed: int, shape_yx: tuple[int, int] = (256, 256)) -> Scene:
     return make_scene(options, seed)
 
 
+def random_rods(seed: int, shape_yx: tuple[int, int] = (256, 256)) -> Scene:
+    """Return a scene of bacteria drawn at random: widths from 3.5 to 20 px.
+
+    Parameters
+    ----------
+    seed : int
+        0 or more; the same seed and shape give the same scene.
+    shape_yx : tuple of int
+        Size in pixels.
+    """
+    rng = np.random.default_rng([seed, 2])
+    low, high = map(math.log, WIDTHS_PX)
+    width, elongation = math.exp(rng.uniform(low, high)), rng.uniform(1.5, 7)
+    diameter = width * math.sqrt(4 / math.pi * elongation)
+    cell_area_px = math.pi * diameter**2 / 4
+    coverage = rng.uniform(0.02, 0.8)
+    cells = CellOptions(
+        kind="glowing_rods" if rng.random() < GLOWING_RODS_SHARE else "rods",
+        n_cells=max(3, round(coverage * math.prod(shape_yx) / cell_area_px)),
+        diameter_px=diameter,
+        size_spread=rng.uniform(0.05, 0.3),
+        elongation=elongation,
+        clustering=rng.choice([rng.uniform(0, 0.9), rng.uniform(0.9, 1.0)]),
+        texture=rng.uniform(0.05, 1),
+        variation=rng.uniform(0.05, 0.5),
+        debris=rng.uniform(0, 1) ** 2,
+    )
+    optics = random_optics(cells, rng)
+    # What is as thin as this is lost in more blur.
+    optics = replace(optics, blur_px=min(optics.blur_px, 0.2 + 0.12 * width))
+    return make_scene(SceneOptions(shape_yx, cells, optics), seed)
+
+
 def random_cells(shape_yx: tuple[int, int], rng: np.random.Generator) -> CellOptions:
     """Return what to show, drawn over the wide ranges of this module."""
-    kind = str(rng.choice(KINDS, p=KIND_SHARES))
+    kind = str(rng.choice(KINDS[: len(KIND_SHARES)], p=KIND_SHARES))
     low, high = DIAMETERS_PX
     high = min(high, 0.5 * min(shape_yx))
     if kind == "phase_contrast":

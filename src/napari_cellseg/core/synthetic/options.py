@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from napari_cellseg.core.errors import OptionsError
 from napari_cellseg.core.options import Range, check_options, option
 
-KINDS = ("nuclei", "whole_cells", "phase_contrast", "histology", "brightfield_rounded")
+KINDS = (
+    "nuclei",
+    "whole_cells",
+    "phase_contrast",
+    "histology",
+    "brightfield_rounded",
+    "rods",
+    "glowing_rods",
+)
 #: The largest side of a scene; drawing one takes about 60 bytes a pixel.
 MAX_SIDE_PX = 8192
 

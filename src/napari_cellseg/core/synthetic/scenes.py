@@ -14,6 +14,7 @@ from napari_cellseg.core.synthetic import (
     histology,
     optics,
     phase,
+    rods,
 )
 from napari_cellseg.core.synthetic.arrangement import Layout, whole_in_field
 from napari_cellseg.core.synthetic.options import SceneOptions
@@ -23,7 +24,7 @@ from napari_cellseg.core.types import CellImage, Labels, PixelSize
 #: The margin is this much of a diameter, so that cells at the edge are drawn whole.
 MARGIN_DIAMETERS = 0.6
 #: Kinds that shine on a dark ground.
-GLOWING = ("nuclei", "whole_cells")
+GLOWING = ("nuclei", "whole_cells", "glowing_rods")
 #: What a camera counts without light, of its range.
 DARK_LEVEL = 0.02
 
@@ -72,6 +73,8 @@ def make_scene(options: SceneOptions, seed: int) -> Scene:
         "phase_contrast": _phase_contrast,
         "histology": _histology,
         "brightfield_rounded": _brightfield,
+        "rods": _rods,
+        "glowing_rods": _glowing_rods,
     }[cells.kind]
     if cells.kind not in GLOWING:
         # Transmitted light has no haze: the ground is as bright as the cells.
@@ -159,6 +162,25 @@ def _brightfield(
     labels = whole_in_field(place(layout, cells, rng), layout)
     shine = brightfield.rod_light if is_rod else brightfield.round_light
     return labels, optics.focus(shine(labels, cells, rng), options.optics)[None]
+
+
+def _rods(
+    layout: Layout, options: SceneOptions, rng: np.random.Generator
+) -> tuple[Labels, Field]:
+    """Draw bacteria in phase contrast."""
+    labels = whole_in_field(rods.rods_labels(layout, options.cells, rng), layout)
+    light = rods.dark_light(labels, options.cells, rng)
+    return labels, optics.focus(light, options.optics)[None]
+
+
+def _glowing_rods(
+    layout: Layout, options: SceneOptions, rng: np.random.Generator
+) -> tuple[Labels, Field]:
+    """Draw bacteria in fluorescence."""
+    labels = whole_in_field(rods.rods_labels(layout, options.cells, rng), layout)
+    light = rods.glow(labels, options.cells, rng)
+    light = light + fluorescence.dirt_light(layout.canvas_yx, options.cells, rng)
+    return labels, optics.focus(light, options.optics)[None]
 
 
 def _histology(

@@ -170,12 +170,29 @@ def rod_outline(
     bend = rng.normal(0, 0.06) / max(half, 1.0)
     line = np.stack([bend * (along**2 - half**2 / 3), along], axis=1)
     sides = ribbon_outline(line, np.full(len(along), width_px))
+    return turned(rounded_outline(sides, line, width_px), angle)
+
+
+def rounded_outline(sides: Outline, line: Outline, width_px: float) -> Outline:
+    """Return the outline of a ribbon with round ends.
+
+    Parameters
+    ----------
+    sides : (2n, 2) float
+        The ribbon, see `ribbon_outline`.
+    line : (n, 2) float
+        Its middle, y and x.
+    width_px : float
+        Its width.
+    """
     cap = np.linspace(-math.pi / 2, math.pi / 2, 7)[1:-1]
-    right = np.stack([np.sin(cap), np.cos(cap)], axis=1) * width_px / 2 + line[-1]
-    left = -np.stack([np.sin(cap), np.cos(cap)], axis=1) * width_px / 2 + line[0]
-    n_line = len(along)
-    outline = np.concatenate([sides[:n_line], right, sides[n_line:], left])
-    return turned(outline, angle)
+    ends = []
+    for tip, inner in ((line[-1], line[-2]), (line[0], line[1])):
+        angle = math.atan2(*(tip - inner))
+        around = np.stack([np.sin(cap + angle), np.cos(cap + angle)], axis=1)
+        ends.append(around * width_px / 2 + tip)
+    n_line = len(line)
+    return np.concatenate([sides[:n_line], ends[0], sides[n_line:], ends[1]])
 
 
 def ribbon_outline(line: Outline, width_px: NDArray[np.float64]) -> Outline:
