@@ -7,6 +7,7 @@ import pytest
 
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.core.errors import EditError
+from napari_cellseg.core.label_arrays import count_pixels
 from napari_cellseg.core.rerun import Merged
 
 
@@ -163,3 +164,30 @@ def test_a_run_that_keeps_nothing_makes_every_cell_the_models():
     labels[3:5, 3:5] = 1
     proofread.take_run(Merged(labels, {1: 0.5}), "segment", keeps=False)
     assert proofread.sources == {1: "model"}
+
+
+def test_the_index_of_cells_follows_tools_runs_foreign_changes_and_undo():
+    proofread = opened()
+
+    def check():
+        ids, counts = proofread.cells.index.counts()
+        found = dict(zip(ids.tolist(), counts.tolist(), strict=True))
+        assert found == count_pixels(proofread.labels)
+        assert set(found) == set(proofread.sources)
+
+    proofread.split_cell(LINE, ())
+    check()
+    shown = proofread.labels.copy()
+    shown[15:18, 2:5] = 40
+    proofread.reconcile(shown)
+    check()
+    run = np.zeros_like(shown)
+    run[1:4, 1:4] = 1
+    proofread.take_run(Merged(run, {1: 0.5}), "segment", keeps=False)
+    check()
+    for step in (proofread.undo, proofread.redo):
+        for _ in range(3):
+            step()
+            check()
+    proofread.reconcile(np.pad(run, 2))
+    check()

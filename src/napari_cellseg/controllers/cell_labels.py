@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from napari_cellseg.core.cell_index import CellIndex
 from napari_cellseg.core.checked import CheckedArea, ReviewState
 from napari_cellseg.core.edits import Source
 from napari_cellseg.core.history import History, Steps
-from napari_cellseg.core.label_arrays import known_sources
 from napari_cellseg.core.rerun import Footprint
 from napari_cellseg.core.types import Labels, SegmentationResult
 
@@ -19,6 +19,8 @@ class CellLabels:
     ----------
     labels : int32 array
         2-D to 4-D; the truth, of which the layer shows a copy.
+    index : CellIndex
+        Where each cell lies.
     sources : dict of int to Source
         Who made each cell.
     confidence : dict of int to float
@@ -44,7 +46,11 @@ class CellLabels:
         confidence: Mapping[int, float] | None = None,
     ) -> None:
         self.labels = labels
-        self.sources = known_sources(labels, sources)
+        self.index = CellIndex(labels)
+        known = sources or {}
+        self.sources: dict[int, Source] = {
+            cell: known.get(cell, "model") for cell in sorted(self.index.ids)
+        }
         self.confidence = dict(confidence or {})
         self.history: Steps = History()
         self.deleted: list[Footprint] = []

@@ -177,7 +177,9 @@ class ProofreadController:
         """Delete cells; raises `EditError` if none is there."""
         self._make(corrections.delete_cells, list(ids))
 
-    def delete_in_region(self, outline_yx: NDArray[Any], plane: tuple[int, ...]) -> None:
+    def delete_in_region(
+        self, outline_yx: NDArray[Any], plane: tuple[int, ...]
+    ) -> None:
         """Delete the cells of a plane that lie in a polygon, (n, 2)."""
         self._make(corrections.delete_in_region, outline_yx, plane)
 
@@ -208,7 +210,7 @@ class ProofreadController:
     def _make(self, correction: Callable[..., Edit], *arguments: Any) -> None:
         """Make one correction; `EditError` says why it cannot be made."""
         cells = self._cells()
-        self.apply(correction(cells.labels, *arguments, cells.sources))
+        self.apply(correction(cells.index, *arguments, cells.sources))
 
     # ------------------------------------------------------------- the one history
     def apply(self, edit: Edit) -> None:
@@ -238,7 +240,7 @@ class ProofreadController:
         after = after_stroke(labels[box], box, atoms)
         start = tuple(part.start for part in box)
         name = "erase" if is_erasure(atoms) else "brush stroke"
-        self.apply(edit_on_labels(labels, after, start, name, sources))
+        self.apply(edit_on_labels(self.cells.index, after, start, name, sources))
 
     def reconcile(self, shown: NDArray[Any]) -> None:
         """Notice what another tool wrote into the layer, and record it as an edit.
@@ -330,12 +332,15 @@ class ProofreadController:
         """Write an edit into the labels and tell of it."""
         cells = self._cells()
         apply_edit(cells.labels, edit)
+        cells.index.follow(edit)
         cells.sources = updated_sources(cells.sources, edit)
         self.edited.emit(edit)
 
     def _cells(self) -> CellLabels:
         if self.cells is None:
-            raise EditError("There are no cells to correct yet. Segment the image first.")
+            raise EditError(
+                "There are no cells to correct yet. Segment the image first."
+            )
         return self.cells
 
 
@@ -363,7 +368,8 @@ def _sources_of_run(
         for cell, source in known_sources(merged.labels, sources).items()
     }
     changed = {
-        cell for cell in sources.keys() | after.keys()
+        cell
+        for cell in sources.keys() | after.keys()
         if sources.get(cell) != after.get(cell)
     }
     return (

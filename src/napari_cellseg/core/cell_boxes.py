@@ -40,6 +40,22 @@ def cell_boxes(labels: Labels, ids: Iterable[int]) -> dict[int, tuple[Box, int]]
     return found
 
 
+def pixel_counts(values: NDArray[Any]) -> dict[int, int]:
+    """Return how often each id but 0 is there, in rising order of the ids.
+
+    Runs of one id are counted at once, so that sorting is cheap.
+    """
+    flat = np.ravel(values)
+    if flat.size == 0:
+        return {}
+    starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
+    lengths = np.diff(starts, append=flat.size)
+    ids, places = np.unique(flat[starts], return_inverse=True)
+    counts = np.bincount(places, weights=lengths).astype(np.int64)
+    pairs = zip(ids.tolist(), counts.tolist(), strict=True)
+    return {cell: count for cell, count in pairs if cell > 0}
+
+
 def union_of(boxes: Iterable[Box]) -> Box:
     """Return the smallest box around boxes; there must be one at least."""
     return tuple(
@@ -91,28 +107,6 @@ def plane_box(labels: NDArray[Any], plane: tuple[int, ...] | None) -> Box:
         )
     rest = tuple(slice(0, size) for size in labels.shape[-2:])
     return tuple(slice(int(index), int(index) + 1) for index in plane) + rest
-
-
-def boxes_on(
-    labels: Labels, ids: Iterable[int], plane: tuple[int, ...] | None
-) -> dict[int, tuple[Box, int]]:
-    """Return boxes (as seen from `labels`) and pixel counts, on one plane or all.
-
-    Raises
-    ------
-    EditError
-        If none of the cells is there, or no such plane.
-    """
-    wanted = sorted({int(cell) for cell in ids if cell > 0})
-    part = plane_box(labels, plane)
-    found = cell_boxes(labels[part], wanted)
-    if not found:
-        named = ", ".join(str(cell) for cell in wanted[:5]) or "none"
-        raise EditError(
-            f"The cells asked for ({named}) are not here. Pick a cell first."
-        )
-    back = tuple(-low for low in start_of(part))
-    return {cell: (shifted(box, back), count) for cell, (box, count) in found.items()}
 
 
 @compiled

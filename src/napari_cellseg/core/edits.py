@@ -15,6 +15,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cellseg.core.cell_boxes import pixel_counts
+from napari_cellseg.core.cell_index import CellIndex, IndexedLabels, labels_of
 from napari_cellseg.core.errors import EditError, LabelsError
 from napari_cellseg.core.history import History
 from napari_cellseg.core.types import LABELS_DTYPE, Labels
@@ -88,8 +90,11 @@ class Edit:
     def changed_ids(self) -> tuple[int, ...]:
         """The ids that win or lose pixels, in rising order; without 0."""
         changed = self.before != self.after
-        ids = np.union1d(self.before[changed], self.after[changed])
-        return tuple(int(cell) for cell in ids if cell != 0)
+        lost, won = (
+            pixel_counts(self.before[changed]),
+            pixel_counts(self.after[changed]),
+        )
+        return tuple(sorted(lost.keys() | won.keys()))
 
     @property
     def n_bytes(self) -> int:
@@ -137,9 +142,11 @@ def apply_edit(labels: Labels, edit: Edit) -> None:
 
 def updated_sources(sources: Mapping[int, Source], edit: Edit) -> dict[int, Source]:
     """Return the sources of all cells after an edit."""
-    gone = edit.sources_before.keys() - edit.sources_after.keys()
-    kept = {cell: source for cell, source in sources.items() if cell not in gone}
-    return {**kept, **edit.sources_after}
+    updated = dict(sources)
+    for cell in edit.sources_before.keys() - edit.sources_after.keys():
+        updated.pop(cell, None)
+    updated.update(edit.sources_after)
+    return updated
 
 
 def is_empty(edit: Edit) -> bool:
@@ -189,7 +196,7 @@ def edit_from_change(
 
 
 def edit_on_labels(
-    labels: Labels,
+    indexed: IndexedLabels,
     after: NDArray[Any],
     start: tuple[int, ...],
     name: str,
@@ -203,7 +210,7 @@ def edit_on_labels(
 
     Parameters
     ----------
-    labels : int32 array
+    indexed : int32 array or CellIndex
         All labels, before the change.
     after : int array
         What the crop at `start` is to become.
@@ -216,8 +223,9 @@ def edit_on_labels(
         If the crop does not lie in the labels.
     """
     box = _box_at(start, after.shape)
-    edit = replace(_trimmed(labels[box], after, start, name), author=author)
-    return _with_sources(edit, after, sources, (labels, box))
+    before = labels_of(indexed)[box]
+    edit = replace(_trimmed(before, after, start, name), author=author)
+    return _with_sources(edit, after, sources, (indexed, box))
 
 
 def edit_of_stroke(
@@ -281,12 +289,12 @@ def _with_sources(
     edit: Edit,
     after: NDArray[Any],
     sources: Mapping[int, Source],
-    whole: tuple[Labels, tuple[slice, ...]] | None,
+    whole: tuple[IndexedLabels, tuple[slice, ...]] | None,
 ) -> Edit:
     """Return the edit with the sources of the ids that change; `after` is the crop."""
-    lost_pixels = set(np.unique(edit.before).tolist())
+    lost_pixels = pixel_counts(edit.before)
     changed = edit.changed_ids
-    alive = set(changed) & set(np.unique(after).tolist())
+    alive = set(changed) & pixel_counts(after).keys()
     vanished = set(changed) - alive
     if whole is not None and vanished:
         alive |= _ids_outside(*whole, vanished)
@@ -304,8 +312,14 @@ def _with_sources(
     return replace(edit, sources_before=old, sources_after=new)
 
 
-def _ids_outside(labels: Labels, box: tuple[slice, ...], ids: set[int]) -> set[int]:
+def _ids_outside(
+    indexed: IndexedLabels, box: tuple[slice, ...], ids: set[int]
+) -> set[int]:
     """Return those of `ids` that have pixels outside `box`."""
+    labels = labels_of(indexed)
+    if isinstance(indexed, CellIndex):
+        inside = pixel_counts(labels[box])
+        return {cell for cell in ids if indexed.n_pixels(cell) > inside.get(cell, 0)}
     wanted = np.array(sorted(ids), LABELS_DTYPE)
     found: set[int] = set()
     for slab in _slabs_around(box):

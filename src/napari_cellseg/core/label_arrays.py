@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cellseg.core.cell_index import CellIndex, IndexedLabels
 from napari_cellseg.core.edits import Source
 from napari_cellseg.core.errors import EditError, LabelsError
 from napari_cellseg.core.types import LABELS_DTYPE, Labels
@@ -74,7 +75,7 @@ def _check_whole(values: NDArray[Any]) -> None:
         )
 
 
-def next_id(labels: Labels) -> int:
+def next_id(indexed: IndexedLabels) -> int:
     """Return the id for a new cell: one more than the highest, 1 if there is none.
 
     Raises
@@ -82,7 +83,8 @@ def next_id(labels: Labels) -> int:
     EditError
         If the highest id is the last that int32 can hold.
     """
-    highest = int(labels.max()) if labels.size else 0
+    is_index = isinstance(indexed, CellIndex)
+    highest = indexed.highest if is_index else int(indexed.max(initial=0))
     check_free_ids(highest + 1, 1)
     return highest + 1
 

@@ -1,9 +1,10 @@
 """Corrections of labels, each a pure function that returns an `Edit`.
 
-All take int32 labels with two to four axes, (Y, X) last, and look at the boxes of the
-cells only. `plane` names one (Y, X) plane by a number for each axis before it, ``()``
-in 2-D; where it may be None, the cells are changed wherever they are. Nothing here
-changes its input: `core.edits.apply_edit` writes the edit.
+All take int32 labels with two to four axes, (Y, X) last, or a `CellIndex` of them, which
+spares looking for the cells; only the boxes of the cells are read. `plane` names one
+(Y, X) plane by a number for each axis before it, ``()`` in 2-D; where it may be None, the
+cells are changed wherever they are. Nothing here changes its input:
+`core.edits.apply_edit` writes the edit.
 """
 
 from __future__ import annotations
@@ -16,13 +17,19 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_cellseg.core.cell_boxes import (
-    boxes_on,
-    cell_boxes,
+    Box,
+    pixel_counts,
     plane_box,
     start_of,
     union_of,
 )
-from napari_cellseg.core.edits import Edit, Source, edit_on_labels
+from napari_cellseg.core.cell_index import (
+    CellIndex,
+    IndexedLabels,
+    boxes_on,
+    labels_of,
+)
+from napari_cellseg.core.edits import Edit, Source, box_of, edit_on_labels
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.label_arrays import (
     MAX_ID,
@@ -32,7 +39,7 @@ from napari_cellseg.core.label_arrays import (
     next_id,
     relabel_sequential,
 )
-from napari_cellseg.core.outlines import outline_pixels
+from napari_cellseg.core.outlines import outline_mask
 from napari_cellseg.core.reshape import fill_holes, smooth_cells
 from napari_cellseg.core.split import add_cell, split_cell
 from napari_cellseg.core.types import Labels
@@ -63,7 +70,7 @@ REGION_SHARE = 0.5
 
 
 def delete_cells(
-    labels: Labels,
+    indexed: IndexedLabels,
     ids: Iterable[int],
     sources: Mapping[int, Source],
     *,
@@ -74,7 +81,7 @@ def delete_cells(
 
     Parameters
     ----------
-    labels : int32 array
+    indexed : int32 array or CellIndex
         2-D to 4-D.
     ids : iterable of int
         Which cells.
@@ -90,16 +97,17 @@ def delete_cells(
     EditError
         If none of the cells is there.
     """
-    found = boxes_on(labels, ids, plane)
+    labels = labels_of(indexed)
+    found = boxes_on(indexed, ids, plane)
     box = union_of(part for part, _ in found.values())
     after = labels[box].copy()
     after[np.isin(after, list(found))] = 0
     named = name or ("delete cell" if len(found) == 1 else f"delete {len(found)} cells")
-    return edit_on_labels(labels, after, start_of(box), named, sources)
+    return edit_on_labels(indexed, after, start_of(box), named, sources)
 
 
 def delete_in_region(
-    labels: Labels,
+    indexed: IndexedLabels,
     region: NDArray[Any],
     plane: tuple[int, ...],
     sources: Mapping[int, Source],
@@ -110,7 +118,7 @@ def delete_in_region(
 
     Parameters
     ----------
-    labels : int32 array
+    indexed : int32 array or CellIndex
         2-D to 4-D.
     region : (Y, X) bool or (n, 2) float array
         A mask of the plane, or the corners (y, x) of a polygon in pixels.
@@ -124,40 +132,41 @@ def delete_in_region(
     EditError
         If no cell lies in the region, or it is no region of the plane.
     """
-    view = labels[plane_box(labels, plane)].reshape(labels.shape[-2:])
-    inside = view[_region_pixels(region, view.shape)]
-    ids, counts = np.unique(inside[inside > 0], return_counts=True)
-    areas = cell_boxes(view, ids.tolist())
+    labels = labels_of(indexed)
+    plane_box(labels, plane)  # says so if there is no such plane
+    mask, part = _region_mask(region, labels.shape[-2:])
+    box = (*(slice(at, at + 1) for at in plane), *part)
+    inside = labels[box].reshape(mask.shape)[mask]
+    counts = pixel_counts(inside)
+    found = boxes_on(indexed, counts, plane) if counts else {}
     chosen = [
-        cell
-        for cell, count in zip(ids.tolist(), counts.tolist(), strict=True)
-        if count >= REGION_SHARE * areas[cell][1]
+        cell for cell, count in counts.items() if count >= REGION_SHARE * found[cell][1]
     ]
     if not chosen:
         raise EditError(
             "No cell lies in the region by half or more. Draw it around the cells."
         )
-    return delete_cells(labels, chosen, sources, plane=plane)
+    return delete_cells(indexed, chosen, sources, plane=plane)
 
 
-def _region_pixels(
+def _region_mask(
     region: NDArray[Any], shape_yx: tuple[int, ...]
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the rows and columns of a region that is a mask or a polygon."""
+) -> tuple[NDArray[np.bool_], Box]:
+    """Return a mask on the smallest box around a region, and that box."""
     array = np.asarray(region)
     if array.dtype != np.bool_:
-        return outline_pixels(array, (shape_yx[0], shape_yx[1]))
+        return outline_mask(array, shape_yx)
     if array.shape != shape_yx:
         raise EditError(
             f"The region has the shape {array.shape}, but the plane has {shape_yx}. "
             "Draw it on this image."
         )
-    rows, columns = np.nonzero(array)
-    return rows, columns
+    part = box_of(array)
+    return array[part], part
 
 
 def merge_cells(
-    labels: Labels,
+    indexed: IndexedLabels,
     ids: Sequence[int],
     sources: Mapping[int, Source],
     *,
@@ -169,7 +178,7 @@ def merge_cells(
 
     Parameters
     ----------
-    labels : int32 array
+    indexed : int32 array or CellIndex
         2-D to 4-D.
     ids : sequence of int
         The cells, two at least; the first is the one whose id survives.
@@ -185,7 +194,8 @@ def merge_cells(
         `MAX_GAP_PX` pixels of each other (in a plane, or across neighbouring planes).
     """
     order = list(dict.fromkeys(int(cell) for cell in ids))
-    found = boxes_on(labels, order, plane)
+    labels = labels_of(indexed)
+    found = boxes_on(indexed, order, plane)
     present = [cell for cell in order if cell in found]
     if len(present) < 2:
         raise EditError(
@@ -201,7 +211,7 @@ def merge_cells(
             "Merge cells that touch, or paint between them first."
         )
     after = np.where(mask, present[0], before)
-    return edit_on_labels(labels, after, start_of(box), "merge cells", sources)
+    return edit_on_labels(indexed, after, start_of(box), "merge cells", sources)
 
 
 def _unconnected(cells: Labels, first: int) -> list[int]:
@@ -230,7 +240,7 @@ def _within_gap(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def remove_small(
-    labels: Labels,
+    indexed: IndexedLabels,
     min_area_px: int,
     sources: Mapping[int, Source],
     *,
@@ -240,7 +250,7 @@ def remove_small(
 
     Parameters
     ----------
-    labels : int32 array
+    indexed : int32 array or CellIndex
         2-D to 4-D.
     min_area_px : int
         Cells with fewer pixels are deleted; a cell on several planes counts with all.
@@ -254,9 +264,14 @@ def remove_small(
     EditError
         If no cell is smaller.
     """
-    counts = count_pixels(labels[plane_box(labels, plane)])
-    small = [cell for cell, count in counts.items() if count < min_area_px]
+    labels = labels_of(indexed)
+    if plane is None and isinstance(indexed, CellIndex):
+        ids, counts = indexed.counts()
+        small = ids[counts < min_area_px].tolist()
+    else:
+        by_cell = count_pixels(labels[plane_box(labels, plane)])
+        small = [cell for cell, count in by_cell.items() if count < min_area_px]
     if not small:
         raise EditError(f"No cell is smaller than {min_area_px} px; nothing to remove.")
     name = f"remove {len(small)} small cell{'s' if len(small) > 1 else ''}"
-    return delete_cells(labels, small, sources, plane=plane, name=name)
+    return delete_cells(indexed, small, sources, plane=plane, name=name)

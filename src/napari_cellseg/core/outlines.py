@@ -16,12 +16,15 @@ from napari_cellseg.core.errors import EditError
 MARGIN_PX = 2.0
 # No image is as large; numbers beyond it would overflow.
 FARTHEST_PX = 1e9
+NO_PIXEL = (
+    "The outline holds no pixel of the image. Draw it larger and inside the image."
+)
 
 
-def outline_pixels(
+def outline_mask(
     outline_yx: NDArray[Any], shape_yx: tuple[int, ...]
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the rows and columns of the pixels whose centres lie in a polygon.
+) -> tuple[NDArray[np.bool_], tuple[slice, slice]]:
+    """Return the pixels whose centres lie in a polygon, as a mask on a box of the plane.
 
     Parameters
     ----------
@@ -30,19 +33,31 @@ def outline_pixels(
     shape_yx : tuple of int
         Size of the plane; what lies outside is left out.
 
+    Returns
+    -------
+    mask : bool array
+        Of the shape of the box.
+    box : (slice, slice)
+        Rows and columns; it may be a little larger than the polygon.
+
     Raises
     ------
     EditError
         If it is no outline, or there is no pixel in it.
     """
     corners = _points(outline_yx, 3)
-    rows, columns = draw_polygon(corners[:, 0], corners[:, 1], shape_yx)  # type: ignore[no-untyped-call]
+    low = np.clip(np.floor(corners.min(axis=0)), 0, shape_yx).astype(int)
+    high = np.clip(np.ceil(corners.max(axis=0)) + 1, low, shape_yx).astype(int)
+    mask = np.zeros(tuple(high - low), bool)
+    inner = corners - low
+    rows, columns = draw_polygon(inner[:, 0], inner[:, 1], mask.shape)  # type: ignore[no-untyped-call]
     if rows.size == 0:
-        raise EditError(
-            "The outline holds no pixel of the image. Draw it larger and inside the "
-            "image."
-        )
-    return rows, columns
+        raise EditError(NO_PIXEL)
+    mask[rows, columns] = True
+    box = tuple(
+        slice(int(start), int(stop)) for start, stop in zip(low, high, strict=True)
+    )
+    return mask, (box[0], box[1])
 
 
 def line_pixels(

@@ -8,13 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_cellseg.core.cell_boxes import (
-    boxes_on,
-    grown,
-    shifted,
-    start_of,
-    union_of,
-)
+from napari_cellseg.core.cell_boxes import grown, shifted, start_of, union_of
+from napari_cellseg.core.cell_index import IndexedLabels, boxes_on, labels_of
 from napari_cellseg.core.edits import Edit, Source, edit_on_labels, is_empty
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.types import LABELS_DTYPE, Labels
@@ -29,7 +24,7 @@ EIGHT = np.ones((3, 3), bool)
 
 
 def fill_holes(
-    labels: Labels,
+    indexed: IndexedLabels,
     ids: Iterable[int],
     sources: Mapping[int, Source],
     *,
@@ -39,7 +34,7 @@ def fill_holes(
 
     Parameters
     ----------
-    labels : int32 array
+    indexed : int32 array or CellIndex
         2-D to 4-D; holes are those of a plane.
     ids : iterable of int
         Which cells.
@@ -53,7 +48,8 @@ def fill_holes(
     EditError
         If the cells are not there or have no holes.
     """
-    found = boxes_on(labels, ids, plane)
+    labels = labels_of(indexed)
+    found = boxes_on(indexed, ids, plane)
     box = union_of(part for part, _ in found.values())
     after = labels[box].copy()
     for cell, (part, _) in found.items():
@@ -61,14 +57,14 @@ def fill_holes(
         for index in np.ndindex(crop.shape[:-2]):
             filled = ndimage.binary_fill_holes(crop[index] == cell)
             crop[index][filled & (crop[index] == 0)] = cell
-    edit = edit_on_labels(labels, after, start_of(box), "fill holes", sources)
+    edit = edit_on_labels(indexed, after, start_of(box), "fill holes", sources)
     if is_empty(edit):
         raise EditError("The chosen cells have no holes that could be filled.")
     return edit
 
 
 def smooth_cells(
-    labels: Labels,
+    indexed: IndexedLabels,
     ids: Iterable[int],
     sources: Mapping[int, Source],
     *,
@@ -83,7 +79,7 @@ def smooth_cells(
 
     Parameters
     ----------
-    labels : int32 array
+    indexed : int32 array or CellIndex
         2-D to 4-D; edges are those of a plane.
     ids : iterable of int
         Which cells.
@@ -99,7 +95,8 @@ def smooth_cells(
     EditError
         If the cells are not there or their edges stay as they are.
     """
-    found = boxes_on(labels, ids, plane)
+    labels = labels_of(indexed)
+    found = boxes_on(indexed, ids, plane)
     margin = int(np.ceil(REACH * width_px))
     box = grown(union_of(part for part, _ in found.values()), margin, labels.shape)
     after = labels[box].copy()
@@ -107,7 +104,7 @@ def smooth_cells(
         crop = after[shifted(grown(part, margin, labels.shape), start_of(box))]
         for index in np.ndindex(crop.shape[:-2]):
             crop[index] = _smoothed(crop[index], cell, width_px)
-    edit = edit_on_labels(labels, after, start_of(box), "smooth edge", sources)
+    edit = edit_on_labels(indexed, after, start_of(box), "smooth edge", sources)
     if is_empty(edit):
         raise EditError("The edges of the chosen cells are smooth already.")
     return edit

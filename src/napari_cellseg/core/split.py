@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_cellseg.core.cell_boxes import Box, cell_boxes, plane_box, union_of
+from napari_cellseg.core.cell_boxes import Box, plane_box, union_of
+from napari_cellseg.core.cell_index import IndexedLabels, boxes_on, labels_of
 from napari_cellseg.core.edits import Edit, Source, edit_on_labels
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.label_arrays import check_free_ids, next_id
-from napari_cellseg.core.outlines import lengthened, line_pixels, outline_pixels
+from napari_cellseg.core.outlines import lengthened, line_pixels, outline_mask
 from napari_cellseg.core.types import LABELS_DTYPE, Labels
 
 # Crumbs that a line grazing the edge cuts off are no cells: smaller than this, or than
@@ -25,7 +26,7 @@ OVERSHOOT_PX = 3.0
 
 
 def split_cell(
-    labels: Labels,
+    indexed: IndexedLabels,
     line_yx: NDArray[Any],
     plane: tuple[int, ...],
     sources: Mapping[int, Source],
@@ -38,7 +39,7 @@ def split_cell(
 
     Parameters
     ----------
-    labels : int32 array
+    indexed : int32 array or CellIndex
         2-D to 4-D.
     line_yx : (n, 2) float array
         Points of the line in pixels, two at least.
@@ -52,15 +53,23 @@ def split_cell(
     EditError
         If the line cuts no cell in two.
     """
+    labels = labels_of(indexed)
     view = labels[plane_box(labels, plane)].reshape(labels.shape[-2:])
-    first_new = next_id(labels)
+    first_new = next_id(indexed)
     for line in (line_yx, _lengthened(line_yx)):
-        change = _cut_cells(view, line_pixels(line, view.shape), first_new)
+        pixels = line_pixels(line, view.shape)
+        crossed = np.unique(view[pixels])
+        crossed = crossed[crossed > 0]
+        if not crossed.size:
+            continue
+        found = boxes_on(indexed, crossed.tolist(), plane)
+        flat = {cell: box[-2:] for cell, (box, _) in found.items()}
+        change = _cut_cells(view, pixels, flat, first_new)
         if change is not None:
             after, box = change
             start = (*plane, box[0].start, box[1].start)
             crop = after.reshape((1,) * len(plane) + after.shape)
-            return edit_on_labels(labels, crop, start, "split cell", sources)
+            return edit_on_labels(indexed, crop, start, "split cell", sources)
     raise EditError(
         "The line cuts no cell in two. Draw it right across a cell, from outside to "
         "outside."
@@ -75,19 +84,18 @@ def _lengthened(line_yx: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _cut_cells(
-    view: Labels, line: tuple[NDArray[np.intp], NDArray[np.intp]], first_new: int
+    view: Labels,
+    line: tuple[NDArray[np.intp], NDArray[np.intp]],
+    found: Mapping[int, Box],
+    first_new: int,
 ) -> tuple[Labels, Box] | None:
     """Return a crop of a plane with its cells cut, and its box; None if none is."""
-    crossed = np.unique(view[line])
-    found = cell_boxes(view, crossed[crossed > 0].tolist())
-    if not found:
-        return None
     under_line = np.zeros(view.shape, bool)
     under_line[line] = True
-    box = union_of(part for part, _ in found.values())
+    box = union_of(found.values())
     after = view[box].copy()
     new = first_new
-    for cell, (part, _) in found.items():
+    for cell, part in found.items():
         pieces = _pieces(view[part] == cell, under_line[part])
         n_pieces = int(pieces.max())
         corner = (part[0].start - box[0].start, part[1].start - box[1].start)
@@ -155,7 +163,7 @@ def _spread(pieces: Labels, mask: NDArray[np.bool_], bodies: NDArray[Any]) -> La
 
 
 def add_cell(
-    labels: Labels,
+    indexed: IndexedLabels,
     outline_yx: NDArray[Any],
     plane: tuple[int, ...],
     sources: Mapping[int, Source],
@@ -167,7 +175,7 @@ def add_cell(
 
     Parameters
     ----------
-    labels : int32 array
+    indexed : int32 array or CellIndex
         2-D to 4-D.
     outline_yx : (n, 2) float array
         Corners of the outline in pixels, three at least.
@@ -181,14 +189,11 @@ def add_cell(
     EditError
         If nothing is free inside the outline.
     """
+    labels = labels_of(indexed)
     view = labels[plane_box(labels, plane)].reshape(labels.shape[-2:])
-    rows, columns = outline_pixels(outline_yx, view.shape)
-    low_y, low_x = int(rows.min()), int(columns.min())
-    box = (slice(low_y, int(rows.max()) + 1), slice(low_x, int(columns.max()) + 1))
+    inside, box = outline_mask(outline_yx, view.shape)
     after = view[box].copy()
-    free = np.zeros(after.shape, bool)
-    free[rows - low_y, columns - low_x] = True
-    free &= after == 0
+    free = inside & (after == 0)
     if not free.any():
         raise EditError(
             "Other cells fill the whole outline. Draw it where there is background, or "
@@ -197,6 +202,7 @@ def add_cell(
     parts, _ = ndimage.label(free)
     sizes = np.bincount(parts.ravel())
     sizes[0] = 0
-    after[parts == int(np.argmax(sizes))] = next_id(labels)
+    after[parts == int(np.argmax(sizes))] = next_id(indexed)
     crop = after.reshape((1,) * len(plane) + after.shape)
-    return edit_on_labels(labels, crop, (*plane, low_y, low_x), "add cell", sources)
+    start = (*plane, box[0].start, box[1].start)
+    return edit_on_labels(indexed, crop, start, "add cell", sources)

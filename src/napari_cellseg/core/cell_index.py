@@ -1,0 +1,329 @@
+"""Where every cell lies, kept up to date edit by edit.
+
+A tool that looks for its cells in all labels takes longer the larger the image is; one that
+asks the index takes as long as its cells are large.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cellseg.core.cell_boxes import (
+    Box,
+    cell_boxes,
+    pixel_counts,
+    plane_box,
+    shifted,
+    start_of,
+)
+from napari_cellseg.core.compiled import compiled
+from napari_cellseg.core.errors import EditError
+from napari_cellseg.core.types import Labels
+
+if TYPE_CHECKING:
+    from napari_cellseg.core.edits import Edit
+
+#: An edit of a larger box, such as a run over all, is not followed: all is looked through.
+MAX_FOLLOWED_PX = 2**24
+_FAR = 2**62
+
+
+class CellIndex:
+    """The box and the number of pixels of every cell of some labels.
+
+    Whoever writes an edit into the labels calls `follow` with it right after.
+
+    Parameters
+    ----------
+    labels : int32 array
+        2-D to 4-D; looked through once.
+
+    Attributes
+    ----------
+    labels : int32 array
+        The array itself, not a copy.
+    """
+
+    def __init__(self, labels: Labels) -> None:
+        self.labels = labels
+        self._look_through()
+
+    def _look_through(self) -> None:
+        """Find every cell anew."""
+        stack = _as_4d(self.labels)
+        highest = int(self.labels.max(initial=0))
+        ids, counts, lows, highs = _all_boxes(stack, *_lookup(stack, highest))
+        lead = 4 - self.labels.ndim
+        self._ids = ids
+        self._counts = counts
+        self._lows = np.ascontiguousarray(lows[:, lead:])
+        self._highs = np.ascontiguousarray(highs[:, lead:])
+        self._is_loose = np.zeros(len(ids), bool)
+        self._rows = {cell: row for row, cell in enumerate(ids.tolist())}
+        self._free: list[int] = []
+
+    def __contains__(self, cell: int) -> bool:
+        """Say whether a cell is there."""
+        return cell in self._rows
+
+    def __len__(self) -> int:
+        """Return the number of cells."""
+        return len(self._rows)
+
+    @property
+    def highest(self) -> int:
+        """The highest id, 0 if there is no cell."""
+        return int(self._ids.max(initial=0))
+
+    @property
+    def ids(self) -> list[int]:
+        """All ids, in no order."""
+        return list(self._rows)
+
+    def n_pixels(self, cell: int) -> int:
+        """Return the number of pixels of a cell, 0 if it is not there."""
+        row = self._rows.get(cell)
+        return 0 if row is None else int(self._counts[row])
+
+    def counts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the ids, rising, and the number of pixels of each."""
+        is_there = self._ids > 0
+        ids, counts = self._ids[is_there], self._counts[is_there]
+        order = np.argsort(ids)
+        return ids[order], counts[order]
+
+    def boxes(self, ids: Iterable[int]) -> dict[int, tuple[Box, int]]:
+        """Return box and number of pixels of cells, as `cell_boxes` does."""
+        found = {}
+        for cell in sorted({int(one) for one in ids}):
+            row = self._rows.get(cell)
+            if row is None:
+                continue
+            if self._is_loose[row]:
+                self._tighten(cell, row)
+            found[cell] = (self._box(row), int(self._counts[row]))
+        return found
+
+    def touching(self, box: Box) -> list[int]:
+        """Return the cells whose boxes reach into a box, in rising order."""
+        low = np.array([part.start for part in box])
+        high = np.array([part.stop for part in box])
+        reach = (self._lows < high).all(axis=1) & (self._highs > low).all(axis=1)
+        return sorted(self._ids[reach & (self._ids > 0)].tolist())
+
+    def follow(self, edit: Edit) -> None:
+        """Take over what an edit, just written into the labels, has changed."""
+        if edit.before.size > MAX_FOLLOWED_PX:
+            self._look_through()
+            return
+        where = edit.before != edit.after
+        lost, gained = pixel_counts(edit.before[where]), pixel_counts(edit.after[where])
+        for cell, count in lost.items():
+            self._take(cell, count)
+        if not gained:
+            return
+        boxes = cell_boxes(np.where(where, edit.after, 0), gained)
+        back = tuple(-low for low in edit.start)
+        for cell, (box, count) in boxes.items():
+            self._give(cell, count, shifted(box, back))
+
+    def _take(self, cell: int, count: int) -> None:
+        """Take pixels away from a cell."""
+        row = self._rows.get(cell)
+        if row is None:
+            return
+        self._counts[row] -= count
+        self._is_loose[row] = True
+        if self._counts[row] <= 0:
+            del self._rows[cell]
+            self._free.append(row)
+            self._ids[row] = self._counts[row] = 0
+            self._lows[row], self._highs[row] = _FAR, -1
+
+    def _give(self, cell: int, count: int, box: Box) -> None:
+        """Give pixels to a cell, that may be new."""
+        row = self._rows.get(cell)
+        if row is None:
+            row = self._free.pop() if self._free else self._grown()
+            self._rows[cell] = row
+            self._ids[row], self._counts[row] = cell, 0
+            self._lows[row], self._highs[row] = _FAR, -1
+            self._is_loose[row] = False
+        self._counts[row] += count
+        low = [part.start for part in box]
+        high = [part.stop for part in box]
+        self._lows[row] = np.minimum(self._lows[row], low)
+        self._highs[row] = np.maximum(self._highs[row], high)
+
+    def _grown(self) -> int:
+        """Make room for more cells; return a row that is free."""
+        n_old = len(self._ids)
+        n_more = max(64, n_old // 4)
+        axes = self.labels.ndim
+        self._ids = np.concatenate([self._ids, np.zeros(n_more, np.int64)])
+        self._counts = np.concatenate([self._counts, np.zeros(n_more, np.int64)])
+        self._lows = np.concatenate([self._lows, np.full((n_more, axes), _FAR)])
+        self._highs = np.concatenate([self._highs, np.full((n_more, axes), -1)])
+        self._is_loose = np.concatenate([self._is_loose, np.zeros(n_more, bool)])
+        self._free.extend(range(n_old + n_more - 1, n_old, -1))
+        return n_old
+
+    def _tighten(self, cell: int, row: int) -> None:
+        """Find the box of a cell that has lost pixels."""
+        box = self._box(row)
+        found = cell_boxes(self.labels[box], [cell])
+        if cell in found:
+            tight = shifted(found[cell][0], tuple(-low for low in start_of(box)))
+            self._lows[row] = [part.start for part in tight]
+            self._highs[row] = [part.stop for part in tight]
+        self._is_loose[row] = False
+
+    def _box(self, row: int) -> Box:
+        corners = zip(self._lows[row].tolist(), self._highs[row].tolist(), strict=True)
+        return tuple(slice(low, high) for low, high in corners)
+
+
+#: What the corrections take: labels, or an index of them that saves looking for cells.
+IndexedLabels: TypeAlias = Labels | CellIndex
+
+
+def labels_of(indexed: IndexedLabels) -> Labels:
+    """Return the array."""
+    return indexed.labels if isinstance(indexed, CellIndex) else indexed
+
+
+def boxes_of(indexed: IndexedLabels, ids: Iterable[int]) -> dict[int, tuple[Box, int]]:
+    """Return box and number of pixels of cells; those that are not there are left out."""
+    if isinstance(indexed, CellIndex):
+        return indexed.boxes(ids)
+    return cell_boxes(indexed, ids)
+
+
+def boxes_on(
+    indexed: IndexedLabels, ids: Iterable[int], plane: tuple[int, ...] | None
+) -> dict[int, tuple[Box, int]]:
+    """Return boxes (as seen from the labels) and pixel counts, on one plane or all.
+
+    Raises
+    ------
+    EditError
+        If none of the cells is there, or no such plane.
+    """
+    labels = labels_of(indexed)
+    wanted = sorted({int(cell) for cell in ids if cell > 0})
+    part = plane_box(labels, plane)
+    if isinstance(indexed, CellIndex):
+        found = _boxes_in(indexed, wanted, part, whole=plane is None)
+    else:
+        back = tuple(-low for low in start_of(part))
+        found = {
+            cell: (shifted(box, back), count)
+            for cell, (box, count) in cell_boxes(labels[part], wanted).items()
+        }
+    if not found:
+        named = ", ".join(str(cell) for cell in wanted[:5]) or "none"
+        raise EditError(
+            f"The cells asked for ({named}) are not here. Pick a cell first."
+        )
+    return found
+
+
+def _boxes_in(
+    index: CellIndex, wanted: Sequence[int], part: Box, *, whole: bool
+) -> dict[int, tuple[Box, int]]:
+    """Return what of the cells lies in a part of the labels."""
+    everywhere = index.boxes(wanted)
+    if whole:
+        return everywhere
+    found = {}
+    for cell, (box, _) in everywhere.items():
+        common = overlap(box, part)
+        if common is None:
+            continue
+        here = cell_boxes(index.labels[common], [cell])
+        if cell in here:
+            tight, count = here[cell]
+            back = tuple(-low for low in start_of(common))
+            found[cell] = (shifted(tight, back), count)
+    return found
+
+
+def overlap(one: Box, other: Box) -> Box | None:
+    """Return what two boxes have in common, or None."""
+    common = tuple(
+        slice(max(a.start, b.start), min(a.stop, b.stop))
+        for a, b in zip(one, other, strict=True)
+    )
+    return None if any(part.start >= part.stop for part in common) else common
+
+
+def _as_4d(labels: Labels) -> Labels:
+    return labels.reshape((1,) * (4 - labels.ndim) + labels.shape)
+
+
+def _lookup(stack: Labels, highest: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the ids, rising, and a table from id to place; empty if it would be huge."""
+    if highest <= max(stack.size, 1 << 20):
+        seen = np.zeros(highest + 1, np.bool_)
+        _mark(stack, seen)
+        ids = np.flatnonzero(seen).astype(np.int64)
+        table = np.full(highest + 1, -1, np.int64)
+        table[ids] = np.arange(len(ids))
+        return ids, table
+    found = np.unique(stack).astype(np.int64)
+    return found[found > 0], np.zeros(0, np.int64)
+
+
+def _all_boxes(
+    stack: Labels, ids: NDArray[np.int64], table: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return ids, counts (n,), lowest corners and ends (n, 4) of all cells."""
+    counts = np.zeros(len(ids), np.int64)
+    lows = np.full((len(ids), 4), _FAR, np.int64)
+    highs = np.full((len(ids), 4), -1, np.int64)
+    if len(ids):
+        _measure_boxes(stack, ids, table, counts, lows, highs)
+    return ids, counts, lows, highs + 1
+
+
+@compiled
+def _mark(stack, seen):  # type: ignore[no-untyped-def]
+    """Mark every id that is there."""
+    last = -1
+    for t in range(stack.shape[0]):
+        for z in range(stack.shape[1]):
+            for y in range(stack.shape[2]):
+                for x in range(stack.shape[3]):
+                    cell = stack[t, z, y, x]
+                    if cell != last:
+                        if cell > 0:
+                            seen[cell] = True
+                        last = cell
+
+
+@compiled
+def _measure_boxes(stack, ids, table, counts, lows, highs):  # type: ignore[no-untyped-def]
+    """Fill counts, lowest and highest coordinates, run by run along x."""
+    for t in range(stack.shape[0]):
+        for z in range(stack.shape[1]):
+            for y in range(stack.shape[2]):
+                x = 0
+                while x < stack.shape[3]:
+                    cell = stack[t, z, y, x]
+                    first = x
+                    x += 1
+                    while x < stack.shape[3] and stack[t, z, y, x] == cell:
+                        x += 1
+                    if cell <= 0:
+                        continue
+                    row = table[cell] if table.size else np.searchsorted(ids, cell)
+                    counts[row] += x - first
+                    for axis, value in enumerate((t, z, y)):
+                        lows[row, axis] = min(lows[row, axis], value)
+                        highs[row, axis] = max(highs[row, axis], value)
+                    lows[row, 3] = min(lows[row, 3], first)
+                    highs[row, 3] = max(highs[row, 3], x - 1)
