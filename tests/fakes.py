@@ -4,6 +4,7 @@ import numpy as np
 from scipy import ndimage
 
 from napari_cellseg.core.jobs import Progress
+from napari_cellseg.core.join_planes import join_stack
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.training_item import Comparison, TrainingOutcome, TrainProgress
 from napari_cellseg.core.types import PlaneMaps, SegmentationResult
@@ -57,9 +58,11 @@ class FakeSegmenter:
         finally:
             self.n_unfinished -= 1
         maps = tuple(PlaneMaps(np.zeros((5, 1, 1), np.uint8), p.shape) for p in planes)
+        sure = np.full(n_cells, 0.9, np.float32)
+        labels, sure = join_stack(labels, sure, image.labels_axes, options)
         return SegmentationResult(
-            labels, np.full(n_cells, 0.9, np.float32), "fake", "f" * 64, options,
-            device="CPU", seconds=0.5, maps=maps,
+            labels, sure, "fake", "f" * 64, options,
+            device="CPU", seconds=0.5, maps=maps, axes=image.labels_axes,
         )
 
     def close(self):

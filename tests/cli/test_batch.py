@@ -326,3 +326,21 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
 
     assert len(alive) == 5
     assert most == 1
+
+
+@pytest.mark.parametrize(("flag", "n_cells"), [("", 2), ("--no-join-planes", 6)])
+def test_a_stack_becomes_3d_cells_with_volumes(
+    segmenter: FakeSegmenter, tmp_path: Path, flag: str, n_cells: int
+) -> None:
+    plane = tifffile.imread(write_cells(tmp_path / "plane.tif", 2))
+    tifffile.imwrite(tmp_path / "a.tif", np.stack([plane] * 3), photometric="minisblack")
+    sizes = ("--axes", "ZYX", "--pixel-size", "0.5", "--z-step", "2")
+
+    result = segment(tmp_path / "a.tif", "-o", tmp_path / "o", *sizes, *filter(None, [flag]))
+
+    assert result.exit_code == 0, result.output
+    assert summary(tmp_path / "o")[0]["n_cells"] == str(n_cells)
+    with (tmp_path / "o" / "a_cells_3d.csv").open(encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == n_cells
+    assert float(rows[0]["volume_um3"]) == 20 * (6 / n_cells) * 0.5

@@ -6,11 +6,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from napari_cellseg.core.decode import decode_result
 from napari_cellseg.core.errors import ImageError, ModelError, SegmentationError
 from napari_cellseg.core.jobs import Progress, run
 from napari_cellseg.core.options import SegmentOptions
@@ -54,11 +56,29 @@ def test_planes_are_segmented_one_by_one(
     plane = nuclei.plane()
     stack = CellImage(np.stack([plane, np.zeros_like(plane), plane], axis=1), "CZYX")
     steps: list[Progress] = []
-    result = run(local.segment(stack, SegmentOptions()), steps.append)
+    options = SegmentOptions(join_planes=False)
+    result = run(local.segment(stack, options), steps.append)
     assert result.labels.shape == stack.labels_shape
     assert not result.labels[1].any()
     assert set(np.unique(result.labels[0])) & set(np.unique(result.labels[2])) == {0}
     assert steps[-1].done == steps[-1].total == 3
+
+
+@pytest.mark.parametrize("engine", ["local", "child"])
+def test_planes_of_a_stack_are_joined_also_when_thresholds_move(
+    engine: str, nuclei: CellImage, request: pytest.FixtureRequest
+) -> None:
+    plane = nuclei.plane()
+    stack = CellImage(np.stack([plane, plane], axis=1), "CZYX")
+    segmenter = request.getfixturevalue(engine)
+    result = run(segmenter.segment(stack, SegmentOptions(keep_maps=True)))
+    again = decode_result(result, result.options)
+    parted = decode_result(result, replace(result.options, join_planes=False))
+    assert result.n_cells > 3
+    np.testing.assert_array_equal(result.labels[0], result.labels[1])
+    np.testing.assert_array_equal(again.labels, result.labels)
+    np.testing.assert_array_equal(again.confidence, result.confidence)
+    assert parted.n_cells == 2 * result.n_cells
 
 
 @pytest.mark.parametrize(

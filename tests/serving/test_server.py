@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -124,8 +125,11 @@ def test_a_stack_and_a_chosen_channel_travel(server: str, image: CellImage) -> N
     options = SegmentOptions(channel=1, diameter_px=20.0)
     segmenter = open_segmenter(server, token=TOKEN)
     result = run(segmenter.segment(stack, options))
+    parted = run(segmenter.segment(stack, replace(options, join_planes=False)))
     assert result.labels.shape == (2, *plane.shape)
     assert result.options.channel == 1
+    np.testing.assert_array_equal(result.labels[0], result.labels[1])
+    assert parted.n_cells == 2 * result.n_cells
 
 
 def test_the_container_contract(server: str, image: CellImage) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,7 @@ def _segment_file(
         if not batch.overwrite:
             result.check_free()
         yield Progress(0, 0, "reading")
-        image = read_image_with(source.absolute(), batch.axes, batch.pixel_size_um)
+        image = read_image_with(source.absolute(), batch)
         segmented = yield from segmenter.segment(image, options)
         yield Progress(0, 0, "measuring")
         confidence = dict(enumerate(segmented.confidence.tolist(), start=1))
@@ -131,20 +131,21 @@ def _segment_file(
         return result.failed_row(error)
 
 
-def read_image_with(
-    source: Path, axes: str | None, pixel_size_um: float | None
-) -> CellImage:
-    """Return the image of a file; `pixel_size_um` is used where the file has none.
+def read_image_with(source: Path, batch: BatchOptions) -> CellImage:
+    """Return the image of a file; sizes of the options are used where the file has none.
 
     Raises
     ------
     ImageReadError
         If the file cannot be read, or its axes are ambiguous and `axes` is None.
     """
-    image = read_image(source, axes=axes)
-    if image.pixel_size is None and pixel_size_um is not None:
-        return image.with_pixel_size(PixelSize(pixel_size_um, pixel_size_um))
-    return image
+    image = read_image(source, axes=batch.axes)
+    size = image.pixel_size
+    if size is None and batch.pixel_size_um is not None:
+        size = PixelSize(batch.pixel_size_um, batch.pixel_size_um)
+    if size is not None and size.z_um is None and batch.z_step_um is not None:
+        size = replace(size, z_um=batch.z_step_um)
+    return image.with_pixel_size(size)
 
 
 def _make_folder(out: Path) -> None:

@@ -29,6 +29,12 @@ class BatchOptions:
             1e-6, 1e6, help="Edge of a pixel where the file does not say.", unit="µm"
         ),
     )
+    z_step_um: float | None = option(
+        None,
+        Range(
+            1e-6, 1e6, help="Distance of planes where the file does not say.", unit="µm"
+        ),
+    )
     skip_existing: bool = option(
         False,
         Range(help="Go on with a run that was stopped: finished images are left."),

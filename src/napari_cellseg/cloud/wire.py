@@ -304,6 +304,7 @@ def decode_result(
         replace(options, channel=sent.channel, keep_maps=False),
         values["device"],
         values["seconds"],
+        axes=image.labels_axes,
     )
 
 

@@ -27,6 +27,9 @@ MEANINGS = {
         "Direction of the long axis in degrees, -90 to 90: 0 is upright, 90 lies flat."
     ),
     "touches_border": "Whether the cell is cut by the edge of the image.",
+    "n_planes": "On how many planes of the stack the cell lies.",
+    "volume_px": "Volume of the whole cell in voxels, over all its planes.",
+    "volume_um3": "Volume of the whole cell in cubic micrometres, over all its planes.",
     "bbox_min_y_px": "First row of the cell, in pixels.",
     "bbox_min_x_px": "First column of the cell, in pixels.",
     "bbox_max_y_px": "Row after the last one of the cell, in pixels.",

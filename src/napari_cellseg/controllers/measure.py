@@ -97,7 +97,10 @@ class MeasureController:
             self.selected.emit(cell)
 
     def place_of(self, cell: int) -> tuple[float, ...] | None:
-        """Return the centre of a cell in pixels of the labels, None if it is not there."""
+        """Return the centre of a cell, on its largest section, None if it is not there.
+
+        In pixels of the labels.
+        """
         if self.table is None:
             return None
         rows = self.table.cells
@@ -105,7 +108,7 @@ class MeasureController:
         if rows.empty:
             return None
         planes = [name for name in ("frame", "z_plane", "plane") if name in rows]
-        row = rows.iloc[0]
+        row = rows.iloc[int(rows["area_px"].argmax())]
         return (
             *(float(row[name]) for name in planes),
             float(row["centroid_y_px"]),
@@ -118,7 +121,7 @@ class MeasureController:
             return 0.0
         rows = self.table.cells
         found = rows.loc[rows["label"] == cell, "equivalent_diameter_px"]
-        return 0.0 if found.empty else float(found.iloc[0])
+        return 0.0 if found.empty else float(found.max())
 
     def cell_at(self, position: tuple[float, ...]) -> int:
         """Return the cell at a position in pixels of the labels, 0 for none."""

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from napari_cellseg.core.measure import MeasurementTable
+from napari_cellseg.core.volumes import CELL_COLUMNS, cell_keys
 
 N_BINS = 24
 #: Columns that are numbers but nothing to make a histogram of.
@@ -47,7 +48,10 @@ def histogram_of(table: MeasurementTable | None, column: str) -> Histogram | Non
     """Return the bars of a column, or None if there are no values."""
     if table is None or column not in table.cells:
         return None
-    values = table.cells[column].to_numpy(float)
+    rows = table.cells
+    if column in CELL_COLUMNS:
+        rows = rows.drop_duplicates(cell_keys(rows))
+    values = rows[column].to_numpy(float)
     values = values[np.isfinite(values)]
     if not values.size:
         return None

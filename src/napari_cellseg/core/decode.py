@@ -21,6 +21,7 @@ from scipy.sparse.csgraph import connected_components
 
 from napari_cellseg.core.errors import SegmentationError
 from napari_cellseg.core.flooding import contacts, flood, follow_flow, hole_owners
+from napari_cellseg.core.join_planes import join_stack
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.types import Labels, PlaneMaps, SegmentationResult
 
@@ -107,6 +108,7 @@ def decode_result(
     labels, confidence = join_planes(
         (labels_from_maps(maps, settled) for maps in result.maps), result.labels.shape
     )
+    labels, confidence = join_stack(labels, confidence, result.axes, settled)
     seconds = time.perf_counter() - started
     return replace(
         result, labels=labels, confidence=confidence, options=settled, seconds=seconds

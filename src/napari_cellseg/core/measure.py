@@ -27,6 +27,7 @@ from napari_cellseg.core.table_columns import (
     with_origin,
 )
 from napari_cellseg.core.types import LABELS_DTYPE, CellImage, Labels, PixelSize
+from napari_cellseg.core.volumes import cell_keys, cells_in_3d, with_volumes
 
 UM2_PER_MM2 = 1e6
 
@@ -39,7 +40,8 @@ class MeasurementTable:
     ----------
     cells : pandas.DataFrame
         One row a cell, in rising order of ``label``; a cell that lies on several planes
-        has a row for each, because its shape is that of a plane. ``frame`` and
+        has a row for each, because its shape is that of a plane; `core.volumes` adds
+        what is the same on all of them, and makes one row of them. ``frame`` and
         ``z_plane`` (``plane`` where the meaning of the axis is not known) count from 0.
         Pixels and micrometres stand side by side; the latter only where the pixel size
         is known. See `core.cell_features.shape_columns` for the definitions.
@@ -49,12 +51,22 @@ class MeasurementTable:
         Axes of the labels, ``"?"`` for one whose meaning is not known.
     n_pixels : int
         Pixels of the labels, over all planes.
+    n_planes : int
+        Z planes of the labels.
     """
 
     cells: pd.DataFrame
     pixel_size: PixelSize | None
     axes: str
     n_pixels: int
+    n_planes: int = 1
+
+    @property
+    def in_3d(self) -> pd.DataFrame | None:
+        """One row a cell of a stack with Z, see `core.volumes`; None without one."""
+        if "Z" not in self.axes:
+            return None
+        return cells_in_3d(self.cells, self.pixel_size, self.n_planes)
 
     @property
     def n_cells(self) -> int:
@@ -83,8 +95,15 @@ class MeasurementTable:
             "density_per_mm2": density,
             "mean_area_px": self._mean("area_px"),
             "mean_area_um2": self._mean("area_um2"),
+            **self._volumes(),
             "n_by_source": self.n_by_source,
         }
+
+    def _volumes(self) -> dict[str, float | None]:
+        """Return the mean volumes of the cells of a stack with Z, else nothing."""
+        once = self.cells.drop_duplicates(cell_keys(self.cells))
+        names = [name for name in ("volume_px", "volume_um3") if name in once]
+        return {f"mean_{name}": _mean_of(once, name) for name in names}
 
     @property
     def n_by_source(self) -> dict[str, int]:
@@ -95,10 +114,7 @@ class MeasurementTable:
         return {**counts, **found}
 
     def _mean(self, column: str) -> float | None:
-        """Return the mean of a column, None if there is none or no row."""
-        if column not in self.cells or self.cells.empty:
-            return None
-        return float(self.cells[column].mean())
+        return _mean_of(self.cells, column)
 
     def updated(
         self,
@@ -137,7 +153,9 @@ class MeasurementTable:
             part = request.measure_plane(index, changed.tolist(), box)
             parts.append(part)
         cells = pd.concat([part for part in parts if len(part)] or parts[:1])
-        return replace(self, cells=_finished(cells, self.axes, sources, confidence))
+        finished = _finished(cells, self.axes, sources, confidence)
+        finished = with_volumes(finished, self.axes, self.pixel_size)
+        return replace(self, cells=finished)
 
     def _lies_on(self, planes: list[tuple[int, ...]]) -> NDArray[np.bool_]:
         """Say for each row whether it belongs to one of the planes."""
@@ -192,7 +210,16 @@ def measure_cells(
     parts = [request.measure_plane(index, wanted, whole) for index in planes]
     cells = pd.concat([part for part in parts if len(part)] or parts[:1])
     finished = _finished(cells, axes, sources, confidence)
-    return MeasurementTable(finished, known_size, axes, labels.size)
+    finished = with_volumes(finished, axes, known_size)
+    n_planes = labels.shape[axes.index("Z")] if "Z" in axes else 1
+    return MeasurementTable(finished, known_size, axes, labels.size, n_planes)
+
+
+def _mean_of(rows: pd.DataFrame, column: str) -> float | None:
+    """Return the mean of a column, None if there is none or no row."""
+    if column not in rows or rows.empty:
+        return None
+    return float(rows[column].mean())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

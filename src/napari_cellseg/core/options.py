@@ -183,6 +183,20 @@ class SegmentOptions:
     fill_holes: bool = option(
         True, Range(advanced=True, help="Fill holes inside cells.")
     )
+    join_planes: bool = option(
+        True,
+        Range(help="Stacks with Z: what overlaps on neighbouring planes is one 3-D cell."),
+    )
+    plane_overlap: float = option(
+        0.5,
+        Range(
+            0.05,
+            1,
+            0.05,
+            advanced=True,
+            help="Share of the smaller outline that must lie in that of the next plane.",
+        ),
+    )
     keep_maps: bool = option(
         False,
         Range(

@@ -42,8 +42,11 @@ def doubts(cells: pd.DataFrame, confidence: Mapping[int, float]) -> pd.Series:
     -----
     The cell is right if the model is right and neither size nor shape betrays it:
     doubt = 1 - confidence x (1 - odd size / 2) x (1 - odd shape / 2). A cell cut by the
-    edge of the image may have any size and shape.
+    edge of the image may have any size and shape. A cell on several planes is judged by
+    its largest section: the others are small because it ends there.
     """
+    largest = cells.sort_values("area_px", kind="stable")
+    cells = largest.drop_duplicates("label", keep="last").sort_index()
     ids = cells["label"].to_numpy()
     sure = np.array([confidence.get(int(cell), UNKNOWN_CONFIDENCE) for cell in ids])
     odd_size = _oddness(np.log(cells["area_px"].to_numpy(dtype=float)))

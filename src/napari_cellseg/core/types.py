@@ -133,6 +133,10 @@ class CellImage:
             n for axis, n in zip(self.axes, self.shape, strict=True) if axis != "C"
         )
 
+    def n_along(self, axis: str) -> int:
+        """Return the size along one axis, 1 where the image does not have it."""
+        return dict(zip(self.axes, self.shape, strict=True)).get(axis, 1)
+
     @property
     def n_planes(self) -> int:
         """Number of (Y, X) planes over T and Z."""
@@ -189,6 +193,8 @@ class SegmentationResult:
         For label i at place i - 1, from 0 to 1.
     maps : tuple of PlaneMaps
         One a plane, in the order of `CellImage.plane_indices`; empty if not kept.
+    axes : str
+        Of the labels, such as ``"ZYX"``; "" where it does not matter.
     model_name, model_digest : str
         Name and SHA-256 of the weights.
     options : SegmentOptions
@@ -207,6 +213,7 @@ class SegmentationResult:
     device: str = ""
     seconds: float = 0.0
     maps: tuple[PlaneMaps, ...] = field(default=())
+    axes: str = ""
 
     def __post_init__(self) -> None:
         if self.labels.dtype != LABELS_DTYPE:

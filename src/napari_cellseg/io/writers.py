@@ -24,6 +24,8 @@ from napari_cellseg.io.labels_file import write_labels
 
 __all__ = ["read_csv_rows", "write_cells_csv", "write_labels", "write_summary_csv"]
 
+#: Ends the name of the table that has one row a cell of a stack.
+IN_3D = "_3d"
 #: What cannot be UTF-8, such as a broken file name, becomes an escape.
 UNKNOWN = "backslashreplace"
 
@@ -36,7 +38,8 @@ def write_cells_csv(
     The CSV is UTF-8 with points as decimal signs and commas between cells; texts are
     quoted and no formula (`io.csv_text`), what is not known is empty. Its first column
     is the name of the image, then come those of the table. Without a cell there is the
-    header only.
+    header only. Of a stack with Z it has a row for each section of a cell; then a second
+    CSV, ``NAME_3d.csv``, has one row a cell.
 
     Parameters
     ----------
@@ -73,6 +76,12 @@ def write_cells_csv(
         "pixel_size_um": pixel_size_values(table.pixel_size),
         "columns": list(cells.columns),
     }
+    if (whole := table.in_3d) is not None:
+        whole_path = csv_path.with_name(f"{csv_path.stem}{IN_3D}{csv_path.suffix}")
+        whole.insert(0, "image", _image_name(provenance), allow_duplicates=True)
+        record |= {"table_in_3d": whole_path.name, "columns_in_3d": list(whole.columns)}
+        with replacing(whole_path) as new_whole:
+            _write_frame(new_whole, whole)
     with replacing(json_path) as new_json, replacing(csv_path) as new_csv:
         _write_frame(new_csv, cells)
         _write_text(new_json, _json_text(record))

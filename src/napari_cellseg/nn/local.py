@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from napari_cellseg.core.decode import join_planes, labels_from_maps
 from napari_cellseg.core.intensity import choose_channels
 from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.join_planes import join_stack
 from napari_cellseg.core.model_spec import ModelSpec, settled_options
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.types import CellImage, Labels, PlaneMaps, SegmentationResult
@@ -79,6 +80,8 @@ class LocalSegmenter:
             if options.keep_maps:
                 kept.append(maps)
         labels, confidence = join_planes(decoded, image.labels_shape)
+        decoded.clear()
+        labels, confidence = join_stack(labels, confidence, image.labels_axes, options)
         seconds = time.perf_counter() - started
         return SegmentationResult(
             labels,
@@ -89,6 +92,7 @@ class LocalSegmenter:
             self.device,
             seconds,
             tuple(kept),
+            image.labels_axes,
         )
 
 

@@ -72,6 +72,7 @@ def write_result(folder: Path, result: SegmentationResult) -> dict[str, Any]:
         "device": result.device,
         "seconds": result.seconds,
         "map_shapes": [list(plane.shape_yx) for plane in result.maps],
+        "axes": result.axes,
     }
 
 
@@ -90,6 +91,7 @@ def read_result(folder: Path, message: Mapping[str, Any]) -> SegmentationResult:
         message["device"],
         message["seconds"],
         maps,
+        message["axes"],
     )
 
 

@@ -114,10 +114,20 @@ class ImageHeader(QWidget):
         self.pixel_size_field.setToolTip(
             "Height and width of a pixel; it stands in the microscope's settings."
         )
+        self.plane_step_field = QDoubleSpinBox()
+        self.plane_step_field.setDecimals(3)
+        self.plane_step_field.setRange(0.0, LARGEST_PIXEL_UM)
+        self.plane_step_field.setSpecialValueText("planes: ?")
+        self.plane_step_field.setPrefix("planes: ")
+        self.plane_step_field.setSuffix(" µm")
+        self.plane_step_field.setToolTip(
+            "Distance from one plane of the stack to the next; gives volumes in µm³."
+        )
         self.pixel_size_button = QPushButton("Set")
         self.pixel_size_button.clicked.connect(self._on_pixel_size_set)
         row.addWidget(QLabel("Pixel size"))
         row.addWidget(self.pixel_size_field, 1)
+        row.addWidget(self.plane_step_field, 1)
         row.addWidget(self.pixel_size_button)
         self.pixel_size_row.hide()
 
@@ -215,7 +225,9 @@ class ImageHeader(QWidget):
 
     def _on_edit_toggled(self, is_on: bool) -> None:  # noqa: FBT001 - Qt's signal
         self.pixel_size_row.setVisible(is_on)
-        size = self._session.pixel_size
+        image, size = self._session.image, self._session.pixel_size
+        self.plane_step_field.setVisible(image is not None and "Z" in image.axes)
+        self.plane_step_field.setValue((size and size.z_um) or 0.0)
         if size is not None:
             self.pixel_size_field.setValue(size.x_um)
         elif self.choice is not None:
@@ -223,8 +235,7 @@ class ImageHeader(QWidget):
 
     def _on_pixel_size_set(self) -> None:
         value = self.pixel_size_field.value()
-        known = self._session.pixel_size
-        size = PixelSize(value, value, known.z_um if known else None)
+        size = PixelSize(value, value, self.plane_step_field.value() or None)
         if self.choice is not None:
             set_pixel_size(self.choice.layers, size)
         self._session.set_pixel_size(size)

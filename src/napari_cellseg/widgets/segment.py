@@ -67,6 +67,8 @@ class SegmentTab(QWidget):
         form.addRow("Quality", self.preset)
         form.addRow("Diameter", self.diameter_row)
         form.addRow("Region", self.region_row)
+        self.planes_title = QLabel("Planes")
+        form.addRow(self.planes_title, self.planes)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addLayout(form)
@@ -132,6 +134,9 @@ class SegmentTab(QWidget):
         self.region_row = QWidget()
         row = QHBoxLayout(self.region_row)
         row.setContentsMargins(0, 0, 0, 0)
+        self.planes = QCheckBox("join into 3-D cells")
+        self.planes.setToolTip(range_of(SegmentOptions, "join_planes").help)
+        self.planes.toggled.connect(self._on_planes_toggled)
         self.region = QButtonGroup(self)
         self.region_buttons = []
         for index, (_, title, tip) in enumerate(REGIONS):
@@ -201,6 +206,9 @@ class SegmentTab(QWidget):
     def _on_diameter_changed(self, value: float) -> None:
         self._segment.set_option("diameter_px", value)
 
+    def _on_planes_toggled(self, is_on: bool) -> None:  # noqa: FBT001 - Qt's signal
+        self._segment.redecode(join_planes=is_on)
+
     def _on_region_clicked(self, index: int) -> None:
         self._segment.set_region_kind(REGIONS[index][0])
         if REGIONS[index][0] == "drawn":
@@ -233,6 +241,7 @@ class SegmentTab(QWidget):
         self._show_model()
         self._show_channel()
         self._show_diameter()
+        self._show_planes()
         kind = self._segment.region_kind
         for index, (name, _, _) in enumerate(REGIONS):
             self.region_buttons[index].setChecked(name == kind)
@@ -265,6 +274,14 @@ class SegmentTab(QWidget):
             self.channel.setCurrentIndex(-1 if channel is None else channel)
         self.channel.setVisible(is_needed)
         self.channel_title.setVisible(is_needed)
+
+    def _show_planes(self) -> None:
+        image = self._segment.session.image
+        is_stack = image is not None and image.n_along("Z") > 1
+        with signals_blocked(self.planes):
+            self.planes.setChecked(self._segment.options.join_planes)
+        self.planes.setVisible(is_stack)
+        self.planes_title.setVisible(is_stack)
 
     def _show_diameter(self) -> None:
         wanted = self._segment.options.diameter_px
