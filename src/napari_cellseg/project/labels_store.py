@@ -16,11 +16,10 @@ import zarr
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.core.types import LABELS_DTYPE, Labels, PixelSize
 from napari_cellseg.io.atomic import sync_file, sync_folder
+from napari_cellseg.io.labels_zarr import ARRAY_NAME, labels_metadata
 
 #: Edge of a chunk in pixels: one stroke writes one to four of them, 2 ms each.
 CHUNK_PX = 512
-ARRAY_NAME = "0"
-AXIS_KINDS = {"T": "time", "Z": "space", "Y": "space", "X": "space"}
 
 Box = tuple[slice, ...]
 
@@ -66,7 +65,7 @@ class LabelsStore:
             dimension_names=[axis.lower() for axis in axes],
         )
         array[...] = labels
-        group.attrs["ome"] = _ome(axes, pixel_size)
+        group.attrs["ome"] = labels_metadata(axes, pixel_size)
         for path in (new, *new.rglob("*")):
             if path.is_file():
                 sync_file(path)
@@ -136,38 +135,3 @@ class LabelsStore:
             grid = np.stack(np.meshgrid(*ranges, indexing="ij"), -1)
             touched |= {tuple(map(int, row)) for row in grid.reshape(-1, len(ranges))}
         return sorted(touched)
-
-
-def _ome(axes: str, pixel_size: PixelSize | None) -> dict[str, Any]:
-    """Return the metadata of an OME-Zarr 0.5 label image."""
-    known = {} if pixel_size is None else _sizes(pixel_size)
-    items = []
-    for axis in axes:
-        item = {"name": axis.lower(), "type": AXIS_KINDS[axis]}
-        if axis in known:
-            item["unit"] = "micrometer"
-        items.append(item)
-    scale = [known.get(axis, 1.0) for axis in axes]
-    return {
-        "version": "0.5",
-        "multiscales": [
-            {
-                "axes": items,
-                "datasets": [
-                    {
-                        "path": ARRAY_NAME,
-                        "coordinateTransformations": [
-                            {"type": "scale", "scale": scale}
-                        ],
-                    }
-                ],
-            }
-        ],
-        "image-label": {"version": "0.5"},
-    }
-
-
-def _sizes(pixel_size: PixelSize) -> dict[str, float]:
-    """Return the known sizes by axis."""
-    sizes = {"Z": pixel_size.z_um, "Y": pixel_size.y_um, "X": pixel_size.x_um}
-    return {axis: size for axis, size in sizes.items() if size is not None}

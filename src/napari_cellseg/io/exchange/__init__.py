@@ -1,0 +1,1 @@
+"""Cells in the formats of other programs, a module each: pure functions on files."""

@@ -1,0 +1,106 @@
+"""Labels as an OME-Zarr 0.5 folder."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import zarr
+
+from napari_cellseg.core.errors import SaveError
+from napari_cellseg.core.types import LABELS_DTYPE, Labels, PixelSize
+
+ARRAY_NAME = "0"
+CHUNK_PX = 1024
+AXIS_KINDS = {"T": "time", "Z": "space", "Y": "space", "X": "space"}
+
+
+def write_labels_zarr(
+    path: str | Path, labels: Labels, *, axes: str, pixel_size: PixelSize | None
+) -> None:
+    """Write labels as an OME-Zarr folder, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+        By custom it ends in ``.ome.zarr``. An OME-Zarr of this name is replaced.
+    labels : int32 array
+        2-D to 4-D.
+    axes : str
+        One letter an axis of the labels, such as ``"ZYX"``.
+    pixel_size : PixelSize or None
+        Written as the scale, in micrometres.
+
+    Raises
+    ------
+    SaveError
+        If it cannot be written, or something else lies there.
+    """
+    folder = Path(path)
+    if folder.exists() and not (folder / "zarr.json").is_file():
+        raise SaveError(
+            f"'{folder}' is there already and no OME-Zarr; it is left as it is. Choose "
+            "another name."
+        )
+    new = folder.with_name(f".new.{folder.name}")
+    old = folder.with_name(f".old.{folder.name}")
+    try:
+        shutil.rmtree(new, ignore_errors=True)
+        group = zarr.open_group(new, mode="w", zarr_format=3)
+        array = group.create_array(
+            ARRAY_NAME,
+            shape=labels.shape,
+            dtype=LABELS_DTYPE,
+            chunks=(1,) * (labels.ndim - 2) + (CHUNK_PX, CHUNK_PX),
+            dimension_names=[axis.lower() for axis in axes],
+        )
+        array[...] = labels
+        group.attrs["ome"] = labels_metadata(axes, pixel_size)
+        if folder.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            folder.rename(old)
+        new.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        raise SaveError(
+            f"'{folder}' could not be written: {error.strerror or error}. Choose another "
+            "folder, or free some space."
+        ) from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def labels_metadata(axes: str, pixel_size: PixelSize | None) -> dict[str, Any]:
+    """Return the metadata of an OME-Zarr 0.5 label image of one level."""
+    known = {} if pixel_size is None else _sizes(pixel_size)
+    items = []
+    for axis in axes:
+        item = {"name": axis.lower(), "type": AXIS_KINDS[axis]}
+        if axis in known:
+            item["unit"] = "micrometer"
+        items.append(item)
+    scale = [known.get(axis, 1.0) for axis in axes]
+    return {
+        "version": "0.5",
+        "multiscales": [
+            {
+                "axes": items,
+                "datasets": [
+                    {
+                        "path": ARRAY_NAME,
+                        "coordinateTransformations": [
+                            {"type": "scale", "scale": scale}
+                        ],
+                    }
+                ],
+            }
+        ],
+        "image-label": {"version": "0.5"},
+    }
+
+
+def _sizes(pixel_size: PixelSize) -> dict[str, float]:
+    """Return the known sizes by axis."""
+    sizes = {"Z": pixel_size.z_um, "Y": pixel_size.y_um, "X": pixel_size.x_um}
+    return {axis: size for axis, size in sizes.items() if size is not None}
