@@ -26,10 +26,11 @@ from napari_cellseg.io.training_files import (
     write_request,
 )
 from napari_cellseg.nn import fine_tune_data
+from napari_cellseg.nn.augment import draw_crops
 from napari_cellseg.nn.batches import CropSampler
 from napari_cellseg.nn.child_trainer import ChildTrainer
 from napari_cellseg.nn.fine_tune import fine_tune
-from napari_cellseg.nn.fine_tune_data import draw_crops, training_images
+from napari_cellseg.nn.fine_tune_data import training_images
 from napari_cellseg.nn.fine_tune_report import verdict
 from napari_cellseg.nn.fine_tune_run import FineTuneRun
 from napari_cellseg.nn.network import CellNet
@@ -94,12 +95,12 @@ def test_with_too_few_cells_to_hold_out_nothing_is_recommended(
 def test_nothing_unchecked_reaches_the_loss(items: list[TrainingItem]) -> None:
     sampler = CropSampler(training_images(items, (1.0, 99.8)), {}, 64, 4)
     for step in range(6):
-        _, targets = draw_crops(sampler, 1, step)
+        targets = draw_crops(sampler, 1, step).targets
         assert float(targets.valid.min()) >= 0
     # With nothing checked at all, no pixel of any crop counts.
     blind = [replace(one, valid=np.eye(160, dtype=bool)) for one in items]
     thin = CropSampler(training_images(blind, (1.0, 99.8)), {}, 64, 4)
-    _, targets = draw_crops(thin, 1, 0)
+    targets = draw_crops(thin, 1, 0).targets
     assert float(targets.valid.mean()) < 0.1
 
 
@@ -160,7 +161,7 @@ def test_too_little_is_told_of(tmp_path: Path) -> None:
 
 def test_a_batch_too_large_for_memory_is_parted(items: list[TrainingItem]) -> None:
     sampler = CropSampler(training_images(items, (1.0, 99.8)), {}, 64, 4)
-    pixels, targets = draw_crops(sampler, 1, 0)
+    crops = draw_crops(sampler, 1, 0)
     torch.manual_seed(1)
     learner = FineTuneRun(
         CellNet((4, 8)), replace(OPTIONS, batch_size=4), torch.device("cpu")
@@ -169,17 +170,17 @@ def test_a_batch_too_large_for_memory_is_parted(items: list[TrainingItem]) -> No
 
     def limited(x: torch.Tensor) -> torch.Tensor:
         if len(x) > 1:
-            raise RuntimeError("DefaultCPUAllocator: not enough memory")
+            torch.empty(10**15)  # no computer has that much, and torch says so
         return forward(x)
 
     learner.network.forward = limited  # type: ignore[method-assign]
-    assert np.isfinite(learner.advance(pixels, targets))
+    assert np.isfinite(learner.advance(crops))
     assert learner.step == 1
 
 
 def test_not_even_one_crop_in_memory_is_told_of(items: list[TrainingItem]) -> None:
     sampler = CropSampler(training_images(items, (1.0, 99.8)), {}, 64, 2)
-    pixels, targets = draw_crops(sampler, 1, 0)
+    crops = draw_crops(sampler, 1, 0)
     learner = FineTuneRun(CellNet((4, 8)), OPTIONS, torch.device("cpu"))
 
     def never(x: torch.Tensor) -> torch.Tensor:
@@ -187,17 +188,17 @@ def test_not_even_one_crop_in_memory_is_told_of(items: list[TrainingItem]) -> No
 
     learner.network.forward = never  # type: ignore[method-assign]
     with pytest.raises(TrainingError, match="single crop"):
-        learner.advance(pixels, targets)
+        learner.advance(crops)
 
 
 def test_a_loss_that_is_no_number_stops_the_training(
     items: list[TrainingItem],
 ) -> None:
     sampler = CropSampler(training_images(items, (1.0, 99.8)), {}, 64, 2)
-    pixels, targets = draw_crops(sampler, 1, 0)
+    crops = draw_crops(sampler, 1, 0)
     learner = FineTuneRun(CellNet((4, 8)), OPTIONS, torch.device("cpu"))
-    with pytest.raises(TrainingError, match="no number at step 1"):
-        learner.advance(torch.full_like(pixels, torch.nan), targets)
+    with pytest.raises(TrainingError, match=r"no number at step 1.*'scene (13|25)'"):
+        learner.advance(replace(crops, pixels=torch.full_like(crops.pixels, torch.nan)))
 
 
 def test_a_full_disk_leaves_the_old_checkpoint(

@@ -12,6 +12,7 @@ from napari_cellseg.core.options import FineTuneOptions
 
 if TYPE_CHECKING:
     from napari_cellseg.core.training_item import Comparison
+    from napari_cellseg.io.training_files import TrainingRequest
 
 
 @takes_options("options", FineTuneOptions)
@@ -43,23 +44,24 @@ def fine_tune(
     """Improve a model with checked cells, and say whether it became better.
 
     The new model is written to OUT/model and has the name of OUT; the same command goes
-    on where it was stopped.
+    on where it was stopped. On several GPUs it is started by torchrun:
+    torchrun --nproc-per-node 2 -m napari_cellseg fine-tune ...
     """
     from napari_cellseg.cli.progress import run_with_bar
-    from napari_cellseg.cli.training_sources import training_items
-    from napari_cellseg.core.training_item import supply_of
     from napari_cellseg.io.model_folder import find_model
-    from napari_cellseg.io.training_files import TrainingRequest, write_request
+    from napari_cellseg.io.training_files import TrainingRequest
     from napari_cellseg.nn.fine_tune import fine_tune as train
+    from napari_cellseg.nn.team import joined_team
 
-    items = training_items(data, channel)
-    supply = supply_of(items)
-    typer.echo(f"{supply.n_images} images, {supply.n_cells} checked cells")
     request = TrainingRequest(
         str(find_model(model)), device, options, out.name, out.name
     )
-    write_request(out, request, items)
-    outcome = run_with_bar(train(out))
+    with joined_team(device) as team:
+        if team.is_leader:
+            _write(request, data, out, channel)
+        outcome = run_with_bar(train(out, team), is_shown=team.is_leader)
+        if not team.is_leader:
+            return
     typer.echo(
         f"{'':20} {'cells':>6} {'AP50 old':>9} {'new':>6} {'mSA old':>8} {'new':>6}"
     )
@@ -67,6 +69,20 @@ def fine_tune(
     typer.echo(_line("base set", outcome.base))
     typer.echo(outcome.reason)
     typer.echo(f"The model is in '{outcome.folder}'.")
+
+
+def _write(
+    request: TrainingRequest, data: Path, out: Path, channel: int | None
+) -> None:
+    """Write what is learned from, and say how much it is."""
+    from napari_cellseg.cli.training_sources import training_items
+    from napari_cellseg.core.training_item import supply_of
+    from napari_cellseg.io.training_files import write_request
+
+    items = training_items(data, channel)
+    supply = supply_of(items)
+    typer.echo(f"{supply.n_images} images, {supply.n_cells} checked cells")
+    write_request(out, request, items)
 
 
 def _line(title: str, found: Comparison) -> str:

@@ -20,11 +20,11 @@ from napari_cellseg.core.jobs import Job, Progress, run
 T = TypeVar("T")
 
 
-def run_with_bar(job: Job[T]) -> T:
+def run_with_bar(job: Job[T], *, is_shown: bool = True) -> T:
     """Drive a job to its end with a progress bar on the error stream.
 
-    Without a terminal nothing is drawn. Whatever is raised, Ctrl-C included, closes the
-    job first.
+    Without a terminal, or where it is not to be shown, nothing is drawn. Whatever is
+    raised, Ctrl-C included, closes the job first.
     """
     console = Console(stderr=True)
     bar = Bar(
@@ -34,7 +34,7 @@ def run_with_bar(job: Job[T]) -> T:
         TextColumn("{task.description}", markup=False),
         console=console,
         transient=True,
-        disable=not console.is_terminal,
+        disable=not (is_shown and console.is_terminal),
     )
     with bar:
         task = bar.add_task("", total=None)

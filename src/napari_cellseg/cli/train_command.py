@@ -28,14 +28,21 @@ def train(
 ) -> None:
     """Train a model; the same command goes on where it was stopped.
 
-    Writes checkpoint.pt, curve.csv, report.json and the folder model/ into OUT.
+    Writes into OUT: model/, report.json, curve.csv, validation.csv, curve.svg, examples/
+    and checkpoint.pt. On several GPUs or computers it is started by torchrun:
+    torchrun --nproc-per-node 4 -m napari_cellseg train ...
     """
     del preset  # there is one so far
     from napari_cellseg.cli.progress import run_with_bar
     from napari_cellseg.nn.base_training import BaseRun, train_base
+    from napari_cellseg.nn.team import joined_team
 
     command = shlex.join(["cellseg", *sys.argv[1:]])
-    report = run_with_bar(train_base(BaseRun(data, out, command, device), options))
+    with joined_team(device) as team:
+        job = train_base(BaseRun(data, out, command, device), options, team)
+        report = run_with_bar(job, is_shown=team.is_leader)
+        if not team.is_leader:
+            return
     for name, value in sorted(report.figures.items()):
         typer.echo(f"{name:32} {value:.3f}")
     typer.echo(f"{report.steps} steps; the model is in '{out / 'model'}'.")

@@ -3,17 +3,83 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from napari_cellseg.nn.batches import Batch
+from napari_cellseg.nn.batches import Batch, CropSampler
+from napari_cellseg.nn.losses import Targets
+
+#: The changes of crops that other processes take are drawn on a scrap of this edge: what
+#: is drawn does not depend on what the crop shows.
+SCRAP_PX = 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Crops:
+    """What a network is shown in a step.
+
+    Attributes
+    ----------
+    pixels : (n, 3, h, w) float32
+        Changed at random.
+    targets : Targets
+        What it should say of them.
+    names : tuple of str
+        The images that all crops of the step are from, those of other processes too.
+    """
+
+    pixels: Tensor
+    targets: Targets
+    names: tuple[str, ...]
+
+    def part(self, which: slice) -> Crops:
+        """Return some of them."""
+        return Crops(self.pixels[which], self.targets.part(which), self.names)
+
+
+def draw_crops(
+    sampler: CropSampler, seed: int, step: int, own: slice = slice(None)
+) -> Crops:
+    """Return the crops of a step; each step has a random state of its own.
+
+    Parameters
+    ----------
+    sampler : CropSampler
+        Where they come from.
+    seed, step : int
+        Decide on everything.
+    own : slice
+        Which of them this process takes, see `nn.team`; they are the same crops in a team
+        of any size.
+    """
+    rng = np.random.default_rng((seed, step))
+    batch = sampler.batch(rng, own)
+    return Crops(augment(batch, rng), batch.targets, batch.names)
+
+
+def drawn_ahead(
+    sampler: CropSampler, seed: int, steps: range, own: slice
+) -> Iterator[Crops]:
+    """Yield the crops of each step; those of the next are drawn while one is learned."""
+    with ThreadPoolExecutor(1) as executor:
+        waiting = executor.submit(draw_crops, sampler, seed, steps.start, own)
+        for step in steps:
+            crops = waiting.result()
+            waiting = executor.submit(draw_crops, sampler, seed, step + 1, own)
+            yield crops
 
 
 def augment(batch: Batch, rng: np.random.Generator) -> Tensor:
     """Return (n, 3, h, w) pixels with each crop changed on its own draw of chances."""
+    scrap = torch.zeros(3, SCRAP_PX, SCRAP_PX)
+    for is_rgb in batch.rgb_before:
+        _augment_one(scrap, scrap[0], rng, is_rgb=is_rgb)
     changed = [
         _augment_one(pixels, labels, rng, is_rgb=bool(is_rgb))
         for pixels, labels, is_rgb in zip(

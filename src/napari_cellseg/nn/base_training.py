@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import platform
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,15 @@ from napari_cellseg.nn.evaluate import KindScore, Predict, evaluate, scores_by_k
 from napari_cellseg.nn.looking import Looker
 from napari_cellseg.nn.network import CellNet
 from napari_cellseg.nn.predict import Predictor
+from napari_cellseg.nn.run_curve import (
+    STEP,
+    VALIDATION_NAME,
+    append_row,
+    forget_after,
+    write_curve,
+)
+from napari_cellseg.nn.run_examples import write_examples
+from napari_cellseg.nn.team import ALONE, Team
 from napari_cellseg.nn.training import TrainReport, fit
 from napari_cellseg.nn.training_data import (
     PERCENTILES,
@@ -48,7 +58,8 @@ class BaseRun:
     data : Path
         Folder with the training sets, see `io.base_sets`.
     out : Path
-        Gets checkpoint, curve, report and, in ``model/``, the model folder.
+        Gets checkpoint, curve, figures and pictures of each validation, report and, in
+        ``model/``, the model folder.
     command : str
         The command line, for the record.
     device : str
@@ -90,8 +101,19 @@ def base_spec(command: str) -> ModelSpec:
     )
 
 
-def train_base(place: BaseRun, options: TrainOptions) -> Job[TrainReport]:
+def train_base(
+    place: BaseRun, options: TrainOptions, team: Team = ALONE
+) -> Job[TrainReport]:
     """Train the general model; a run that was stopped goes on where it was.
+
+    Parameters
+    ----------
+    place : BaseRun
+        What every process reads, and where the leader writes.
+    options : TrainOptions
+        How.
+    team : Team
+        The processes that share each step.
 
     Raises
     ------
@@ -105,16 +127,37 @@ def train_base(place: BaseRun, options: TrainOptions) -> Job[TrainReport]:
     images += synthetic_training_images(options.synthetic_images, options.seed)
     spec = base_spec(place.command)
     device = choose_device(place.device)
-
-    def validate(network: CellNet, step: int) -> dict[str, float]:
-        del step
-        rows = run(evaluate(predictor_of(network, spec, device), sets.validation))
-        return _figures(scores_by_kind(rows))
-
-    network, report = yield from fit(images, options, place.out, device, validate)
-    spec = save_model(place.out / "model", network.to("cpu"), spec)
-    _write_report(place, options, sets, report, spec)
+    validate = _Validation(place.out, sets, spec, device)
+    network, report = yield from fit(
+        images, options, place.out, device, validate, team=team
+    )
+    if team.is_leader:
+        spec = replace(spec, figures=report.figures)
+        spec = save_model(place.out / "model", network.to("cpu"), spec)
+        write_curve(place.out)
+        _write_report(place, options, sets, report, spec)
     return report
+
+
+class _Validation:
+    """Measures a network on the validation images; keeps figures and pictures of it."""
+
+    def __init__(
+        self, out: Path, sets: BaseSets, spec: ModelSpec, device: torch.device
+    ) -> None:
+        self._out, self._sets, self._spec = out, sets, spec
+        self._device = device
+
+    def __call__(self, network: CellNet, step: int) -> dict[str, float]:
+        """Return AP50 and mSA of each kind by name."""
+        predict = predictor_of(network, self._spec, self._device)
+        rows = scores_by_kind(run(evaluate(predict, self._sets.validation)))
+        figures = _figures(rows)
+        forget_after(self._out / VALIDATION_NAME, step - 1)
+        append_row(self._out / VALIDATION_NAME, {STEP: step, **figures})
+        write_curve(self._out)
+        write_examples(self._out, predict, self._sets.validation)
+        return figures
 
 
 def predictor_of(network: CellNet, spec: ModelSpec, device: torch.device) -> Predict:
@@ -158,6 +201,8 @@ def _write_report(
         "device": device_title(choose_device(place.device)),
         "training_images": kinds_of(sets.training),
         "validation_images": _names_by_kind(sets.validation),
+        "training_set_sha256": _digest(sets.training),
+        "validation_set_sha256": _digest(sets.validation),
         "weights_sha256": spec.weights_sha256,
         **asdict(report),
     }
@@ -171,3 +216,12 @@ def _names_by_kind(samples: tuple[Sample, ...]) -> dict[str, list[str]]:
         kind: sorted(sample.name for sample in samples if sample.kind == kind)
         for kind in kinds_of(samples)
     }
+
+
+def _digest(samples: tuple[Sample, ...]) -> str:
+    """Return a digest of every byte of the images and labels, whatever their order."""
+    digest = hashlib.sha256()
+    for sample in sorted(samples, key=lambda sample: (sample.kind, sample.name)):
+        for path in (sample.image_path, sample.labels_path):
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()

@@ -47,6 +47,8 @@ class TrainingImage:
         Whether colours may be mixed.
     valid : (y, x) bool tensor or None
         Where the truth is known; None means everywhere.
+    name : str
+        What the image is called where something is wrong with it.
     """
 
     pixels: Tensor
@@ -55,6 +57,7 @@ class TrainingImage:
     kind: str
     is_rgb: bool
     valid: Tensor | None = None
+    name: str = ""
 
 
 def training_image(
@@ -62,6 +65,7 @@ def training_image(
     labels: NDArray[np.int32],
     kind: str,
     percentiles: tuple[float, float],
+    name: str = "",
 ) -> TrainingImage:
     """Normalise a (1 or 3, y, x) plane and work out the targets of its labels."""
     pixels = normalize(plane, *percentiles)
@@ -84,6 +88,7 @@ def training_image(
         diameter,
         kind,
         is_rgb,
+        name=name,
     )
 
 
@@ -98,12 +103,18 @@ class Batch:
         Ids of the warped labels, for augmentations that work cell by cell.
     is_rgb : (n,) bool
     targets : Targets
+    names : tuple of str
+        The images that all crops of the step are from, those of other processes too.
+    rgb_before : tuple of bool
+        `is_rgb` of the crops of the same step before these, which other processes take.
     """
 
     pixels: Tensor
     labels: Tensor
     is_rgb: Tensor
     targets: Targets
+    names: tuple[str, ...] = ()
+    rgb_before: tuple[bool, ...] = ()
 
 
 class CropSampler:
@@ -135,22 +146,36 @@ class CropSampler:
         self._crop_px = crop_px
         self._batch_size = batch_size
 
-    def batch(self, rng: np.random.Generator) -> Batch:
-        """Return the next batch; the same state of `rng` gives the same batch."""
-        crops = [self._crop(rng) for _ in range(self._batch_size)]
-        pixels = torch.stack([crop[0] for crop in crops])
-        truth = torch.stack([crop[1] for crop in crops])
-        is_rgb = torch.tensor([crop[2] for crop in crops])
-        return Batch(pixels, truth[:, 0], is_rgb, _targets_of(truth))
+    def batch(self, rng: np.random.Generator, own: slice = slice(None)) -> Batch:
+        """Return the next batch; the same state of `rng` gives the same batch.
 
-    def _crop(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, bool]:
-        """Return (3, h, w) pixels and (5, h, w) truth of one random window."""
+        Parameters
+        ----------
+        rng : Generator
+            Decides on everything.
+        own : slice
+            Which crops are cut; where the others lie is drawn all the same.
+        """
+        drawn = [self._draw(rng) for _ in range(self._batch_size)]
+        kept = drawn[own]
+        crops = [_sample(image, warp, self._crop_px) for image, warp in kept]
+        pixels = torch.stack([pixels.expand(3, -1, -1) for pixels, _ in crops])
+        truth = torch.stack([truth for _, truth in crops])
+        return Batch(
+            pixels,
+            truth[:, 0],
+            torch.tensor([image.is_rgb for image, _ in kept]),
+            _targets_of(truth),
+            tuple(image.name for image, _ in drawn),
+            tuple(image.is_rgb for image, _ in drawn[: own.start or 0]),
+        )
+
+    def _draw(self, rng: np.random.Generator) -> tuple[TrainingImage, _Warp]:
+        """Return an image and where in it a crop lies."""
         kind = self._kinds[int(rng.choice(len(self._kinds), p=self._odds))]
         images = self._by_kind[kind]
         image = images[int(rng.integers(len(images)))]
-        warp = _random_warp(image, self._crop_px, rng)
-        pixels, truth = _sample(image, warp, self._crop_px)
-        return pixels.expand(3, -1, -1), truth, image.is_rgb
+        return image, _random_warp(image, self._crop_px, rng)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import ndimage
-from torch import Tensor
 
 from napari_cellseg.core.synthetic import random_scene
 from napari_cellseg.core.training_item import TrainingItem
-from napari_cellseg.nn.augment import augment
-from napari_cellseg.nn.batches import CropSampler, TrainingImage, training_image
-from napari_cellseg.nn.losses import Targets
+from napari_cellseg.nn.batches import TrainingImage, training_image
 
 #: Scenes of our own generator stand for "everything else": some are replayed, others only
 #: measured. They are drawn from these seeds, so every training has the same.
@@ -41,7 +38,7 @@ def training_images(
     """
     images = []
     for item in items:
-        whole = training_image(item.plane, item.labels, YOURS, percentiles)
+        whole = training_image(item.plane, item.labels, YOURS, percentiles, item.name)
         for box in _parts(item.valid):
             cells = np.unique(item.labels[box][item.valid[box]])
             part = replace(
@@ -77,16 +74,15 @@ def replayed_images(percentiles: tuple[float, float]) -> list[TrainingImage]:
     for seed in REPLAY_SEEDS:
         scene = random_scene(seed, SCENE_SHAPE_YX)
         images.append(
-            training_image(scene.image.plane(), scene.labels, REPLAY, percentiles)
+            training_image(
+                scene.image.plane(),
+                scene.labels,
+                REPLAY,
+                percentiles,
+                f"replayed scene {seed}",
+            )
         )
     return images
-
-
-def draw_crops(sampler: CropSampler, seed: int, step: int) -> tuple[Tensor, Targets]:
-    """Return the crops of a step; each step has a random state of its own."""
-    rng = np.random.default_rng((seed, step))
-    batch = sampler.batch(rng)
-    return augment(batch, rng), batch.targets
 
 
 def base_items() -> list[TrainingItem]:

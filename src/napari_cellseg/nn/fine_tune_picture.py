@@ -1,4 +1,4 @@
-"""Old and new cells of a held-out part side by side, as a picture."""
+"""True and found cells over an image, side by side, as a picture."""
 
 from __future__ import annotations
 
@@ -21,22 +21,21 @@ FOUND_COLOUR = (255, 176, 32)
 
 
 def write_picture(
-    folder: Path,
+    path: Path,
     pixels: NDArray[np.float32],
-    truth: Labels,
-    old: Labels,
-    new: Labels,
+    left: tuple[Labels, Labels],
+    right: tuple[Labels, Labels],
 ) -> None:
-    """Write what the old (left) and the new model (right) find, over the checked cells.
+    """Write an image twice, side by side, with outlines of cells.
 
     Parameters
     ----------
-    folder : Path
-        Gets ``before_after.png``.
+    path : Path
+        Of the PNG file.
     pixels : (3, y, x) float32
         Normalised.
-    truth, old, new : (y, x) int32
-        Checked cells in green, found cells in orange.
+    left, right : tuple of two (y, x) int32
+        True cells, outlined in green, and found cells, in orange.
 
     Raises
     ------
@@ -44,12 +43,12 @@ def write_picture(
         If it cannot be written.
     """
     shown = np.moveaxis((np.clip(pixels, 0, 1) * 255).astype(np.uint8), 0, -1)
-    halves = [_outlined(shown, truth, found) for found in (old, new)]
+    halves = [_outlined(shown, truth, found) for truth, found in (left, right)]
     gap = np.zeros((shown.shape[0], GAP_PX, 3), np.uint8)
     picture = Image.fromarray(np.concatenate([halves[0], gap, halves[1]], axis=1))
     share = min(1.0, LONGEST_PX / max(shown.shape[:2]))
     size = (max(1, round(picture.width * share)), max(1, round(picture.height * share)))
-    with replacing(folder / PICTURE_NAME) as temporary:
+    with replacing(path) as temporary:
         picture.resize(size).save(temporary, format="PNG")
 
 

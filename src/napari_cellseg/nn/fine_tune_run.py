@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
+import logging
 import math
-import pickle
 from pathlib import Path
 
 import torch
@@ -13,9 +13,14 @@ from torch import Tensor, nn
 from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.options import FineTuneOptions
 from napari_cellseg.io.atomic import replacing
-from napari_cellseg.nn.losses import Targets, map_losses
+from napari_cellseg.nn.augment import Crops
+from napari_cellseg.nn.losses import map_losses
 from napari_cellseg.nn.network import CellNet
-from napari_cellseg.nn.weights import save_state
+from napari_cellseg.nn.team import ALONE, Team
+from napari_cellseg.nn.training import named
+from napari_cellseg.nn.weights import load_state, save_state
+
+logger = logging.getLogger(__name__)
 
 CHECKPOINT_NAME = "checkpoint.pt"
 #: The encoder knows images in general; it learns so much slower than the rest.
@@ -25,6 +30,11 @@ AVERAGE = 0.99
 WEIGHT_DECAY = 0.02
 MAX_GRADIENT = 2.0
 FROM_SCRATCH = "from_scratch"
+
+
+def is_new(options: FineTuneOptions) -> bool:
+    """Say whether the network starts from nothing."""
+    return options.preset == FROM_SCRATCH
 
 
 class FineTuneRun:
@@ -41,20 +51,29 @@ class FineTuneRun:
         How.
     device : torch.device
         Where to run.
+    team : Team
+        The processes that share each step.
     """
 
     def __init__(
-        self, network: CellNet, options: FineTuneOptions, device: torch.device
+        self,
+        network: CellNet,
+        options: FineTuneOptions,
+        device: torch.device,
+        team: Team = ALONE,
     ) -> None:
         self.n_steps, self._batch_size, self._rate = options.plan
-        self._is_new = options.preset == FROM_SCRATCH
+        self._is_new = is_new(options)
         self.device = device
+        self.team = team
         self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.mean = copy.deepcopy(self.network).eval()
+        self._shared = team.prepared(self.network)
         self._optimizer = torch.optim.AdamW(
             self._groups(), self._rate, weight_decay=WEIGHT_DECAY
         )
         self.step = 0
+        self.seconds = 0.0
         self.best: dict[str, Tensor] = _copied(self.mean)
         self.best_score = -math.inf
         self.best_step = 0
@@ -76,7 +95,7 @@ class FineTuneRun:
         fall = 0.5 * (1 + math.cos(math.pi * self.step / self.n_steps))
         return self._rate * rise * fall
 
-    def advance(self, pixels: Tensor, targets: Targets) -> float:
+    def advance(self, crops: Crops) -> float:
         """Do one step and return its loss; a batch too large for memory is parted.
 
         Raises
@@ -86,20 +105,31 @@ class FineTuneRun:
         """
         while True:
             try:
-                return self._advance(pixels, targets)
+                return self._advance(crops)
             except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
                 if not _is_out_of_memory(error):
                     raise
-                if self._part == 1:
-                    raise TrainingError(
-                        "There is not enough memory for a single crop. Close other "
-                        "programs, or set smaller crops under Advanced."
-                    ) from error
-                self._part = max(1, self._part // 2)
-                if self.device.type == "cuda":
-                    torch.cuda.empty_cache()
+                self._take_less(error)
 
-    def _advance(self, pixels: Tensor, targets: Targets) -> float:
+    def _take_less(self, error: BaseException) -> None:
+        """Halve the crops that are in memory at a time."""
+        if self.team.size > 1:
+            # The others are in the middle of the step and cannot begin it again.
+            raise TrainingError(
+                f"A process ran out of memory with {self._part} crops a step in all. Set "
+                "a smaller batch size; it goes on from the last checkpoint."
+            ) from error
+        if self._part == 1:
+            raise TrainingError(
+                "There is not enough memory for a single crop. Close other programs, or "
+                "set smaller crops under Advanced."
+            ) from error
+        self._part = max(1, self._part // 2)
+        logger.warning("Out of memory; going on with %s crops at a time.", self._part)
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _advance(self, crops: Crops) -> float:
         self.network.train()
         if not self._is_new:
             for module in self.network.modules():
@@ -109,28 +139,30 @@ class FineTuneRun:
             group["lr"] = self.rate() * group["share"]
         self._optimizer.zero_grad(set_to_none=True)
         total = 0.0
-        n_crops = len(pixels)
+        n_crops = len(crops.pixels)
         for start in range(0, n_crops, self._part):
-            part = slice(start, start + self._part)
-            total += self._learn(pixels[part], targets.part(part), n_crops)
+            part = crops.part(slice(start, start + self._part))
+            total += self._learn(part, len(part.pixels) / n_crops)
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), MAX_GRADIENT)
         self._optimizer.step()
         self.step += 1
         self._update_mean()
         return total
 
-    def _learn(self, pixels: Tensor, targets: Targets, n_crops: int) -> float:
+    def _learn(self, crops: Crops, share: float) -> float:
         """Add the gradient of some crops and return their share of the loss."""
-        moved = pixels.to(self.device).contiguous(memory_format=torch.channels_last)
+        pixels = crops.pixels.to(self.device)
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16):
-            maps = self.network(moved)
-        parts = map_losses(maps, targets.to(self.device))
-        loss = torch.stack(list(parts.values())).sum() * (len(pixels) / n_crops)
+            maps = self._shared(pixels)
+        parts = map_losses(maps, crops.targets.to(self.device), self.team.total)
+        loss = torch.stack(list(parts.values())).sum() * share
         if not bool(torch.isfinite(loss)):
             values = {name: float(value.detach()) for name, value in parts.items()}
             raise TrainingError(
                 f"The loss is no number at step {self.step + 1}: {values}. Look for "
-                "broken pixels (NaN, infinite) in the images, or lower the learning rate."
+                f"broken pixels (NaN, infinite) in {named(crops.names)}, or lower the "
+                "learning rate."
             )
         loss.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())
@@ -177,6 +209,7 @@ class FineTuneRun:
             "best": self.best,
             "optimizer": self._optimizer.state_dict(),
             "step": self.step,
+            "seconds": self.seconds,
             "best_score": self.best_score,
             "best_step": self.best_step,
         }
@@ -184,21 +217,23 @@ class FineTuneRun:
             save_state(state, temporary)
 
     def load(self, folder: Path) -> None:
-        """Go on from the checkpoint in `folder`, if there is one."""
-        path = folder / CHECKPOINT_NAME
-        if not path.is_file():
+        """Go on from the checkpoint in `folder`, if there is one; the leader reads it.
+
+        Raises
+        ------
+        TrainingError
+            If it is damaged.
+        """
+        read = load_state(folder / CHECKPOINT_NAME) if self.team.is_leader else None
+        state = self.team.from_leader(read)
+        if not state:
             return
-        try:
-            state = torch.load(path, map_location=self.device, weights_only=True)
-            self.network.load_state_dict(state["network"])
-        except (RuntimeError, KeyError, EOFError, pickle.UnpicklingError) as error:
-            raise TrainingError(
-                f"'{path}' is damaged ({error}). Delete it to train from the beginning."
-            ) from error
+        self.network.load_state_dict(state["network"])
         self.mean.load_state_dict(state["mean"])
         self.best = state["best"]
         self._optimizer.load_state_dict(state["optimizer"])
         self.step = int(state["step"])
+        self.seconds = float(state.get("seconds", 0.0))
         self.best_score = float(state["best_score"])
         self.best_step = int(state["best_step"])
 
@@ -212,4 +247,5 @@ def _is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     text = str(error).lower()
-    return "not enough memory" in text or "out of memory" in text
+    words = ("not enough memory", "out of memory", "allocate memory")
+    return any(each in text for each in words)

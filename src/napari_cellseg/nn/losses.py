@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import torch
@@ -42,7 +43,13 @@ class Targets:
 WEIGHTS = {"foreground": 1.0, "dice": 0.5, "distance": 4.0, "border": 0.7, "flow": 1.0}
 
 
-def map_losses(maps: Tensor, targets: Targets) -> dict[str, Tensor]:
+#: Adds up over all processes of a training; see `nn.team`.
+Total = Callable[[Tensor], Tensor]
+
+
+def map_losses(
+    maps: Tensor, targets: Targets, total: Total | None = None
+) -> dict[str, Tensor]:
     """Return the weighted parts of the loss, scalars by name.
 
     Parameters
@@ -51,10 +58,13 @@ def map_losses(maps: Tensor, targets: Targets) -> dict[str, Tensor]:
         What `CellNet` returns.
     targets : Targets
         Of the same crops.
+    total : callable, optional
+        Adds sums over crops up over all processes, so that each has the loss of all crops.
     """
+    total = total or _own
     maps = maps.float()
     valid = targets.valid
-    n_valid = valid.sum().clamp(min=1)
+    n_valid = total(valid.sum()).clamp(min=1)
     inside = targets.foreground * valid
     foreground_each = functional.binary_cross_entropy_with_logits(
         maps[:, 0], targets.foreground, reduction="none"
@@ -72,17 +82,22 @@ def map_losses(maps: Tensor, targets: Targets) -> dict[str, Tensor]:
     )
     flow_each = ((maps[:, 3:5] - targets.flow) ** 2).sum(1)
     parts = {
-        "foreground": (foreground_each * edge_weight * valid).sum() / n_valid,
-        "dice": _dice_loss(torch.sigmoid(maps[:, 0]), targets.foreground, valid),
-        "distance": (distance_each * (0.25 * valid + inside)).sum() / n_valid,
-        "border": (border_each * valid).sum() / n_valid,
-        "flow": (flow_each * inside).sum() / inside.sum().clamp(min=1),
+        "foreground": total((foreground_each * edge_weight * valid).sum()) / n_valid,
+        "dice": _dice_loss(torch.sigmoid(maps[:, 0]), targets.foreground, valid, total),
+        "distance": total((distance_each * (0.25 * valid + inside)).sum()) / n_valid,
+        "border": total((border_each * valid).sum()) / n_valid,
+        "flow": total((flow_each * inside).sum()) / total(inside.sum()).clamp(min=1),
     }
     return {name: WEIGHTS[name] * value for name, value in parts.items()}
 
 
-def _dice_loss(predicted: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
+def _own(value: Tensor) -> Tensor:
+    """Return the sum as it is: there is one process."""
+    return value
+
+
+def _dice_loss(predicted: Tensor, truth: Tensor, valid: Tensor, total: Total) -> Tensor:
     """Return 1 - soft Dice over the whole batch (Milletari et al. 2016)."""
-    overlap = (predicted * truth * valid).sum()
-    total = (predicted * valid).sum() + (truth * valid).sum()
-    return 1 - (2 * overlap + 1) / (total + 1)
+    overlap = total((predicted * truth * valid).sum())
+    both = total((predicted * valid).sum() + (truth * valid).sum())
+    return 1 - (2 * overlap + 1) / (both + 1)

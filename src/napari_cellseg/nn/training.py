@@ -7,29 +7,28 @@ arXiv:2405.18392); what is kept is the running mean of the weights.
 from __future__ import annotations
 
 import copy
-import csv
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.options import TrainOptions
 from napari_cellseg.io.atomic import replacing
-from napari_cellseg.nn.augment import augment
+from napari_cellseg.nn.augment import Crops, drawn_ahead
 from napari_cellseg.nn.batches import CropSampler, TrainingImage
-from napari_cellseg.nn.losses import Targets, map_losses
+from napari_cellseg.nn.losses import map_losses
 from napari_cellseg.nn.network import CellNet
-from napari_cellseg.nn.weights import save_state
+from napari_cellseg.nn.run_curve import CURVE_NAME, STEP, append_row, forget_after
+from napari_cellseg.nn.team import ALONE, Team
+from napari_cellseg.nn.weights import load_state, save_state
 
 CHECKPOINT_NAME = "checkpoint.pt"
-CURVE_NAME = "curve.csv"
+#: A row of the curve is written every so many steps.
+CURVE_EVERY = 50
 #: How often each kind is drawn. Fluorescence is most of what people have; the small sets
 #: are drawn more often than their number of images would have it.
 KIND_WEIGHTS = {
@@ -55,7 +54,7 @@ class TrainReport:
     steps : int
         Steps done in all, before and after restarts.
     seconds : float
-        Wall time of this process.
+        Wall time of the steps, those before restarts too.
     device : str
         Where it ran.
     figures : dict
@@ -72,18 +71,25 @@ class _Run:
     """State of a run that a checkpoint holds: weights, their mean, optimiser, step."""
 
     def __init__(
-        self, network: CellNet, options: TrainOptions, device: torch.device
+        self,
+        network: CellNet,
+        options: TrainOptions,
+        device: torch.device,
+        team: Team = ALONE,
     ) -> None:
         self.options = options
         self.device = device
+        self.team = team
         self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.mean = copy.deepcopy(self.network).eval()
+        self._shared = team.prepared(self.network)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(),
             options.learning_rate,
             weight_decay=options.weight_decay,
         )
         self.step = 0
+        self.seconds = 0.0
 
     def save(self, folder: Path) -> None:
         """Write the checkpoint; the old one stays until the new one is whole."""
@@ -92,36 +98,39 @@ class _Run:
             "mean": self.mean.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
+            "seconds": self.seconds,
         }
         with replacing(folder / CHECKPOINT_NAME) as temporary:
             save_state(state, temporary)
 
     def load(self, folder: Path) -> None:
-        """Go on from the checkpoint in `folder`, if there is one."""
-        path = folder / CHECKPOINT_NAME
-        if not path.is_file():
+        """Go on from the checkpoint in `folder`, if there is one; the leader reads it."""
+        read = load_state(folder / CHECKPOINT_NAME) if self.team.is_leader else None
+        state = self.team.from_leader(read)
+        if not state:
             return
-        state = torch.load(path, map_location=self.device, weights_only=True)
         self.network.load_state_dict(state["network"])
         self.mean.load_state_dict(state["mean"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = int(state["step"])
+        self.seconds = float(state.get("seconds", 0.0))
 
-    def advance(self, pixels: Tensor, targets: Targets) -> dict[str, float]:
+    def advance(self, crops: Crops) -> dict[str, float]:
         """Do one step and return the parts of the loss."""
         self.network.train()
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.step, self.options)
-        pixels = pixels.to(self.device).contiguous(memory_format=torch.channels_last)
+        pixels = crops.pixels.to(self.device)
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16):
-            maps = self.network(pixels)
-        parts = map_losses(maps, targets.to(self.device))
+            maps = self._shared(pixels)
+        parts = map_losses(maps, crops.targets.to(self.device), self.team.total)
         loss = torch.stack(list(parts.values())).sum()
         values = {name: float(value.detach()) for name, value in parts.items()}
         if not bool(torch.isfinite(loss)):
             raise TrainingError(
-                f"The loss is no number at step {self.step}: {values}. "
-                "Lower the learning rate, or look for broken labels."
+                f"The loss is no number at step {self.step}: {values}. Look for broken "
+                f"pixels or labels in {named(crops.names)}, or lower the learning rate."
             )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -143,6 +152,12 @@ class _Run:
                 value.copy_(current[name])
 
 
+def named(names: Sequence[str]) -> str:
+    """Return the images of a batch in words, each once."""
+    known = sorted({name for name in names if name})
+    return ", ".join(f"'{name}'" for name in known) or "the images"
+
+
 def learning_rate(step: int, options: TrainOptions) -> float:
     """Return the learning rate of a step, counted from 0."""
     rise = min(1.0, (step + 1) / max(1, options.warmup_steps))
@@ -157,6 +172,8 @@ def fit(
     folder: Path,
     device: torch.device,
     validate: Validator | None = None,
+    *,
+    team: Team = ALONE,
 ) -> Job[tuple[CellNet, TrainReport]]:
     """Train a `CellNet` and return it, its weights the running mean, with a report.
 
@@ -172,6 +189,8 @@ def fit(
         Where to run.
     validate : callable, optional
         Gets the network (running mean) and the step, returns figures by name.
+    team : Team
+        The processes that share each step; the leader alone writes and validates.
 
     Raises
     ------
@@ -180,55 +199,49 @@ def fit(
     """
     if not images:
         raise TrainingError("There are no images to train on; add images with labels.")
-    folder.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(options.seed)
-    run = _Run(CellNet(), options, device)
-    run.load(folder)
+    run = _begun(options, folder, device, team)
     sampler = CropSampler(images, KIND_WEIGHTS, options.crop_px, options.batch_size)
-    started = time.perf_counter()
+    own = team.share(options.batch_size)
+    clock = time.perf_counter() - run.seconds
     figures: dict[str, float] = {}
-    with ThreadPoolExecutor(1) as executor:
-        waiting: Future[tuple[Tensor, Targets]] = executor.submit(
-            _draw, sampler, options, run.step
-        )
-        while run.step < options.steps:
-            pixels, targets = waiting.result()
-            waiting = executor.submit(_draw, sampler, options, run.step + 1)
-            parts = run.advance(pixels, targets)
-            if run.step % options.validate_every == 0 or run.step == options.steps:
-                figures = validate(run.mean, run.step) if validate else {}
-            if run.step % 50 == 0 or figures:
-                _append_curve(folder, run.step, parts, figures)
-            if run.step % options.checkpoint_every == 0 or run.step == options.steps:
-                run.save(folder)
-            yield Progress(run.step, options.steps, f"loss {sum(parts.values()):.3f}")
-            if run.step < options.steps:
-                figures = {}
-    seconds = time.perf_counter() - started
-    return run.mean, TrainReport(run.step, seconds, str(device), figures)
+    judge = validate if team.is_leader else None
+    for crops in drawn_ahead(
+        sampler, options.seed, range(run.step, options.steps), own
+    ):
+        parts = run.advance(crops)
+        run.seconds = time.perf_counter() - clock
+        if team.is_leader:
+            _keep(run, folder, parts)
+        if judge and run.step % options.validate_every == 0:
+            figures = judge(run.mean, run.step)
+        yield Progress(run.step, options.steps, f"loss {sum(parts.values()):.3f}")
+    if judge and (run.step % options.validate_every or not figures):
+        figures = judge(run.mean, run.step)
+    report = TrainReport(run.step, run.seconds, str(device), figures)
+    return run.mean, report
 
 
-def _draw(
-    sampler: CropSampler, options: TrainOptions, step: int
-) -> tuple[Tensor, Targets]:
-    """Return the pixels and targets of a step; each step has a random state of its own."""
-    rng = np.random.default_rng((options.seed, step))
-    batch = sampler.batch(rng)
-    return augment(batch, rng), batch.targets
+def _begun(
+    options: TrainOptions, folder: Path, device: torch.device, team: Team
+) -> _Run:
+    """Return a run at its beginning, or where it was stopped."""
+    if team.is_leader:
+        folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(options.seed)
+    run = _Run(CellNet(), options, device, team)
+    run.load(folder)
+    if team.is_leader:
+        forget_after(folder / CURVE_NAME, run.step)
+    return run
 
 
-def _append_curve(
-    folder: Path, step: int, parts: dict[str, float], figures: dict[str, float]
-) -> None:
-    """Add a row to the curve: step, each part of the loss, figures as name=value."""
-    path = folder / CURVE_NAME
-    is_new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        if is_new:
-            writer.writerow(["step", *parts, "figures"])
-        text = " ".join(f"{name}={value:.4f}" for name, value in figures.items())
-        writer.writerow([step, *(f"{value:.5f}" for value in parts.values()), text])
+def _keep(run: _Run, folder: Path, parts: dict[str, float]) -> None:
+    """Write the curve and the checkpoint where it is time."""
+    is_last = run.step == run.options.steps
+    if is_last or run.step % CURVE_EVERY == 0:
+        append_row(folder / CURVE_NAME, {STEP: run.step, **parts})
+    if is_last or run.step % run.options.checkpoint_every == 0:
+        run.save(folder)
 
 
 def with_steps(options: TrainOptions, steps: int) -> TrainOptions:

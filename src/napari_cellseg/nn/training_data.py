@@ -57,7 +57,9 @@ def load_training_images(samples: Sequence[Sample]) -> Iterator[TrainingImage]:
     """Yield each sample ready for cropping, in order."""
     for sample in samples:
         plane, labels = read_sample(sample)
-        yield training_image(plane, split_pieces(labels), sample.kind, PERCENTILES)
+        yield training_image(
+            plane, split_pieces(labels), sample.kind, PERCENTILES, sample.name
+        )
 
 
 def synthetic_training_images(count: int, seed: int) -> Iterator[TrainingImage]:
@@ -65,7 +67,11 @@ def synthetic_training_images(count: int, seed: int) -> Iterator[TrainingImage]:
     for index in range(count):
         scene = random_scene(seed * 1_000_003 + index, SYNTHETIC_SHAPE_YX)
         yield training_image(
-            scene.image.plane(), scene.labels, "synthetic", PERCENTILES
+            scene.image.plane(),
+            scene.labels,
+            "synthetic",
+            PERCENTILES,
+            f"synthetic scene {index}",
         )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -13,7 +15,7 @@ from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
-from napari_cellseg.core.errors import ModelError, SaveError
+from napari_cellseg.core.errors import ModelError, SaveError, TrainingError
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.io.atomic import replacing
 from napari_cellseg.io.model_folder import SPEC_NAME, WEIGHTS_NAME, read_model_spec
@@ -60,6 +62,37 @@ def save_state(state: Mapping[str, object], path: Path) -> None:
             f"'{path.parent}' could not be written: the disk is probably full. Free some "
             "space and train again; it goes on from the last checkpoint."
         ) from error
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """Return what `save_state` wrote, on the CPU, or nothing if there is no file.
+
+    Raises
+    ------
+    TrainingError
+        If it is damaged.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        missing = {"network", "mean", "optimizer", "step"} - state.keys()
+    except (
+        RuntimeError,
+        EOFError,
+        ValueError,
+        AttributeError,
+        pickle.UnpicklingError,
+    ) as error:
+        raise TrainingError(
+            f"'{path}' is damaged ({error}). Delete it to train from the beginning."
+        ) from error
+    if missing:
+        raise TrainingError(
+            f"'{path}' is no checkpoint of this program: there is no {sorted(missing)} in "
+            "it. Delete it to train from the beginning."
+        )
+    return state
 
 
 def load_model(folder: Path) -> tuple[CellNet, ModelSpec]:
