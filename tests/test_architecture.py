@@ -83,7 +83,8 @@ def test_every_import_is_a_declared_dependency(project: dict[str, list[str]]) ->
     foreign = set(imported) - set(sys.stdlib_module_names) - {"napari_cellseg"}
     foreign -= WINDOW_PACKAGES | COME_WITH_NAPARI
     extra: dict[str, list[str]] = project["optional-dependencies"]  # type: ignore[assignment]
-    declared = {normal(text) for text in [*project["dependencies"], *extra["serve"]]}
+    optional = [text for name in ("serve", "aws") for text in extra[name]]
+    declared = {normal(text) for text in [*project["dependencies"], *optional]}
     distributions = packages_distributions()
 
     undeclared = {

@@ -1,0 +1,267 @@
+"""What went wrong at AWS, in a sentence: the one seam to botocore's errors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from typing import Any
+
+from napari_cellseg.core.errors import RemoteError
+
+NEEDS_BOTO3 = (
+    "AWS is spoken to through boto3, which is not installed; "
+    "pip install 'napari-cellseg[aws]' brings it."
+)
+#: The longest that is passed on of what a container or AWS says.
+MAX_TOLD = 400
+
+
+class CloudError(RemoteError):
+    """AWS, or a server that speaks like it, did not do what it was asked.
+
+    Attributes
+    ----------
+    code : str
+        What botocore calls it, such as ``"ThrottlingException"``.
+    is_free : bool
+        True if nothing was worked on, so that sending it again costs nothing.
+    """
+
+    def __init__(self, message: str, code: str = "", *, is_free: bool = False) -> None:
+        super().__init__(message)
+        self.code = code
+        self.is_free = is_free
+
+
+EXPIRED = (
+    "Your sign-in at AWS{who} has expired. Sign in again, for instance with "
+    "'aws sso login{flag}', then repeat."
+)
+UNKNOWN_KEYS = (
+    "AWS does not know the credentials{who}. Check the profile, or make new keys."
+)
+NO_KEYS = (
+    "No credentials for AWS were found{who}. Run 'aws configure sso{flag}' or choose "
+    "another profile."
+)
+DENIED = (
+    "Your role{who} may not {doing}: {told} Ask whoever runs the AWS account for that "
+    "permission."
+)
+BUSY = "AWS takes no more requests just now ({told}) Wait a minute and repeat."
+STARTING = (
+    "The endpoint is starting: its model is not loaded yet. This takes some minutes after "
+    "a pause; nothing was charged for this request. Repeat it then."
+)
+FAULT = "AWS had a fault of its own while asked to {doing}: {told} Repeat it later."
+TOO_LARGE = (
+    "The request was larger than the endpoint takes: {told} Choose a smaller region, or "
+    "an endpoint that works through S3."
+)
+CLOCK = "The clock of this computer is wrong by minutes; set it, then repeat."
+QUOTA = "A limit of the account is reached: {told} Ask AWS for a higher quota."
+MISSING = "AWS has no such thing: {told} Check the name and the region."
+#: Code of the error at AWS -> our sentence. `{doing}`, `{told}` (ends with a stop),
+#: `{who}` and `{flag}` are filled in.
+SENTENCES = {
+    "ExpiredToken": EXPIRED,
+    "ExpiredTokenException": EXPIRED,
+    "RequestExpired": EXPIRED,
+    "TokenRefreshRequired": EXPIRED,
+    "InvalidClientTokenId": UNKNOWN_KEYS,
+    "UnrecognizedClientException": UNKNOWN_KEYS,
+    "InvalidAccessKeyId": UNKNOWN_KEYS,
+    "SignatureDoesNotMatch": UNKNOWN_KEYS,
+    "InvalidSignatureException": UNKNOWN_KEYS,
+    "RequestTimeTooSkewed": CLOCK,
+    "AccessDenied": DENIED,
+    "AccessDeniedException": DENIED,
+    "UnauthorizedOperation": DENIED,
+    "403": DENIED,
+    "401": "The server's token is missing or wrong; ask who started it for it.",
+    "Throttling": BUSY,
+    "ThrottlingException": BUSY,
+    "TooManyRequestsException": BUSY,
+    "RequestLimitExceeded": BUSY,
+    "SlowDown": BUSY,
+    "429": BUSY,
+    "ModelNotReadyException": STARTING,
+    "ServiceUnavailable": BUSY,
+    "ServiceUnavailableException": BUSY,
+    "503": BUSY,
+    "InternalFailure": FAULT,
+    "InternalServerError": FAULT,
+    "InternalError": FAULT,
+    "InternalDependencyException": FAULT,
+    "500": FAULT,
+    "502": FAULT,
+    "504": FAULT,
+    "413": TOO_LARGE,
+    "RequestEntityTooLarge": TOO_LARGE,
+    "EntityTooLarge": TOO_LARGE,
+    "ResourceLimitExceeded": QUOTA,
+    "LimitExceededException": QUOTA,
+    "NoSuchBucket": MISSING,
+    "NoSuchKey": MISSING,
+    "404": MISSING,
+    "ResourceNotFound": MISSING,
+    "ResourceNotFoundException": MISSING,
+}
+#: Nothing was worked on when one of these came back.
+FREE = {code for code, words in SENTENCES.items() if words in (BUSY, STARTING)}
+UNREACHABLE = (
+    "{address} cannot be reached. Check the address, the region and the network."
+)
+#: Name of an exception of botocore that has no code -> our sentence.
+LOST = {
+    "NoCredentialsError": NO_KEYS,
+    "PartialCredentialsError": NO_KEYS,
+    "CredentialRetrievalError": EXPIRED,
+    "NoAuthTokenError": EXPIRED,
+    "SSOTokenLoadError": EXPIRED,
+    "UnauthorizedSSOTokenError": EXPIRED,
+    "TokenRetrievalError": EXPIRED,
+    "LoginRefreshRequired": EXPIRED,
+    "LoginTokenLoadError": EXPIRED,
+    "ProfileNotFound": "{told} Choose one of those in ~/.aws.",
+    "NoRegionError": (
+        "No region is chosen. Name the one that your endpoint is in, such as "
+        "eu-central-1."
+    ),
+    "InvalidRegionError": "{told} Name a region such as eu-central-1.",
+    "EndpointConnectionError": UNREACHABLE,
+    "ConnectTimeoutError": UNREACHABLE,
+    "ProxyConnectionError": "The proxy to {address} cannot be reached: {told}",
+    "SSLError": (
+        "{address} could not show that it is who it says (TLS): {told} Do not go on in "
+        "a network that you do not know."
+    ),
+    "ReadTimeoutError": (
+        "{address} has not answered in time. It was asked to {doing} and may still be at "
+        "it, so this is not sent again by itself. Choose a smaller region or work "
+        "through S3."
+    ),
+    "ConnectionClosedError": (
+        "The connection to {address} broke before an answer came. It may have been "
+        "worked on, so it is not sent again by itself; repeat it if you wish."
+    ),
+    "ResponseStreamingError": (
+        "The answer broke off on the way: {told} Repeat it if you wish."
+    ),
+    "IncompleteReadError": (
+        "The answer broke off on the way: {told} Repeat it if you wish."
+    ),
+}
+#: No request can have arrived.
+NEVER_ARRIVED = {"EndpointConnectionError", "ConnectTimeoutError"}
+
+
+def need_boto3() -> None:
+    """Raise `CloudError` if boto3 is not installed."""
+    if find_spec("boto3") is None:
+        raise CloudError(NEEDS_BOTO3, "NoBoto3")
+
+
+@contextmanager
+def in_plain_words(doing: str, profile: str = "") -> Iterator[None]:
+    """Turn every error of boto3 in the block into a `CloudError`.
+
+    Parameters
+    ----------
+    doing : str
+        What is being asked for, as in "may not ...": ``"read the bucket 'plates'"``.
+    profile : str
+        Named in the sentence if given.
+    """
+    need_boto3()
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+
+    try:
+        yield
+    except ClientError as error:
+        raise error_of_answer(error.response, doing, profile) from error
+    except (BotoCoreError, HTTPClientError, Boto3Error) as error:
+        raise _error_on_the_way(error, doing, profile) from error
+
+
+def error_of_answer(
+    response: dict[str, Any], doing: str, profile: str = ""
+) -> CloudError:
+    """Return the error that a refusal stands for.
+
+    Parameters
+    ----------
+    response : dict
+        As botocore parses it: ``Error``, ``ResponseMetadata`` and modelled fields.
+    doing, profile : str
+        See `in_plain_words`.
+    """
+    code = str(response.get("Error", {}).get("Code", ""))
+    told = _sentence(str(response.get("Error", {}).get("Message", "")))
+    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    if code == "ModelError":
+        return CloudError(_model_words(response), code)
+    if 300 <= status < 400:
+        return CloudError(
+            f"The address points to another one ({status}), which is not followed. Check "
+            "the region; use the other address only if you trust it.",
+            code,
+            is_free=True,
+        )
+    if code == "ValidationError" and "ndpoint" in told and "not found" in told:
+        return CloudError(f"{told} Check its name and the region.", code, is_free=True)
+    words = SENTENCES.get(code) or SENTENCES.get(str(status))
+    if words is None:
+        words = "AWS refused to {doing} ({code}): {told}"
+    text = words.format(doing=doing, told=told, code=code, **_naming(profile))
+    return CloudError(text, code, is_free=code in FREE)
+
+
+def _error_on_the_way(error: Exception, doing: str, profile: str) -> CloudError:
+    """Return the error of a request that got no whole answer."""
+    code = type(error).__name__
+    known = getattr(error, "kwargs", {})
+    address = known.get("endpoint_url") or "AWS"
+    words = LOST.get(code, "AWS could not be asked to {doing}: {told}")
+    text = words.format(
+        doing=doing,
+        told=_sentence(str(error)),
+        address=address,
+        **_naming(profile),
+    )
+    return CloudError(text, code, is_free=code in NEVER_ARRIVED)
+
+
+def _model_words(response: dict[str, Any]) -> str:
+    """Return what the container said, or that it said nothing."""
+    status = response.get("OriginalStatusCode", "?")
+    said = str(response.get("OriginalMessage", ""))
+    with suppress(ValueError, KeyError, TypeError):
+        said = str(json.loads(said)["error"])
+    if not said:
+        return (
+            f"The endpoint's container failed ({status}) and said nothing; its log in "
+            "CloudWatch says more."
+        )
+    return f"The endpoint could not do it ({status}): {_sentence(said)}"
+
+
+def _naming(profile: str) -> dict[str, str]:
+    """Return how the profile is named inside a sentence."""
+    return {
+        "who": f" (profile '{profile}')" if profile else "",
+        "flag": f" --profile {profile}" if profile else "",
+    }
+
+
+def _sentence(text: str) -> str:
+    """Return a text of somebody else on one line, cut to a length, with a stop."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    if len(line) > MAX_TOLD:
+        line = f"{line[:MAX_TOLD]}…"
+    return (
+        line if line.endswith((".", "!", "?", "…")) else f"{line or 'no reason given'}."
+    )

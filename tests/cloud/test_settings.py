@@ -1,0 +1,208 @@
+"""Clients for AWS: where they go, whose keys they carry, how often they send."""
+
+from __future__ import annotations
+
+import http.server as http_server
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("boto3", reason="the extra 'aws' is not installed")
+
+from napari_cellseg.cloud.errors import CloudError, error_of_answer, in_plain_words
+from napari_cellseg.cloud.settings import (
+    CloudSettings,
+    aws_client,
+    identity_of,
+    is_aws,
+    profile_names,
+    region_names,
+    region_of,
+)
+from napari_cellseg.core.errors import RemoteError
+
+REGION = "eu-central-1"
+
+
+class Listener(http_server.BaseHTTPRequestHandler):
+    """Keeps the headers of what arrives and answers as told."""
+
+    heard: list[dict[str, str]]
+    status = 200
+    body = b"{}"
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.heard.append({name.lower(): text for name, text in self.headers.items()})
+        self.send_response(self.status)
+        self.send_header("Content-Length", str(len(self.body)))
+        self.end_headers()
+        self.wfile.write(self.body)
+
+    def log_message(self, *_args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def listener() -> Iterator[tuple[str, type[Listener]]]:
+    kind = type("Ear", (Listener,), {"heard": []})
+    server = http_server.ThreadingHTTPServer(("127.0.0.1", 0), kind)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", kind
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture(autouse=True)
+def keys_of_somebody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the environment hold keys that must not get out."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIASECRETSECRET")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "very secret")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "session secret")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+    for name in ("AWS_PROFILE", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_a_lab_server_gets_its_token_and_nothing_of_aws(
+    listener: tuple[str, type[Listener]],
+) -> None:
+    address, ear = listener
+    settings = CloudSettings(runtime_url=address, token="open sesame")
+    aws_client("sagemaker-runtime", settings).invoke_endpoint(
+        EndpointName="cells", Body=b"1"
+    )
+    assert ear.heard[0]["authorization"] == "Bearer open sesame"
+    assert "secret" not in str(ear.heard).lower()
+
+
+def test_a_redirected_call_is_signed_by_nobody(
+    listener: tuple[str, type[Listener]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, ear = listener
+    monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+    client = aws_client("sagemaker", CloudSettings(region=REGION))
+    client.list_endpoints()
+    aws_client("sagemaker-runtime", CloudSettings(region=REGION)).invoke_endpoint(
+        EndpointName="cells", Body=b"1"
+    )
+    assert "nobody" in ear.heard[0]["authorization"]
+    assert "authorization" not in ear.heard[1]
+    assert "secret" not in str(ear.heard).lower()
+
+
+def test_the_token_goes_to_the_lab_server_alone() -> None:
+    settings = CloudSettings(region=REGION, token="open sesame")
+    assert "open sesame" not in repr(settings)
+    client = aws_client("sagemaker-runtime", settings)
+    assert (
+        client.meta.endpoint_url == f"https://runtime.sagemaker.{REGION}.amazonaws.com"
+    )
+    assert client.meta.config.retries["total_max_attempts"] == 1
+    assert client.meta.config.read_timeout > 60
+
+
+@pytest.mark.parametrize("status", [500, 503, 429, 400])
+def test_an_inference_is_sent_once(
+    listener: tuple[str, type[Listener]], status: int
+) -> None:
+    address, ear = listener
+    ear.status = status
+    client = aws_client("sagemaker-runtime", CloudSettings(runtime_url=address))
+    with pytest.raises(CloudError), in_plain_words("segment an image"):
+        client.invoke_endpoint(EndpointName="cells", Body=b"1")
+    assert len(ear.heard) == 1
+
+
+def test_only_hosts_of_aws_are_aws() -> None:
+    assert is_aws("https://runtime.sagemaker.eu-central-1.amazonaws.com")
+    assert is_aws("https://sts.cn-north-1.amazonaws.com.cn")
+    assert not is_aws("http://runtime.sagemaker.eu-central-1.amazonaws.com")
+    assert not is_aws("https://amazonaws.com.example.org")
+    assert not is_aws("https://evilamazonaws.com")
+    assert not is_aws("https://example.org/.amazonaws.com")
+
+
+def test_a_missing_region_and_profile_are_told() -> None:
+    with pytest.raises(RemoteError, match="No region is chosen"):
+        region_of(CloudSettings())
+    with pytest.raises(CloudError, match="No region is chosen"):
+        aws_client("sagemaker-runtime", CloudSettings())
+    with pytest.raises(CloudError, match=r"\(lab\)"):
+        aws_client("s3", CloudSettings(profile="lab"))
+    assert REGION in region_names()
+
+
+def test_profiles_are_offered_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "config"
+    file.write_text(f"[profile lab]\nregion = {REGION}\n[profile core]\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
+    assert profile_names() == ["core", "lab"]
+    assert region_of(CloudSettings(profile="lab")) == REGION
+
+
+def test_who_we_are_and_where_is_told() -> None:
+    moto_server = pytest.importorskip("moto.server", reason="moto is not installed")
+    server = moto_server.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        address = f"http://{host}:{port}"
+        found = identity_of(CloudSettings(region=REGION, endpoint_url=address))
+        s3 = aws_client("s3", CloudSettings(region=REGION, endpoint_url=address))
+        s3.create_bucket(
+            Bucket="plates", CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
+        with pytest.raises(CloudError, match="no such thing"), in_plain_words("read"):
+            s3.get_object(Bucket="plates", Key="A01 ä.tif")
+    finally:
+        server.stop()
+    assert len(found.account) == 12
+    assert (found.region, found.address) == (REGION, address)
+    assert found.arn.endswith(found.name)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "words", "is_free"),
+    [
+        ("ExpiredTokenException", 403, "aws sso login --profile lab", False),
+        ("AccessDeniedException", 403, "may not segment an image", False),
+        ("ThrottlingException", 400, "Wait a minute", True),
+        ("ModelNotReadyException", 429, "is starting", True),
+        ("ServiceUnavailable", 503, "Wait a minute", True),
+        ("InternalFailure", 500, "fault of its own", False),
+        ("ResourceLimitExceeded", 400, "quota", False),
+        ("Unheard", 418, "Unheard", False),
+        ("307", 307, "not followed", True),
+        ("413", 413, "smaller region", False),
+    ],
+)
+def test_refusals_become_sentences(
+    code: str, status: int, words: str, is_free: bool
+) -> None:
+    answer = {
+        "Error": {"Code": code, "Message": "so\nit is"},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    error = error_of_answer(answer, "segment an image", "lab")
+    assert words in str(error)
+    assert "\n" not in str(error)
+    assert error.is_free is is_free
+
+
+def test_the_containers_own_words_are_passed_on() -> None:
+    answer = {
+        "Error": {"Code": "ModelError", "Message": "Received client error (400)"},
+        "ResponseMetadata": {"HTTPStatusCode": 424},
+        "OriginalStatusCode": 400,
+        "OriginalMessage": '{"error": "The image is empty."}',
+    }
+    error = error_of_answer(answer, "segment an image")
+    assert str(error) == "The endpoint could not do it (400): The image is empty."
