@@ -18,6 +18,8 @@ from napari_cellseg.core.types import Labels
 #: validation images shown at zooms from 0.25 to 2: in between, zooming gains nothing.
 COMFORTABLE = (0.4, 1.8)
 ZOOM_LIMITS = (0.1, 4.0)
+#: The size of cells is looked for in a window of at most this edge, in pixels.
+LOOK_PX = 1024
 #: A look from afar is believed over the near one if it explains this much more.
 FARTHER_WINS = 1.15
 #: Small cells merge into blobs from afar, which explain somewhat more than the cells did;
@@ -25,6 +27,8 @@ FARTHER_WINS = 1.15
 FAR_SHARE = {"large": 1.1, "small": 3.5}
 #: Two looks agree on the size if their diameters differ by at most this factor.
 AGREEMENT = 1.25
+
+Window = tuple[slice, slice]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +112,12 @@ def zoom_for(diameter_px: float, best_px: float) -> float:
     ratio = diameter_px / best_px
     nearest = min(max(ratio, COMFORTABLE[0]), COMFORTABLE[1])
     return float(np.clip(nearest / ratio, *ZOOM_LIMITS))
+
+
+def middle_window(shape_yx: tuple[int, int]) -> Window:
+    """Return the middle of a plane, at most `LOOK_PX` along each edge."""
+    starts = [max(0, (size - LOOK_PX) // 2) for size in shape_yx]
+    return (
+        slice(starts[0], min(shape_yx[0], starts[0] + LOOK_PX)),
+        slice(starts[1], min(shape_yx[1], starts[1] + LOOK_PX)),
+    )

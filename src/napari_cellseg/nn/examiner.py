@@ -23,10 +23,11 @@ from napari_cellseg.core.matching import (
 )
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.resize import resized
 from napari_cellseg.core.training_item import Comparison, TrainingItem
 from napari_cellseg.core.types import Labels, PlaneMaps
 from napari_cellseg.core.zoom import zoom_for
-from napari_cellseg.nn.looking import reader_of, resized
+from napari_cellseg.nn.looking import reader_of
 from napari_cellseg.nn.network import CellNet
 from napari_cellseg.nn.predict import Predictor
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch.nn import functional
 
 from napari_cellseg.core.decode import labels_from_maps
 from napari_cellseg.core.errors import SegmentationError
@@ -15,25 +13,22 @@ from napari_cellseg.core.intensity import intensity_bounds, scale_to_bounds
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.resize import ReadWindow, resized, resized_reader
 from napari_cellseg.core.types import PlaneMaps
 from napari_cellseg.core.zoom import (
     Look,
+    Window,
     is_too_near,
     look_at,
     may_be_too_near,
+    middle_window,
     zoom_for,
 )
-from napari_cellseg.nn.predict import Predictor, ReadWindow
+from napari_cellseg.nn.predict import Predictor
 
-#: The size of cells is looked for in a window of at most this edge, in pixels.
-LOOK_PX = 1024
-#: Nothing is shown to the network smaller than this.
-MIN_SEEN_PX = 16
 #: Looks from afar that tell whether cells are too large to be seen whole from near.
 FARTHER_ZOOM = 0.5
 FARTHEST_ZOOM = 0.25
-
-Window = tuple[slice, slice]
 
 
 class Looker:
@@ -49,6 +44,8 @@ class Looker:
         The pixels.
     options : SegmentOptions
         Settled, see `settled_options`.
+    bounds : (low, high), optional
+        Values that become 0 and 1; taken from the plane if not given.
     """
 
     def __init__(
@@ -57,12 +54,13 @@ class Looker:
         spec: ModelSpec,
         plane: NDArray[np.generic],
         options: SegmentOptions,
+        bounds: tuple[float, float] | None = None,
     ) -> None:
         self._predictor = predictor
         self._spec = spec
         self._plane = plane
         self._options = options
-        self._bounds = intensity_bounds(
+        self._bounds = bounds or intensity_bounds(
             plane, spec.low_percentile, spec.high_percentile
         )
         self._seen: dict[float, PlaneMaps] = {}
@@ -80,7 +78,7 @@ class Looker:
         if self._options.preset == "fast":
             return 1.0, None
         yield Progress(0, 0, "looking for the size of the cells")
-        window = _middle_window(self._shape_yx)
+        window = middle_window(self._shape_yx)
         look = self._look(window, 1.0)
         farthest = self._look(window, FARTHEST_ZOOM)
         # A look from between costs four times as much, and only large cells need it.
@@ -111,13 +109,10 @@ class Looker:
         if zoom in self._seen and not augmented:
             yield Progress(1, 1, "tile 1 of 1")
             return self._seen[zoom]
-        if zoom == 1.0:
-            read: ReadWindow = self._read
-            seen_yx = self._shape_yx
-        else:
-            pixels = resized(self._read((slice(None), slice(None))), zoom)
-            read = reader_of(pixels)
-            seen_yx = _size(pixels)
+        read: ReadWindow = self._read
+        seen_yx = self._shape_yx
+        if zoom != 1.0:
+            read, seen_yx = resized_reader(self._read, self._shape_yx, zoom)
         maps: NDArray[np.uint8] | None = None
         steps = self._predictor.predict_tiles(read, seen_yx, augmented=augmented)
         for done, total, seen in steps:
@@ -144,26 +139,3 @@ def reader_of(pixels: NDArray[np.float32]) -> ReadWindow:
 def _size(pixels: NDArray[np.float32]) -> tuple[int, int]:
     """Return the (y, x) size of (3, y, x) pixels."""
     return int(pixels.shape[1]), int(pixels.shape[2])
-
-
-def _middle_window(shape_yx: tuple[int, int]) -> Window:
-    """Return the middle of a plane, at most `LOOK_PX` along each edge."""
-    starts = [max(0, (size - LOOK_PX) // 2) for size in shape_yx]
-    return (
-        slice(starts[0], min(shape_yx[0], starts[0] + LOOK_PX)),
-        slice(starts[1], min(shape_yx[1], starts[1] + LOOK_PX)),
-    )
-
-
-def resized(pixels: NDArray[np.float32], zoom: float) -> NDArray[np.float32]:
-    """Return (3, y, x) pixels at another size, smoothed before shrinking."""
-    size = [max(MIN_SEEN_PX, round(edge * zoom)) for edge in pixels.shape[1:]]
-    if tuple(size) == pixels.shape[1:]:
-        return pixels
-    # Grey planes are one channel shown three times; it is resized once.
-    is_grey = pixels.strides[0] == 0
-    source = torch.from_numpy(np.array(pixels[:1] if is_grey else pixels))[None]
-    result = functional.interpolate(
-        source, size=size, mode="bilinear", antialias=zoom < 1
-    )
-    return np.asarray(result[0].expand(3, -1, -1).numpy())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -12,10 +12,9 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from napari_cellseg.core.errors import SegmentationError
+from napari_cellseg.core.resize import ReadWindow
 from napari_cellseg.core.tiling import Tile, plan_tiles
 from napari_cellseg.nn.network import N_MAPS, STRIDE, CellNet
-
-ReadWindow = Callable[[tuple[slice, slice]], NDArray[np.float32]]
 
 
 class Predictor:
@@ -63,16 +62,22 @@ class Predictor:
         tiles = tiles if tiles is not None else plan_tiles(shape_yx)
         maps = np.zeros((N_MAPS, *shape_yx), dtype=np.uint8)
         for done, tile in enumerate(tiles, start=1):
-            answer = self._maps_of(read_window(tile.window), augmented=augmented)
+            answer = self.maps_of(read_window(tile.window), augmented=augmented)
             maps[(slice(None), *tile.core)] = answer[
                 (slice(None), *tile.core_in_window)
             ]
             yield done, len(tiles), maps
 
-    def _maps_of(
+    def maps_of(
         self, pixels: NDArray[np.float32], *, augmented: bool
     ) -> NDArray[np.uint8]:
-        """Return the (5, y, x) uint8 maps of (3, y, x) pixels."""
+        """Return the (5, y, x) uint8 maps of (3, y, x) pixels, normalised.
+
+        Raises
+        ------
+        SegmentationError
+            If the device runs out of memory.
+        """
         try:
             with torch.inference_mode():
                 batch = torch.from_numpy(np.array(pixels, order="C"))[None].to(
