@@ -10,6 +10,7 @@ from pathlib import Path
 
 from napari_cellseg.core.errors import OptionsError
 from napari_cellseg.core.model_spec import ModelSpec
+from napari_cellseg.core.part import PartSegmenter
 from napari_cellseg.core.segmenter import Segmenter
 from napari_cellseg.io import model_folder
 from napari_cellseg.nn.child import ChildSegmenter
@@ -66,6 +67,15 @@ def open_segmenter(
     if in_child:
         return ChildSegmenter(model, device)
     # torch takes seconds to import, and only this branch needs it.
+    from napari_cellseg.nn.local import LocalSegmenter
+
+    return LocalSegmenter(model, device)
+
+
+def open_part_segmenter(
+    model: str | Path | None = None, device: str = "auto"
+) -> PartSegmenter:
+    """Return a segmenter in this process that serves others; see `open_segmenter`."""
     from napari_cellseg.nn.local import LocalSegmenter
 
     return LocalSegmenter(model, device)

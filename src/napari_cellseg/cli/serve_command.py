@@ -22,7 +22,7 @@ CONTAINER_PORT_VARIABLE = "SAGEMAKER_BIND_TO_PORT"
 CONTAINER_PORT = 8080
 
 
-def serve(
+def serve(  # noqa: PLR0913 - one flag each
     *,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = LOOPBACK,
     port: Annotated[int, typer.Option(help="Port to listen on.")] = CONTAINER_PORT,
@@ -36,15 +36,26 @@ def serve(
     model: Annotated[str | None, typer.Option(help="Name or folder.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     queue_length: Annotated[int, typer.Option(help="Images that may wait.")] = 8,
+    seconds: Annotated[
+        float, typer.Option(help="The longest that one image may take.")
+    ] = 3600.0,
+    store: Annotated[
+        str,
+        typer.Option(
+            help="Folder or s3://bucket/prefix for images and answers that are fetched "
+            "later; none are taken if not given."
+        ),
+    ] = "",
 ) -> None:
     """Segment for others: a lab server, and the contract of a SageMaker container."""
     in_container = CONTAINER_VARIABLE in os.environ and CONTAINER_FOLDER.is_dir()
+    is_alone = host in (LOOPBACK, "localhost", "::1")
     if in_container:
         host, port = "0.0.0.0", int(os.environ.get(CONTAINER_PORT_VARIABLE, port))  # noqa: S104
         given = CONTAINER_FOLDER / "model"
         has_model = (given / "model.json").is_file()
         model = model or (str(given) if has_model else None)
-    elif host not in (LOOPBACK, "localhost", "::1") and not token:
+    elif not is_alone and not token:
         raise OptionsError(
             f"Listening on {host} lets everybody on the network in. Set a token with "
             f"--token or {TOKEN_VARIABLE}."
@@ -52,13 +63,19 @@ def serve(
     try:
         import uvicorn
 
-        from napari_cellseg.serving.app import ServerOptions, create_app
+        from napari_cellseg.serving.allowed import container_options, lab_options
+        from napari_cellseg.serving.app import create_app
         from napari_cellseg.serving.work import Worker
     except ModuleNotFoundError as error:
         raise OptionsError(
             f"The server needs {error.name}: pip install 'napari-cellseg[serve]'."
         ) from error
-    app = create_app(Worker(model, device, queue_length), ServerOptions(token))
+    options = (
+        container_options(os.environ)
+        if in_container
+        else lab_options(token, is_alone=is_alone, seconds=seconds, store=store)
+    )
+    app = create_app(Worker(model, device, queue_length), options)
     typer.echo(f"cellseg serves on http://{host}:{port}", err=True)
     uvicorn.run(
         app,

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tifffile import TiffFile, TiffFileError, imwrite
 
+from napari_cellseg.cloud.limits import MAX_ATTRIBUTES
 from napari_cellseg.core.errors import LimitError, RemoteError
 from napari_cellseg.core.options import SegmentOptions, segment_options_from_dict
 from napari_cellseg.core.types import (
@@ -31,12 +32,14 @@ from napari_cellseg.core.types import (
 
 VERSION = 1
 ATTRIBUTES_HEADER = "X-Amzn-SageMaker-Custom-Attributes"
-MAX_ATTRIBUTES = 1024
 TIFF_TYPE = "image/tiff"
 NPY_TYPE = "application/x-npy"
+JSON_TYPE = "application/json"
 RESULT_TYPE = "application/zip"
 RESULT_NAME, LABELS_NAME = "result.json", "labels.tif"
 KEYS = {"v", "axes", "shape", "rgb", "options", "um"}
+#: What a question for less than a whole image says besides; see `cloud.parts`.
+PART_KEYS = {"ask", "bounds", "plane", "origin", "zoom", "tile"}
 #: What TIFF readers agree on; anything else travels as npy.
 TIFF_DTYPES = (
     "uint8",
@@ -79,28 +82,42 @@ def encode_request(image: CellImage, options: SegmentOptions) -> Message:
     RemoteError
         If the options do not fit into the header.
     """
-    usual = SegmentOptions().to_dict()
-    given = options.to_dict()
     values: dict[str, Any] = {
-        "v": VERSION,
         "axes": image.axes,
         "shape": list(image.shape),
         "rgb": image.is_rgb,
-        "options": {name: given[name] for name in given if given[name] != usual[name]},
+        "options": told_options(options),
     }
     if (size := image.pixel_size) is not None:
         values["um"] = [size.z_um, size.y_um, size.x_um]
-    text = json.dumps(values, separators=(",", ":"))
+    body, content_type = packed_pixels(np.asarray(image.data))
+    return with_attributes(body, content_type, values)
+
+
+def told_options(options: SegmentOptions) -> dict[str, Any]:
+    """Return the options that differ from the default."""
+    usual = SegmentOptions().to_dict()
+    given = options.to_dict()
+    return {name: given[name] for name in given if given[name] != usual[name]}
+
+
+def with_attributes(body: bytes, content_type: str, values: dict[str, Any]) -> Message:
+    """Return a request; raises `RemoteError` if its header does not fit."""
+    text = json.dumps({"v": VERSION, **values}, separators=(",", ":"))
     if len(text) > MAX_ATTRIBUTES:
         raise RemoteError(
             f"The options take {len(text)} characters; a server takes {MAX_ATTRIBUTES}."
         )
-    data = np.asarray(image.data)
+    return Message(body, content_type, text)
+
+
+def packed_pixels(data: NDArray[Any]) -> tuple[bytes, str]:
+    """Return an array as a TIFF, or as npy where TIFF cannot hold it, and which it is."""
     if data.dtype.name in TIFF_DTYPES:
-        return Message(_tiff(data), TIFF_TYPE, text)
+        return _tiff(data), TIFF_TYPE
     buffer = io.BytesIO()
     np.save(buffer, data, allow_pickle=False)
-    return Message(buffer.getvalue(), NPY_TYPE, text)
+    return buffer.getvalue(), NPY_TYPE
 
 
 def _tiff(data: NDArray[Any]) -> bytes:
@@ -139,15 +156,32 @@ def decode_request(
         If options or image cannot be used.
     """
     values = attributes_of(message.attributes)
-    if message.content_type == NPY_TYPE:
-        data = _read_npy(message.body, max_bytes)
-    else:
-        data = _read_tiff(message.body, max_bytes)
-    data = _shaped(data, values.get("shape"))
-    um = values.get("um")
-    size = None if um is None else PixelSize(um[1], um[2], um[0])
-    image = CellImage(data, values["axes"], size, is_rgb=bool(values.get("rgb")))
+    data = read_pixels(message, values.get("shape"), max_bytes)
+    try:
+        um = values.get("um")
+        size = None if um is None else PixelSize(um[1], um[2], um[0])
+        axes = str(values["axes"])
+    except (KeyError, TypeError, IndexError) as error:
+        raise RemoteError(
+            f"The header {ATTRIBUTES_HEADER} lacks axes or pixel size ({error!r})."
+        ) from error
+    image = CellImage(data, axes, size, is_rgb=bool(values.get("rgb")))
     return image, segment_options_from_dict(values.get("options", {}))
+
+
+def read_pixels(message: Message, shape: Any, max_bytes: int) -> NDArray[Any]:
+    """Return the array of a TIFF or npy, after a look at the size that it claims.
+
+    Raises
+    ------
+    RemoteError
+        If it is neither, is damaged, or has not the shape that was announced.
+    LimitError
+        If it is larger than `max_bytes`.
+    """
+    if message.content_type == NPY_TYPE:
+        return _shaped(_read_npy(message.body, max_bytes), shape)
+    return _shaped(_read_tiff(message.body, max_bytes), shape)
 
 
 def attributes_of(text: str) -> dict[str, Any]:
@@ -155,7 +189,7 @@ def attributes_of(text: str) -> dict[str, Any]:
     try:
         values = json.loads(text)
         version = values["v"]
-        known = set(values) <= KEYS
+        known = set(values) <= KEYS | PART_KEYS
     except (ValueError, TypeError, KeyError) as error:
         raise RemoteError(
             f"The header {ATTRIBUTES_HEADER} is no JSON of ours ({error!r}); it begins "
@@ -249,10 +283,15 @@ def encode_result(result: SegmentationResult, extra: Mapping[str, Any]) -> Messa
         "confidence": [round(float(value), 6) for value in result.confidence],
         **extra,
     }
+    return zipped(values, LABELS_NAME, labels_tiff(result.labels))
+
+
+def zipped(values: Mapping[str, Any], name: str, body: bytes) -> Message:
+    """Return an answer of two parts: what is told, and a file of pixels."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as file:
         file.writestr(RESULT_NAME, json.dumps(values))
-        file.writestr(LABELS_NAME, labels_tiff(result.labels))
+        file.writestr(name, body)
     return Message(buffer.getvalue(), RESULT_TYPE)
 
 
@@ -279,15 +318,13 @@ def decode_result(
     RemoteError
         If it is no result of ours, is cut off, or is of another size.
     """
-    if message.content_type.split(";")[0].strip() != RESULT_TYPE:
-        start = message.body[:80].decode("ascii", "replace")
-        raise RemoteError(
-            f"The server answered with {message.content_type or 'no type'} ({start!r}); "
-            "labels were expected. Is this the address of a cellseg server, or is there "
-            "a login page in between?"
-        )
     n_pixels = int(np.prod(image.labels_shape))
-    values, body = _unzipped(message.body, 4 * n_pixels + 2**20)
+    values, body = unzipped(message, LABELS_NAME, 4 * n_pixels + 2**20)
+    missing = {"shape", "options", "confidence", "model_name", "model_digest"} - set(
+        values
+    )
+    if missing:
+        raise RemoteError(f"The answer lacks {', '.join(sorted(missing))}.")
     labels = _shaped(_read_tiff(body, 4 * n_pixels + 2**20), values["shape"])
     labels = labels.astype(np.uint32, copy=False).view(LABELS_DTYPE)
     if labels.shape != image.labels_shape:
@@ -302,30 +339,41 @@ def decode_result(
         values["model_name"],
         values["model_digest"],
         replace(options, channel=sent.channel, keep_maps=False),
-        values["device"],
-        values["seconds"],
+        str(values.get("device", "")),
+        float(values.get("seconds", 0.0)),
         axes=image.labels_axes,
     )
 
 
-def _unzipped(body: bytes, max_labels_bytes: int) -> tuple[dict[str, Any], bytes]:
-    """Return the two parts of an answer, after a look at the sizes that they claim."""
-    limits = {RESULT_NAME: MAX_JSON_BYTES, LABELS_NAME: max_labels_bytes}
+def unzipped(
+    message: Message, name: str, max_file_bytes: int
+) -> tuple[dict[str, Any], bytes]:
+    """Return the two parts of an answer, after a look at the sizes that they claim.
+
+    Raises
+    ------
+    RemoteError
+        If it is something else, is cut off or damaged.
+    LimitError
+        If a part is larger than it can be.
+    """
+    if message.content_type.split(";")[0].strip() != RESULT_TYPE:
+        start = message.body[:80].decode("ascii", "replace")
+        raise RemoteError(
+            f"The server answered with {message.content_type or 'no type'} ({start!r}); "
+            "labels were expected. Is this the address of a cellseg server, or is there "
+            "a login page in between?"
+        )
+    limits = {RESULT_NAME: MAX_JSON_BYTES, name: max_file_bytes}
     try:
-        with zipfile.ZipFile(io.BytesIO(body)) as file:
-            for name, limit in limits.items():
-                if file.getinfo(name).file_size > limit:
-                    raise LimitError(f"The answer's {name} is larger than it can be.")
+        with zipfile.ZipFile(io.BytesIO(message.body)) as file:
+            for part, limit in limits.items():
+                if file.getinfo(part).file_size > limit:
+                    raise LimitError(f"The answer's {part} is larger than it can be.")
             values: dict[str, Any] = json.loads(file.read(RESULT_NAME))
-            labels = file.read(LABELS_NAME)
+            return values, file.read(name)
     except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
         raise RemoteError(
-            f"The answer is cut off or damaged ({error}); {len(body)} bytes arrived. "
-            "Try again."
+            f"The answer is cut off or damaged ({error}); {len(message.body)} bytes "
+            "arrived. Try again."
         ) from error
-    missing = {"shape", "options", "confidence", "model_name", "model_digest"} - set(
-        values
-    )
-    if missing:
-        raise RemoteError(f"The answer lacks {', '.join(sorted(missing))}.")
-    return values, labels

@@ -77,7 +77,8 @@ class Footprint:
     def box(self) -> tuple[slice, ...]:
         """Where it lies in the labels."""
         return tuple(
-            slice(low, low + n) for low, n in zip(self.start, self.mask.shape, strict=True)
+            slice(low, low + n)
+            for low, n in zip(self.start, self.mask.shape, strict=True)
         )
 
 

@@ -54,6 +54,28 @@ def seen_size(shape_yx: tuple[int, int], zoom: float) -> tuple[int, int]:
     return height, width
 
 
+def source_window(shape_yx: tuple[int, int], zoom: float, window: Window) -> Window:
+    """Return what is read of a plane to see a window of it at a zoom.
+
+    Parameters
+    ----------
+    shape_yx : (y, x)
+        Size of the plane.
+    zoom : float
+        Pixels seen a pixel of the plane.
+    window : (rows, columns)
+        In the pixels that are seen.
+    """
+    seen_yx = seen_size(shape_yx, zoom)
+    if seen_yx == shape_yx:
+        return window
+    rows, columns = (
+        _axis(source, to).part(span)[0]
+        for source, to, span in zip(shape_yx, seen_yx, window, strict=True)
+    )
+    return rows, columns
+
+
 def resized_reader(
     read: ReadWindow, shape_yx: tuple[int, int], zoom: float
 ) -> tuple[ReadWindow, tuple[int, int]]:

@@ -29,7 +29,9 @@ class Segmenter(Protocol):
         """Where it runs, in words such as "CPU"; "" until known."""
         ...
 
-    def segment(self, image: CellImage, options: SegmentOptions) -> Job[SegmentationResult]:
+    def segment(
+        self, image: CellImage, options: SegmentOptions
+    ) -> Job[SegmentationResult]:
         """Segment every plane of `image`; raises `CellsegError`."""
         ...
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.join_planes import join_stack
 from napari_cellseg.core.model_spec import ModelSpec, settled_options
 from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.part import PlanePart
 from napari_cellseg.core.types import CellImage, Labels, PlaneMaps, SegmentationResult
 from napari_cellseg.io.model_folder import find_model
 from napari_cellseg.nn.device import choose_device, device_title
@@ -94,6 +96,27 @@ class LocalSegmenter:
             tuple(kept),
             image.labels_axes,
         )
+
+    def find_zoom(
+        self,
+        plane: NDArray[Any],
+        bounds: tuple[float, float],
+        options: SegmentOptions,
+    ) -> Job[tuple[float, float | None]]:
+        """Return zoom and diameter for a plane; see `PartSegmenter`."""
+        settled = settled_options(options, self._spec)
+        looker = Looker(self._predictor, self._spec, plane, settled, bounds)
+        return (yield from looker.find_zoom())
+
+    def maps_of_part(
+        self, part: PlanePart, options: SegmentOptions
+    ) -> Job[NDArray[np.uint8]]:
+        """Return the maps of a part's core; see `PartSegmenter`."""
+        yield Progress(0, 1, "reading the part")
+        maps = self._predictor.maps_of(
+            part.seen(), augmented=options.preset == "accurate"
+        )
+        return maps[(slice(None), *part.frame.tile.core_in_window)]
 
 
 def _placed(

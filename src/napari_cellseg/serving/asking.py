@@ -1,0 +1,144 @@
+"""What a request asks for: a whole image, a part, a look, or what this server is."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_cellseg.cloud.parts import (
+    INFO,
+    LOOK,
+    MAPS,
+    decode_look,
+    decode_part,
+)
+from napari_cellseg.cloud.wire import (
+    ATTRIBUTES_HEADER,
+    JSON_TYPE,
+    NPY_TYPE,
+    Message,
+    attributes_of,
+    decode_request,
+)
+from napari_cellseg.core.errors import RemoteError
+from napari_cellseg.core.jobs import Job
+from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.part import PartSegmenter
+from napari_cellseg.core.types import CellImage
+from napari_cellseg.io.images import read_image
+from napari_cellseg.io.limits import ReadLimits
+
+IMAGE = "image"
+SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/tiff": ".tif"}
+#: Keys under which clients of other systems put one image as nested lists.
+JSON_KEYS = ("instances", "inputs", "input_1")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """A request that was understood.
+
+    Attributes
+    ----------
+    kind : str
+        `IMAGE`, or one of `cloud.parts`.
+    work : callable or None
+        Gets the segmenter and returns the job; None if there is nothing to work on.
+    image : CellImage or None
+        What is segmented, if it is an image.
+    """
+
+    kind: str
+    work: Callable[[PartSegmenter], Job[Any]] | None = None
+    image: CellImage | None = None
+
+
+def understood(message: Message, max_bytes: int) -> Asked:
+    """Return what a request asks for.
+
+    Parameters
+    ----------
+    message : Message
+        As it arrived.
+    max_bytes : int
+        Largest image, expanded.
+
+    Raises
+    ------
+    CellsegError
+        If it is nothing that can be worked on.
+    """
+    kind = attributes_of(message.attributes).get("ask") if message.attributes else None
+    if kind == INFO:
+        return Asked(INFO)
+    if kind == LOOK:
+        plane, bounds, options = decode_look(message, max_bytes)
+        return Asked(
+            LOOK, lambda segmenter: segmenter.find_zoom(plane, bounds, options)
+        )
+    if kind == MAPS:
+        part, seen_with = decode_part(message, max_bytes)
+        return Asked(MAPS, lambda segmenter: segmenter.maps_of_part(part, seen_with))
+    if kind is not None:
+        raise RemoteError(
+            f"This server cannot be asked for {kind!r:.40}. Use the same release of "
+            "napari-cellseg on both sides."
+        )
+    image, chosen = _image_of(message, max_bytes)
+    return Asked(IMAGE, lambda segmenter: segmenter.segment(image, chosen), image)
+
+
+def _image_of(message: Message, max_bytes: int) -> tuple[CellImage, SegmentOptions]:
+    """Return image and options of a request of ours, or of a plain file."""
+    if message.attributes:
+        return decode_request(message, max_bytes)
+    if message.content_type == JSON_TYPE:
+        return _image_of_json(message.body), SegmentOptions()
+    if message.content_type == NPY_TYPE:
+        raise RemoteError(
+            f"An npy file does not say its axes; name them in {ATTRIBUTES_HEADER}."
+        )
+    if message.content_type not in SUFFIXES:
+        raise RemoteError(
+            f"Requests of type '{message.content_type}' are not read; send one of "
+            f"{', '.join(SUFFIXES)}, or {JSON_TYPE}."
+        )
+    limits = ReadLimits(max_bytes=max_bytes)
+    with tempfile.TemporaryDirectory(prefix="cellseg-") as folder:
+        path = Path(folder) / f"image{SUFFIXES[message.content_type]}"
+        path.write_bytes(message.body)
+        image = read_image(path, limits=limits)
+        # The file goes away; what was to be read later is read now.
+        return CellImage(
+            np.asarray(image.data),
+            image.axes,
+            image.pixel_size,
+            image.channel_names,
+            is_rgb=image.is_rgb,
+        ), SegmentOptions()
+
+
+def _image_of_json(body: bytes) -> CellImage:
+    """Return the image that a client of another system sends as nested lists."""
+    try:
+        values = json.loads(body)
+        found = next(values[key] for key in JSON_KEYS if key in values)
+        array = np.squeeze(np.asarray(found, dtype=np.float32))
+    except (ValueError, TypeError, StopIteration) as error:
+        raise RemoteError(
+            f"The JSON holds no image; one of {', '.join(JSON_KEYS)} with (y, x) or "
+            "(y, x, channel) numbers is expected."
+        ) from error
+    if array.ndim == 3 and array.shape[-1] == 3:
+        return CellImage(np.moveaxis(array, -1, 0), is_rgb=True)
+    if array.ndim != 2:
+        raise RemoteError(
+            f"The JSON holds numbers of shape {array.shape}; one plane is expected."
+        )
+    return CellImage(array[None])
