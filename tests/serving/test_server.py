@@ -268,7 +268,7 @@ def test_a_folder_of_sagemaker_alone_opens_no_door(
 ) -> None:
     from napari_cellseg.cli import serve_command
 
-    monkeypatch.setattr(serve_command, "CONTAINER_FOLDER", tmp_path)
+    monkeypatch.setenv("CELLSEG_OPT_ML", str(tmp_path))
     monkeypatch.delenv("CELLSEG_CONTAINER", raising=False)
     with pytest.raises(OptionsError, match="Set a token"):
         serve_command.serve(host="0.0.0.0", token="")

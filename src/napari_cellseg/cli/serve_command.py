@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from napari_cellseg.core.errors import OptionsError
+from napari_cellseg.serving.container import container_folder
 
 TOKEN_VARIABLE = "CELLSEG_TOKEN"  # noqa: S105 - the name of a variable
-#: Our image sets it. A folder /opt/ml alone is no sign: any computer may have one.
-CONTAINER_VARIABLE = "CELLSEG_CONTAINER"
-CONTAINER_FOLDER = Path("/opt/ml")
 #: Half of the 30 s that SageMaker gives; the image in hand takes the other half.
 STOP_SECONDS = 12
 LOOPBACK = "127.0.0.1"
@@ -48,11 +45,11 @@ def serve(  # noqa: PLR0913 - one flag each
     ] = "",
 ) -> None:
     """Segment for others: a lab server, and the contract of a SageMaker container."""
-    in_container = CONTAINER_VARIABLE in os.environ and CONTAINER_FOLDER.is_dir()
     is_alone = host in (LOOPBACK, "localhost", "::1")
-    if in_container:
+    shared = container_folder()
+    if shared:
         host, port = "0.0.0.0", int(os.environ.get(CONTAINER_PORT_VARIABLE, port))  # noqa: S104
-        given = CONTAINER_FOLDER / "model"
+        given = shared / "model"
         has_model = (given / "model.json").is_file()
         model = model or (str(given) if has_model else None)
     elif not is_alone and not token:
@@ -72,7 +69,7 @@ def serve(  # noqa: PLR0913 - one flag each
         ) from error
     options = (
         container_options(os.environ)
-        if in_container
+        if shared
         else lab_options(token, is_alone=is_alone, seconds=seconds, store=store)
     )
     app = create_app(Worker(model, device, queue_length), options)

@@ -10,13 +10,19 @@ from typing import Annotated, Literal
 import typer
 
 from napari_cellseg.cli.flags import takes_options
+from napari_cellseg.core.errors import OptionsError
 from napari_cellseg.core.options import TrainOptions
+from napari_cellseg.serving.container import container_folder
 
 
 @takes_options("options", TrainOptions)
 def train(
-    data: Annotated[Path, typer.Argument(help="Folder with the training sets.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.")],
+    data: Annotated[
+        Path | None, typer.Argument(help="Folder with the training sets.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder of the run.")
+    ] = None,
     *,
     preset: Annotated[
         Literal["base"], typer.Option(help="base: the general model that ships.")
@@ -31,8 +37,19 @@ def train(
     Writes into OUT: model/, report.json, curve.csv, validation.csv, curve.svg, examples/
     and checkpoint.pt. On several GPUs or computers it is started by torchrun:
     torchrun --nproc-per-node 4 -m napari_cellseg train ...
+    In a SageMaker container `cellseg train` alone fine-tunes what the job asks for.
     """
     del preset  # there is one so far
+    if data is None and (root := container_folder()):
+        from napari_cellseg.cli.container_training import train_in_container
+
+        train_in_container(root)
+        return
+    if data is None or out is None:
+        raise OptionsError(
+            "DATA and --out are needed: the folder with the training sets, and where "
+            "the run goes. (Only in a SageMaker container they come from its files.)"
+        )
     from napari_cellseg.cli.progress import run_with_bar
     from napari_cellseg.nn.base_training import BaseRun, train_base
     from napari_cellseg.nn.team import joined_team

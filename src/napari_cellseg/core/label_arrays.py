@@ -83,8 +83,10 @@ def next_id(indexed: IndexedLabels) -> int:
     EditError
         If the highest id is the last that int32 can hold.
     """
-    is_index = isinstance(indexed, CellIndex)
-    highest = indexed.highest if is_index else int(indexed.max(initial=0))
+    if isinstance(indexed, CellIndex):
+        highest = indexed.highest
+    else:
+        highest = int(indexed.max(initial=0))
     check_free_ids(highest + 1, 1)
     return highest + 1
 

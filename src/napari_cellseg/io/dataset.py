@@ -64,6 +64,11 @@ def pairs_in_folder(folder: Path, kind: str | None = None) -> list[Sample]:
     return samples
 
 
+def has_pairs(folder: Path) -> bool:
+    """Return True if a folder is meant to hold pairs: it has images/ and masks/."""
+    return (folder / "images").is_dir() and (folder / "masks").is_dir()
+
+
 def read_index(path: Path) -> list[dict[str, str]]:
     """Return the rows of a CSV file with a header."""
     with path.open(newline="", encoding="utf-8") as file:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -87,9 +88,18 @@ def write_request(
                 "Choose a new folder, or delete it."
             )
         return
-    (folder / ITEMS_FOLDER).mkdir(parents=True, exist_ok=True)
+    write_items(folder / ITEMS_FOLDER, items)
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2), encoding="utf-8")
+
+
+def write_items(folder: Path, items: Sequence[TrainingItem]) -> list[Path]:
+    """Write one file an item and return them; raises `SaveError`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
     for place, item in enumerate(items):
-        with replacing(folder / ITEMS_FOLDER / f"{place:05d}.npz") as temporary:
+        paths.append(folder / f"{place:05d}.npz")
+        with replacing(paths[-1]) as temporary:
             np.savez_compressed(
                 temporary,
                 plane=item.plane,
@@ -98,8 +108,20 @@ def write_request(
                 name=np.array(item.name),
                 group=np.array(item.group),
             )
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2), encoding="utf-8")
+    return paths
+
+
+def read_items(folder: Path) -> list[TrainingItem]:
+    """Return what `write_items` wrote; raises `TrainingError` where it is damaged."""
+    items = []
+    for path in sorted(folder.glob("*.npz")):
+        try:
+            items.append(_read_item(path))
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise TrainingError(
+                f"'{path}' is no image to learn from ({error}). Send it again."
+            ) from error
+    return items
 
 
 def _digest(item: TrainingItem) -> str:
@@ -115,8 +137,7 @@ def read_request(folder: Path) -> tuple[TrainingRequest, list[TrainingItem]]:
     """Return what `write_request` wrote; raises `TrainingError` where it is not there."""
     try:
         content = json.loads((folder / REQUEST_NAME).read_text(encoding="utf-8"))
-        paths = sorted((folder / ITEMS_FOLDER).glob("*.npz"))
-        items = [_read_item(path) for path in paths]
+        items = read_items(folder / ITEMS_FOLDER)
         request = TrainingRequest(
             content["model"],
             content["device"],

@@ -39,6 +39,12 @@ def choose_device(wanted: str = "auto") -> torch.device:
     return torch.device(wanted)
 
 
+def n_devices(wanted: str = "auto") -> int:
+    """Return how many processes can train here: one for each GPU, else one."""
+    on_gpu = wanted in ("auto", "cuda") and torch.cuda.is_available()
+    return torch.cuda.device_count() if on_gpu else 1
+
+
 def device_title(device: torch.device) -> str:
     """Return the device in the user's words, such as ``"CPU"`` or a GPU's name."""
     if device.type == "cuda":

@@ -116,6 +116,9 @@ def _learn(
     for crops in drawn_ahead(sampler, options.seed, range(first, n_steps), own):
         is_wanted = judge is not None and (folder / STOP_NAME).exists()
         if run.team.any_says(yes=is_wanted):
+            if judge is not None:
+                # Who stops a job may end it before the models are compared.
+                run.save(folder)
             return True
         loss = run.advance(crops)
         run.seconds = time.perf_counter() - clock
