@@ -7,6 +7,7 @@ are made from the fields of these classes.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -32,6 +33,8 @@ class Range:
         True if the form folds it away.
     help : str
         One sentence in the user's words.
+    pattern : str
+        What a free text must match; "" for numbers and choices.
     """
 
     minimum: float | None = None
@@ -41,6 +44,7 @@ class Range:
     choices: tuple[str, ...] = ()
     advanced: bool = False
     help: str = ""
+    pattern: str = ""
 
 
 def option(default: Any, range_: Range) -> Any:
@@ -71,6 +75,12 @@ def _check_value(name: str, value: Any, range_: Range) -> None:
         if value not in range_.choices:
             raise OptionsError(
                 f"{name} is '{value}'; one of {', '.join(range_.choices)} is needed."
+            )
+        return
+    if range_.pattern:
+        if not re.fullmatch(range_.pattern, str(value)):
+            raise OptionsError(
+                f"{name} is '{value}'; something like {range_.pattern} is needed."
             )
         return
     if not isinstance(value, int | float) or not math.isfinite(value):

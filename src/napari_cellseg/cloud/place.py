@@ -1,0 +1,118 @@
+"""Where in an account things of ours go, what they are called, how they are marked."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from napari_cellseg.core.errors import OptionsError
+
+#: Whatever we make carries it, and nothing without it is ever deleted.
+APP_TAG = ("app", "cellseg")
+ENDPOINT_TAG = "cellseg:endpoint"
+MODEL_TAG = "cellseg:model"
+STOP_TAG = "cellseg:stop-after"
+MAX_NAME = 63
+#: Of the one model of an endpoint.
+VARIANT = "AllTraffic"
+#: Room for ``-`` and the stamp of `stamped`.
+MAX_BASE = 46
+
+
+@dataclass(frozen=True, slots=True)
+class CloudPlace:
+    """What of an account is ours to use.
+
+    Attributes
+    ----------
+    image : str
+        Our container in ECR, such as
+        ``"123456789012.dkr.ecr.eu-central-1.amazonaws.com/cellseg:1"``.
+    role : str
+        ARN of the role that SageMaker takes on.
+    bucket : str
+        Where models, images and results go.
+    prefix : str
+        Folder in it, without slashes at its ends.
+    scheduler_role : str
+        ARN of the role that EventBridge's scheduler deletes endpoints with; "" for none.
+    """
+
+    image: str
+    role: str
+    bucket: str
+    prefix: str = "cellseg"
+    scheduler_role: str = ""
+
+    def __post_init__(self) -> None:
+        for name, text, example in (
+            (
+                "image",
+                self.image,
+                "123456789012.dkr.ecr.REGION.amazonaws.com/cellseg:1",
+            ),
+            ("role", self.role, "arn:aws:iam::123456789012:role/cellseg"),
+            ("bucket", self.bucket, "my-lab-cells"),
+        ):
+            if not text:
+                raise OptionsError(
+                    f"No {name} is given. Name it with --{name} or CELLSEG_AWS_"
+                    f"{name.upper()}; it looks like {example}."
+                )
+        for role in (self.role, self.scheduler_role):
+            if role and not re.fullmatch(r"arn:aws[a-z-]*:iam::\d{12}:role/.+", role):
+                raise OptionsError(
+                    f"The role is '{role}'; its ARN is needed, such as "
+                    "arn:aws:iam::123456789012:role/cellseg."
+                )
+
+    def uri(self, *parts: str) -> str:
+        """Return the address of something in our folder."""
+        return "/".join((f"s3://{self.bucket}", *self._keyed(parts)))
+
+    def key(self, *parts: str) -> str:
+        """Return the key of something in our folder."""
+        return "/".join(self._keyed(parts))
+
+    def _keyed(self, parts: tuple[str, ...]) -> list[str]:
+        return [part for part in (self.prefix, *parts) if part]
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """Return bucket and key of ``s3://bucket/key``; raises `OptionsError`."""
+    parts = urlsplit(uri, allow_fragments=False)
+    if parts.scheme != "s3" or not parts.netloc or "?" in uri:
+        raise OptionsError(f"'{uri}' is no address in S3, such as s3://bucket/folder/.")
+    return parts.netloc, parts.path.lstrip("/")
+
+
+def checked_name(name: str) -> str:
+    """Return a name that an endpoint or job may have; raises `OptionsError`."""
+    if len(name) > MAX_BASE or not re.fullmatch(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*", name):
+        raise OptionsError(
+            f"The name is '{name}'; letters, digits and '-' are allowed, {MAX_BASE} at the "
+            "most, such as cells-of-my-lab."
+        )
+    return name
+
+
+def stamped(name: str, now: datetime) -> str:
+    """Return a name that was not there before, such as ``cells-20261121-093015``."""
+    return f"{name}-{now:%Y%m%d-%H%M%S}"
+
+
+def own_tags(**further: str) -> list[dict[str, str]]:
+    """Return the tags of what we make; names get the prefix ``cellseg:``."""
+    tags = [{"Key": APP_TAG[0], "Value": APP_TAG[1]}]
+    return tags + [
+        {"Key": f"cellseg:{name.replace('_', '-')}", "Value": value}
+        for name, value in further.items()
+        if value
+    ]
+
+
+def now_utc() -> datetime:
+    """Return the time, in seconds."""
+    return datetime.now(UTC).replace(microsecond=0)
