@@ -14,6 +14,7 @@ from napari_cellseg.core.label_arrays import check_labels
 from napari_cellseg.core.types import CellImage, Labels, PixelSize
 from napari_cellseg.io.axes import KNOWN, known_axes
 from napari_cellseg.io.limits import ReadLimits, check_n_bytes, n_bytes_of
+from napari_cellseg.io.s3.address import is_s3_address
 from napari_cellseg.io.scene import Request, Scene, check_scene, read_scene
 from napari_cellseg.io.sniff import IMAGE_SUFFIXES, sniff
 
@@ -42,7 +43,8 @@ def read_image(
     Parameters
     ----------
     path : str or Path
-        TIFF of any kind, PNG, JPEG and what else Pillow reads, or an OME-Zarr folder.
+        TIFF of any kind, PNG, JPEG and what else Pillow reads, or an OME-Zarr folder; or
+        the address of one in S3, such as ``"s3://plates/run 7/A01.tif"``.
     axes : str or None
         What the axes are, one letter each of T, C, Z, Y, X, where the file does not say; None
         takes what the file says.
@@ -147,7 +149,7 @@ def probe(path: str | Path, *, limits: ReadLimits = ReadLimits()) -> ImageDescri
         check_scene(scene, request)
         return ImageDescription(
             name=scene.name,
-            kind=sniff(request.path),
+            kind=_kind(request),
             shape=scene.shape,
             axes=known_axes(scene.axes, scene.shape),
             dtype=str(scene.dtype),
@@ -214,7 +216,12 @@ def _labels_axes(scene: Scene) -> str | None:
 
 
 def is_readable(path: str | Path) -> bool:
-    """Say whether a path begins like an image that can be read here; opens nothing else."""
+    """Say whether a path begins like an image that can be read here; opens nothing else.
+
+    Of an address in S3, only the ending is looked at.
+    """
+    if is_s3_address(path):
+        return str(path).rstrip("/").lower().endswith(IMAGE_SUFFIXES)
     try:
         sniff(Path(path))
     except CellsegError:
@@ -228,7 +235,16 @@ def _request(path: str | Path, limits: ReadLimits, level: int = 0) -> Request:
         raise ImageReadError(
             f"Resolution level {level} does not exist; levels count from 0."
         )
+    if is_s3_address(path):
+        from napari_cellseg.io.s3.opening import s3_request
+
+        return s3_request(str(path), limits, level)
     return Request(Path(path), limits, level)
+
+
+def _kind(request: Request) -> str:
+    """Return what kind of file is to be opened."""
+    return sniff(request.path) if request.remote is None else request.remote.kind
 
 
 @contextmanager
@@ -240,7 +256,7 @@ def open_scenes(request: Request) -> Iterator[list[Scene]]:
     ImageReadError, LimitError
         As `read_image`.
     """
-    kind = sniff(request.path)
+    kind = _kind(request)
     if kind == "tiff":
         from napari_cellseg.io.tiff import tiff_scenes
 

@@ -34,7 +34,9 @@ def zarr_scenes(request: Request) -> Iterator[list[Scene]]:
     import zarr
 
     with translated(request.name):
-        node = zarr.open(str(request.path), mode="r")
+        remote = request.remote
+        place = str(request.path) if remote is None else remote.store()
+        node = zarr.open(place, mode="r")
         if isinstance(node, zarr.Array):
             scenes = [_array_scene(node, request)]
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,23 @@ from napari_cellseg.io.limits import (
 )
 
 
+class Remote(Protocol):
+    """Bytes that lie elsewhere and are read in parts."""
+
+    @property
+    def kind(self) -> str:
+        """What `io.sniff` calls it."""
+        ...
+
+    def open(self) -> BinaryIO:
+        """Return a file object, if it is a file."""
+        ...
+
+    def store(self) -> Any:
+        """Return a store for zarr, if it is an OME-Zarr."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """How a file is to be opened.
@@ -32,19 +49,29 @@ class Request:
     Attributes
     ----------
     path : Path
-        File or OME-Zarr folder.
+        File or OME-Zarr folder; with `remote` only its name counts.
     limits : ReadLimits
         Checked from the header.
     level : int
         Resolution level; 0 is the full resolution.
     as_stored : bool
         True for labels: no palette, inversion or colour conversion is applied.
+    remote : Remote or None
+        Where the bytes are, if not at `path`.
+    source : str
+        Address of the image, if it is not `path`.
     """
 
     path: Path
     limits: ReadLimits
     level: int = 0
     as_stored: bool = False
+    remote: Remote | None = None
+    source: str = ""
+
+    def openable(self) -> Path | BinaryIO:
+        """Return what a reader of files can open."""
+        return self.path if self.remote is None else self.remote.open()
 
     @property
     def name(self) -> str:
@@ -184,6 +211,6 @@ def _image(scene: Scene, request: Request, data: Any, axes: str) -> CellImage:
         channel_names=names if len(names) == n_channels and not is_rgb else (),
         is_rgb=is_rgb,
         name=scene.name,
-        source=str(request.path),
+        source=request.source or str(request.path),
         notes=scene.notes,
     )

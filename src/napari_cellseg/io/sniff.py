@@ -112,7 +112,7 @@ def sniff(path: Path) -> str:
             )
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
-    return _file_kind(path, head)
+    return kind_of_head(path, head)
 
 
 def _folder_kind(path: Path) -> str:
@@ -125,8 +125,21 @@ def _folder_kind(path: Path) -> str:
     )
 
 
-def _file_kind(path: Path, head: bytes) -> str:
-    """Return the kind that the first bytes of a file tell."""
+def kind_of_head(path: Path, head: bytes) -> str:
+    """Return the kind that the first bytes of a file tell.
+
+    Parameters
+    ----------
+    path : Path
+        Names the file; it is not opened.
+    head : bytes
+        The first `HEAD_BYTES`, or all that there are.
+
+    Raises
+    ------
+    ImageReadError
+        If it is no image that is read here.
+    """
     if not head:
         raise ImageReadError(
             f"{path.name} is empty (0 bytes). Copy or export it again."

@@ -57,7 +57,9 @@ def tiff_scenes(request: Request) -> Iterator[list[Scene]]:
         )
     with translated(request.name):
         flags, ome, notes = _inspect(request)
-        tiff = TiffFile(request.path, **flags)
+        if request.remote is not None:  # other files are not followed there
+            flags["_multifile"] = False
+        tiff = TiffFile(request.openable(), **flags)
     with tiff:
         with translated(request.name):
             scenes = _scenes(tiff, request, flags, ome, notes)
@@ -66,7 +68,7 @@ def tiff_scenes(request: Request) -> Iterator[list[Scene]]:
 
 def _inspect(request: Request) -> tuple[dict[str, Any], OmeXml | None, tuple[str, ...]]:
     """Look at the first page only, and decide what tifffile may believe of it."""
-    with TiffFile(request.path, **NEVER, _multifile=False) as tiff:
+    with TiffFile(request.openable(), **NEVER, _multifile=False) as tiff:
         if len(tiff.pages) == 0 or not tiff.pages.first.shape:
             raise ImageReadError(f"{request.name} holds no image. Export it again.")
         _check_pages(tiff, request)
@@ -164,7 +166,7 @@ def _scene(
     described = describe(tiff, index, ome)
     size = scaled(described.pixel_size, _yx(full), _yx(series))
     can_be_lazy = plan.convert is None or plan.n_samples is not None
-    opened = partial(TiffPixels, request.path, flags, index, request.level)
+    opened = partial(TiffPixels, request.openable, flags, index, request.level)
     return Scene(
         name=_name(request, full, len(tiff.series)),
         shape=plan.shape,

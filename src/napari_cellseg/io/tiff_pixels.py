@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from numpy.typing import NDArray
 from tifffile import TiffFile
+
+Opener = Callable[[], Path | BinaryIO]
 
 
 class TiffPixels:
@@ -18,8 +21,8 @@ class TiffPixels:
 
     Parameters
     ----------
-    path : Path
-        The file.
+    opener : callable
+        Gives what `tifffile.TiffFile` opens: a path, or a file object.
     flags : dict
         Keyword arguments of `tifffile.TiffFile`.
     series, level : int
@@ -27,9 +30,9 @@ class TiffPixels:
     """
 
     def __init__(
-        self, path: Path, flags: dict[str, Any], series: int, level: int
+        self, opener: Opener, flags: dict[str, Any], series: int, level: int
     ) -> None:
-        self._origin = (path, flags, series, level)
+        self._origin = (opener, flags, series, level)
         self._lock = threading.Lock()
         self._array: Any = None
 
@@ -56,8 +59,8 @@ class TiffPixels:
         """Open the file as a zarr array that closes with this object."""
         import zarr
 
-        path, flags, series, level = self._origin
-        tiff = TiffFile(path, **flags)
+        opener, flags, series, level = self._origin
+        tiff = TiffFile(opener(), **flags)
         weakref.finalize(self, tiff.close)
         store = tiff.series[series].aszarr(level=level)
         return zarr.open_array(store, mode="r")

@@ -1,0 +1,1 @@
+"""Images in S3: addresses, lists, a cache on this computer, reading in parts."""
