@@ -7,7 +7,7 @@ number. A file that cannot be done becomes a row with its error, and the run goe
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.segmenter import Segmenter
 from napari_cellseg.core.types import CellImage, PixelSize
 from napari_cellseg.io.images import read_image
+from napari_cellseg.io.paths import ImagePlace, full_address
 
 logger = logging.getLogger(__name__)
 
@@ -46,26 +47,33 @@ class BatchReport:
     n_done: int
     n_skipped: int
     n_failed: int
-    summary: Path
+    summary: ImagePlace
+
+
+OnDone = Callable[[ImageResults], None]
 
 
 def segment_files(
-    sources: Sequence[Path],
-    out: Path,
+    sources: Sequence[ImagePlace],
+    out: str | Path,
     segmenter: Segmenter,
     batch: BatchOptions,
     options: SegmentOptions,
+    on_done: OnDone | None = None,
 ) -> Job[BatchReport]:
     """Segment files one after another and write what each came to into a folder.
 
     Parameters
     ----------
-    sources : sequence of Path
-        Image files; none may appear twice.
-    out : Path
+    sources : sequence of Path or S3Address
+        Images; none may appear twice.
+    out : str or Path
         Folder, made if need be. Receives ``NAME_labels.tif``, ``NAME_cells.csv`` and
         ``NAME_cells.json`` for each image, and ``summary.csv`` at the end, also when
         the job is closed early.
+    on_done : callable, optional
+        Called with the results of each image once they are written; a `SaveError` makes
+        the image a failed one.
 
     Raises
     ------
@@ -73,6 +81,7 @@ def segment_files(
         If the folder cannot be made, or holds results and neither `skip_existing` nor
         `overwrite` is set. Errors of single images become rows instead.
     """
+    out = Path(out)
     _make_folder(out)
     results = _plan(sources, out)
     if not batch.skip_existing and not batch.overwrite:
@@ -84,7 +93,7 @@ def segment_files(
             if batch.skip_existing and result.is_complete:
                 rows.append(result.finished_row(segmenter.spec, options))
                 continue
-            job = _segment_file(source, result, segmenter, batch, options)
+            job = _segment_file(result, segmenter, batch, options, on_done)
             row = yield from _moved_on(job, index, len(sources), source.name)
             rows.append(row)
         yield Progress(len(sources), len(sources), "summary")
@@ -107,31 +116,35 @@ def _moved_on(job: Job[Row], done: int, total: int, name: str) -> Job[Row]:
 
 
 def _segment_file(
-    source: Path,
     result: ImageResults,
     segmenter: Segmenter,
     batch: BatchOptions,
     options: SegmentOptions,
+    on_done: OnDone | None,
 ) -> Job[Row]:
     """Do one image and return its row; an error of the image becomes the row."""
     try:
         if not batch.overwrite:
             result.check_free()
         yield Progress(0, 0, "reading")
-        image = read_image_with(source.absolute(), batch)
+        image = read_image_with(full_address(result.source), batch)
         segmented = yield from segmenter.segment(image, options)
         yield Progress(0, 0, "measuring")
         confidence = dict(enumerate(segmented.confidence.tolist(), start=1))
         table = measure_cells(image, segmented.labels, confidence=confidence)
         yield Progress(0, 0, "saving")
-        return result.write(image, segmented, table, options)
+        row = result.write(image, segmented, table, options)
+        if on_done is not None:
+            on_done(result)
     except ONE_IMAGE_ERRORS as error:
         if not isinstance(error, CellsegError):
-            logger.exception("Unexpected error with %s", source)
+            logger.exception("Unexpected error with %s", result.source)
         return result.failed_row(error)
+    else:
+        return row
 
 
-def read_image_with(source: Path, batch: BatchOptions) -> CellImage:
+def read_image_with(source: str | Path, batch: BatchOptions) -> CellImage:
     """Return the image of a file; sizes of the options are used where the file has none.
 
     Raises
@@ -158,7 +171,7 @@ def _make_folder(out: Path) -> None:
         ) from error
 
 
-def _plan(sources: Sequence[Path], out: Path) -> list[ImageResults]:
+def _plan(sources: Sequence[ImagePlace], out: Path) -> list[ImageResults]:
     """Return where each source's results go; never where another image's results are."""
     results = []
     taken: set[str] = set()

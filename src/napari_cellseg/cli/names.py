@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
+
+from napari_cellseg.io.paths import ImagePlace
+from napari_cellseg.io.s3.address import S3Address
 
 LABELS_SUFFIX = "_labels.tif"
 #: Endings of two parts, taken off a file's name as one.
 DOUBLE_SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.zarr", ".ome.btf")
 
 
-def stem_of(path: Path) -> str:
+def stem_of(path: ImagePlace) -> str:
     """Return a file's name without its ending; ``.ome.tif`` counts as one ending."""
     name = path.name
     for suffix in DOUBLE_SUFFIXES:
@@ -20,7 +22,7 @@ def stem_of(path: Path) -> str:
     return path.stem or name
 
 
-def plan_names(sources: Sequence[Path]) -> list[str]:
+def plan_names(sources: Sequence[ImagePlace]) -> list[str]:
     """Return a name for the results of each source, all different.
 
     A stem that several sources share gets the folder in front, then the ending behind,
@@ -37,8 +39,10 @@ def plan_names(sources: Sequence[Path]) -> list[str]:
     return _numbered(names)
 
 
-def _folder_name(source: Path) -> str:
+def _folder_name(source: ImagePlace) -> str:
     """Return the name of the folder a file is in."""
+    if isinstance(source, S3Address):
+        return source.folder_name
     return source.absolute().parent.name or "root"
 
 

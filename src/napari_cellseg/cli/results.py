@@ -14,6 +14,7 @@ from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.provenance import provenance
 from napari_cellseg.core.types import CellImage, SegmentationResult
+from napari_cellseg.io.paths import ImagePlace, full_address
 from napari_cellseg.io.writers import write_cells_csv, write_labels
 
 Row: TypeAlias = dict[str, Any]
@@ -29,13 +30,13 @@ class ImageResults:
         Folder of the results.
     name : str
         What the names of the files begin with.
-    source : Path
-        The image file.
+    source : Path or S3Address
+        The image.
     """
 
     folder: Path
     name: str
-    source: Path
+    source: ImagePlace
 
     @property
     def labels(self) -> Path:
@@ -61,7 +62,7 @@ class ImageResults:
     def is_of_another_image(self) -> bool:
         """True if files of this name belong to another image."""
         source = self.read_record().get("image", {}).get("source")
-        return source is not None and source != str(self.source.absolute())
+        return source is not None and source != full_address(self.source)
 
     def existing_files(self) -> list[Path]:
         """Return the files that would be replaced."""

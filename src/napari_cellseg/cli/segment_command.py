@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,9 +18,17 @@ INTERRUPTED = 130
 @takes_options("batch", BatchOptions)
 def segment(
     paths: Annotated[
-        list[str], typer.Argument(help="Image files, folders, or globs in quotes.")
+        list[str],
+        typer.Argument(
+            help="Image files, folders, globs in quotes, or s3://BUCKET/FOLDER."
+        ),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the results.")],
+    out: Annotated[
+        str,
+        typer.Option(
+            "--out", "-o", help="Folder of the results, or s3://BUCKET/FOLDER."
+        ),
+    ],
     *,
     batch: BatchOptions,
     options: SegmentOptions,
@@ -33,13 +40,16 @@ def segment(
     """
     from napari_cellseg.cli.batch import segment_files
     from napari_cellseg.cli.progress import run_with_bar
+    from napari_cellseg.cli.s3_results import segment_to_s3
     from napari_cellseg.engines import open_segmenter
-    from napari_cellseg.io.paths import list_images
+    from napari_cellseg.io.paths import list_places
+    from napari_cellseg.io.s3.address import is_s3_address
 
-    sources = list_images(paths)
+    sources = list_places(paths)
     segmenter = open_segmenter(batch.where, batch.model)
+    make_job = segment_to_s3 if is_s3_address(out) else segment_files
     try:
-        report = run_with_bar(segment_files(sources, out, segmenter, batch, options))
+        report = run_with_bar(make_job(sources, out, segmenter, batch, options))
     except KeyboardInterrupt:
         typer.echo(
             f"Stopped. What was finished is in '{out}'; the same command with "

@@ -83,10 +83,11 @@ def next_id(indexed: IndexedLabels) -> int:
     EditError
         If the highest id is the last that int32 can hold.
     """
-    if isinstance(indexed, CellIndex):
-        highest = indexed.highest
-    else:
-        highest = int(indexed.max(initial=0))
+    highest = (
+        indexed.highest
+        if isinstance(indexed, CellIndex)
+        else int(indexed.max(initial=0))
+    )
     check_free_ids(highest + 1, 1)
     return highest + 1
 

@@ -4,14 +4,63 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
+from typing import TypeAlias
 
 from napari_cellseg.core.errors import ImageReadError
 from napari_cellseg.io.foreign import translated
+from napari_cellseg.io.s3.address import S3Address, is_s3_address
 from napari_cellseg.io.sniff import IMAGE_SUFFIXES
 
 SKIPPED_NAMES = ("thumbs.db", "desktop.ini")
 OUTPUT_SUFFIXES = ("_labels.tif", "_labels.ome.tif")
+
+
+#: Where an image lies: a file here, or an object in S3.
+ImagePlace: TypeAlias = Path | S3Address
+
+
+def full_address(place: ImagePlace) -> str:
+    """Return where an image lies, in full."""
+    return str(place) if isinstance(place, S3Address) else str(place.absolute())
+
+
+def list_places(paths: Sequence[str | Path]) -> list[ImagePlace]:
+    """Return the images that paths, folders, globs and addresses in S3 mean.
+
+    Parameters
+    ----------
+    paths : sequence of str or Path
+        As in `list_images`, and addresses such as ``s3://bucket/folder`` or
+        ``s3://bucket/folder/*.tif``.
+
+    Returns
+    -------
+    list of Path or S3Address
+        The local ones first, each sorted and once.
+
+    Raises
+    ------
+    ImageReadError
+        If nothing is found, or a folder or bucket cannot be read.
+    """
+    addresses = [str(path) for path in paths if is_s3_address(path)]
+    if not addresses:
+        return list(list_images(paths))
+    from napari_cellseg.io.s3.listing import list_s3_images
+
+    local = [path for path in paths if not is_s3_address(path)]
+    found = {
+        address
+        for text in addresses
+        for address in list_s3_images(text)
+        if not _is_skipped(PurePosixPath(address.name))
+    }
+    if not found:
+        raise ImageReadError(
+            f"There is no image in {', '.join(addresses)}. *_labels.tif are left out."
+        )
+    return [*(list_images(local) if local else ()), *sorted(found)]
 
 
 def list_images(paths: Sequence[str | Path]) -> list[Path]:
@@ -34,6 +83,11 @@ def list_images(paths: Sequence[str | Path]) -> list[Path]:
     ImageReadError
         If a folder cannot be read, or nothing is found at all.
     """
+    if any(map(is_s3_address, paths)):
+        raise ImageReadError(
+            "Images in S3 can be segmented and opened, but not kept in a project. Copy them "
+            "to this computer first."
+        )
     found = {
         path for given in paths for path in _expanded(given) if not _is_skipped(path)
     }
@@ -71,7 +125,7 @@ def _is_zarr(path: Path) -> bool:
     return path.suffix.lower() == ".zarr" and path.is_dir()
 
 
-def _is_skipped(path: Path) -> bool:
+def _is_skipped(path: PurePath) -> bool:
     """Say whether a file is hidden, the system's, or written by us."""
     name = path.name.lower()
     return (

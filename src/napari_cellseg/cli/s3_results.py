@@ -1,0 +1,111 @@
+"""Results that go to S3: made in a folder here, sent image by image."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from napari_cellseg.cli.batch import BatchReport, segment_files
+from napari_cellseg.cli.batch_options import BatchOptions
+from napari_cellseg.cli.names import LABELS_SUFFIX
+from napari_cellseg.cli.results import ImageResults
+from napari_cellseg.cli.summary import SUMMARY_NAME
+from napari_cellseg.core.jobs import Job
+from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.segmenter import Segmenter
+from napari_cellseg.io.paths import ImagePlace
+from napari_cellseg.io.s3.address import S3Address, file_name_of, parse_s3_address
+from napari_cellseg.io.s3.objects import list_below, read_object, upload_file
+
+RECORD_SUFFIX, TABLE_SUFFIX = "_cells.json", "_cells.csv"
+#: A record is some kilobytes, a summary a line an image.
+MAX_RECORD_BYTES = 256 * 2**20
+
+
+def segment_to_s3(
+    sources: Sequence[ImagePlace],
+    out: str,
+    segmenter: Segmenter,
+    batch: BatchOptions,
+    options: SegmentOptions,
+) -> Job[BatchReport]:
+    """Segment images as `cli.batch.segment_files` does, and send the results to S3.
+
+    Each image is sent when it is done, its labels last; so a run that is stopped goes on
+    with ``--skip-existing`` as in a local folder.
+
+    Parameters
+    ----------
+    out : str
+        Address of the "folder" in S3.
+    sources, segmenter, batch, options
+        See `cli.batch.segment_files`.
+
+    Raises
+    ------
+    ImageReadError
+        If the address is none or may not be listed.
+    SaveError
+        If the summary could not be sent; it stays in the folder that is named.
+    """
+    place = _Place(parse_s3_address(out))
+    place.fetch()
+    try:
+        report = yield from segment_files(
+            sources, place.folder, segmenter, batch, options, place.send
+        )
+    finally:
+        place.send_summary()
+    return replace(report, summary=place.address.below(SUMMARY_NAME))
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The address, and the folder here that stands for it.
+
+    The folder holds the records of what lies in S3 already, and empty files for its labels
+    and tables, so that a run sees what is finished.
+    """
+
+    address: S3Address
+    folder: Path = field(
+        default_factory=lambda: Path(tempfile.mkdtemp(prefix="cellseg-results-"))
+    )
+
+    def fetch(self) -> None:
+        """Learn what is there already."""
+        prefix = S3Address(self.address.bucket, self.address.as_prefix)
+        for item in list_below(prefix, deep=False):
+            name = item.address.name
+            if name != file_name_of(item.address):
+                continue  # not written by us, and no name for a file here
+            path = self.folder / name
+            if name == SUMMARY_NAME or name.endswith(RECORD_SUFFIX):
+                path.write_bytes(
+                    read_object(item.address, "", MAX_RECORD_BYTES) or b"{}"
+                )
+            elif name.endswith((LABELS_SUFFIX, TABLE_SUFFIX)):
+                path.touch()
+
+    def send(self, result: ImageResults) -> None:
+        """Send the files of an image, the labels last; then only their record stays."""
+        for path in (result.cells, result.record, result.labels):
+            upload_file(path, self.address.below(path.name))
+        for path in (result.cells, result.labels):
+            path.write_bytes(b"")
+
+    def send_summary(self) -> None:
+        """Send the summary, and remove the folder unless something failed to go."""
+        summary = self.folder / SUMMARY_NAME
+        if summary.exists():
+            upload_file(summary, self.address.below(SUMMARY_NAME))
+        if not any(_holds_labels(path) for path in self.folder.iterdir()):
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _holds_labels(path: Path) -> bool:
+    """Say whether a file holds labels that were not sent."""
+    return path.name.endswith(LABELS_SUFFIX) and path.stat().st_size > 0
