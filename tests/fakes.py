@@ -79,6 +79,9 @@ class FakeEngine:
     def list_models(self):
         return [FAKE_SPEC]
 
+    def missing_programs(self):
+        return []
+
     def open_segmenter(self, model):
         return self.segmenter
 

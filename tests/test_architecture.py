@@ -20,6 +20,8 @@ VAGUE_NAMES = {"utils.py", "helpers.py", "common.py", "misc.py"}
 WINDOW_PACKAGES = {"napari", "magicgui", "superqt", "qtpy", "vispy"}
 #: Come with napari; their types cross its interfaces.
 COME_WITH_NAPARI = {"npe2", "app_model", "pydantic", "pint"}
+# Programs of others, run where a person has installed them; never required.
+OTHER_PROGRAMS = {"cellpose", "stardist", "csbdeep", "instanseg", "tensorflow"}
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +83,7 @@ def imported_packages() -> dict[str, set[Path]]:
 def test_every_import_is_a_declared_dependency(project: dict[str, list[str]]) -> None:
     imported = imported_packages()
     foreign = set(imported) - set(sys.stdlib_module_names) - {"napari_cellseg"}
-    foreign -= WINDOW_PACKAGES | COME_WITH_NAPARI
+    foreign -= WINDOW_PACKAGES | COME_WITH_NAPARI | OTHER_PROGRAMS
     extra: dict[str, list[str]] = project["optional-dependencies"]  # type: ignore[assignment]
     optional = [text for name in ("serve", "aws") for text in extra[name]]
     declared = {normal(text) for text in [*project["dependencies"], *optional]}

@@ -8,13 +8,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from napari_cellseg.core.errors import OptionsError
+from napari_cellseg.core.errors import ModelError, OptionsError
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.part import PartSegmenter
 from napari_cellseg.core.segmenter import Segmenter
 from napari_cellseg.io import model_folder
+from napari_cellseg.nn.adapters import adapter_specs, is_adapter
 from napari_cellseg.nn.child import ChildSegmenter
 from napari_cellseg.nn.child_trainer import ChildTrainer
+from napari_cellseg.nn.known import open_here
 
 LOCAL = "local"
 #: Where the token of a lab server is looked for.
@@ -37,7 +39,8 @@ def open_segmenter(
         ``"local"``, or the address of a lab server, such as ``"http://lab-gpu:8080"``,
         which decides on the model itself.
     model : str, Path or None
-        Name or folder of the model; None means the default one.
+        Name or folder of the model; None means the default one. Names such as
+        ``"cellpose:cyto3"`` run another program that is installed.
     in_child : bool
         Run in a process of its own, as the dock does.
     device : str
@@ -66,10 +69,7 @@ def open_segmenter(
         )
     if in_child:
         return ChildSegmenter(model, device)
-    # torch takes seconds to import, and only this branch needs it.
-    from napari_cellseg.nn.local import LocalSegmenter
-
-    return LocalSegmenter(model, device)
+    return open_here(model, device)
 
 
 def open_part_segmenter(
@@ -98,11 +98,17 @@ def open_trainer(
     Raises
     ------
     ModelError
-        If there is no such model.
+        If there is no such model, or it is another program's.
     """
+    if is_adapter(model):
+        raise ModelError(
+            f"'{model}' belongs to another program and cannot learn here; choose one of "
+            "the models of this one to start from."
+        )
     return ChildTrainer(model, name, title, device)
 
 
 def list_models() -> list[ModelSpec]:
-    """Return what each model is, the shipped ones first."""
-    return [spec for _, spec in model_folder.list_models()]
+    """Return what each model is: shipped, the user's own, other programs' at the end."""
+    own = [spec for _, spec in model_folder.list_models()]
+    return [*own, *adapter_specs()]

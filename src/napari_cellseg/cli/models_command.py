@@ -14,22 +14,27 @@ Name = Annotated[str, typer.Argument(help="Name of a model.")]
 
 @app.command("list")
 def list_all() -> None:
-    """List the models; * is the one that the dock begins with."""
+    """List the models; * is the one that the dock begins with, other programs' come last."""
     from napari_cellseg.io import model_store
     from napari_cellseg.io.model_folder import list_models
+    from napari_cellseg.nn.adapters import adapter_specs, missing_programs
 
     first = model_store.promoted()
     for folder, spec in list_models():
         mark = "*" if spec.name == first else " "
         typer.echo(f"{mark} {spec.name:24} {spec.weights_sha256[:12]}  {folder}")
+    for spec in adapter_specs():
+        typer.echo(f"  {spec.name:38} {spec.licence}")
+    for title, install in missing_programs():
+        typer.echo(f"  {title} is not installed: {install}")
 
 
 @app.command()
 def show(name: Name) -> None:
     """Print what a model is: data, licence, figures, digest, parent."""
-    from napari_cellseg.io.model_folder import find_model, read_model_spec
+    from napari_cellseg.nn.known import known_model
 
-    typer.echo(read_model_spec(find_model(name)).to_json().rstrip())
+    typer.echo(known_model(name)[1].to_json().rstrip())
 
 
 @app.command("import")

@@ -23,6 +23,10 @@ class Engine(Protocol):
         """Return the models that can be chosen, the default first."""
         ...
 
+    def missing_programs(self) -> list[tuple[str, str]]:
+        """Return title and install command of each program that could add models."""
+        ...
+
     def open_segmenter(self, model: str | None) -> Segmenter:
         """Return a segmenter; None is the default model. May take seconds."""
         ...
@@ -57,6 +61,12 @@ class LocalEngine:
         from napari_cellseg.engines import list_models
 
         return self._models if self._address else list_models()
+
+    def missing_programs(self) -> list[tuple[str, str]]:
+        """Return the programs that could add models; none while a server is used."""
+        from napari_cellseg.nn.adapters import missing_programs
+
+        return [] if self._address else missing_programs()
 
     def open_segmenter(self, model: str | None) -> Segmenter:
         """Return a segmenter that runs in a warm child process, or on the server."""

@@ -83,6 +83,7 @@ class SegmentController:
         self._engine = engine
         self._segmenters = WarmSegmenter(engine)
         self.models: list[ModelSpec] = []
+        self.missing: list[tuple[str, str]] = []
         self.model: ModelSpec | None = None
         self.model_problem = ""
         self.options = SegmentOptions(keep_maps=True)
@@ -97,6 +98,7 @@ class SegmentController:
     def load_models(self) -> None:
         """Look for models; `ModelError` says what is wrong with them."""
         self.models = self._engine.list_models()
+        self.missing = self._engine.missing_programs()
         self.model = self.models[0] if self.models else None
         self.changed.emit()
 

@@ -72,7 +72,7 @@ def labels_from_maps(
     confidence = _confidence(labels, maps)
     if labels.shape != plane_maps.shape_yx:
         labels = _nearest(labels, plane_maps.shape_yx)
-    return _keep_good(labels, confidence, options)
+    return keep_good(labels, confidence, options)
 
 
 def decode_result(
@@ -283,10 +283,20 @@ def _confidence(labels: Labels, maps: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.asarray(1 / (1 + np.exp(-odds)), dtype=np.float32)
 
 
-def _keep_good(
+def keep_good(
     labels: Labels, confidence: NDArray[np.float32], options: SegmentOptions
 ) -> tuple[Labels, NDArray[np.float32]]:
-    """Drop small and doubtful cells and number the rest from 1."""
+    """Drop small and doubtful cells and number the rest from 1.
+
+    Parameters
+    ----------
+    labels : (y, x) int32
+        Ids 1..n; some may have no pixels.
+    confidence : (n,) float32
+        Of id i at place i - 1.
+    options : SegmentOptions
+        Least area and confidence.
+    """
     n_pixels = np.bincount(labels.ravel(), minlength=len(confidence) + 1)[1:]
     is_kept = (n_pixels >= max(1, options.min_area_px)) & (
         confidence >= (options.min_confidence or 0.0)

@@ -21,7 +21,7 @@ from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.types import CellImage, SegmentationResult
-from napari_cellseg.io.model_folder import find_model, read_model_spec
+from napari_cellseg.nn.known import known_model
 from napari_cellseg.nn.messages import (
     error_from,
     read_result,
@@ -52,8 +52,7 @@ class ChildSegmenter:
     """
 
     def __init__(self, model: str | Path | None = None, device: str = "auto") -> None:
-        self._folder = find_model(model)
-        self._spec = read_model_spec(self._folder)
+        self._model, self._spec = known_model(model)
         self._wanted_device = device
         self._device = ""
         self._process: subprocess.Popen[bytes] | None = None
@@ -115,7 +114,7 @@ class ChildSegmenter:
         try:
             _send_to(
                 process,
-                {"model": str(self._folder), "device": self._wanted_device, **request},
+                {"model": self._model, "device": self._wanted_device, **request},
             )
             while True:
                 yield progress

@@ -15,7 +15,8 @@ from typing import IO, Any
 from napari_cellseg.core.errors import CellsegError, SegmentationError
 from napari_cellseg.core.jobs import Progress, run
 from napari_cellseg.core.options import segment_options_from_dict
-from napari_cellseg.nn.local import LocalSegmenter
+from napari_cellseg.core.segmenter import Segmenter
+from napari_cellseg.nn.known import open_here
 from napari_cellseg.nn.messages import (
     error_message,
     read_sent_image,
@@ -34,12 +35,12 @@ def main() -> None:
     threading.Thread(
         target=_listen, args=(sys.stdin.buffer, requests), daemon=True
     ).start()
-    segmenter: LocalSegmenter | None = None
+    segmenter: Segmenter | None = None
     while True:
         request = requests.get()
         try:
             if segmenter is None:
-                segmenter = LocalSegmenter(request["model"], request["device"])
+                segmenter = open_here(request["model"], request["device"])
             _answer(segmenter, request, answers)
         except CellsegError as error:
             send(answers, error_message(error))
@@ -55,7 +56,7 @@ def _listen(stream: IO[bytes], requests: queue.SimpleQueue[dict[str, Any]]) -> N
 
 
 def _answer(
-    segmenter: LocalSegmenter, request: dict[str, Any], answers: IO[bytes]
+    segmenter: Segmenter, request: dict[str, Any], answers: IO[bytes]
 ) -> None:
     """Say hello, or segment the image that the request names."""
     if request["kind"] == "hello":

@@ -252,14 +252,25 @@ class SegmentTab(QWidget):
     def _show_model(self) -> None:
         segment = self._segment
         titles = [spec.title for spec in segment.models]
+        absent = [f"{title} (not installed)" for title, _ in segment.missing]
         with signals_blocked(self.model):
-            if titles != [self.model.itemText(i) for i in range(self.model.count())]:
+            shown = [self.model.itemText(i) for i in range(self.model.count())]
+            if shown != [*titles, *absent]:
                 self.model.clear()
-                self.model.addItems(titles)
+                self.model.addItems([*titles, *absent])
+                self._grey_out(len(titles))
             if segment.model is not None:
                 self.model.setCurrentIndex(segment.models.index(segment.model))
         self.model.setEnabled(bool(titles))
         self.model_info.setToolTip(model_text(segment.model))
+
+    def _grey_out(self, first: int) -> None:
+        """Let programs that are not installed be seen, with what installs them."""
+        items = self.model.model()
+        for place, (title, install) in enumerate(self._segment.missing, start=first):
+            items.item(place).setEnabled(False)
+            tip = f"To have the models of {title} here: {install}"
+            self.model.setItemData(place, tip, Qt.ItemDataRole.ToolTipRole)
 
     def _show_channel(self) -> None:
         image = self._segment.session.image
@@ -322,6 +333,6 @@ def model_text(model: ModelSpec | None) -> str:
         f"Trained on: {escape(model.training_data)}" if model.training_data else "",
         f"Cells of about {model.diameter_px:g} px suit it best.",
         f"Licence: {escape(model.licence)}" if model.licence else "",
-        f"Digest: {escape(model.weights_sha256[:16])}…",
+        f"Digest: {escape(model.weights_sha256[:16])}…" if model.weights_sha256 else "",
     ]
     return "<br>".join(line for line in lines if line)
