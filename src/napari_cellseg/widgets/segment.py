@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QStandardItemModel
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
     QButtonGroup,
@@ -267,8 +268,11 @@ class SegmentTab(QWidget):
     def _grey_out(self, first: int) -> None:
         """Let programs that are not installed be seen, with what installs them."""
         items = self.model.model()
+        if not isinstance(items, QStandardItemModel):
+            return
         for place, (title, install) in enumerate(self._segment.missing, start=first):
-            items.item(place).setEnabled(False)
+            if (item := items.item(place)) is not None:
+                item.setEnabled(False)
             tip = f"To have the models of {title} here: {install}"
             self.model.setItemData(place, tip, Qt.ItemDataRole.ToolTipRole)
 
