@@ -1,11 +1,14 @@
-"""``cellseg project new | add | info | labels``."""
+"""``cellseg project new | add | info | labels | export | import``."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from napari_cellseg.project.exchange import ExchangeReport
 
 app = typer.Typer(
     no_args_is_help=True, help="Projects: images and their corrected cells."
@@ -67,3 +70,89 @@ def labels(
             path = out / f"{Path(image.name).stem}_labels.tif"
             write_labels(path, opened.labels, axes=image.labels_axes, pixel_size=size)
             typer.echo(str(path))
+
+
+FormatName = Literal["tiff", "zarr", "seg", "roi", "geojson", "coco"]
+
+
+@app.command("export")
+def export_cells(
+    folder: Folder,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the files.")],
+    format_name: Annotated[
+        FormatName,
+        typer.Option(
+            "--format",
+            help="tiff, zarr: labels; seg: Cellpose; roi: ImageJ; geojson: QuPath; coco.",
+        ),
+    ] = "tiff",
+    image: Annotated[
+        list[str] | None, typer.Option(help="Name of an image; all if left out.")
+    ] = None,
+) -> None:
+    """Write the cells of the images for other programs."""
+    from napari_cellseg.cli.names import plan_names
+    from napari_cellseg.cli.progress import run_with_bar
+    from napari_cellseg.io.exchange.formats import format_named
+    from napari_cellseg.project.exchange import export_images, images_with_cells
+    from napari_cellseg.project.store import open_project
+
+    with open_project(folder, read_only=True) as project:
+        images = images_with_cells(project, image or ())
+        names = plan_names([one.path for one in images])
+        out.mkdir(parents=True, exist_ok=True)
+        named = dict(zip(names, images, strict=True))
+        job = export_images(project, named, format_named(format_name), out)
+        _tell(run_with_bar(job))
+
+
+@app.command("import")
+def import_cells(
+    folder: Folder,
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Labels, Cellpose _seg.npy, ImageJ ROIs, GeoJSON or COCO; each finds its "
+            "image by its name."
+        ),
+    ],
+    *,
+    image: Annotated[
+        str, typer.Option(help="Name of the image that the one file belongs to.")
+    ] = "",
+    add: Annotated[
+        bool, typer.Option("--add", help="Keep the cells that are there.")
+    ] = False,
+    by_hand: Annotated[
+        bool,
+        typer.Option(
+            "--by-hand",
+            help="A person drew or checked the cells: they are locked, and models may "
+            "learn from them.",
+        ),
+    ] = False,
+) -> None:
+    """Take cells of other programs into a project; it can be undone in the window."""
+    from napari_cellseg.cli.progress import run_with_bar
+    from napari_cellseg.project.exchange import ImportChoice, import_into_project
+    from napari_cellseg.project.store import open_project
+
+    if image and len(files) > 1:
+        raise typer.BadParameter("--image needs a single file.")
+    choice = ImportChoice(
+        "add" if add else "replace", "hand" if by_hand else "model", image
+    )
+    with open_project(folder) as project:
+        _tell(run_with_bar(import_into_project(project, files, choice)))
+
+
+def _tell(report: ExchangeReport) -> None:
+    """Print what was done; what failed goes to the error stream, with exit code 1."""
+    for line in report.done:
+        typer.echo(line)
+    for line in report.notes:
+        typer.echo(f"note: {line}")
+    for line in report.failed:
+        typer.echo(f"failed: {line}", err=True)
+    if report.failed:
+        raise typer.Exit(1)

@@ -28,7 +28,7 @@ WHERE steps.image = ? AND steps.id > ? ORDER BY steps.id
 SAVE_CELL = """
 INSERT INTO cells (image, label, source, confidence) VALUES (?, ?, ?, ?)
 ON CONFLICT (image, label) DO UPDATE SET source = excluded.source,
-confidence = coalesce(excluded.confidence, confidence)
+confidence = excluded.confidence
 """
 
 

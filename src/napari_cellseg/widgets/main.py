@@ -28,6 +28,7 @@ from napari_cellseg.engines import open_trainer
 from napari_cellseg.io.model_store import promoted
 from napari_cellseg.widgets.areas import AreasView
 from napari_cellseg.widgets.cleanup import Cleanup
+from napari_cellseg.widgets.exchange import CellExchange
 from napari_cellseg.widgets.footer import Footer
 from napari_cellseg.widgets.gestures import Drawn, GestureCapture
 from napari_cellseg.widgets.image_header import ImageHeader
@@ -112,6 +113,8 @@ class CellSegmentationWidget(QWidget):
         self.link = ProjectLink(self, self)
         self._layout.insertWidget(0, self.link.bar)
         self.results = ResultWriter(self, self.files, self.footer)
+        self.exchange = CellExchange(self)
+        self._layout.insertWidget(self._layout.count() - 1, self.exchange.question)
         self.teller = Teller(
             self.footer, self.segment, self.measure, self.train, self.files, self
         )
@@ -158,7 +161,6 @@ class CellSegmentationWidget(QWidget):
         self.keeper.clicked.connect(self.measure.select)
         self.tools.failed.connect(self.teller.show_error)
         self.measure_tab.table_wanted.connect(self._on_table_wanted)
-        self.measure_tab.labels_save_wanted.connect(self._on_labels_save_wanted)
         self.session.pixel_size_changed.connect(self._on_pixel_size_changed)
         self.segment.finished.connect(self._on_segment_finished)
         self.segment.changed.connect(self._offer_primary)

@@ -19,6 +19,7 @@ from superqt.utils import signals_blocked
 
 from napari_cellseg.controllers.measure import MeasureController
 from napari_cellseg.controllers.numbers import Histogram
+from napari_cellseg.widgets.exchange import EXPORT_TIP, FormatMenu
 from napari_cellseg.widgets.options_form import may_be_narrow
 from napari_cellseg.widgets.words import line_label
 
@@ -69,7 +70,6 @@ class MeasureTab(QWidget):
     """Shows what `MeasureController` holds."""
 
     table_wanted = Signal()
-    labels_save_wanted = Signal()
 
     def __init__(self, measure: MeasureController) -> None:
         super().__init__()
@@ -85,9 +85,10 @@ class MeasureTab(QWidget):
         self.table_button = QPushButton("Open table")
         self.table_button.setToolTip("One row a cell, below the image.")
         self.table_button.clicked.connect(self.table_wanted)
-        self.save_button = QPushButton("Save labels…")
-        self.save_button.setToolTip("Write the cells as a TIFF with the pixel size.")
-        self.save_button.clicked.connect(self.labels_save_wanted)
+        self.save_button = QPushButton("Export cells as")
+        self.save_button.setToolTip(EXPORT_TIP)
+        self.format_menu = FormatMenu(self.save_button)
+        self.save_button.setMenu(self.format_menu)
         row = QHBoxLayout()
         row.addWidget(self.table_button)
         row.addWidget(self.save_button)

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 from superqt.utils import signals_blocked
 
 from napari_cellseg.controllers.project import ProjectController
+from napari_cellseg.widgets.exchange import FormatMenu
 from napari_cellseg.widgets.options_form import may_be_narrow
 from napari_cellseg.widgets.words import Tone, line_label, say
 
@@ -44,6 +45,7 @@ class ProjectBar(QWidget):
     copy_wanted = Signal()
     close_wanted = Signal()
     image_wanted = Signal(int)
+    import_wanted = Signal()
 
     def __init__(self, viewer: Any, projects: ProjectController) -> None:
         super().__init__()
@@ -65,6 +67,7 @@ class ProjectBar(QWidget):
         self.menu = QMenu(self.button)
         self.button.setMenu(self.menu)
         self.menu.aboutToShow.connect(self._fill_menu)
+        self.format_menu = FormatMenu(self.menu)
         self.status = line_label()
         self._build_walk()
         self.problem = line_label()
@@ -146,6 +149,9 @@ class ProjectBar(QWidget):
             self._offer("Find moved images…", self.relocate_wanted)
             self._offer("Save a copy…", self.copy_wanted)
             self._offer("Close project", self.close_wanted)
+        self.menu.addSeparator()
+        self._offer("Import cells…", self.import_wanted)
+        self.menu.addMenu(self.format_menu)
 
     def _offer(self, title: str, wanted: Any) -> None:
         action = QAction(title, self.menu)

@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.review import ReviewController
+from napari_cellseg.widgets.exchange import IMPORT_TIP
 from napari_cellseg.widgets.options_form import may_be_narrow
 from napari_cellseg.widgets.review import ReviewBox
 from napari_cellseg.widgets.tools import TOOLS, CanvasTools, ToolName
@@ -52,6 +53,7 @@ class CorrectTab(QWidget):
     outlines_wanted = Signal(bool)
     undo_wanted = Signal()
     redo_wanted = Signal()
+    import_wanted = Signal()
 
     def __init__(
         self,
@@ -66,6 +68,9 @@ class CorrectTab(QWidget):
         self.layer_menu.setToolTip("The labels that are corrected.")
         may_be_narrow(self.layer_menu)
         self.layer_menu.activated.connect(self.layer_chosen)
+        self.import_button = QPushButton("Import…")
+        self.import_button.setToolTip(IMPORT_TIP)
+        self.import_button.clicked.connect(self.import_wanted)
         self.buttons = self._make_buttons()
         self.min_area = QSpinBox()
         self.min_area.setRange(1, 1_000_000)
@@ -113,6 +118,7 @@ class CorrectTab(QWidget):
         top = QHBoxLayout()
         top.addWidget(QLabel("Cells"))
         top.addWidget(self.layer_menu, 1)
+        top.addWidget(self.import_button)
         grid = QGridLayout()
         for index, tool in enumerate(TOOLS):
             grid.addWidget(self.buttons[tool.name], index // 2, index % 2)

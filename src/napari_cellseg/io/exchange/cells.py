@@ -206,6 +206,8 @@ def _is_number(value: object) -> bool:
 def what_is_lost(cells: Cells, what: str, kept: Iterable[str] = ()) -> tuple[str, ...]:
     """Return a sentence on what a format cannot hold of cells, or nothing.
 
+    Measurements are not missed: they have a table of their own.
+
     Parameters
     ----------
     cells : Cells
@@ -219,7 +221,6 @@ def what_is_lost(cells: Cells, what: str, kept: Iterable[str] = ()) -> tuple[str
         "sources": "who made each cell",
         "confidence": "the confidence",
         "classes": "the classes",
-        "measurements": "the measurements",
     }
     lost = [
         text

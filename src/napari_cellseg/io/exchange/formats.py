@@ -166,7 +166,7 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format("coco", "COCO (JSON)", "_coco.json", ("*.json",), _write_coco, _read_coco),
 )
-#: Endings of label files of this and other programs, taken off to find their image.
+#: Endings of images and their labels, here and in other programs, of more than one part.
 KNOWN_ENDINGS = (
     *(one.suffix for one in FORMATS),
     "_labels.ome.tif",
@@ -178,6 +178,10 @@ KNOWN_ENDINGS = (
     "_mask.tif",
     "_mask.png",
     "_RoiSet.zip",
+    ".ome.tif",
+    ".ome.tiff",
+    ".ome.btf",
+    ".ome.zarr",
 )
 
 
@@ -230,7 +234,7 @@ def read_cells(path: Path, frame: ImageFrame) -> FoundLabels:
 
 
 def image_stem(path: Path) -> str:
-    """Return the stem of the image that a file of cells belongs to, by its name."""
+    """Return the name without ending of an image, or of the image that cells belong to."""
     for ending in sorted(KNOWN_ENDINGS, key=len, reverse=True):
         if path.name.lower().endswith(ending.lower()) and len(path.name) > len(ending):
             return path.name[: -len(ending)]

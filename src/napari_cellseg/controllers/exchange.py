@@ -1,0 +1,150 @@
+"""Cells of the image in hand to files of other programs, and from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from napari_cellseg.controllers.cell_labels import CellLabels
+from napari_cellseg.controllers.export import AXES_ALONE, Saved
+from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.core.edits import Source, is_empty
+from napari_cellseg.core.errors import ImageError, LabelsError
+from napari_cellseg.core.importing import (
+    ImportedCells,
+    ImportMode,
+    import_cells,
+    untouched_areas,
+)
+from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.measure import MeasurementTable
+from napari_cellseg.core.types import LABELS_DTYPE, CellImage
+from napari_cellseg.io.exchange.cells import Cells, FoundLabels, measurements_of
+from napari_cellseg.io.exchange.formats import Format, ImageFrame, read_cells
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arrival:
+    """Cells from a file, before anything was changed.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    image : CellImage
+        What they were read for.
+    found : FoundLabels
+        They fit it.
+    n_cells : int
+        Number of cells.
+    n_unknown : int
+        Cells of which the file does not say who made them.
+    """
+
+    path: Path
+    image: CellImage
+    found: FoundLabels
+    n_cells: int
+    n_unknown: int
+
+
+def cells_to_write(
+    proofread: ProofreadController,
+    image: CellImage | None,
+    table: MeasurementTable | None,
+) -> Cells:
+    """Return a copy of the cells under correction, with all that is known of them.
+
+    Raises
+    ------
+    LabelsError
+        If there are none.
+    """
+    if proofread.labels is None:
+        raise LabelsError("There are no cells to export yet. Segment the image first.")
+    labels = proofread.labels.copy()
+    fits = image is not None and image.labels_shape == labels.shape
+    return Cells(
+        labels,
+        image.labels_axes if image is not None and fits else AXES_ALONE[labels.ndim],
+        "" if image is None else file_name(image),
+        image.pixel_size if image is not None and fits else None,
+        dict(proofread.sources),
+        proofread.model_confidence,
+        measurements={} if table is None else measurements_of(table),
+    )
+
+
+def file_name(image: CellImage) -> str:
+    """Return the name of the file that an image came from, or its own."""
+    return Path(image.source).name or image.name
+
+
+def write_cells(path: Path, one: Format, cells: Cells) -> Job[Saved]:
+    """Write cells in a format; raises `SaveError`, `LabelsError`."""
+    yield Progress(0, 0, f"writing {path.name}")
+    notes = one.write(path, cells)
+    return Saved(" ".join([f"{path.name}.", *notes]), (path,))
+
+
+def read_arrival(path: Path, image: CellImage | None) -> Job[Arrival]:
+    """Read cells for an image; raises as `io.exchange.formats.read_cells`.
+
+    Raises
+    ------
+    ImageError
+        If no image is chosen.
+    """
+    if image is None:
+        raise ImageError(
+            "Cells lie on an image: open the image that they were made on, then import."
+        )
+    yield Progress(0, 0, f"reading {path.name}")
+    frame = ImageFrame(image.labels_shape, image.labels_axes, file_name(image))
+    found = read_cells(path, frame)
+    ids = np.unique(found.labels)
+    n_cells = int((ids > 0).sum())
+    return Arrival(path, image, found, n_cells, n_cells - len(found.sources))
+
+
+def no_cells_yet(image: CellImage) -> CellLabels:
+    """Return labels for an image without a cell, so that an import can be undone."""
+    return CellLabels(np.zeros(image.labels_shape, LABELS_DTYPE))
+
+
+def take_arrival(
+    proofread: ProofreadController, arrival: Arrival, mode: ImportMode, unknown: Source
+) -> str:
+    """Take cells into the labels under correction as one edit; return what was done.
+
+    Raises
+    ------
+    LabelsError, EditError
+        If they do not fit.
+    """
+    cells = proofread.cells
+    if cells is None:
+        raise LabelsError("There are no labels to import into. Choose the image first.")
+    found = arrival.found
+    name = arrival.path.name
+    imported = ImportedCells(found.labels, found.sources, name)
+    taken = import_cells(cells.labels, cells.sources, imported, mode, unknown)
+    if is_empty(taken.edit):
+        return f"Nothing new in {name}: these cells are here already."
+    changed = taken.changed_ids
+    cells.around_runs[taken.edit.made_at] = (cells.confidence, cells.deleted)
+    cells.confidence = {i: v for i, v in cells.confidence.items() if i not in changed}
+    kept = untouched_areas(cells.areas, taken.edit, cells.labels.shape)
+    n_areas, cells.areas = len(cells.areas) - len(kept), kept
+    proofread.apply(taken.edit)
+    # A number may be given again; nobody has looked at the cell that has it now.
+    proofread.set_state([i for i in changed if i in cells.states], "unseen")
+    n_cells = f"{taken.n_cells} cell{'' if taken.n_cells == 1 else 's'}"
+    said = [f"{n_cells} imported from {name}; undo takes that back."]
+    if taken.n_left_out:
+        said.append(f"{taken.n_left_out} lay on cells of yours and were left out.")
+    if n_areas:
+        said.append(f"{n_areas} checked areas changed and are checked no more.")
+    return " ".join([*said, *found.notes])

@@ -1,0 +1,293 @@
+"""Cells of a project to files of other programs, and from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from napari_cellseg.core.edits import Source, apply_edit, is_empty, updated_sources
+from napari_cellseg.core.errors import CellsegError, ProjectError
+from napari_cellseg.core.importing import (
+    Import,
+    ImportedCells,
+    ImportMode,
+    import_cells,
+    untouched_areas,
+)
+from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.measure import measure_cells
+from napari_cellseg.core.types import LABELS_DTYPE, CellImage
+from napari_cellseg.io.exchange.cells import Cells, measurements_of
+from napari_cellseg.io.exchange.cells_file import check_plane
+from napari_cellseg.io.exchange.coco import CocoFile, write_coco_images
+from napari_cellseg.io.exchange.formats import (
+    Format,
+    ImageFrame,
+    format_of,
+    image_stem,
+    read_cells,
+)
+from napari_cellseg.io.images import read_image
+from napari_cellseg.project.images import ProjectImage
+from napari_cellseg.project.labels import ProjectLabels
+from napari_cellseg.project.new_labels import NewLabels
+from napari_cellseg.project.review import ReviewNotes
+from napari_cellseg.project.store import Project
+
+#: Formats whose one file holds the cells of many images.
+COCO_NAME = "coco.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeReport:
+    """What was written or read.
+
+    Attributes
+    ----------
+    done : tuple of str
+        A line for each file.
+    notes : tuple of str
+        What was lost or left out, each sentence once.
+    failed : tuple of str
+        A sentence for each image that could not be done; the others are.
+    """
+
+    done: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+
+
+def cells_of_image(project: Project, image: ProjectImage) -> Cells:
+    """Return the cells that a project has of an image, with their numbers.
+
+    A missing image has cells without measurements and pixel size.
+
+    Raises
+    ------
+    ProjectError, ImageReadError, LabelsError
+        If something cannot be read.
+    """
+    opened = project.open_labels(image.image_id)
+    pixels = None if image.is_missing else read_image(image.path)
+    fits = pixels is not None and pixels.labels_shape == opened.labels.shape
+    table = measure_cells(
+        pixels if fits else None,
+        opened.labels,
+        sources=opened.sources,
+        confidence=opened.confidence,
+    )
+    return Cells(
+        opened.labels,
+        image.labels_axes,
+        image.name,
+        None if pixels is None else pixels.pixel_size,
+        opened.sources,
+        opened.confidence,
+        measurements=measurements_of(table),
+    )
+
+
+def images_with_cells(
+    project: Project, names: Sequence[str] = ()
+) -> list[ProjectImage]:
+    """Return the images that have cells, those with some names only, or all for none.
+
+    Raises
+    ------
+    ProjectError
+        If there is none, or one of the names is unknown.
+    """
+    images = [image for image in _named(project, names) if image.has_labels]
+    if not images:
+        raise ProjectError(
+            f"No image of {project.name} has cells yet; segment one, or import cells."
+        )
+    return images
+
+
+def export_images(
+    project: Project, images: Mapping[str, ProjectImage], one: Format, folder: Path
+) -> Job[ExchangeReport]:
+    """Write the cells of images to files; one that fails stops no other.
+
+    Parameters
+    ----------
+    project : Project
+        Open, to read only or to write.
+    images : mapping of str to ProjectImage
+        By the name of their file, without its ending.
+    one : Format
+        In which; of COCO, one file holds all images.
+    folder : Path
+        Must exist.
+
+    Raises
+    ------
+    SaveError
+        If the one file of COCO cannot be written.
+    """
+    done: list[str] = []
+    failed: list[str] = []
+    notes: list[str] = []
+    if one.name == "coco":
+        yield Progress(0, 0, f"writing {COCO_NAME}")
+        planes = _planes_for_coco(project, images.values(), failed)
+        notes += write_coco_images(folder / COCO_NAME, planes)
+        return ExchangeReport((str(folder / COCO_NAME),), tuple(notes), tuple(failed))
+    for place, (name, image) in enumerate(images.items()):
+        yield Progress(place, len(images), image.name)
+        path = folder / f"{name}{one.suffix}"
+        try:
+            notes += one.write(path, cells_of_image(project, image))
+        except CellsegError as error:
+            failed.append(f"{image.name}: {error}")
+        else:
+            done.append(str(path))
+    return ExchangeReport(tuple(done), tuple(dict.fromkeys(notes)), tuple(failed))
+
+
+def _planes_for_coco(
+    project: Project, images: Iterable[ProjectImage], failed: list[str]
+) -> Iterator[Cells]:
+    """Yield the cells of each image in turn; add a sentence for each that cannot be."""
+    for image in images:
+        try:
+            cells = cells_of_image(project, image)
+            check_plane(cells.labels.shape, "COCO")
+        except CellsegError as error:
+            failed.append(f"{image.name}: {error}")
+        else:
+            yield cells
+
+
+@dataclass(frozen=True, slots=True)
+class ImportChoice:
+    """How files of cells are taken into a project.
+
+    Attributes
+    ----------
+    mode : ImportMode
+        What becomes of the cells that are there.
+    unknown : Source
+        Who made cells of which the file says nothing.
+    image : str
+        Name of the image that they belong to; "" finds it by the file's name.
+    """
+
+    mode: ImportMode = "replace"
+    unknown: Source = "model"
+    image: str = ""
+
+
+def import_into_project(
+    project: Project, files: Sequence[Path], choice: ImportChoice
+) -> Job[ExchangeReport]:
+    """Take cells from files into a project, one journaled edit an image.
+
+    Parameters
+    ----------
+    project : Project
+        Open to write.
+    files : sequence of Path
+        Of any format; the image is found by the file's name, of COCO by the names in it.
+    choice : ImportChoice
+        How.
+
+    Raises
+    ------
+    ProjectError
+        If `choice.image` is not in the project.
+    """
+    images = _named(project, [choice.image] if choice.image else [])
+    done, failed, notes = [], [], []
+    for place, path in enumerate(files):
+        yield Progress(place, len(files), path.name)
+        try:
+            targets = images if choice.image else _images_of_file(images, path)
+            for image in targets:
+                line, found_notes = _import_one(project, image, path, choice)
+                done.append(line)
+                notes += [f"{path.name}: {note}" for note in found_notes]
+        except CellsegError as error:
+            failed.append(f"{path.name}: {error}")
+    return ExchangeReport(tuple(done), tuple(dict.fromkeys(notes)), tuple(failed))
+
+
+def _named(project: Project, names: Sequence[str]) -> list[ProjectImage]:
+    """Return the images with these names, in the order of the project; all for none."""
+    images = project.images()
+    unknown = set(names) - {image.name for image in images}
+    if unknown:
+        raise ProjectError(
+            f"{project.name} has no image {', '.join(sorted(unknown))}. `cellseg project "
+            "add` adds it."
+        )
+    return [image for image in images if not names or image.name in names]
+
+
+def _images_of_file(images: Sequence[ProjectImage], path: Path) -> list[ProjectImage]:
+    """Return the images that a file has cells of; raises where there is none."""
+    if format_of(path).name == "coco":
+        stems = {Path(one.base_name).stem for one in CocoFile(path).images}
+    else:
+        stems = {image_stem(path)}
+    found = [image for image in images if image_stem(Path(image.name)) in stems]
+    if not found:
+        raise ProjectError(
+            f"no image of the project is called '{min(stems, default='')}'. Name it with "
+            "--image."
+        )
+    if len({image.name for image in found}) < len(found):
+        raise ProjectError(
+            f"several images of the project are called '{found[0].name}'; their cells "
+            "can be imported in the window only."
+        )
+    return found
+
+
+def _import_one(
+    project: Project, image: ProjectImage, path: Path, choice: ImportChoice
+) -> tuple[str, tuple[str, ...]]:
+    """Take the cells of a file into one image; return what was done, and notes."""
+    if image.has_labels:
+        labels = project.open_labels(image.image_id).labels
+        frame, pixels = ImageFrame(labels.shape, image.labels_axes, image.name), None
+    else:
+        pixels = read_image(image.path)
+        frame = ImageFrame(pixels.labels_shape, pixels.labels_axes, image.name)
+    found = read_cells(path, frame)
+    if pixels is not None:
+        _start_empty(project, image, pixels)
+    opened = project.open_labels(image.image_id)
+    cells = ImportedCells(found.labels, found.sources, path.name)
+    taken = import_cells(
+        opened.labels, opened.sources, cells, choice.mode, choice.unknown
+    )
+    if is_empty(taken.edit) and not taken.edit.sources_after:
+        return f"{image.name}: nothing new in {path.name}", found.notes
+    opened.journal.push(taken.edit)
+    apply_edit(opened.labels, taken.edit)
+    opened.sources = updated_sources(opened.sources, taken.edit)
+    _forget_changed(project.review(image.image_id), opened, taken)
+    if opened.journal.problem:
+        raise ProjectError(opened.journal.problem)
+    left = f", {taken.n_left_out} lay on others" if taken.n_left_out else ""
+    return f"{image.name}: {taken.n_cells} cells from {path.name}{left}", found.notes
+
+
+def _forget_changed(notes: ReviewNotes, opened: ProjectLabels, taken: Import) -> None:
+    """Write the labels; what was known of a cell whose number is given again goes."""
+    changed = taken.changed_ids
+    opened.write({i: v for i, v in opened.confidence.items() if i not in changed})
+    notes.set_state([cell for cell in notes.states() if cell in changed], "unseen")
+    notes.set_areas(untouched_areas(notes.areas(), taken.edit, opened.labels.shape))
+
+
+def _start_empty(project: Project, image: ProjectImage, pixels: CellImage) -> None:
+    """Give an image labels without a cell, so that the import can be undone."""
+    empty = np.zeros(pixels.labels_shape, LABELS_DTYPE)
+    new = NewLabels(empty, pixels.labels_axes, pixel_size=pixels.pixel_size)
+    project.start_labels(image.image_id, new)

@@ -1,0 +1,261 @@
+"""Export and import of cells in the dock: menus, file dialogs, and one question."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from napari.layers import Image
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtGui import QAction
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QFileDialog,
+    QHBoxLayout,
+    QMenu,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_cellseg.controllers.exchange import (
+    Arrival,
+    cells_to_write,
+    no_cells_yet,
+    read_arrival,
+    take_arrival,
+    write_cells,
+)
+from napari_cellseg.controllers.export import Saved, proposed_name
+from napari_cellseg.core.errors import CellsegError
+from napari_cellseg.core.importing import ImportMode
+from napari_cellseg.io.exchange.formats import (
+    FORMATS,
+    Format,
+    dialog_filter,
+    format_named,
+)
+from napari_cellseg.widgets.layer_images import labels_placement
+from napari_cellseg.widgets.words import line_label
+
+ADD, REPLACE, LEAVE = "add", "replace", "leave"
+EXPORT_TIP = "For Cellpose, ImageJ, QuPath and others; or labels as TIFF or OME-Zarr."
+IMPORT_TIP = (
+    "Cells from a file: labels (TIFF, PNG, OME-Zarr), Cellpose _seg.npy, ImageJ ROIs, "
+    "QuPath GeoJSON, COCO. Undo takes them back."
+)
+
+
+class FormatMenu(QMenu):
+    """A menu of the formats that cells can be exported in."""
+
+    chosen = Signal(str)
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__("Export cells as", parent)
+        for one in FORMATS:
+            action = QAction(f"{one.title}…", self)
+            action.setData(one.name)
+            action.triggered.connect(self._on_triggered)
+            self.addAction(action)
+
+    def _on_triggered(self) -> None:
+        action = self.sender()
+        if isinstance(action, QAction):
+            self.chosen.emit(action.data())
+
+
+class ImportQuestion(QWidget):
+    """Asks what becomes of the cells that are here, and who made those that come.
+
+    Signals
+    -------
+    answered : str
+        `ADD`, `REPLACE` or `LEAVE`.
+    """
+
+    answered = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text = line_label()
+        self.by_hand = QCheckBox("A person drew or checked them")
+        self.by_hand.setToolTip(
+            "They are then locked: new runs leave them, and Train learns from them. Leave "
+            "this off if a program found them."
+        )
+        self.replace = self._button("Replace all", self._on_replace_clicked)
+        self.replace.setToolTip("Only the imported cells; undo brings yours back.")
+        self.add = self._button("Add to mine", self._on_add_clicked)
+        self.add.setToolTip("Yours stay; imported cells go where there is none.")
+        self.leave = self._button("Don't import", self._on_leave_clicked)
+        self.leave.setToolTip("Leave everything as it is.")
+        row = QHBoxLayout()
+        for button in (self.replace, self.add, self.leave):
+            row.addWidget(button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.text)
+        layout.addWidget(self.by_hand)
+        layout.addLayout(row)
+        self.hide()
+
+    def _button(self, text: str, action: Any) -> QPushButton:
+        button = QPushButton(text)
+        button.clicked.connect(action)
+        return button
+
+    def ask(self, arrival: Arrival, n_here: int) -> None:
+        """Show the question with what it is about."""
+        cells = f"{arrival.n_cells} cell{'' if arrival.n_cells == 1 else 's'}"
+        text = f"{cells} in {arrival.path.name}."
+        if n_here:
+            text += f" There {'is' if n_here == 1 else 'are'} {n_here} here."
+        self.text.setText(text)
+        self.by_hand.setChecked(False)
+        self.by_hand.setVisible(arrival.n_unknown > 0)
+        self.add.setVisible(n_here > 0)
+        self.replace.setText("Replace all" if n_here else "Import")
+        self.show()
+
+    def _on_replace_clicked(self) -> None:
+        self._answer(REPLACE)
+
+    def _on_add_clicked(self) -> None:
+        self._answer(ADD)
+
+    def _on_leave_clicked(self) -> None:
+        self._answer(LEAVE)
+
+    def _answer(self, answer: str) -> None:
+        self.hide()
+        self.answered.emit(answer)
+
+
+class CellExchange(QObject):
+    """Asks for files, reads and writes off the main thread, and shows imported cells.
+
+    Parameters
+    ----------
+    dock : CellSegmentationWidget
+        Whose image and cells they are.
+    """
+
+    def __init__(self, dock: Any) -> None:
+        super().__init__(dock)
+        self._dock = dock
+        self._arrival: Arrival | None = None
+        self.question = ImportQuestion()
+        self.question.answered.connect(self._on_answered)
+        dock.session.image_changed.connect(self._forget)
+        for menu in (dock.measure_tab.format_menu, dock.link.bar.format_menu):
+            menu.chosen.connect(self.ask_export)
+        dock.correct_tab.import_wanted.connect(self.ask_import)
+        dock.link.bar.import_wanted.connect(self.ask_import)
+
+    # ---------------------------------------------------------------------- export
+    def ask_export(self, format_name: str) -> None:
+        """Ask for a file name and write the cells in a format."""
+        one = format_named(format_name)
+        self._dock.keeper.reconcile()
+        name = proposed_name(self._dock.session.image, one.suffix)
+        path, _ = QFileDialog.getSaveFileName(
+            self._dock,
+            f"Export cells: {one.title}",
+            name,
+            f"{one.title} ({' '.join(one.patterns)});;All files (*)",
+        )
+        if path:
+            self.export(Path(path), one)
+
+    def export(self, path: Path, one: Format) -> None:
+        """Write the cells to a file; an ending is put on where there is none."""
+        dock = self._dock
+        if not path.suffix:
+            path = path.with_name(path.name + one.suffix)
+        try:
+            cells = cells_to_write(
+                dock.proofread, dock.session.image, dock.measure.table
+            )
+        except CellsegError as error:
+            dock.footer.tell(str(error), "error")
+            return
+        if not self._is_busy():
+            dock.files.start("Writing", write_cells(path, one, cells), self._on_saved)
+
+    def _on_saved(self, saved: Saved) -> None:
+        self._dock.footer.tell(f"Saved: {saved.words}")
+        self._dock.footer.line.setToolTip("\n".join(map(str, saved.paths)))
+
+    def _is_busy(self) -> bool:
+        busy: bool = self._dock.files.is_running
+        if busy:
+            self._dock.footer.tell(
+                "Still busy with a file; try again in a moment.", "warning"
+            )
+        return busy
+
+    # ---------------------------------------------------------------------- import
+    def ask_import(self) -> None:
+        """Ask for a file and read the cells in it."""
+        path, _ = QFileDialog.getOpenFileName(
+            self._dock, "Import cells", "", f"{dialog_filter()};;All files (*)"
+        )
+        if path:
+            self.read(Path(path))
+
+    def read(self, path: Path) -> None:
+        """Read cells for the image that is shown, and ask what to do with them."""
+        if not self._is_busy():
+            image = self._dock.session.image
+            self._dock.files.start("Reading", read_arrival(path, image), self._on_read)
+
+    def _on_read(self, arrival: Arrival) -> None:
+        if not self._dock.session.shows(arrival.image):
+            self._dock.footer.tell(
+                f"Another image is shown by now; choose '{arrival.image.name}' and import "
+                f"{arrival.path.name} again.",
+                "warning",
+            )
+            return
+        self._arrival = arrival
+        n_here = self._dock.proofread.n_cells if self._fits(arrival) else 0
+        if n_here or arrival.n_unknown:
+            self.question.ask(arrival, n_here)
+        else:
+            self._on_answered(REPLACE)
+
+    def _fits(self, arrival: Arrival) -> bool:
+        labels = self._dock.proofread.labels
+        return labels is not None and labels.shape == arrival.image.labels_shape
+
+    def _forget(self) -> None:
+        """Ask no more where another image is shown."""
+        self._arrival = None
+        self.question.hide()
+
+    def _on_answered(self, answer: str) -> None:
+        arrival, self._arrival = self._arrival, None
+        if arrival is None or answer == LEAVE:
+            return
+        try:
+            self._take(arrival, "add" if answer == ADD else "replace")
+        except CellsegError as error:
+            self._dock.footer.tell(str(error), "error")
+
+    def _take(self, arrival: Arrival, mode: ImportMode) -> None:
+        """Show the cells and take them into what is corrected, and into the project."""
+        dock = self._dock
+        choice, axes = dock.header.choice, dock.header.axes
+        if not self._fits(arrival) and choice is not None and axes is not None:
+            layer: Image = choice.layers[0]
+            cells = no_cells_yet(arrival.image)
+            name = f"{arrival.image.name} cells"
+            dock.keeper.add_kept(cells, name, labels_placement(layer, axes), layer)
+            dock.link.on_result(layer)
+        dock.keeper.reconcile()
+        by_hand = self.question.by_hand.isChecked()
+        said = take_arrival(
+            dock.proofread, arrival, mode, "hand" if by_hand else "model"
+        )
+        dock.footer.tell(said)
