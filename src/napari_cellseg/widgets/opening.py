@@ -7,10 +7,22 @@ from typing import Any
 
 from napari.layers import Layer
 from qtpy.QtCore import QObject
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QWidget
+from qtpy.QtGui import QAction
+from qtpy.QtWidgets import (
+    QAbstractButton,
+    QFileDialog,
+    QHBoxLayout,
+    QInputDialog,
+    QMenu,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QWidget,
+)
 
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.io.s3.address import SCHEME, is_s3_address
 from napari_cellseg.io.sniff import IMAGE_SUFFIXES
 from napari_cellseg.widgets.contributions import (
     LayerData,
@@ -40,17 +52,45 @@ class FileOpener(QObject):
         self.buttons = QWidget()
         row = QHBoxLayout(self.buttons)
         row.setContentsMargins(0, 0, 0, 0)
-        self.open_button = QPushButton("Open image…")
-        self.open_button.setToolTip("TIFF, PNG, JPEG, LSM, SVS; or drop files here.")
+        self.open_button = self._button_with_menu()
         self.sample_button = QPushButton("Open sample")
         self.sample_button.setToolTip("An image of nuclei to try everything on.")
         self.project_button = QPushButton("Open project…")
         self.project_button.setToolTip("Go on with images and cells that were saved.")
-        for button in (self.open_button, self.sample_button, self.project_button):
+        buttons: tuple[QAbstractButton, ...]
+        buttons = (self.open_button, self.sample_button, self.project_button)
+        for button in buttons:
             button.setMinimumHeight(2 * button.fontMetrics().height())
             row.addWidget(button, 1)
         self.open_button.clicked.connect(self.ask)
         self.sample_button.clicked.connect(self.open_sample)
+
+    def _button_with_menu(self) -> QToolButton:
+        """Return the button for files, with addresses behind its arrow."""
+        button = QToolButton()
+        button.setText("Open image…")
+        button.setToolTip(
+            "TIFF, PNG, JPEG, LSM, SVS; or drop files here. The arrow: images in S3."
+        )
+        button.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
+        button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        menu = QMenu(button)
+        self.address_action = QAction("Open an address in S3…", menu)
+        menu.addAction(self.address_action)
+        self.address_action.triggered.connect(self.ask_address)
+        button.setMenu(menu)
+        return button
+
+    def ask_address(self) -> None:
+        """Ask for an address in S3 and open it."""
+        address, is_given = QInputDialog.getText(
+            self._dock,
+            "Open an image in S3",
+            "Address, such as s3://bucket/folder/image.tif:",
+            text=SCHEME,
+        )
+        if is_given and address.strip() not in ("", SCHEME):
+            self.open([address.strip()])
 
     def ask(self) -> None:
         """Ask for files and open them."""
@@ -91,7 +131,10 @@ def _sample_job() -> Job[list[LayerData]]:
 
 
 def dropped_paths(data: Any) -> list[str]:
-    """Return the local files that are being dropped, empty if there are none."""
-    if data is None or not data.hasUrls():
+    """Return the local files and addresses in S3 that are being dropped, if any."""
+    if data is None:
         return []
+    text = data.text().strip() if data.hasText() else ""
+    if is_s3_address(text) and "\n" not in text:
+        return [text]
     return [url.toLocalFile() for url in data.urls() if url.isLocalFile()]
