@@ -8,13 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from napari_cellseg.cloud.parts import LOOK, MAPS, Seen, encode_maps
+from napari_cellseg.cloud.pipeline.contract import WHOLE_TYPE
 from napari_cellseg.cloud.wire import JSON_TYPE, encode_result, labels_tiff
 from napari_cellseg.core.errors import CellsegError, LimitError, SegmentationError
 from napari_cellseg.core.measure import measure_cells
+from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.segmenter import Segmenter
 from napari_cellseg.core.types import CellImage, SegmentationResult
 from napari_cellseg.serving.asking import Asked
 from napari_cellseg.serving.overlay import overlay_png
+from napari_cellseg.serving.whole import whole_result
 from napari_cellseg.serving.work import BusyError, GoneError, LateError, NotReadyError
 
 #: The status that an error is told with; everything else is the client's fault.
@@ -96,10 +99,12 @@ def reply_to(asked: Asked, result: Any, accept: str, segmenter: Segmenter) -> Re
         )
     if asked.image is None:
         raise TypeError("An image is answered with labels; there was none.")
-    return _labels_reply(asked.image, result, accept)
+    return _labels_reply(asked.image, result, accept, asked.options)
 
 
-def _labels_reply(image: CellImage, result: SegmentationResult, accept: str) -> Reply:
+def _labels_reply(
+    image: CellImage, result: SegmentationResult, accept: str, asked: SegmentOptions
+) -> Reply:
     """Return labels as a picture, a TIFF, counts, or all of it."""
     if "image/png" in accept:
         counts = {"X-Cells": str(len(result.confidence))}
@@ -108,6 +113,8 @@ def _labels_reply(image: CellImage, result: SegmentationResult, accept: str) -> 
         return Reply(200, labels_tiff(result.labels), "image/tiff")
     confidence = {i + 1: float(value) for i, value in enumerate(result.confidence)}
     table = measure_cells(image, result.labels, confidence=confidence)
+    if WHOLE_TYPE in accept:
+        return Reply(200, whole_result(image, result, table, asked), WHOLE_TYPE)
     if JSON_TYPE in accept:
         return json_reply(
             {

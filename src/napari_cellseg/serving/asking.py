@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,8 +29,7 @@ from napari_cellseg.core.jobs import Job
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.part import PartSegmenter
 from napari_cellseg.core.types import CellImage
-from napari_cellseg.io.images import read_image
-from napari_cellseg.io.limits import ReadLimits
+from napari_cellseg.serving.whole import FileReading, file_reading, image_of_file
 
 IMAGE = "image"
 SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/tiff": ".tif"}
@@ -52,11 +49,14 @@ class Asked:
         Gets the segmenter and returns the job; None if there is nothing to work on.
     image : CellImage or None
         What is segmented, if it is an image.
+    options : SegmentOptions
+        How, as it was asked for.
     """
 
     kind: str
     work: Callable[[PartSegmenter], Job[Any]] | None = None
     image: CellImage | None = None
+    options: SegmentOptions = SegmentOptions()  # noqa: RUF009 -- frozen
 
 
 def understood(message: Message, max_bytes: int) -> Asked:
@@ -74,7 +74,8 @@ def understood(message: Message, max_bytes: int) -> Asked:
     CellsegError
         If it is nothing that can be worked on.
     """
-    kind = attributes_of(message.attributes).get("ask") if message.attributes else None
+    reading = file_reading(message.attributes)
+    kind = None if reading else attributes_of(message.attributes).get("ask")
     if kind == INFO:
         return Asked(INFO)
     if kind == LOOK:
@@ -90,16 +91,19 @@ def understood(message: Message, max_bytes: int) -> Asked:
             f"This server cannot be asked for {kind!r:.40}. Use the same release of "
             "napari-cellseg on both sides."
         )
-    image, chosen = _image_of(message, max_bytes)
-    return Asked(IMAGE, lambda segmenter: segmenter.segment(image, chosen), image)
+    if reading is None:
+        image, chosen = decode_request(message, max_bytes)
+    else:
+        image, chosen = _image_of(message, reading, max_bytes), reading.options
+    return Asked(
+        IMAGE, lambda segmenter: segmenter.segment(image, chosen), image, chosen
+    )
 
 
-def _image_of(message: Message, max_bytes: int) -> tuple[CellImage, SegmentOptions]:
-    """Return image and options of a request of ours, or of a plain file."""
-    if message.attributes:
-        return decode_request(message, max_bytes)
+def _image_of(message: Message, reading: FileReading, max_bytes: int) -> CellImage:
+    """Return the image of a plain file."""
     if message.content_type == JSON_TYPE:
-        return _image_of_json(message.body), SegmentOptions()
+        return _image_of_json(message.body)
     if message.content_type == NPY_TYPE:
         raise RemoteError(
             f"An npy file does not say its axes; name them in {ATTRIBUTES_HEADER}."
@@ -109,19 +113,8 @@ def _image_of(message: Message, max_bytes: int) -> tuple[CellImage, SegmentOptio
             f"Requests of type '{message.content_type}' are not read; send one of "
             f"{', '.join(SUFFIXES)}, or {JSON_TYPE}."
         )
-    limits = ReadLimits(max_bytes=max_bytes)
-    with tempfile.TemporaryDirectory(prefix="cellseg-") as folder:
-        path = Path(folder) / f"image{SUFFIXES[message.content_type]}"
-        path.write_bytes(message.body)
-        image = read_image(path, limits=limits)
-        # The file goes away; what was to be read later is read now.
-        return CellImage(
-            np.asarray(image.data),
-            image.axes,
-            image.pixel_size,
-            image.channel_names,
-            is_rgb=image.is_rgb,
-        ), SegmentOptions()
+    suffix = SUFFIXES[message.content_type]
+    return image_of_file(message.body, suffix, reading, max_bytes)
 
 
 def _image_of_json(body: bytes) -> CellImage:

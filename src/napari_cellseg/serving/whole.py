@@ -1,0 +1,143 @@
+"""A plain file in, everything that is known of its cells out: what a pipeline asks for."""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+import zipfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_cellseg.cloud.pipeline.contract import (
+    CELLS,
+    COUNTS,
+    LABELS,
+    MAX_NAME,
+    OVERLAY,
+    VERSION,
+)
+from napari_cellseg.core.errors import RemoteError
+from napari_cellseg.core.measure import MeasurementTable
+from napari_cellseg.core.options import SegmentOptions, segment_options_from_dict
+from napari_cellseg.core.provenance import provenance
+from napari_cellseg.core.types import CellImage, PixelSize, SegmentationResult
+from napari_cellseg.io.images import read_image
+from napari_cellseg.io.limits import ReadLimits
+from napari_cellseg.io.writers import write_cells_csv, write_labels
+from napari_cellseg.serving.overlay import overlay_png
+
+
+@dataclass(frozen=True, slots=True)
+class FileReading:
+    """How a plain file is read.
+
+    Attributes
+    ----------
+    name : str
+        Of the image; "" if nobody said.
+    options : SegmentOptions
+        How it is segmented.
+    axes : str or None
+        What its axes are, where it does not say.
+    um : float or None
+        Edge of its pixels in micrometres, where it does not say.
+    """
+
+    name: str = ""
+    options: SegmentOptions = SegmentOptions()  # noqa: RUF009 -- frozen
+    axes: str | None = None
+    um: float | None = None
+
+
+def file_reading(attributes: str) -> FileReading | None:
+    """Return what a header says of a plain file, None if it speaks of another request.
+
+    Raises
+    ------
+    RemoteError
+        If it is of another version or holds what is not known.
+    OptionsError
+        If an option is out of its range.
+    """
+    if not attributes:
+        return FileReading()
+    try:
+        values = json.loads(attributes)
+        if "file" not in values:
+            return None
+        known = set(values) <= {"v", "file", "options", "axes", "um"}
+        is_right = values["v"] == VERSION and known
+        um = values.get("um")
+        reading = FileReading(
+            str(values["file"])[:MAX_NAME],
+            segment_options_from_dict(values.get("options", {})),
+            values.get("axes"),
+            None if um is None else float(um),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    if not is_right:
+        raise RemoteError(
+            f"The request says {', '.join(map(str, values))} of its file, version "
+            f"{values.get('v')}; this server reads version {VERSION}. Use the same release "
+            "of napari-cellseg on both sides."
+        )
+    return reading
+
+
+def image_of_file(
+    body: bytes, suffix: str, reading: FileReading, max_bytes: int
+) -> CellImage:
+    """Return the image in the bytes of a file.
+
+    Raises
+    ------
+    ImageReadError, LimitError
+        If it is none, or is larger than `max_bytes` expanded.
+    """
+    with tempfile.TemporaryDirectory(prefix="cellseg-") as folder:
+        path = Path(folder) / f"image{suffix}"
+        path.write_bytes(body)
+        image = read_image(
+            path, axes=reading.axes, limits=ReadLimits(max_bytes=max_bytes)
+        )
+        # The file goes away; what was to be read later is read now.
+        image = replace(image, data=np.asarray(image.data), source="")
+    if reading.name:
+        image = replace(image, name=reading.name)
+    if image.pixel_size is None and reading.um is not None:
+        image = image.with_pixel_size(PixelSize(reading.um, reading.um))
+    return image
+
+
+def whole_result(
+    image: CellImage,
+    result: SegmentationResult,
+    table: MeasurementTable,
+    requested: SegmentOptions,
+) -> bytes:
+    """Return a zip of labels, overlay, table and counts, as the command line writes them."""
+    record = provenance(image, result, requested_options=requested)
+    with tempfile.TemporaryDirectory(prefix="cellseg-") as folder:
+        cells, labels = Path(folder) / CELLS, Path(folder) / LABELS
+        _, described = write_cells_csv(cells, table, record)
+        write_labels(
+            labels, result.labels, axes=image.labels_axes, pixel_size=image.pixel_size
+        )
+        counts: dict[str, Any] = json.loads(described.read_text(encoding="utf-8"))
+        counts = {
+            **counts.pop("summary"),
+            "seconds": round(result.seconds, 3),
+            **counts,
+        }
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as file:
+            file.write(labels, LABELS)
+            file.writestr(OVERLAY, overlay_png(image, result.labels))
+            file.write(cells, CELLS, zipfile.ZIP_DEFLATED)
+            file.writestr(COUNTS, json.dumps(counts, ensure_ascii=False))
+    return buffer.getvalue()
