@@ -63,3 +63,20 @@ def test_a_cell_is_selected_once_and_found():
     assert measure.place_of(9) is None
     assert measure.cell_at((12.4, 11.6)) == 2
     assert measure.cell_at((-3, 100)) == 0
+
+
+def test_the_numbers_of_many_cells_follow_when_things_are_quiet(monkeypatch):
+    monkeypatch.setattr("napari_cellseg.controllers.measure.MAX_LIVE_CELLS", 1)
+    _, proofread, measure, _ = bench()
+    behind, changed = [], []
+    measure.behind.connect(lambda: behind.append(1))
+    measure.changed.connect(lambda: changed.append(1))
+    proofread.delete_cells([1])
+    proofread.undo()
+    assert (len(behind), len(changed)) == (2, 0)
+    measure.catch_up()
+    measure.catch_up()
+    assert len(changed) == 1
+    assert areas(measure) == {1: 9, 2: 25}
+    proofread.delete_cells([2])
+    assert areas(measure) == {1: 9}  # who asks gets every edit

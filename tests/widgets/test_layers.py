@@ -194,3 +194,33 @@ def test_features_tell_source_and_confidence(bound):
     assert bound.layer.features["index"].tolist() == [1]
     assert bound.layer.features["source"].tolist() == ["model"]
     assert bound.layer.features["confidence"].tolist() == [0.5]
+
+
+@pytest.mark.parametrize("contour", [0, 1, 3])
+@pytest.mark.parametrize("shape", [(30, 30), (3, 30, 30)])
+def test_a_part_is_shown_as_a_refresh_would_show_it(qapp, shape, contour):
+    bound = Bound(shape)
+    layer = bound.layer
+    layer.contour = contour
+    lead = (0,) * (len(shape) - 2)
+    outline = np.array([(20, 3), (20, 9), (26, 9), (26, 3)], float)
+    bound.proofread.add_cell(outline, lead)
+    bound.proofread.delete_cells([2])
+    bound.proofread.undo()
+    shown = layer._slice.image.view.copy()
+    layer.refresh()
+    np.testing.assert_array_equal(shown, layer._slice.image.view)
+    assert shown[20 if contour else 23, 6]
+
+
+def test_what_another_tool_wrote_into_large_labels_is_noticed_in_parts(monkeypatch, bound):
+    for name in ("MAX_WATCHED_PIXELS", "PART_PIXELS"):
+        monkeypatch.setattr(f"napari_cellseg.widgets.layers.{name}", 90)
+    bound.layer.data[25, 25] = 8
+    bound.binding.notice()
+    assert 8 not in bound.proofread.sources
+    for _ in range(10):
+        bound.binding._look()
+    assert bound.proofread.sources[8] == "hand"
+    assert bound.is_true
+    bound.binding._watch.stop()

@@ -23,6 +23,8 @@ from napari_cellseg.core.types import CellImage, Labels
 
 #: An edit of more pixels is measured off the main thread, from the beginning.
 MAX_LIVE_PIXELS = 4_000_000
+#: The numbers of more cells follow an edit when things are quiet, not at once.
+MAX_LIVE_CELLS = 5_000
 
 
 class MeasureController:
@@ -32,9 +34,12 @@ class MeasureController:
     ----------
     table : MeasurementTable or None
         None until it is measured.
+    behind : Signal
+        Edits wait to be followed: call `catch_up` when things are quiet.
     """
 
     changed = Signal()
+    behind = Signal()
     selected = Signal(int)
 
     def __init__(
@@ -43,13 +48,37 @@ class MeasureController:
         self.session = session
         self.proofread = proofread
         self.task = task
-        self.table: MeasurementTable | None = None
+        self._table: MeasurementTable | None = None
         self.selected_cell = 0
         self._missed: list[Edit] = []
         proofread.opened.connect(self._on_opened)
         proofread.edited.connect(self._on_edited)
         session.pixel_size_changed.connect(self.measure)
         session.image_changed.connect(self._on_image_changed)
+
+    @property
+    def table(self) -> MeasurementTable | None:
+        """The numbers of all cells, with every edit; None until they are measured."""
+        if not self.task.is_running:
+            self._follow_missed()
+        return self._table
+
+    @table.setter
+    def table(self, table: MeasurementTable | None) -> None:
+        self._missed = []
+        self._table = table
+
+    def catch_up(self) -> None:
+        """Follow the edits that wait, and tell of it."""
+        if self._missed and not self.task.is_running:
+            self._follow_missed()
+            self.changed.emit()
+
+    def _follow_missed(self) -> None:
+        """Measure the cells that the waiting edits changed."""
+        missed, self._missed = self._missed, []
+        for edit in missed:
+            self._follow(edit)
 
     @property
     def image(self) -> CellImage | None:
@@ -134,10 +163,8 @@ class MeasureController:
 
     def _take(self, table: MeasurementTable) -> None:
         """Take a measured table, and what was edited meanwhile."""
-        missed, self._missed = self._missed, []
-        self.table = table
-        for edit in missed:
-            self._follow(edit)
+        self._table = table
+        self._follow_missed()
         self.changed.emit()
 
     def _on_opened(self) -> None:
@@ -152,8 +179,11 @@ class MeasureController:
     def _on_edited(self, edit: Edit) -> None:
         if self.task.is_running:
             self._missed.append(edit)
-        elif self.table is None or edit.before.size > MAX_LIVE_PIXELS:
+        elif self._table is None or edit.before.size > MAX_LIVE_PIXELS:
             self.measure()
+        elif len(self._table.cells) > MAX_LIVE_CELLS:
+            self._missed.append(edit)
+            self.behind.emit()
         else:
             self._follow(edit)
             self.changed.emit()
@@ -161,9 +191,9 @@ class MeasureController:
     def _follow(self, edit: Edit) -> None:
         """Measure the cells that an edit changed."""
         labels = self.proofread.labels
-        if self.table is None or labels is None:
+        if self._table is None or labels is None:
             return
-        self.table = self.table.updated(
+        self._table = self._table.updated(
             self.image,
             labels,
             edit,

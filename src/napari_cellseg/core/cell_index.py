@@ -217,7 +217,7 @@ def boxes_on(
     wanted = sorted({int(cell) for cell in ids if cell > 0})
     part = plane_box(labels, plane)
     if isinstance(indexed, CellIndex):
-        found = _boxes_in(indexed, wanted, part, whole=plane is None)
+        found = _boxes_in(indexed, wanted, part, whole=not plane)
     else:
         back = tuple(-low for low in start_of(part))
         found = {
@@ -240,8 +240,11 @@ def _boxes_in(
     if whole:
         return everywhere
     found = {}
-    for cell, (box, _) in everywhere.items():
+    for cell, (box, n_pixels) in everywhere.items():
         common = overlap(box, part)
+        if common == box:
+            found[cell] = (box, n_pixels)
+            continue
         if common is None:
             continue
         here = cell_boxes(index.labels[common], [cell])

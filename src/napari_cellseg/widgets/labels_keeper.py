@@ -234,7 +234,7 @@ class LabelsKeeper(QObject):
         binding.clicked.connect(self.clicked)
         binding.show_outlines(is_on=self._has_outlines)
         self.binding = binding
-        self._tools.attach(layer, binding.reconcile)
+        self._tools.attach(layer, binding.notice)
         self._viewer.layers.selection.active = layer
         self.refresh_layers()
 

@@ -23,9 +23,11 @@ from napari_cellseg.core.edits import Edit, apply_edit
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.types import LABELS_DTYPE
 from napari_cellseg.widgets.jobs import Later
+from napari_cellseg.widgets.part_shown import show_part
 
-#: Labels of more pixels are compared with the layer before a tool, not all the time.
+#: Labels of more pixels are compared with the layer a part at a time, when things are quiet.
 MAX_WATCHED_PIXELS = 2**25
+PART_PIXELS = 2**22
 WATCH_MILLISECONDS = 250
 FEATURES_MILLISECONDS = 300
 #: An image of so many pixels a side fills a screen; larger ones need wider outlines.
@@ -107,7 +109,8 @@ class LabelsBinding(QObject):
         self._proofread = proofread
         self._is_ours = False
         self._is_stroking = False
-        self._watch = Later(self.reconcile, WATCH_MILLISECONDS, self)
+        self._watch = Later(self._look, WATCH_MILLISECONDS, self)
+        self._next_row = 0
         self._features = Later(self.show_features, FEATURES_MILLISECONDS, self)
         self._forget_napari_history()
         layer.undo = self._on_layer_undo
@@ -152,13 +155,13 @@ class LabelsBinding(QObject):
     def _on_layer_undo(self) -> None:
         """Stand in for ``layer.undo``; a stroke must end first."""
         if not self._is_stroking:
-            self.reconcile()
+            self.notice()
             self._proofread.undo()
 
     def _on_layer_redo(self) -> None:
         """Stand in for ``layer.redo``."""
         if not self._is_stroking:
-            self.reconcile()
+            self.notice()
             self._proofread.redo()
 
     def _on_layer_painted(self, event: Any) -> None:
@@ -226,7 +229,7 @@ class LabelsBinding(QObject):
         self._is_ours = True
         try:
             apply_edit(self.layer.data, edit)
-            self.layer.refresh(extent=False, highlight=False)
+            show_part(self.layer, edit.box)
         finally:
             self._is_ours = False
 
@@ -264,9 +267,37 @@ class LabelsBinding(QObject):
             self.layer.data = labels.copy()
             self._forget_napari_history()
 
-    def _watch_soon(self) -> None:
+    @property
+    def _is_large(self) -> bool:
         labels = self._proofread.labels
-        if labels is not None and labels.size <= MAX_WATCHED_PIXELS:
+        return labels is not None and labels.size > MAX_WATCHED_PIXELS
+
+    def notice(self) -> None:
+        """Record what another tool wrote, before ours; of large labels it is under way.
+
+        No work of another tool is lost there: our edits write only the pixels that they
+        change.
+        """
+        if not self._is_large:
+            self.reconcile()
+
+    def _watch_soon(self) -> None:
+        self._next_row = 0
+        self._watch.call()
+
+    def _look(self) -> None:
+        """Compare the layer with the cells: large ones a part at a time."""
+        shown, labels = np.asarray(self.layer.data), self._proofread.labels
+        if labels is None or not self._is_large or shown.shape != labels.shape:
+            self.reconcile()
+            return
+        n_rows = max(1, PART_PIXELS * len(labels) // labels.size)
+        part = slice(self._next_row, self._next_row + n_rows)
+        if not np.array_equal(shown[part], labels[part]):
+            self.reconcile()
+            return
+        self._next_row += n_rows
+        if self._next_row < len(labels):
             self._watch.call()
 
     def show_features(self) -> None:

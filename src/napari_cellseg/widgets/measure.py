@@ -20,11 +20,13 @@ from superqt.utils import signals_blocked
 from napari_cellseg.controllers.measure import MeasureController
 from napari_cellseg.controllers.numbers import Histogram
 from napari_cellseg.widgets.exchange import EXPORT_TIP, FormatMenu
+from napari_cellseg.widgets.jobs import Later
 from napari_cellseg.widgets.options_form import may_be_narrow
 from napari_cellseg.widgets.words import line_label
 
 FIRST_COLUMNS = ("area_um2", "area_px")
 LARGE_PT = 20
+QUIET_MILLISECONDS = 250
 
 
 class HistogramView(QWidget):
@@ -100,6 +102,8 @@ class MeasureTab(QWidget):
         layout.addWidget(self.histogram)
         layout.addLayout(row)
         layout.addStretch(1)
+        self._catch_up = Later(measure.catch_up, QUIET_MILLISECONDS, self)
+        measure.behind.connect(self._catch_up.call)
         measure.changed.connect(self.refresh)
         measure.task.changed.connect(self.refresh)
         self.refresh()
@@ -115,7 +119,12 @@ class MeasureTab(QWidget):
         columns = self._measure.number_columns
         self._show_columns(columns)
         has_table = self._measure.table is not None
-        for widget in (self.column, self.histogram, self.table_button, self.save_button):
+        for widget in (
+            self.column,
+            self.histogram,
+            self.table_button,
+            self.save_button,
+        ):
             widget.setEnabled(has_table)
         self._show_histogram()
 
@@ -132,7 +141,9 @@ class MeasureTab(QWidget):
                     break
 
     def _show_histogram(self) -> None:
-        self.histogram.show_histogram(self._measure.histogram(self.column.currentText()))
+        self.histogram.show_histogram(
+            self._measure.histogram(self.column.currentText())
+        )
 
     def _on_column_changed(self, _column: str) -> None:
         self._show_histogram()

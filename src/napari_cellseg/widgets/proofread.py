@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.review import ReviewController
 from napari_cellseg.widgets.exchange import IMPORT_TIP
+from napari_cellseg.widgets.jobs import Later
 from napari_cellseg.widgets.options_form import may_be_narrow
 from napari_cellseg.widgets.review import ReviewBox
 from napari_cellseg.widgets.tools import TOOLS, CanvasTools, ToolName
@@ -27,6 +28,9 @@ NAPARI_KEYS = (
     "From napari: brush <b>2</b> · eraser <b>1</b> · polygon <b>3</b> · fill <b>4</b> · "
     "new cell <b>M</b> · size <b>[ ]</b>"
 )
+#: More cells are counted when things are quiet, not at every edit.
+MANY_CELLS = 5_000
+QUIET_MILLISECONDS = 200
 
 
 class ToolButton(QPushButton):
@@ -87,6 +91,7 @@ class CorrectTab(QWidget):
         self.undo.clicked.connect(self.undo_wanted)
         self.redo.clicked.connect(self.redo_wanted)
         self.counts = line_label()
+        self._count_soon = Later(self._show_counts, QUIET_MILLISECONDS, self)
         self.review = ReviewBox(review, tools)
         self.keep = QCheckBox("Keep mine in new runs")
         self.keep.setToolTip(
@@ -162,12 +167,18 @@ class CorrectTab(QWidget):
         history = self._proofread.history
         self._show_step(self.undo, "Undo", history.undo_name, "Ctrl-Z")
         self._show_step(self.redo, "Redo", history.redo_name, "Ctrl-Shift-Z")
-        self.counts.setText(self._counts())
+        if self._proofread.n_cells > MANY_CELLS:
+            self._count_soon.call()
+        else:
+            self._show_counts()
 
     def _show_step(self, button: QPushButton, verb: str, name: str, key: str) -> None:
         button.setText(f"{verb} {name}".strip())
         button.setEnabled(bool(name))
         button.setToolTip(f"{verb} ({key})" if name else f"Nothing to {verb.lower()}.")
+
+    def _show_counts(self) -> None:
+        self.counts.setText(self._counts())
 
     def _counts(self) -> str:
         proofread = self._proofread

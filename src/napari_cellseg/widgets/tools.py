@@ -151,7 +151,9 @@ class CanvasTools(QObject):
         """Take a tool in hand, or put it back; some act at once."""
         tool = next(one for one in TOOLS if one.name == name)
         if self._layer is None:
-            self.failed.emit("There are no cells to correct yet. Segment the image first.")
+            self.failed.emit(
+                "There are no cells to correct yet. Segment the image first."
+            )
         elif tool.name == "small":
             self._try(self._proofread.remove_small, self.min_area_px)
         elif self.active == tool:
