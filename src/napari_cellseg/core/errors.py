@@ -15,6 +15,7 @@
     ├── OptionsError        an option is out of its range (is a ValueError as well)
     ├── SaveError           something could not be written; what was there is untouched
     ├── SegmentationError   the segmentation stopped (out of memory, process killed)
+    ├── TrackingError       cells cannot be linked through time
     └── TrainingError       training cannot start or had to stop
 
 A message says what was seen, what was expected and what to do next, in one sentence or
@@ -87,6 +88,10 @@ class SaveError(CellsegError):
 
 class SegmentationError(CellsegError):
     """The segmentation had to stop."""
+
+
+class TrackingError(CellsegError):
+    """Cells cannot be linked through time."""
 
 
 class TrainingError(CellsegError):
