@@ -82,12 +82,15 @@ def link_cells(
     frames = detections.frames - first
     nodes = list(zip(frames, np.arange(len(frames)) - starts[frames], strict=True))
     kept = [] if known is None else known.tolist()
+    certain = {early for early, _ in kept}
     fixed = [(nodes[early], nodes[late]) for early, late in kept]
     graph = tracker.predict(by_frame, connected_edges=fixed or None)
     links = [
         [int(starts[frame] + place) for frame, place in sorted(edge)]
         for edge in graph.edges
     ]
+    # What is certain of a cell is all of it: nothing else is looked for to follow it.
+    links = [link for link in links if link[0] not in certain] + kept
     return np.array(sorted(links), np.int64).reshape(-1, 2)
 
 

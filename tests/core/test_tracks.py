@@ -10,9 +10,9 @@ from tests.moving_cells import frame_by_frame, moving_cells, same_cells
 from napari_cellseg.core.measure import measure_cells
 from napari_cellseg.core.tracks import (
     find_detections,
+    known_links,
     lineage_of,
     relabelled,
-    shared_ids,
     sound_parents,
     spans,
     usual_step_px,
@@ -65,7 +65,7 @@ def test_a_track_keeps_the_id_of_its_first_cell():
     truth, _ = moving_cells()
     detections = find_detections(truth)
 
-    lineage = lineage_of(detections, shared_ids(detections, np.unique(truth)))
+    lineage = lineage_of(detections, known_links(detections, np.unique(truth), {}))
 
     assert np.array_equal(relabelled(truth, detections, lineage), truth)
     assert lineage.parents == {}
@@ -99,7 +99,7 @@ def test_links_of_one_id_bridge_frames_without_the_cell():
     labels[0, 2:5, 2:5] = labels[2, 2:5, 2:5] = 4
     labels[1, 7:9, 7:9] = 5
 
-    assert shared_ids(find_detections(labels), [4, 5]).tolist() == [[0, 2]]
+    assert known_links(find_detections(labels), [4, 5], {}).tolist() == [[0, 2]]
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 8), (3, 4, 8, 8)], ids=["planes", "stacks"])
@@ -136,4 +136,16 @@ def test_the_table_names_track_and_parent():
 def test_a_table_without_time_stays_as_it_is():
     cells = pd.DataFrame({"label": [1], "area_px": [4]})
 
-    assert with_lineage(cells, {1: 2}) is cells
+    assert list(with_lineage(cells, {1: 2})) == list(cells)
+
+
+def test_links_to_daughters_are_known_and_a_division_of_any_size():
+    truth, parents = moving_cells()
+    truth[4:][truth[4:] == 10] = 0
+    truth[4, :30, :30] = 10
+    detections = find_detections(truth)
+
+    known = known_links(detections, np.unique(truth), parents)
+    lineage = lineage_of(detections, known, known)
+
+    assert lineage.parents == parents

@@ -7,6 +7,8 @@ import re
 MEANINGS = {
     "label": "Number of the cell in the labels.",
     "frame": "Time point on which the cell was measured, counted from 0.",
+    "track_id": "Number of the cell, the same on all frames.",
+    "parent_id": "Number of the cell that it came of by division; empty if not known.",
     "z_plane": "Plane (Z) on which the cell was measured, counted from 0.",
     "plane": "Plane of the stack on which the cell was measured, counted from 0.",
     "source": "Who made the cell: model, edited (the model's, changed by hand) or hand.",

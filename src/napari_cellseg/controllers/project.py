@@ -157,6 +157,7 @@ class ProjectController:
         cells.deleted = opened.deleted()
         notes = self.project.review(image.image_id)
         cells.states, cells.areas = notes.states(), notes.areas()
+        cells.parents = self.project.lineage(image.image_id).parents()
         self._keep(image.image_id, cells, opened)
         return cells
 
@@ -204,6 +205,7 @@ class ProjectController:
         )
         self._keep(image.image_id, cells, opened)
         self.save_review(cells, list(cells.states))
+        self.save_lineage(cells)
         self._refresh()
         return True
 
@@ -229,6 +231,12 @@ class ProjectController:
                     said = [i for i in ids if kept.states.get(i, "unseen") == state]
                     notes.set_state(said, state)
                 notes.set_areas(kept.areas)
+
+    def save_lineage(self, cells: CellLabels | None) -> None:
+        """Write which cell came of which; raises `ProjectError`."""
+        for image_id, (kept, _) in self._kept.items():
+            if kept is cells and self.project is not None:
+                self.project.lineage(image_id).set_parents(kept.parents)
 
     def keeps(self, cells: CellLabels | None) -> bool:
         """Say whether every step on these cells goes to the project."""

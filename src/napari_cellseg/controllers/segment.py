@@ -43,6 +43,19 @@ class Run:
     result: SegmentationResult
     region: Region | None = None
 
+    @property
+    def notes(self) -> dict[str, Any]:
+        """What a layer with its cells says of where they come from."""
+        result = self.result
+        return {
+            "model": result.model_name,
+            "digest": result.model_digest,
+            "options": result.options.to_dict(),
+            "device": result.device,
+            "seconds": result.seconds,
+            "image": self.image.name,
+        }
+
 
 class SegmentController:
     """Holds model, options and region; runs the model and moves its thresholds.

@@ -53,6 +53,8 @@ class MeasurementTable:
         Pixels of the labels, over all planes.
     n_planes : int
         Z planes of the labels.
+    parents : mapping of int to int, or None
+        By a daughter its mother, where cells are linked through time; see `core.tracks`.
     """
 
     cells: pd.DataFrame
@@ -60,6 +62,7 @@ class MeasurementTable:
     axes: str
     n_pixels: int
     n_planes: int = 1
+    parents: Mapping[int, int] | None = None
 
     @property
     def in_3d(self) -> pd.DataFrame | None:

@@ -95,25 +95,42 @@ def usual_step_px(detections: Detections) -> float:
     return max(1.0, float(circle if n_axes == 2 else ball))
 
 
-def shared_ids(detections: Detections, cells: Iterable[int]) -> NDArray[np.int64]:
-    """Return the links, (m, 2) places in the detections, that one id already makes.
+def known_links(
+    detections: Detections, cells: Iterable[int], parents: Mapping[int, int]
+) -> NDArray[np.int64]:
+    """Return the links, (m, 2) places in the detections, that ids and parents make.
 
     Parameters
     ----------
     detections : Detections
         Of all frames.
     cells : iterable of int
-        Only of these.
+        Only links of these, and to daughters among these.
+    parents : mapping of int to int
+        The mother of each daughter.
     """
-    kept = np.flatnonzero(
-        np.isin(detections.cells, np.array(list(cells), LABELS_DTYPE))
-    )
-    order = kept[np.lexsort((detections.frames[kept], detections.cells[kept]))]
-    same = detections.cells[order[:-1]] == detections.cells[order[1:]]
-    return np.stack([order[:-1][same], order[1:][same]], axis=1).astype(np.int64)
+    chosen = set(cells)
+    ends: dict[int, tuple[int, int]] = {}
+    links = []
+    # Frames rise, so each cell is met in the order of its frames.
+    for place, cell in enumerate(detections.cells.tolist()):
+        first, last = ends.get(cell, (place, place))
+        if cell in chosen and last != place:
+            links.append((last, place))
+        ends[cell] = (first, place)
+    for child, mother in parents.items():
+        if child in chosen and child in ends and mother in ends:
+            early, late = ends[mother][1], ends[child][0]
+            if detections.frames[early] < detections.frames[late]:
+                links.append((early, late))
+    return np.array(sorted(links), np.int64).reshape(-1, 2)
 
 
-def lineage_of(detections: Detections, links: NDArray[np.int64]) -> Lineage:
+def lineage_of(
+    detections: Detections,
+    links: NDArray[np.int64],
+    known: NDArray[np.int64] | None = None,
+) -> Lineage:
     """Return tracks and parents from links between detections.
 
     A track keeps the id of its first detection where no other track has it. A detection
@@ -125,17 +142,20 @@ def lineage_of(detections: Detections, links: NDArray[np.int64]) -> Lineage:
     detections : Detections
         Of all frames.
     links : (m, 2) int
-        Earlier and later detection; at most one into each, at most two out of each.
+        Earlier and later detection; at most one into each.
+    known : (k, 2) int or None
+        Those that are certain: two out of one detection are a division of any size.
     """
+    certain = [] if known is None else known[:, 0].tolist()
     following: dict[int, list[int]] = {}
     for early, late in links.tolist():
         following.setdefault(early, []).append(late)
     before: dict[int, int] = {}
     mothers: dict[int, int] = {}
     for early, late in following.items():
-        daughters = _daughters(detections, early, late)
-        if daughters:
-            mothers.update(dict.fromkeys(daughters, early))
+        is_known = certain.count(early) > 1
+        if is_known or _is_division(detections, early, late):
+            mothers.update(dict.fromkeys(late, early))
         else:
             before[_likest(detections, early, late)] = early
     tracks = _track_ids(detections, before)
@@ -145,11 +165,11 @@ def lineage_of(detections: Detections, links: NDArray[np.int64]) -> Lineage:
     return Lineage(tracks, parents)
 
 
-def _daughters(detections: Detections, mother: int, late: list[int]) -> list[int]:
-    """Return the two cells of a division, or nothing."""
+def _is_division(detections: Detections, mother: int, late: list[int]) -> bool:
+    """Say whether two cells are of the size of daughters."""
     shares = detections.sizes[late] / detections.sizes[mother]
-    is_division = shares.max() <= LARGEST_DAUGHTER and shares.sum() <= LARGEST_DAUGHTERS
-    return late if len(late) == 2 and is_division else []
+    is_small = shares.max() <= LARGEST_DAUGHTER and shares.sum() <= LARGEST_DAUGHTERS
+    return len(late) == 2 and bool(is_small)
 
 
 def _likest(detections: Detections, early: int, late: list[int]) -> int:
@@ -213,10 +233,10 @@ def with_lineage(cells: pd.DataFrame, parents: Mapping[int, int]) -> pd.DataFram
     """Return rows with ``track_id`` and ``parent_id`` after the label.
 
     The track is the label, which is the same on all frames; a cell without a known
-    mother has no parent (empty). Without a ``frame`` the rows are returned as they are.
+    mother has no parent (empty). Without a ``frame`` a copy is returned.
     """
-    if "frame" not in cells or "track_id" in cells:
-        return cells
+    if "frame" not in cells:
+        return cells.copy()
     known = sound_parents(parents, spans(cells))
     result = cells.copy()
     result.insert(1, "track_id", cells["label"])

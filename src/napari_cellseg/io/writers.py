@@ -18,6 +18,7 @@ import pandas as pd
 from napari_cellseg.core.errors import SaveError
 from napari_cellseg.core.measure import MeasurementTable
 from napari_cellseg.core.provenance import pixel_size_values
+from napari_cellseg.core.tracks import with_lineage
 from napari_cellseg.io.atomic import replacing
 from napari_cellseg.io.csv_text import original_text, safe_text
 from napari_cellseg.io.labels_file import write_labels
@@ -67,7 +68,7 @@ def write_cells_csv(
             f"'{csv_path}' cannot be the table: its description goes to that name. "
             "Choose a name that ends in .csv."
         )
-    cells = table.cells.copy()
+    cells = _named_tracks(table.cells, table)
     cells.insert(0, "image", _image_name(provenance), allow_duplicates=True)
     record = {
         **provenance,
@@ -77,6 +78,7 @@ def write_cells_csv(
         "columns": list(cells.columns),
     }
     if (whole := table.in_3d) is not None:
+        whole = _named_tracks(whole, table)
         whole_path = csv_path.with_name(f"{csv_path.stem}{IN_3D}{csv_path.suffix}")
         whole.insert(0, "image", _image_name(provenance), allow_duplicates=True)
         record |= {"table_in_3d": whole_path.name, "columns_in_3d": list(whole.columns)}
@@ -86,6 +88,11 @@ def write_cells_csv(
         _write_frame(new_csv, cells)
         _write_text(new_json, _json_text(record))
     return csv_path, json_path
+
+
+def _named_tracks(rows: pd.DataFrame, table: MeasurementTable) -> pd.DataFrame:
+    """Return a copy of rows with track and parent where cells are linked through time."""
+    return rows.copy() if table.parents is None else with_lineage(rows, table.parents)
 
 
 def write_summary_csv(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -29,6 +29,7 @@ from napari_cellseg.project.images import (
 from napari_cellseg.project.journal import Journal
 from napari_cellseg.project.labels import SAVE_CELL, ProjectLabels, shape_text
 from napari_cellseg.project.labels_store import LabelsStore
+from napari_cellseg.project.lineage import LineageNotes
 from napari_cellseg.project.new_labels import NewLabels, Recovered
 from napari_cellseg.project.review import ReviewNotes
 
@@ -223,6 +224,10 @@ class Project:
     def review(self, image_id: int) -> ReviewNotes:
         """Return what a person has checked on an image."""
         return ReviewNotes(self._connection, self.folder, image_id)
+
+    def lineage(self, image_id: int) -> LineageNotes:
+        """Return which cell of an image came of which."""
+        return LineageNotes(self._connection, self.folder, image_id)
 
     def open_labels(self, image_id: int) -> ProjectLabels:
         """Return the labels of an image, with every step that was ever completed.

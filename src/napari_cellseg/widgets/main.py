@@ -45,6 +45,7 @@ from napari_cellseg.widgets.regions import offer_region_layer, wanted_region
 from napari_cellseg.widgets.results import ResultWriter
 from napari_cellseg.widgets.segment import SegmentTab
 from napari_cellseg.widgets.telling import Teller
+from napari_cellseg.widgets.time import TimeLink
 from napari_cellseg.widgets.tools import CanvasTools
 from napari_cellseg.widgets.train import TrainTab
 
@@ -118,6 +119,7 @@ class CellSegmentationWidget(QWidget):
         self.teller = Teller(
             self.footer, self.segment, self.measure, self.train, self.files, self
         )
+        self.through_time = TimeLink(self, TaskController(starter), self._cleanup)
         self._connect()
         self._load_models()
         self._on_image_chosen()
@@ -336,19 +338,11 @@ class CellSegmentationWidget(QWidget):
             self.teller.show_error(str(error))
 
     def _on_segment_finished(self, run: Run, merged: Merged, is_new: bool) -> None:  # noqa: FBT001
-        metadata = {
-            "model": run.result.model_name,
-            "digest": run.result.model_digest,
-            "options": run.result.options.to_dict(),
-            "device": run.result.device,
-            "seconds": run.result.seconds,
-            "image": run.image.name,
-        }
         if is_new:
             name = f"{run.image.name} cells"
             if self._target is not None:
                 self.keeper.add_result(
-                    merged, name, self._placement, metadata, self._target
+                    merged, name, self._placement, run.notes, self._target
                 )
                 self.link.on_result(self._target)
             if not self.session.shows(run.image):
@@ -356,7 +350,7 @@ class CellSegmentationWidget(QWidget):
                 self.footer.tell(text)
                 return
         else:
-            self.keeper.note_result(metadata)
+            self.keeper.note_result(run.notes)
         self.teller.show_result()
 
     # ---------------------------------------------------------------------- drawing

@@ -147,6 +147,12 @@ class CorrectTab(QWidget):
         layout.addWidget(napari_keys)
         layout.addStretch(1)
 
+    def add_box(self, box: QWidget) -> None:
+        """Take a box of further tools below the others."""
+        layout = self.layout()
+        if isinstance(layout, QVBoxLayout):
+            layout.insertWidget(layout.indexOf(self.review) + 1, box)
+
     def show_layers(self, names: list[str], chosen: int) -> None:
         """Offer labels layers; `chosen` is -1 for none."""
         self.layer_menu.clear()

@@ -95,6 +95,7 @@ class ResultWriter(QObject):
             return
         if self._is_busy():
             return
+        table = self._dock.through_time.tracks.with_parents(table)
         origin = origin_of(self._dock.proofread, self._dock.session.image)
         self._task.start("Writing", save_table(path, table, origin), self._on_saved)
 
