@@ -154,9 +154,15 @@ class FakeTrainer:
         self.is_better = is_better
         self.items = []
         self.was_stopped = False
+        self.was_left_alone = False
+        self.gone_on_with = None
 
     def train(self, items, options, out):
         self.items = list(items)
+        return (yield from self.go_on(out))
+
+    def go_on(self, out):
+        self.gone_on_with = out
         for step in (1, 2, 3):
             yield TrainProgress(step, 3, f"step {step} of 3", 1.0 / step, 0.5 + step / 10)
         gain = 0.1 if self.is_better else -0.1
@@ -167,3 +173,7 @@ class FakeTrainer:
 
     def stop(self):
         self.was_stopped = True
+
+    def leave_alone(self):
+        self.was_left_alone = True
+        return True

@@ -1,5 +1,7 @@
 """What is checked goes into the training, and every step into the curve."""
 
+import json
+
 import numpy as np
 import pytest
 from tests.fakes import FakeEngine, FakeTrainer, NowStarter
@@ -12,7 +14,9 @@ from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.controllers.train import TrainController
 from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.types import CellImage, PixelSize
+from napari_cellseg.io.left_trainings import trainings_folder
 from napari_cellseg.io.model_folder import MODELS_VARIABLE
+from napari_cellseg.io.training_files import write_outcome
 
 
 @pytest.fixture
@@ -73,3 +77,53 @@ def test_a_longer_preset_takes_longer(training):
     quick = train.minutes
     train.set_option("preset", "thorough")
     assert train.minutes > 5 * quick
+
+
+@pytest.fixture
+def left(training, tmp_path):
+    """Return the folder of a training that was cut, and the controller that finds it."""
+    train, _, trainer = training
+    folder = trainings_folder() / "20260101-mine"
+    folder.mkdir(parents=True)
+    (folder / "request.json").write_text(json.dumps({"title": "Mine"}))
+    step = {"kind": "progress", "progress": [2, 3, "step 2 of 3"]}
+    (folder / "log.jsonl").write_text(json.dumps(step) + "\n")
+    (folder / "curve.csv").write_text("step,loss,held_out_msa\n1,0.9,\n2,0.8,0.5\n")
+    return folder, train, trainer
+
+
+def test_a_training_that_was_cut_goes_on(left):
+    folder, train, trainer = left
+    train.look_for_left()
+    assert train.left.state == "cut"
+    train.take_left()
+    assert trainer.gone_on_with == folder
+    assert train.outcome.is_recommended
+    assert train.left is None
+    # Steps that were done again take the place of those of the first time.
+    assert [point.step for point in train.curve] == [1, 2, 3]
+
+
+def test_the_result_of_an_earlier_window_is_shown_and_settled(left):
+    folder, train, _ = left
+    train.look_for_left()
+    train.take_left()
+    write_outcome(folder, train.outcome)
+    train.outcome = None
+    train.look_for_left()
+    assert train.left.state == "done"
+    train.take_left()
+    assert train.outcome.reason == "Better."
+    assert [point.score for point in train.curve] == [None, 0.5]
+    train.keep_old()
+    train.look_for_left()
+    assert train.left is None
+
+
+def test_what_is_dropped_is_not_offered_again(left):
+    folder, train, _ = left
+    train.look_for_left()
+    train.drop_left()
+    train.look_for_left()
+    assert train.left is None
+    assert folder.is_dir()

@@ -18,6 +18,7 @@ from napari_cellseg.core.jobs import run
 from napari_cellseg.core.options import FineTuneOptions
 from napari_cellseg.core.synthetic import random_scene
 from napari_cellseg.core.training_item import Comparison, TrainingItem, TrainProgress
+from napari_cellseg.io.left_trainings import is_running
 from napari_cellseg.io.model_folder import find_model, read_model_spec
 from napari_cellseg.io.training_files import (
     STOP_NAME,
@@ -288,3 +289,26 @@ def test_a_training_ends_with_the_window_unless_it_is_let_alone(
         time.sleep(3)
     assert log.stat().st_size == size
     assert read_outcome(tmp_path) is None
+
+
+@pytest.mark.slow
+def test_a_training_that_is_let_alone_ends_without_its_window(
+    tmp_path: Path, items: list[TrainingItem]
+) -> None:
+    write_request(tmp_path, request(replace(OPTIONS, steps=6)), items)
+    program = (
+        "import sys, pathlib, os\n"
+        "from napari_cellseg.nn.child_trainer import ChildTrainer\n"
+        "trainer = ChildTrainer(None, 'mine', 'Mine', 'cpu')\n"
+        "job = trainer.go_on(pathlib.Path(sys.argv[1]))\n"
+        "next(step for step in job if step.done > 1)\n"
+        "assert trainer.leave_alone()\n"
+        "job.close()\n"
+        "os._exit(0)\n"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
+    assert is_running(tmp_path)
+    # Another window follows it to its end.
+    outcome = run(ChildTrainer(None, "mine", "Mine", "cpu").go_on(tmp_path))
+    assert outcome.n_steps == 6
+    assert read_outcome(tmp_path) == outcome

@@ -8,6 +8,7 @@ import pytest
 from qtpy.QtWidgets import QApplication
 from tests.fakes import FakeEngine
 
+from napari_cellseg.io.model_folder import MODELS_VARIABLE
 from napari_cellseg.widgets.jobs import JobRunner, Later
 
 
@@ -47,6 +48,12 @@ def recent_file(tmp_path, monkeypatch):
     file = tmp_path / "state" / "recent.json"
     monkeypatch.setattr("napari_cellseg.widgets.project_link.recent_file", lambda: file)
     return file
+
+
+@pytest.fixture(autouse=True)
+def own_models(tmp_path, monkeypatch):
+    """Keep the models and trainings of who runs the tests out of them."""
+    monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path / "models"))
 
 
 @pytest.fixture

@@ -1,16 +1,20 @@
 """The Train tab: from checked cells to a better model, and back."""
 
+import json
 import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import tifffile
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtGui import QCloseEvent
+from qtpy.QtWidgets import QApplication
 from tests.fakes import FakeEngine, FakeTrainer
 from tests.widgets.conftest import squares, wait_idle
 
 from napari_cellseg.controllers.engine import LocalEngine
+from napari_cellseg.core.training_item import TrainProgress
 from napari_cellseg.io.model_folder import (
     DEFAULT_MODEL,
     MODELS_VARIABLE,
@@ -18,6 +22,8 @@ from napari_cellseg.io.model_folder import (
     find_model,
     read_model_spec,
 )
+from napari_cellseg.io.training_files import write_outcome
+from napari_cellseg.widgets.left_training import FINISH, STAY, STOP, ask_person
 from napari_cellseg.widgets.main import TAB_NAMES, CellSegmentationWidget
 
 
@@ -148,3 +154,100 @@ def test_what_is_checked_on_other_images_of_the_project_is_learned_too(
     train(dock, qtbot)
     assert dock.train.task.state == "done"
     assert sorted(item.name for item in trainer.items) == ["one.tif", "two.tif"]
+
+
+class EndlessTrainer(FakeTrainer):
+    """Goes on until it is stopped or let alone."""
+
+    def go_on(self, out):
+        self.gone_on_with = out
+        while not self.was_stopped:
+            yield TrainProgress(1, 3, "step 1 of 3", 1.0, None)
+        return (yield from super().go_on(out))
+
+
+@pytest.fixture
+def endless(training, qtbot, monkeypatch, trained_model):
+    """Return a dock in which a training runs, and its trainer."""
+    dock, _ = training
+    trainer = EndlessTrainer(trained_model)
+    monkeypatch.setattr(dock.train, "_open_trainer", lambda *_: trainer)
+    dock.proofread.set_state([1], "accepted")
+    go_to_train(dock)
+    qtbot.mouseClick(dock.footer.button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: bool(dock.train.curve), timeout=5000)
+    yield dock, trainer
+    trainer.was_stopped = True
+    qtbot.waitUntil(lambda: not dock.train.task.is_running, timeout=5000)
+
+
+def test_closing_asks_and_stays_if_the_person_wants(endless):
+    dock, trainer = endless
+    asked = []
+
+    def ask(_parent, text):
+        asked.append(text)
+        return STAY
+
+    dock.guard.ask = ask
+    assert not dock.window().close()
+    assert asked == ["A training is running (step 1 of 3)."]
+    assert dock.window().isVisible()
+    assert dock.train.task.is_running
+    assert not trainer.was_left_alone
+
+
+@pytest.mark.parametrize(("answer", "is_stopped"), [(STOP, True), (FINISH, False)])
+def test_closing_lets_the_training_end_without_the_window(
+    endless, answer, is_stopped
+):
+    dock, trainer = endless
+    dock.guard.ask = lambda *_: answer
+    # What napari does on closing is not looked at here.
+    assert not dock.guard.eventFilter(dock.window(), QCloseEvent())
+    assert trainer.was_left_alone
+    assert trainer.was_stopped is is_stopped
+
+
+def test_without_a_training_nobody_is_asked(training):
+    dock, _ = training
+    dock.guard.ask = lambda *_: pytest.fail("asked")
+    assert not dock.guard.eventFilter(dock.window(), QCloseEvent())
+
+
+def test_the_question_has_three_answers(training, qtbot):
+    dock, _ = training
+    answers = {}
+    for text in ("Stop, keep the best so far", "Let it finish", "Stay here"):
+        QTimer.singleShot(100, lambda text=text: press(text))
+        answers[text] = ask_person(dock, "A training is running.")
+    assert list(answers.values()) == [STOP, FINISH, STAY]
+
+
+def press(text):
+    box = QApplication.activeModalWidget()
+    next(one for one in box.buttons() if one.text().replace("&", "") == text).click()
+
+
+def test_what_an_earlier_window_left_is_offered(training, qtbot, make_napari_viewer):
+    dock, trainer = training
+    dock.proofread.set_state([1, 2], "accepted")
+    train(dock, qtbot)
+    folder = trainer.gone_on_with
+    folder.mkdir(parents=True)
+    (folder / "request.json").write_text(json.dumps({"title": "Mine"}))
+    write_outcome(folder, dock.train.outcome)
+    viewer = make_napari_viewer()
+    again = CellSegmentationWidget(viewer, StoreEngine(), trainer=lambda *_: trainer)
+    assert "See the tab Train." in again.footer.line.text()
+    tab = again.train_tab
+    assert not tab.left.isHidden()
+    qtbot.mouseClick(tab.left.take, Qt.MouseButton.LeftButton)
+    assert tab.left.isHidden()
+    assert "Better" in tab.result.reason.text()
+    qtbot.mouseClick(tab.result.use, Qt.MouseButton.LeftButton)
+    assert again.segment.model.name == "mine"
+    again.release()
+    third = CellSegmentationWidget(viewer, StoreEngine(), trainer=lambda *_: trainer)
+    assert third.train.left is None
+    third.release()

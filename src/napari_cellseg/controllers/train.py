@@ -28,6 +28,14 @@ from napari_cellseg.core.training_item import (
     supply_of,
 )
 from napari_cellseg.io import model_store
+from napari_cellseg.io.left_trainings import (
+    LeftTraining,
+    left_trainings,
+    settle,
+    trainings_folder,
+)
+from napari_cellseg.io.training_files import read_outcome
+from napari_cellseg.nn.run_curve import CURVE_NAME, columns_of
 from napari_cellseg.project.store import open_project
 from napari_cellseg.project.training_items import project_items
 
@@ -76,6 +84,8 @@ class TrainController:
         Of the training that runs, or ran last.
     outcome : TrainingOutcome or None
         Of the training that ran last.
+    left : LeftTraining or None
+        What an earlier window left behind, until the person decides about it.
     """
 
     changed = Signal()
@@ -100,6 +110,7 @@ class TrainController:
         self.curve: list[CurvePoint] = []
         self.outcome: TrainingOutcome | None = None
         self.supply: TrainingSupply | None = None
+        self.left: LeftTraining | None = None
         self._out: Path | None = None
         task.changed.connect(self._on_task_changed)
 
@@ -181,8 +192,8 @@ class TrainController:
         title = f"{self._session.image.name if self._session.image else 'My'} model"
         name = model_store.free_name(title)
         self._trainer = self._open_trainer(model.name if model else None, name, title)
-        self.curve, self.outcome = [], None
-        self._out = model_store.user_folder().parent / "trainings" / _stamped(name)
+        self.curve, self.outcome, self.left = [], None, None
+        self._out = trainings_folder() / _stamped(name)
         job = self._job(self._trainer, self._items_here(), self._out)
         self.task.start("Training", job, self._take)
 
@@ -217,18 +228,72 @@ class TrainController:
         if self._trainer is not None and self.task.is_running:
             self._trainer.stop()
 
-    def leave_alone(self) -> None:
-        """Let a training go on when the window closes."""
-        leave = getattr(self._trainer, "leave_alone", None)
-        if leave is not None and self.task.is_running:
-            leave()
+    def leave_alone(self, *, stopping: bool = False) -> bool:
+        """Let a training go on when the window closes; its outcome is offered next time.
+
+        Parameters
+        ----------
+        stopping : bool
+            It ends now with the best model so far, and only compares old and new.
+
+        Returns
+        -------
+        bool
+            False if nothing runs yet that could go on.
+        """
+        if self._trainer is None or not self.task.is_running:
+            return False
+        is_left = self._trainer.leave_alone()
+        if is_left and stopping:
+            self._trainer.stop()
+        return is_left
+
+    # ------------------------------------------------------ from an earlier window
+    def look_for_left(self) -> None:
+        """Look for a training that an earlier window left behind."""
+        found = [] if self.task.is_running else left_trainings()
+        self.left = found[0] if found else None
+        self.changed.emit()
+
+    def take_left(self) -> None:
+        """Show the outcome of a training that was left behind, or go on with it.
+
+        Raises
+        ------
+        TrainingError, ModelError
+            If that is not possible.
+        """
+        left, self.left = self.left, None
+        if left is None:
+            return
+        self._out, self.curve, self.outcome = left.folder, curve_in(left.folder), None
+        outcome = read_outcome(left.folder)
+        if outcome is not None:
+            self._take(outcome)
+            return
+        self._trainer = self._open_trainer(None, "", left.title)
+        self.task.start("Training", self._trainer.go_on(left.folder), self._take)
+
+    def drop_left(self) -> None:
+        """Forget a training that was left behind; its folder stays."""
+        left, self.left = self.left, None
+        if left is not None and left.state != "running":
+            settle(left.folder)
+        self.changed.emit()
 
     def _on_task_changed(self) -> None:
         step = self.task.progress
-        last = self.curve[-1].step if self.curve else 0
-        if isinstance(step, TrainProgress) and step.loss is not None and step.done != last:
-            self.curve.append(CurvePoint(step.done, step.loss, step.score))
+        if isinstance(step, TrainProgress) and step.loss is not None:
+            self._draw(CurvePoint(step.done, step.loss, step.score))
         self.changed.emit()
+
+    def _draw(self, point: CurvePoint) -> None:
+        """Add a step to the curve; one that is done again takes the place of the first."""
+        while self.curve and self.curve[-1].step >= point.step:
+            if self.curve[-1] == point:
+                return
+            self.curve.pop()
+        self.curve.append(point)
 
     def _take(self, outcome: TrainingOutcome) -> None:
         self.outcome = outcome
@@ -253,13 +318,18 @@ class TrainController:
             raise TrainingError("There is no new model; train one first.")
         name = model_store.take_in(self.outcome.folder)
         model_store.promote(name)
-        self.outcome = None
+        self._settle()
         self._choose(name)
 
     def keep_old(self) -> None:
         """Go on with the old model; the new one stays in the folder of its training."""
-        self.outcome = None
+        self._settle()
         self.changed.emit()
+
+    def _settle(self) -> None:
+        self.outcome = None
+        if self._out is not None:
+            settle(self._out)
 
     @property
     def can_roll_back(self) -> bool:
@@ -275,6 +345,16 @@ class TrainController:
         self._segment.choose_model(name)
         self.promoted.emit(name)
         self.changed.emit()
+
+
+def curve_in(folder: Path) -> list[CurvePoint]:
+    """Return the curve that a training has left in its folder."""
+    columns = columns_of(folder / CURVE_NAME)
+    scores = dict(columns.get("held_out_msa", []))
+    return [
+        CurvePoint(int(step), loss, scores.get(step))
+        for step, loss in columns.get("loss", [])
+    ]
 
 
 def _stamped(name: str) -> str:

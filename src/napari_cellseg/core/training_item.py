@@ -260,6 +260,14 @@ class Trainer(Protocol):
         """
         ...
 
+    def go_on(self, out: Path) -> Job[TrainingOutcome]:
+        """Go on with a training that lies in a folder, or follow one that runs there."""
+        ...
+
     def stop(self) -> None:
         """End early with the best model so far; the job still returns its outcome."""
+        ...
+
+    def leave_alone(self) -> bool:
+        """Let it go on when the job is closed; False where that is not possible yet."""
         ...

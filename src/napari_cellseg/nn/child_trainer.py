@@ -21,6 +21,7 @@ from napari_cellseg.core.training_item import (
     TrainingOutcome,
     TrainProgress,
 )
+from napari_cellseg.io.left_trainings import is_running
 from napari_cellseg.io.model_folder import find_model
 from napari_cellseg.io.training_files import (
     ALONE_NAME,
@@ -71,18 +72,10 @@ class ChildTrainer:
         return (yield from self.go_on(out))
 
     def go_on(self, out: Path) -> Job[TrainingOutcome]:
-        """Go on with a training that lies in a folder."""
+        """Go on with a training that lies in a folder, or follow it where it still runs."""
         self._out = out
-        for name in (STOP_NAME, ALONE_NAME, LOG_NAME):
-            (out / name).unlink(missing_ok=True)
-        with (out / ERRORS_NAME).open("wb") as errors:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "napari_cellseg.nn.train_worker", str(out)],
-                stdin=subprocess.DEVNULL,
-                stdout=errors,
-                stderr=errors,
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-            )
+        if not is_running(out):
+            self._process = self._started(out)
         try:
             yield from self._followed(self._process, out)
         finally:
@@ -92,12 +85,30 @@ class ChildTrainer:
             raise _died(out)
         return outcome
 
-    def _followed(self, process: subprocess.Popen[bytes], out: Path) -> Job[None]:
-        """Yield what the process writes until it has ended."""
+    def _started(self, out: Path) -> subprocess.Popen[bytes]:
+        """Start the process; on Unix neither Ctrl-C nor a closed terminal reaches it."""
+        for name in (STOP_NAME, ALONE_NAME, LOG_NAME):
+            (out / name).unlink(missing_ok=True)
+        with (out / ERRORS_NAME).open("wb") as errors:
+            return subprocess.Popen(
+                [sys.executable, "-m", "napari_cellseg.nn.train_worker", str(out)],
+                stdin=subprocess.DEVNULL,
+                stdout=errors,
+                stderr=errors,
+                start_new_session=True,
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            )
+
+    def _followed(
+        self, process: subprocess.Popen[bytes] | None, out: Path
+    ) -> Job[None]:
+        """Yield what the process writes until it has ended; None is another window's."""
         shown = TrainProgress(0, 0, "starting the training")
         place = 0
         while True:
-            has_ended = process.poll() is not None
+            has_ended = (
+                not is_running(out) if process is None else process.poll() is not None
+            )
             lines, place = _new_lines(out / LOG_NAME, place)
             for line in lines:
                 if line["kind"] == "error":
@@ -118,11 +129,16 @@ class ChildTrainer:
         if self._out is not None:
             (self._out / STOP_NAME).touch()
 
-    def leave_alone(self) -> None:
-        """Let the process go on when the window closes; its outcome waits in `out`."""
-        if self._out is not None:
-            (self._out / ALONE_NAME).touch()
-            self._process = None
+    def leave_alone(self) -> bool:
+        """Let the process go on when the window closes; its outcome waits in `out`.
+
+        False while there is no process yet.
+        """
+        if self._out is None:
+            return False
+        (self._out / ALONE_NAME).touch()
+        self._process = None
+        return True
 
     def _end(self) -> None:
         process, self._process = self._process, None

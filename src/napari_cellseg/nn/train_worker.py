@@ -10,36 +10,52 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import TextIO
+
+from filelock import Timeout
 
 from napari_cellseg.core.errors import CellsegError, TrainingError
 from napari_cellseg.core.jobs import Progress, run
 from napari_cellseg.core.training_item import TrainProgress
+from napari_cellseg.io.left_trainings import running_in
 from napari_cellseg.io.training_files import ALONE_NAME, LOG_NAME
 from napari_cellseg.nn.fine_tune import fine_tune
 from napari_cellseg.nn.messages import error_message
+
+#: Another window looks whether the training runs, which takes a moment.
+LOCK_SECONDS = 5.0
 
 
 def main(folder: Path) -> None:
     """Train; write what happens line by line."""
     parent = os.getppid()
-    with (folder / LOG_NAME).open("w", encoding="utf-8") as log:
+    try:
+        with (
+            running_in(folder, LOCK_SECONDS),
+            (folder / LOG_NAME).open("w", encoding="utf-8") as log,
+        ):
+            _train(folder, log, parent)
+    except Timeout:
+        sys.exit("another process trains in this folder")
 
-        def tell(progress: Progress) -> None:
-            if os.getppid() != parent and not (folder / ALONE_NAME).exists():
-                # The window is gone; the checkpoint is there.
-                os._exit(0)
-            log.write(json.dumps(_values(progress)) + "\n")
-            log.flush()
 
-        try:
-            run(fine_tune(folder), tell)
-        except CellsegError as error:
-            log.write(json.dumps(error_message(error)) + "\n")
-        except (OSError, MemoryError) as error:
-            told = TrainingError(
-                f"The training could not go on: {error or 'no memory'}."
-            )
-            log.write(json.dumps(error_message(told)) + "\n")
+def _train(folder: Path, log: TextIO, parent: int) -> None:
+    """Train to the end, or until the window is gone that was to wait for it."""
+
+    def tell(progress: Progress) -> None:
+        if os.getppid() != parent and not (folder / ALONE_NAME).exists():
+            # The window is gone; the checkpoint is there.
+            os._exit(0)
+        log.write(json.dumps(_values(progress)) + "\n")
+        log.flush()
+
+    try:
+        run(fine_tune(folder), tell)
+    except CellsegError as error:
+        log.write(json.dumps(error_message(error)) + "\n")
+    except (OSError, MemoryError) as error:
+        told = TrainingError(f"The training could not go on: {error or 'no memory'}.")
+        log.write(json.dumps(error_message(told)) + "\n")
 
 
 def _values(progress: Progress) -> dict[str, object]:

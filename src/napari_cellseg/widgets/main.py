@@ -35,6 +35,7 @@ from napari_cellseg.widgets.image_header import ImageHeader
 from napari_cellseg.widgets.jobs import start_job
 from napari_cellseg.widgets.labels_keeper import LabelsKeeper
 from napari_cellseg.widgets.layer_images import labels_placement, plain, set_pixel_size
+from napari_cellseg.widgets.left_training import ClosingGuard
 from napari_cellseg.widgets.measure import MeasureTab
 from napari_cellseg.widgets.opening import FileOpener, dropped_paths
 from napari_cellseg.widgets.pages import scrolling
@@ -123,6 +124,8 @@ class CellSegmentationWidget(QWidget):
         self._connect()
         self._load_models()
         self._on_image_chosen()
+        self.guard = ClosingGuard(self.train, self.footer, self)
+        self._cleanup.add(self.guard.release)
 
     # ------------------------------------------------------------------- building
     def _build(self) -> None:

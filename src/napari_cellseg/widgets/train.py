@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 from napari_cellseg.controllers.train import CurvePoint, TrainController
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.training_item import Comparison, TrainingOutcome
+from napari_cellseg.widgets.left_training import LeftRow
 from napari_cellseg.widgets.options_form import may_be_narrow
 from napari_cellseg.widgets.words import line_label
 
@@ -111,6 +112,8 @@ class TrainTab(QWidget):
         self.back = QPushButton("Back to the model before")
         self.back.setToolTip("Take the last 'Use the new model' back.")
         self.back.clicked.connect(self._on_back_clicked)
+        self.left = LeftRow(train)
+        self.left.failed.connect(self.failed)
         self.result = _Result()
         self.result.use.clicked.connect(self._on_use_clicked)
         self.result.keep.clicked.connect(train.keep_old)
@@ -118,9 +121,9 @@ class TrainTab(QWidget):
         form.addRow("Training", self.preset)
         form.addRow("", self.time)
         layout = QVBoxLayout(self)
-        for part in (self.supply, self.bar, self.line, self.curve, self.stop):
+        for part in (self.left, self.supply, self.bar, self.line, self.curve, self.stop):
             layout.addWidget(part)
-        layout.insertLayout(1, form)
+        layout.insertLayout(2, form)
         layout.addWidget(self.result)
         layout.addWidget(self.back)
         layout.addStretch(1)
@@ -130,6 +133,7 @@ class TrainTab(QWidget):
     def refresh(self) -> None:
         """Follow the controller."""
         train, task = self._train, self._train.task
+        self.left.refresh()
         self.supply.setText(" ".join(filter(None, [train.words, train.warning])))
         self.time.setText(f"about {max(1, round(train.minutes))} min on two CPU cores")
         is_running = task.is_running
