@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from napari_cellseg.core.errors import ModelError, OptionsError
 from napari_cellseg.core.model_spec import ModelSpec
@@ -18,7 +19,11 @@ from napari_cellseg.nn.child import ChildSegmenter
 from napari_cellseg.nn.child_trainer import ChildTrainer
 from napari_cellseg.nn.known import open_here
 
+if TYPE_CHECKING:
+    from napari_cellseg.cloud.settings import CloudSettings
+
 LOCAL = "local"
+SAGEMAKER = "sagemaker:"
 #: Where the token of a lab server is looked for.
 TOKEN_VARIABLE = "CELLSEG_TOKEN"  # noqa: S105 - the name of a variable
 
@@ -30,6 +35,7 @@ def open_segmenter(
     in_child: bool = False,
     device: str = "auto",
     token: str | None = None,
+    cloud: CloudSettings | None = None,
 ) -> Segmenter:
     """Return a segmenter.
 
@@ -37,7 +43,8 @@ def open_segmenter(
     ----------
     where : str
         ``"local"``, or the address of a lab server, such as ``"http://lab-gpu:8080"``,
-        which decides on the model itself.
+        or a SageMaker endpoint, such as ``"sagemaker:my-cells"``. Those decide on the
+        model themselves.
     model : str, Path or None
         Name or folder of the model; None means the default one. Names such as
         ``"cellpose:cyto3"`` run another program that is installed.
@@ -47,6 +54,8 @@ def open_segmenter(
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
     token : str or None
         Of a lab server; None takes it from the variable ``CELLSEG_TOKEN``.
+    cloud : CloudSettings or None
+        Profile and region of an endpoint; None takes what boto3 finds.
 
     Raises
     ------
@@ -57,19 +66,34 @@ def open_segmenter(
     ModelError
         If the model cannot be used.
     """
-    if where.startswith(("http://", "https://")):
-        from napari_cellseg.cloud.lab import LabSegmenter
-
-        known = os.environ.get(TOKEN_VARIABLE, "") if token is None else token
-        return LabSegmenter(where, known)
     if where != LOCAL:
-        raise OptionsError(
-            f"'{where}' is no place to run; it is '{LOCAL}', or the address of a server "
-            "such as http://lab-gpu:8080."
-        )
+        return _open_remote(where, token, cloud)
     if in_child:
         return ChildSegmenter(model, device)
     return open_here(model, device)
+
+
+def _open_remote(
+    where: str, token: str | None, cloud: CloudSettings | None
+) -> Segmenter:
+    """Return a segmenter that asks a lab server or an endpoint."""
+    from napari_cellseg.cloud.remote import RemoteSegmenter
+
+    if where.startswith(("http://", "https://")):
+        from napari_cellseg.cloud.lab import LabLine
+
+        known = os.environ.get(TOKEN_VARIABLE, "") if token is None else token
+        return RemoteSegmenter(LabLine(where, known))
+    if where.startswith(SAGEMAKER):
+        from napari_cellseg.cloud.choice import open_line
+        from napari_cellseg.cloud.settings import CloudSettings
+
+        line = open_line(where.removeprefix(SAGEMAKER), cloud or CloudSettings())
+        return RemoteSegmenter(line)
+    raise OptionsError(
+        f"'{where}' is no place to run; it is '{LOCAL}', the address of a server such as "
+        "http://lab-gpu:8080, or an endpoint such as sagemaker:my-cells."
+    )
 
 
 def open_part_segmenter(

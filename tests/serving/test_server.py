@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.server as http_server
 import io
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -20,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import urllib3
 from PIL import Image
+from tests.servers import TOKEN, free_port, http, serving
 
-from napari_cellseg.cloud.lab import LabSegmenter
+from napari_cellseg.cloud.lab import LabLine
+from napari_cellseg.cloud.remote import RemoteSegmenter
 from napari_cellseg.core.errors import CellsegError, OptionsError, RemoteError
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.options import SegmentOptions
@@ -33,46 +28,6 @@ from napari_cellseg.engines import open_segmenter
 
 pytest.importorskip("starlette", reason="the extra 'serve' is not installed")
 pytest.importorskip("uvicorn", reason="the extra 'serve' is not installed")
-
-TOKEN = "open sesame"
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-@contextlib.contextmanager
-def serving(*flags: str) -> Iterator[str]:
-    """Run the server and give its address once it is ready."""
-    port = free_port()
-    program = [sys.executable, "-m", "napari_cellseg.cli", "serve", "--port", str(port)]
-    with subprocess.Popen(
-        [*program, "--device", "cpu", *flags],
-        env={**os.environ, "CELLSEG_TOKEN": TOKEN},
-    ) as process:
-        address = f"http://127.0.0.1:{port}"
-        try:
-            deadline = time.monotonic() + 90
-            while time.monotonic() < deadline and process.poll() is None:
-                with contextlib.suppress(urllib3.exceptions.HTTPError):
-                    if http("GET", f"{address}/ping").status == 200:
-                        break
-                time.sleep(0.2)
-            yield address
-        finally:
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(30) is not None
-
-
-def http(
-    method: str, url: str, body: bytes | None = None, **headers: str
-) -> urllib3.BaseHTTPResponse:
-    names = {name.replace("_", "-"): value for name, value in headers.items()}
-    return urllib3.request(
-        method, url, body=body, headers=names, retries=False, timeout=120
-    )
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +162,7 @@ def test_without_the_token_nobody_gets_in(server: str, path: str) -> None:
             == 401
         )
     with pytest.raises(RemoteError, match="token is missing or wrong"):
-        LabSegmenter(server, "wrong")
+        open_segmenter(server, token="wrong")
 
 
 @pytest.mark.parametrize(
@@ -343,7 +298,7 @@ def test_each_fault_of_a_server_is_one_sentence(
     handler = type("Handler", (_Broken,), {"fault": fault})
     with http_server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as broken:
         threading.Thread(target=broken.serve_forever, daemon=True).start()
-        segmenter = LabSegmenter(f"http://127.0.0.1:{broken.server_address[1]}")
+        segmenter = open_segmenter(f"http://127.0.0.1:{broken.server_address[1]}")
         with pytest.raises(CellsegError, match=words):
             run(segmenter.segment(image, SegmentOptions()))
         broken.shutdown()
@@ -352,15 +307,17 @@ def test_each_fault_of_a_server_is_one_sentence(
 def test_an_image_too_large_for_the_server_is_not_sent(
     server: str, image: CellImage
 ) -> None:
-    segmenter = LabSegmenter(server, TOKEN)
-    segmenter._info["max_body_bytes"] = 1000
+    line = LabLine(server, TOKEN)
+    segmenter = RemoteSegmenter(line)
+    line.max_bytes = 1000
+    segmenter._about = replace(segmenter._about, answers_parts=False)
     with pytest.raises(RemoteError, match="Segment a region"):
         run(segmenter.segment(image, SegmentOptions()))
 
 
 def test_a_server_that_is_off_is_told_of() -> None:
     with pytest.raises(RemoteError, match="cannot be reached"):
-        LabSegmenter(f"http://127.0.0.1:{free_port()}")
+        open_segmenter(f"http://127.0.0.1:{free_port()}")
 
 
 @pytest.mark.parametrize(
@@ -368,4 +325,4 @@ def test_a_server_that_is_off_is_told_of() -> None:
 )
 def test_what_is_no_address_is_told_of(address: str) -> None:
     with pytest.raises(CellsegError, match=r"no address|no place"):
-        open_segmenter(address) if address == "lab-gpu" else LabSegmenter(address)
+        open_segmenter(address) if address == "lab-gpu" else LabLine(address)

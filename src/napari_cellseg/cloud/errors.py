@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
@@ -14,6 +15,7 @@ NEEDS_BOTO3 = (
     "AWS is spoken to through boto3, which is not installed; "
     "pip install 'napari-cellseg[aws]' brings it."
 )
+NO_ENDPOINT = r"(?i)endpoint.*not found|could not find endpoint"
 #: The longest that is passed on of what a container or AWS says.
 MAX_TOLD = 400
 
@@ -114,6 +116,11 @@ FREE = {code for code, words in SENTENCES.items() if words in (BUSY, STARTING)}
 UNREACHABLE = (
     "{address} cannot be reached. Check the address, the region and the network."
 )
+BROKEN_OFF = "The answer broke off on the way: {told} Repeat it if you wish."
+NO_STREAM = (
+    "What came back is no answer of SageMaker. Is there a login page in between, or "
+    "another program at this address?"
+)
 #: Name of an exception of botocore that has no code -> our sentence.
 LOST = {
     "NoCredentialsError": NO_KEYS,
@@ -147,12 +154,8 @@ LOST = {
         "The connection to {address} broke before an answer came. It may have been "
         "worked on, so it is not sent again by itself; repeat it if you wish."
     ),
-    "ResponseStreamingError": (
-        "The answer broke off on the way: {told} Repeat it if you wish."
-    ),
-    "IncompleteReadError": (
-        "The answer broke off on the way: {told} Repeat it if you wish."
-    ),
+    "ResponseStreamingError": BROKEN_OFF,
+    "IncompleteReadError": BROKEN_OFF,
 }
 #: No request can have arrived.
 NEVER_ARRIVED = {"EndpointConnectionError", "ConnectTimeoutError"}
@@ -177,7 +180,9 @@ def in_plain_words(doing: str, profile: str = "") -> Iterator[None]:
     """
     need_boto3()
     from boto3.exceptions import Boto3Error
+    from botocore.eventstream import ParserError
     from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+    from urllib3.exceptions import HTTPError
 
     try:
         yield
@@ -185,6 +190,11 @@ def in_plain_words(doing: str, profile: str = "") -> Iterator[None]:
         raise error_of_answer(error.response, doing, profile) from error
     except (BotoCoreError, HTTPClientError, Boto3Error) as error:
         raise _error_on_the_way(error, doing, profile) from error
+    except HTTPError as error:
+        # Out of the middle of a body, where botocore does not look.
+        raise CloudError(BROKEN_OFF.format(told=_sentence(str(error)))) from error
+    except ParserError as error:
+        raise CloudError(NO_STREAM) from error
 
 
 def error_of_answer(
@@ -203,7 +213,9 @@ def error_of_answer(
     told = _sentence(str(response.get("Error", {}).get("Message", "")))
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     if code == "ModelError":
-        return CloudError(_model_words(response), code)
+        # The container's queue was full, or its model not there yet.
+        is_free = response.get("OriginalStatusCode") in (429, 503)
+        return CloudError(_model_words(response), code, is_free=is_free)
     if 300 <= status < 400:
         return CloudError(
             f"The address points to another one ({status}), which is not followed. Check "
@@ -211,7 +223,7 @@ def error_of_answer(
             code,
             is_free=True,
         )
-    if code == "ValidationError" and "ndpoint" in told and "not found" in told:
+    if code.startswith("Validation") and re.search(NO_ENDPOINT, told):
         return CloudError(f"{told} Check its name and the region.", code, is_free=True)
     words = SENTENCES.get(code) or SENTENCES.get(str(status))
     if words is None:

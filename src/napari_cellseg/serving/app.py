@@ -26,6 +26,7 @@ from napari_cellseg.cloud.wire import ATTRIBUTES_HEADER, RESULT_TYPE, Message
 from napari_cellseg.core.errors import CellsegError, LimitError
 from napari_cellseg.serving.answering import Reply, refusal, refused
 from napari_cellseg.serving.desk import MIB, Desk, ServerOptions
+from napari_cellseg.serving.later import LaterDoor
 from napari_cellseg.serving.runtime import (
     EVENT_STREAM_TYPE,
     VARIANT_HEADER,
@@ -53,7 +54,8 @@ def create_app(worker: Worker, options: ServerOptions) -> Starlette:
         finally:
             await run_in_threadpool(worker.stop, STOP_SECONDS)
 
-    doors = _Doors(Desk(worker, options))
+    desk = Desk(worker, options)
+    doors = _Doors(desk, LaterDoor(desk))
     endpoint = "/endpoints/{name}"
     routes = [
         Route("/ping", doors.ping, methods=["GET", "POST"]),
@@ -67,6 +69,11 @@ def create_app(worker: Worker, options: ServerOptions) -> Starlette:
         Route(
             f"{endpoint}/invocations-response-stream",
             doors.guarded(doors.invoke_stream),
+            methods=["POST"],
+        ),
+        Route(
+            f"{endpoint}/async-invocations",
+            doors.guarded(doors.invoke_later),
             methods=["POST"],
         ),
         Route("/execution-parameters", doors.batch_limits),
@@ -83,8 +90,8 @@ Handler = Callable[[Request], Awaitable[Response]]
 class _Doors:
     """The handlers."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, desk: Desk, later: LaterDoor) -> None:
+        self._desk, self._later = desk, later
 
     def guarded(self, handler: Handler) -> Handler:
         """Return a handler that lets in only who has the token."""
@@ -164,6 +171,14 @@ class _Doors:
         headers = {RUNTIME_TYPE: STREAM_TYPE, VARIANT_HEADER: "AllTraffic"}
         events = as_events(streamed.body_iterator)  # type: ignore[arg-type]
         return StreamingResponse(events, 200, headers, EVENT_STREAM_TYPE)
+
+    async def invoke_later(self, request: Request) -> Response:
+        """Say where the answer will be, and work on it."""
+        try:
+            message = await self._message(request)
+        except CellsegError as error:
+            return _response(runtime_reply(refusal(error)))
+        return _response(self._later.take(request.headers, message.body))
 
     async def _streamed(self, message: Message, accept: str) -> StreamingResponse:
         """Return an answer that tells of its progress."""
