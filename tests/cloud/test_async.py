@@ -192,7 +192,7 @@ def test_the_server_reads_its_own_folder_alone(
             body = s3.get_object(Bucket=failure.bucket, Key=failure.key)["Body"].read()
             s3.delete_object(Bucket=failure.bucket, Key=failure.key)
     words = json.loads(body)["error"]
-    assert "reads from nowhere else" in words or "no place in S3" in words
+    assert "reads from nowhere else" in words or "no address in S3" in words
 
 
 def test_a_folder_serves_as_well(tmp_path: Path, image: CellImage) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from napari_cellseg.core.errors import RemoteError
+from napari_cellseg.cloud.place import split_uri
 
 SCHEME = "s3://"
 
@@ -44,11 +44,5 @@ class Place:
 
 
 def place_of(location: str) -> Place:
-    """Return the place that ``s3://bucket/key`` names; raises `RemoteError` if none."""
-    bucket, _, key = location.removeprefix(SCHEME).partition("/")
-    if not location.startswith(SCHEME) or not bucket:
-        raise RemoteError(
-            f"'{location:.100}' is no place in S3; one such as s3://bucket/folder is "
-            "needed."
-        )
-    return Place(bucket, key)
+    """Return the place that ``s3://bucket/key`` names; raises `OptionsError` if none."""
+    return Place(*split_uri(location))

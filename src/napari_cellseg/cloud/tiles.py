@@ -31,6 +31,7 @@ from napari_cellseg.core.decode import join_planes, labels_from_maps
 from napari_cellseg.core.errors import CellsegError, RemoteError
 from napari_cellseg.core.intensity import intensity_bounds
 from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.join_planes import join_stack
 from napari_cellseg.core.model_spec import ModelSpec, settled_options
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.part import cut_part
@@ -104,6 +105,8 @@ class TiledRun:
             if options.keep_maps:
                 kept_maps.append(maps)
         labels, confidence = join_planes(decoded, image.labels_shape)
+        decoded.clear()
+        labels, confidence = join_stack(labels, confidence, image.labels_axes, options)
         for kept in self._kept:
             kept.forget()
         return SegmentationResult(
@@ -115,6 +118,7 @@ class TiledRun:
             self._device,
             time.perf_counter() - started,
             tuple(kept_maps),
+            image.labels_axes,
         )
 
     def _found_zoom(
