@@ -12,18 +12,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import psutil
 
 from napari_cellseg import __version__
 from napari_cellseg.core.errors import CellsegError
+from napari_cellseg.core.finding import Finding
 from napari_cellseg.io.images import read_image
 from napari_cellseg.io.model_folder import list_models
-
-State = Literal["ok", "warning", "problem"]
 
 #: Below this much free space on the disk a run of many images may not end well.
 MIN_FREE_GB = 2.0
@@ -38,28 +35,6 @@ ASK_QT = (
     "import importlib.metadata as m, qtpy; from qtpy import QtWidgets; "
     "print(f'{qtpy.API_NAME} {qtpy.QT_VERSION}, napari ' + m.version('napari'))"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the report.
-
-    Attributes
-    ----------
-    subject : str
-        What was looked at.
-    state : "ok", "warning" or "problem"
-        A warning is something that only some people need.
-    seen : str
-        What was found.
-    remedy : str
-        What to do, or ``""`` if nothing needs doing.
-    """
-
-    subject: str
-    state: State
-    seen: str
-    remedy: str = ""
 
 
 def examine(files: Sequence[Path], out: Path) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ import typer
 from napari_cellseg import __version__
 from napari_cellseg.cli import (
     app_command,
+    cloud_command,
     doctor_command,
     evaluate_command,
     fine_tune_command,
@@ -36,6 +37,7 @@ app.command("evaluate")(evaluate_command.evaluate)
 app.command("train")(train_command.train)
 app.command("fine-tune")(fine_tune_command.fine_tune)
 app.command("serve")(serve_command.serve)
+app.add_typer(cloud_command.app, name="cloud")
 app.add_typer(models_command.app, name="models")
 app.add_typer(project_command.app, name="project")
 app.command("doctor")(doctor_command.doctor)

@@ -14,7 +14,7 @@ from napari_cellseg.cloud.place import (
     own_tags,
     stamped,
 )
-from napari_cellseg.cloud.requests import Call
+from napari_cellseg.cloud.requests import Answer, Call
 from napari_cellseg.cloud.scaling_plan import scaling_calls
 from napari_cellseg.core.cloud_options import ASYNC, SERVERLESS, DeployOptions
 
@@ -96,15 +96,13 @@ def deploy_calls(deployment: Deployment, *, is_new: bool = True) -> list[Call]:
         False if an endpoint of this name is there; it then gets the new model while the
         old one answers.
     """
-    calls = [
-        model_call(deployment),
-        _config_call(deployment),
-        _endpoint_call(deployment) if is_new else _update_call(deployment),
-    ]
+    calls = [model_call(deployment), _config_call(deployment)]
+    if deployment.place.scheduler_role and deployment.stop_at:
+        # Before the endpoint, so that none is ever there without its end.
+        calls.append(_stop_call(deployment))
+    calls += [_endpoint_call(deployment)] if is_new else _update_calls(deployment)
     if deployment.options.mode != SERVERLESS:
         calls += scaling_calls(deployment.name, deployment.options)
-    if deployment.place.scheduler_role and deployment.stop_at:
-        calls.append(_stop_call(deployment))
     return calls
 
 
@@ -192,17 +190,21 @@ def _endpoint_call(deployment: Deployment) -> Call:
     )
 
 
-def _update_call(deployment: Deployment) -> Call:
-    """Return the request that changes an endpoint; AWS itself goes back if it fails."""
-    return Call(
-        SAGEMAKER,
-        "UpdateEndpoint",
-        {
-            "EndpointName": deployment.name,
-            "EndpointConfigName": deployment.part_name,
-        },
-        f"change the endpoint '{deployment.name}'",
-    )
+def _update_calls(deployment: Deployment) -> list[Call]:
+    """Return the requests that change an endpoint; AWS goes back if the first fails."""
+    doing = f"change the endpoint '{deployment.name}'"
+    settings = {
+        "EndpointName": deployment.name,
+        "EndpointConfigName": deployment.part_name,
+    }
+    tags = {
+        "ResourceArn": Answer("UpdateEndpoint", "EndpointArn"),
+        "Tags": deployment.tags(),
+    }
+    return [
+        Call(SAGEMAKER, "UpdateEndpoint", settings, doing),
+        Call(SAGEMAKER, "AddTags", tags, doing),
+    ]
 
 
 def delete_endpoint_call(name: str) -> Call:
@@ -216,11 +218,6 @@ def delete_endpoint_call(name: str) -> Call:
 
 
 # ----------------------------------------------------------------------------------- end
-def stop_schedule(name: str) -> str:
-    """Return the name of the schedule that deletes an endpoint."""
-    return f"{name}-stop"
-
-
 def _stop_call(deployment: Deployment) -> Call:
     """Return the request that has AWS delete the endpoint at its time."""
     name, stop = deployment.name, deployment.stop_at
@@ -229,7 +226,7 @@ def _stop_call(deployment: Deployment) -> Call:
         "scheduler",
         "CreateSchedule",
         {
-            "Name": stop_schedule(name),
+            "Name": deployment.part_name,
             "ScheduleExpression": f"at({stop:%Y-%m-%dT%H:%M:%S})",
             "ScheduleExpressionTimezone": "UTC",
             "FlexibleTimeWindow": {"Mode": "OFF"},
@@ -242,15 +239,12 @@ def _stop_call(deployment: Deployment) -> Call:
             },
         },
         f"set when '{name}' is deleted",
-        delete_schedule_call(name),
+        delete_schedule_call(deployment.part_name),
     )
 
 
 def delete_schedule_call(name: str) -> Call:
-    """Return the request that deletes the schedule of an endpoint."""
+    """Return the request that deletes a schedule; it is called like the settings."""
     return Call(
-        "scheduler",
-        "DeleteSchedule",
-        {"Name": stop_schedule(name)},
-        f"delete the schedule '{stop_schedule(name)}'",
+        "scheduler", "DeleteSchedule", {"Name": name}, f"delete the schedule '{name}'"
     )

@@ -154,8 +154,16 @@ def _text_faults(text: str, shape: Any, where: str) -> Iterator[str]:
     else:
         yield from _size_faults(len(text), shape, where, "characters")
         pattern = shape.metadata.get("pattern")
-        if pattern and not re.match(rf"(?:{pattern})\Z", text, re.DOTALL):
+        if pattern and not _fits(text, pattern):
             yield f"{where} is '{text}', which does not fit AWS's pattern {pattern} ."
+
+
+def _fits(text: str, pattern: str) -> bool:
+    """Return False if a text does not fit; a pattern that only Java knows fits all."""
+    try:
+        return re.match(rf"(?:{pattern})\Z", text, re.DOTALL) is not None
+    except re.error:
+        return True
 
 
 def _size_faults(size: float, shape: Any, where: str, unit: str) -> Iterator[str]:

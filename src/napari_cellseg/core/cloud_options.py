@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from napari_cellseg.core.options import Range, check_options, option
 
 REAL_TIME, SERVERLESS, ASYNC = "real-time", "serverless", "async"
+#: Names of computers at SageMaker.
 INSTANCE = r"ml\.[a-z0-9-]+\.[a-z0-9]+"
 FAST_FILE, FILE = "FastFile", "File"
 

@@ -1,0 +1,187 @@
+"""``cellseg cloud deploy | status | stop | cost | doctor``, and the rest of them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from napari_cellseg.cli import cloud_jobs_command
+from napari_cellseg.cli.cloud_flags import AccountFlags, PlaceFlags
+from napari_cellseg.cli.flags import takes_options
+from napari_cellseg.core.cloud_options import SERVERLESS, DeployOptions
+from napari_cellseg.core.errors import OptionsError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Run models and trainings at AWS, see what runs there, and stop it.",
+)
+app.command("train")(cloud_jobs_command.train)
+app.command("fetch")(cloud_jobs_command.fetch)
+app.command("batch")(cloud_jobs_command.batch)
+app.command("logs")(cloud_jobs_command.logs)
+MARKS = {"ok": "ok     ", "warning": "warning", "problem": "PROBLEM"}
+
+
+@app.command("deploy")
+@takes_options("account", AccountFlags)
+@takes_options("place", PlaceFlags)
+@takes_options("options", DeployOptions)
+def deploy_model(
+    model: Annotated[
+        str | None, typer.Argument(help="Name or folder; empty: the one that ships.")
+    ] = None,
+    *,
+    name: Annotated[str, typer.Option(help="Of the endpoint.")] = "cellseg",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print every request; send none.")
+    ] = False,
+    account: AccountFlags,
+    place: PlaceFlags,
+    options: DeployOptions,
+) -> None:
+    """Make an endpoint that runs a model, or give one the model while it answers.
+
+    If a step fails, what was made is deleted again.
+    """
+    from napari_cellseg.cli.progress import run_with_bar
+    from napari_cellseg.cloud import deploy as deploying
+    from napari_cellseg.cloud.costs import hourly_text, read_prices
+    from napari_cellseg.cloud.deploy_plan import Deployment
+    from napari_cellseg.cloud.place import now_utc
+    from napari_cellseg.io.model_folder import find_model, read_model_spec
+
+    folder = find_model(model)
+    wanted = Deployment(
+        name, read_model_spec(folder).name, place.place(), options, now_utc()
+    )
+    if dry_run:
+        cloud_jobs_command.show_requests(deploying.dry_run(wanted))
+        return
+    if options.mode != SERVERLESS:
+        prices = read_prices()
+        typer.echo(f"{hourly_text(options.instance_type, 1, prices)} ({prices.origin})")
+    done = run_with_bar(deploying.deploy(wanted, folder, account.sender()))
+    typer.echo(f"The endpoint '{done.name}' answers ({options.mode}).")
+    if done.stop_at is None:
+        typer.echo(f"It stays until you stop it: cellseg cloud stop {done.name}")
+    elif done.is_scheduled:
+        typer.echo(f"AWS deletes it at {done.stop_at:%Y-%m-%d %H:%M} UTC.")
+    else:
+        typer.echo(
+            f"It is to be gone by {done.stop_at:%Y-%m-%d %H:%M} UTC, but nothing at AWS "
+            "deletes it by itself without --scheduler-role: cellseg cloud stop "
+            f"{done.name}, or cellseg cloud stop --overdue now and then."
+        )
+
+
+@app.command()
+@takes_options("account", AccountFlags)
+def status(account: AccountFlags) -> None:
+    """List what of ours runs, since when, and what it costs."""
+    from napari_cellseg.cloud.costs import dollars, read_prices
+    from napari_cellseg.cloud.inventory import running
+    from napari_cellseg.cloud.place import now_utc
+
+    prices, now = read_prices(), now_utc()
+    there = list(running(account.sender()))
+    for each in there:
+        typer.echo(each.sentence(prices, now))
+    if not there:
+        typer.echo("Nothing of ours runs in this region.")
+        return
+    total = sum(each.hourly(prices) or 0.0 for each in there)
+    typer.echo(f"In all about {dollars(total)} an hour. {prices.origin}")
+
+
+@app.command()
+@takes_options("account", AccountFlags)
+def stop(
+    name: Annotated[
+        str | None, typer.Argument(help="Endpoint, training job or batch job.")
+    ] = None,
+    *,
+    all_of_them: Annotated[
+        bool, typer.Option("--all", help="Everything of ours in the region.")
+    ] = False,
+    overdue: Annotated[
+        bool, typer.Option("--overdue", help="What was to be gone by now.")
+    ] = False,
+    account: AccountFlags,
+) -> None:
+    """Delete an endpoint with all that hangs on it, or stop a job."""
+    from napari_cellseg.cli.progress import run_with_bar
+    from napari_cellseg.cloud import teardown
+    from napari_cellseg.cloud.inventory import running
+    from napari_cellseg.cloud.place import now_utc
+
+    if (name is not None) + all_of_them + overdue != 1:
+        raise OptionsError("Say what to stop: a NAME, --all or --overdue.")
+    sender, now = account.sender(), now_utc()
+    names = [name] if name else []
+    if not name:
+        names = [
+            each.name for each in running(sender) if all_of_them or each.is_overdue(now)
+        ]
+    for each in names:
+        for line in run_with_bar(teardown.stop(each, sender)):
+            typer.echo(f"done: {line}")
+    if all_of_them:
+        for config in list(teardown.leftovers(sender)):
+            for line in teardown.delete_settings(config, sender):
+                typer.echo(f"done: {line}")
+    if not names:
+        typer.echo("There was nothing to stop.")
+
+
+@app.command()
+@takes_options("account", AccountFlags)
+def cost(
+    *,
+    edit: Annotated[
+        bool, typer.Option("--edit", help="Make a price table of your own to edit.")
+    ] = False,
+    account: AccountFlags,
+) -> None:
+    """Say what runs costs now, and the prices that this is worked out from."""
+    from napari_cellseg.cloud.costs import hourly_text, make_own_prices, read_prices
+
+    if edit:
+        typer.echo(f"Edit '{make_own_prices()}'; it is used from now on.")
+        return
+    prices = read_prices()
+    for instance_type in prices.per_hour:
+        typer.echo(f"{instance_type:20} {hourly_text(instance_type, 1, prices)}")
+    status(account)
+
+
+@app.command()
+@takes_options("account", AccountFlags)
+@takes_options("place", PlaceFlags)
+def doctor(
+    *,
+    instance_type: Annotated[
+        str, typer.Option(help="Computer that is wanted.")
+    ] = DeployOptions().instance_type,
+    account: AccountFlags,
+    place: PlaceFlags,
+) -> None:
+    """Check an account: sign-in, bucket, role, rights, image, quota, what runs.
+
+    Nothing is changed. Exit code 1 if there is a problem.
+    """
+    from napari_cellseg.cloud.checkup import check_up
+    from napari_cellseg.cloud.costs import read_prices
+    from napari_cellseg.cloud.place import now_utc
+
+    n_problems = 0
+    findings = check_up(
+        place.place(), instance_type, account.sender(), read_prices(), now_utc()
+    )
+    for finding in findings:
+        n_problems += finding.state == "problem"
+        typer.echo(f"{MARKS[finding.state]}  {finding.subject}: {finding.seen}")
+        if finding.remedy:
+            typer.echo(f"         -> {finding.remedy}")
+    if n_problems:
+        raise typer.Exit(1)

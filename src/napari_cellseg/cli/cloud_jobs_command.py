@@ -1,0 +1,252 @@
+"""``cellseg cloud train | fetch | batch | logs``: jobs that run at AWS and end there."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_cellseg.cli.cloud_flags import (
+    AccountFlags,
+    BatchFlags,
+    PlaceFlags,
+    TrainFlags,
+)
+from napari_cellseg.cli.flags import takes_options
+from napari_cellseg.core.cloud_options import DeployOptions, TrainJobOptions
+from napari_cellseg.core.errors import RemoteError
+from napari_cellseg.core.options import FineTuneOptions
+
+if TYPE_CHECKING:
+    from napari_cellseg.cloud.requests import Call
+    from napari_cellseg.cloud.sending import Sender
+    from napari_cellseg.cloud.train_plan import TrainPlan
+    from napari_cellseg.core.jobs import Progress
+    from napari_cellseg.core.training_item import TrainingItem
+
+S3 = "s3://"
+#: Stands in a plan for what is uploaded; `start_training` puts the address in.
+TO_UPLOAD = "s3://to-be-uploaded/"
+#: Seconds between two looks at a log.
+LOG_POLL_SECONDS = 5.0
+
+
+def show_requests(calls: Iterable[Call]) -> None:
+    """Print requests as JSON; nothing is sent."""
+    typer.echo(json.dumps([call.to_dict() for call in calls], indent=2))
+
+
+@takes_options("account", AccountFlags)
+@takes_options("place", PlaceFlags)
+@takes_options("flags", TrainFlags)
+@takes_options("machine", TrainJobOptions)
+@takes_options("options", FineTuneOptions)
+def train(
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="s3://bucket/folder/ with images/ and masks/, a .manifest there, or a "
+            "folder or project here, which is uploaded."
+        ),
+    ],
+    *,
+    account: AccountFlags,
+    place: PlaceFlags,
+    flags: TrainFlags,
+    machine: TrainJobOptions,
+    options: FineTuneOptions,
+) -> None:
+    """Improve a model at AWS; the new one lands among your models.
+
+    Ctrl-C leaves the job running; `cellseg cloud logs NAME --follow` goes on with it,
+    `cellseg cloud fetch NAME` gets its model, `cellseg cloud stop NAME` ends it.
+    """
+    from napari_cellseg.cloud.place import now_utc
+    from napari_cellseg.cloud.requests import check_call
+    from napari_cellseg.cloud.train_plan import TrainPlan, train_call
+    from napari_cellseg.cloud.training import check_free, planned
+    from napari_cellseg.io.model_folder import find_model, models_folders
+
+    check_free(flags.name)
+    start = find_model(flags.model)
+    is_shipped = start.parent == models_folders()[0]
+    is_here = not data.startswith(S3)
+    plan = TrainPlan(
+        flags.name,
+        flags.name,
+        start.name if is_shipped else "",
+        "",
+        TO_UPLOAD if is_here else data,
+        flags.channel,
+        place.place(),
+        options,
+        machine,
+        now_utc(),
+    )
+    if flags.dry_run:
+        call = train_call(planned(plan, has_items=is_here, has_model=not is_shipped))
+        check_call(call)
+        show_requests([call])
+        return
+    items = _items(data, flags.channel) if is_here else []
+    name = _start(plan, account.sender(), items, None if is_shipped else start)
+    if flags.wait:
+        _follow(name, account.sender())
+        _fetch(name, account.sender())
+
+
+def _items(data: str, channel: int | None) -> Sequence[TrainingItem]:
+    """Return what a folder here holds."""
+    from napari_cellseg.cli.training_sources import training_items
+    from napari_cellseg.core.training_item import supply_of
+
+    items = training_items(Path(data), channel)
+    supply = supply_of(items)
+    typer.echo(f"{supply.n_images} images, {supply.n_cells} checked cells")
+    return items
+
+
+def _start(
+    plan: TrainPlan, sender: Sender, items: Sequence[TrainingItem], start: Path | None
+) -> str:
+    """Start the job, after saying what it may cost."""
+    from napari_cellseg.cli.progress import run_with_bar
+    from napari_cellseg.cloud.costs import dollars, hourly_text, read_prices
+    from napari_cellseg.cloud.training import start_training
+
+    prices, machine = read_prices(), plan.machine
+    price = prices.hourly(machine.instance_type, machine.hosts)
+    typer.echo(hourly_text(machine.instance_type, machine.hosts, prices))
+    if price is not None:
+        most = dollars(price * machine.max_hours)
+        spot = ", less on spot" if machine.spot else ""
+        typer.echo(f"At most {most} for {machine.max_hours:g} h{spot}. {prices.origin}")
+    name = run_with_bar(start_training(plan, sender, items, start))
+    typer.echo(f"The job is called {name}.")
+    typer.echo(f"Ctrl-C leaves it running; to end it: cellseg cloud stop {name}")
+    return name
+
+
+def _follow(name: str, sender: Sender) -> None:
+    """Print the curve of a job until it ends."""
+    from napari_cellseg.cloud.training import follow_training
+    from napari_cellseg.core.jobs import run
+
+    done = run(follow_training(name, sender), _Lines())
+    typer.echo(f"{done.status} after {done.billed_seconds} s that are charged for.")
+
+
+class _Lines:
+    """Prints what is new, each once."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def __call__(self, progress: Progress) -> None:
+        from napari_cellseg.core.training_item import TrainProgress
+
+        text = progress.message
+        if isinstance(progress, TrainProgress) and progress.loss is not None:
+            score = progress.score
+            told = "" if score is None else f", held-out mSA {score:.3f}"
+            text = f"{text}: loss {progress.loss:.3f}{told}"
+        if text != self._last:
+            typer.echo(text)
+        self._last = text
+
+
+@takes_options("account", AccountFlags)
+def fetch(
+    job: Annotated[str, typer.Argument(help="A training job that has ended.")],
+    *,
+    account: AccountFlags,
+) -> None:
+    """Download the model of a training job into your models."""
+    _fetch(job, account.sender())
+
+
+def _fetch(name: str, sender: Sender) -> None:
+    from napari_cellseg.cli.progress import run_with_bar
+    from napari_cellseg.cloud.training import fetch_model
+
+    model = run_with_bar(fetch_model(name, sender))
+    typer.echo(f"'{model}' is among your models now: cellseg models show {model}")
+
+
+@takes_options("account", AccountFlags)
+@takes_options("place", PlaceFlags)
+@takes_options("flags", BatchFlags)
+def batch(
+    images: Annotated[str, typer.Argument(help="s3://bucket/folder/ with images.")],
+    results: Annotated[str, typer.Argument(help="s3://bucket/folder/ to write to.")],
+    *,
+    account: AccountFlags,
+    place: PlaceFlags,
+    flags: BatchFlags,
+) -> None:
+    """Segment every image of a folder in S3, once; nothing runs afterwards.
+
+    For plates/A01.tif there will be plates/A01.tif.out.
+    """
+    from napari_cellseg.cli.progress import run_with_bar
+    from napari_cellseg.cloud import batch as batching
+    from napari_cellseg.cloud.deploy_plan import Deployment
+    from napari_cellseg.cloud.place import now_utc, split_uri
+    from napari_cellseg.cloud.train_plan import BatchPlan
+    from napari_cellseg.io.model_folder import find_model, read_model_spec
+
+    for uri in (images, results):
+        split_uri(uri)
+    folder = find_model(flags.model)
+    title = read_model_spec(folder).name
+    wanted = Deployment(flags.name, title, place.place(), DeployOptions(), now_utc())
+    plan = BatchPlan(
+        wanted.part_name,
+        wanted.part_name,
+        images,
+        results,
+        flags.accept,
+        "application/octet-stream",
+        flags.instance_type,
+        flags.instances,
+    )
+    if flags.dry_run:
+        show_requests(batching.batch_calls(wanted, plan))
+        return
+    typer.echo(f"The job is called {plan.job_name}.")
+    done = run_with_bar(batching.run_batch(wanted, plan, folder, account.sender()))
+    typer.echo(f"{done.status}; the results are in {done.results_uri}")
+
+
+@takes_options("account", AccountFlags)
+def logs(
+    name: Annotated[str, typer.Argument(help="Endpoint, training job or batch job.")],
+    *,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Stay and print what is new; Ctrl-C ends.")
+    ] = False,
+    account: AccountFlags,
+) -> None:
+    """Print what the container of an endpoint or job has printed."""
+    from napari_cellseg.cloud.logs import ENDPOINT_GROUP, GROUPS, LogReader
+
+    sender = account.sender()
+    readers = [LogReader(sender, group, f"{name}/") for group in GROUPS.values()]
+    readers.append(LogReader(sender, ENDPOINT_GROUP.format(name=name)))
+    n_lines = 0
+    while True:
+        for line in (line for reader in readers for line in reader.new_lines()):
+            typer.echo(line)
+            n_lines += 1
+        if not follow:
+            break
+        time.sleep(LOG_POLL_SECONDS)
+    if not n_lines:
+        raise RemoteError(
+            f"There is no log of '{name}' here (yet). A container writes its first line "
+            "minutes after it was asked for; check the name with cellseg cloud status."
+        )

@@ -1,0 +1,134 @@
+"""Requests on their way: sent through boto3, files up and down, what is ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from napari_cellseg.cloud.errors import CloudError, in_plain_words
+from napari_cellseg.cloud.place import APP_TAG, split_uri
+from napari_cellseg.cloud.requests import Call, filled
+from napari_cellseg.cloud.settings import CloudSettings, aws_client
+from napari_cellseg.io.atomic import replacing
+
+#: SageMaker says in words only that something is not there.
+MISSING_WORDS = ("not find", "not exist", "not found", "No scalable target")
+MISSING_CODES = ("ObjectNotFoundException", "ResourceNotFoundException", "404")
+
+
+class OpenClient(Protocol):
+    """Gives a boto3 client for a service."""
+
+    def __call__(self, service: str, settings: CloudSettings) -> Any:
+        """Return it; raises `CloudError`."""
+        ...
+
+
+class Sender:
+    """Sends requests to one account; errors of boto3 become `CloudError`.
+
+    Parameters
+    ----------
+    settings : CloudSettings
+        Account and region.
+    open_client : callable
+        Gives the client of a service.
+    """
+
+    def __init__(
+        self, settings: CloudSettings, open_client: OpenClient = aws_client
+    ) -> None:
+        self.settings = settings
+        self._open = open_client
+        self._clients: dict[str, Any] = {}
+
+    def client(self, service: str) -> Any:
+        """Return the client of a service, the same each time."""
+        if service not in self._clients:
+            self._clients[service] = self._open(service, self.settings)
+        return self._clients[service]
+
+    def send(
+        self, call: Call, answers: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> dict[str, Any]:
+        """Send a request and return the answer; raises `CloudError`."""
+        method = getattr(self.client(call.service), call.method)
+        with in_plain_words(call.doing, self.settings.profile):
+            answer: dict[str, Any] = method(**filled(call.parameters, answers or {}))
+        return answer
+
+    def ask(
+        self, service: str, operation: str, doing: str, **given: Any
+    ) -> dict[str, Any]:
+        """Send a request that changes nothing, and return the answer."""
+        return self.send(Call(service, operation, given, doing))
+
+    def pages(
+        self, service: str, operation: str, doing: str, **given: Any
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the pages of a long answer."""
+        call = Call(service, operation, given, doing)
+        with in_plain_words(doing, self.settings.profile):
+            yield from self.client(service).get_paginator(call.method).paginate(**given)
+
+    def tags_of(self, arn: str) -> dict[str, str]:
+        """Return the tags of something in SageMaker."""
+        pages = self.pages("sagemaker", "ListTags", "read tags", ResourceArn=arn)
+        return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+
+    def is_ours(self, arn: str) -> bool:
+        """Return True if something carries our tag."""
+        return self.tags_of(arn).get(APP_TAG[0]) == APP_TAG[1]
+
+    def upload(self, path: Path, uri: str) -> None:
+        """Copy a file to S3, encrypted there; raises `CloudError`."""
+        bucket, key = split_uri(uri)
+        with in_plain_words(f"write to {uri}", self.settings.profile):
+            self.client("s3").upload_file(
+                str(path), bucket, key, ExtraArgs={"ServerSideEncryption": "AES256"}
+            )
+
+    def download(self, uri: str, path: Path) -> None:
+        """Copy an object of S3 to a file; raises `CloudError`, `SaveError`."""
+        bucket, key = split_uri(uri)
+        with (
+            in_plain_words(f"read {uri}", self.settings.profile),
+            replacing(path) as temporary,
+        ):
+            self.client("s3").download_file(bucket, key, str(temporary))
+
+    def delete_object(self, uri: str) -> None:
+        """Delete an object of S3; one that is not there is no error."""
+        bucket, key = split_uri(uri)
+        self.ask("s3", "DeleteObject", f"delete {uri}", Bucket=bucket, Key=key)
+
+
+def is_missing(error: CloudError) -> bool:
+    """Return True if an error says that something is not there."""
+    text = str(error)
+    return error.code in MISSING_CODES or any(word in text for word in MISSING_WORDS)
+
+
+def take_back(sender: Sender, calls: list[Call]) -> list[str]:
+    """Undo requests, the last first; return what is left behind, in words."""
+    left = []
+    for call in reversed(calls):
+        if call.undo is None:
+            continue
+        try:
+            sender.send(call.undo)
+        except CloudError as error:
+            if not is_missing(error):
+                left.append(f"{call.undo.doing}: {error}")
+    return left
+
+
+def found(sender: Sender, call: Call) -> dict[str, Any] | None:
+    """Return the answer to a question after something, None where it is not there."""
+    try:
+        return sender.send(call)
+    except CloudError as error:
+        if is_missing(error):
+            return None
+        raise

@@ -1,0 +1,54 @@
+"""An AWS on this computer: moto's server over HTTP, with a bucket and a role."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import pytest
+import urllib3
+
+from napari_cellseg.cloud.place import CloudPlace
+from napari_cellseg.cloud.sending import Sender
+from napari_cellseg.cloud.settings import CloudSettings
+
+REGION = "eu-central-1"
+BUCKET = "lab-cells"
+#: Older computers than one would take: moto does not know the newer ones.
+GPU = "ml.g4dn.xlarge"
+NOW = datetime(2026, 11, 21, 9, 30, 15, tzinfo=UTC)
+PLACE = CloudPlace(
+    "123456789012.dkr.ecr.eu-central-1.amazonaws.com/cellseg:1",
+    "arn:aws:iam::123456789012:role/cellseg",
+    BUCKET,
+)
+
+
+@contextmanager
+def aws_stand_in() -> Iterator[Sender]:
+    """Run moto's server and give what sends to it."""
+    server_module = pytest.importorskip("moto.server", reason="moto is not installed")
+    server = server_module.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    address = f"http://{host}:{port}"
+    urllib3.request("POST", f"{address}/moto-api/reset")  # servers share what they hold
+    sender = Sender(CloudSettings(region=REGION, endpoint_url=address))
+    try:
+        yield sender
+    finally:
+        server.stop()
+
+
+def make_bucket(sender: Sender, name: str = BUCKET) -> None:
+    """Make an empty bucket."""
+    sender.client("s3").create_bucket(
+        Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION}
+    )
+
+
+def keys_in(sender: Sender, bucket: str = BUCKET) -> list[str]:
+    """Return what is in a bucket."""
+    answer = sender.client("s3").list_objects_v2(Bucket=bucket)
+    return [each["Key"] for each in answer.get("Contents", [])]
