@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -218,6 +219,36 @@ def test_what_cannot_be_trained_is_one_sentence_in_the_failure_file(
     assert len(failure) <= 1024
 
 
+def test_the_image_starts_the_training_that_the_platform_asks_for(
+    tmp_path: Path,
+) -> None:
+    """As ``docker run IMAGE train``: entry point and environment of the Dockerfile."""
+    root = lay_out(tmp_path, {"stepz": "4"})
+    text = Path(__file__).parents[2].joinpath("Dockerfile").read_text()
+    text = text.replace("\\\n", " ")
+    entry = json.loads(re.search(r"^ENTRYPOINT (.+)$", text, re.M)[1])  # type: ignore[index]
+    environment = dict(
+        re.findall(r"(\w+)=(\S+)", re.search(r"^ENV (.+)$", text, re.M)[1])
+    )  # type: ignore[index]
+    done = subprocess.run(
+        [*entry, "train"],
+        env={
+            **environment,
+            "CELLSEG_OPT_ML": str(root),
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "PYTHONPATH": str(Path(__file__).parents[2] / "src"),
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert (root / "output" / "failure").read_text() in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_hyperparameters_arrive_as_text_or_as_json_in_text(tmp_path: Path) -> None:
     root = lay_out(
         tmp_path,
@@ -266,6 +297,33 @@ def test_each_host_knows_its_place_and_where_the_first_one_is() -> None:
     assert "--master-addr algo-1" in command
     assert environment["NCCL_SOCKET_IFNAME"] == "eth0"
     assert environment["PATH"] == "/bin"
+
+
+@pytest.mark.slow
+def test_two_hosts_train_one_model_together(tmp_path: Path) -> None:
+    """Two containers on loopback, each with its own /opt/ml, joined by torchrun."""
+    hosts = ["localhost", "127.0.0.1"]
+    roots = [lay_out(tmp_path / str(place), QUICK) for place in range(2)]
+    for root, host in zip(roots, hosts, strict=True):
+        config = {
+            "current_host": host,
+            "hosts": hosts,
+            "network_interface_name": "lo",
+        }
+        (root / "input" / "config" / "resourceconfig.json").write_text(
+            json.dumps(config)
+        )
+    shutil.rmtree(roots[1] / "input" / "data")  # the first hands them over
+
+    processes = [started(root) for root in roots]
+    results = [process.communicate(timeout=280) for process in processes]
+
+    for process, (_, err) in zip(processes, results, strict=True):
+        assert process.returncode == 0, err
+    assert (roots[0] / "model" / "weights.safetensors").is_file()
+    assert not (roots[1] / "model").exists()
+    assert curve_from_lines(results[0][0].splitlines())[-1].step == 4
+    assert curve_from_lines(results[1][0].splitlines()) == []
 
 
 def test_a_long_name_is_not_taken_for_a_short_one() -> None:

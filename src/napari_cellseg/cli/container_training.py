@@ -38,6 +38,7 @@ from napari_cellseg.io.training_files import (
 )
 from napari_cellseg.nn.device import n_devices
 from napari_cellseg.nn.fine_tune import fine_tune
+from napari_cellseg.nn.team import joined_team
 from napari_cellseg.project.store import SUFFIX
 from napari_cellseg.serving.training_job import (
     FailureNote,
@@ -76,12 +77,17 @@ def train_in_container(root: Path) -> None:
         if TEAM_VARIABLE in os.environ:  # one process of many; the first has prepared
             _train(job)
             return
-        _prepare(job)
-        per_host = n_devices(job.device)
-        if per_host * len(job.hosts.names) == 1:
-            _train(job)
-        else:
-            _start_team(job, per_host)
+        folder = job.work / RUN_FOLDER
+        with _stopping_on_sigterm(folder) as was_told:
+            if job.hosts.rank == 0:  # the leader hands the images to the others
+                _prepare(job, folder)
+            if was_told.is_set():
+                raise TrainingError("The platform asked to stop before training began.")
+            per_host = n_devices(job.device)
+            if per_host * len(job.hosts.names) == 1:
+                _train(job)
+            else:
+                _start_team(job, per_host)
 
 
 # --------------------------------------------------------------------- several processes
@@ -106,20 +112,17 @@ def team_environment(hosts: Hosts, environment: Mapping[str, str]) -> dict[str, 
 
 
 def _start_team(job: TrainingJob, per_host: int) -> None:
-    """Run the processes of this host to their end; SIGTERM is handed on."""
-    process = subprocess.Popen(
+    """Run the processes of this host to their end."""
+    done = subprocess.run(
         team_command(job.hosts, per_host),
         env=team_environment(job.hosts, os.environ),
+        check=False,
     )
-    before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
-    try:
-        code = process.wait()
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    if code:
+    if done.returncode:
         raise TrainingError(
-            f"A training process on {job.hosts.current} ended with code {code}; the log "
-            "says why. Start the job again: it goes on from its checkpoint."
+            f"A training process on {job.hosts.current} ended with code "
+            f"{done.returncode}; the log says why. Start the job again: it goes on from "
+            "its checkpoint."
         )
 
 
@@ -127,19 +130,18 @@ def _start_team(job: TrainingJob, per_host: int) -> None:
 def _train(job: TrainingJob) -> None:
     """Train in this process."""
     folder = job.work / RUN_FOLDER
-    is_leader = os.environ.get("RANK", "0") == "0"
-    with _stopping_on_sigterm(folder) as was_told:
-        outcome = run(fine_tune(folder), _print_curve if is_leader else None)
-    if is_leader:
-        _hand_over(job, folder, outcome)
-        typer.echo(metric_line(_final(outcome)))
-        told = "The platform asked to stop. " if was_told.is_set() else ""
-        typer.echo(f"{told}{outcome.reason}")
+    with joined_team(job.device) as team:
+        outcome = run(fine_tune(folder, team), _print_curve if team.is_leader else None)
+        if not team.is_leader:
+            return
+    _hand_over(job, folder, outcome)
+    typer.echo(metric_line(_final(outcome)))
+    told = "The platform asked to stop. " if outcome.was_stopped else ""
+    typer.echo(f"{told}{outcome.reason}")
 
 
-def _prepare(job: TrainingJob) -> None:
+def _prepare(job: TrainingJob, folder: Path) -> None:
     """Write what the training reads; what must outlive this container is linked out."""
-    folder = job.work / RUN_FOLDER
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     given = start_model(job)
@@ -202,7 +204,8 @@ def _stopping_on_sigterm(folder: Path) -> Iterator[threading.Event]:
     def stop(signum: int, frame: FrameType | None) -> None:
         del signum, frame
         told.set()
-        (folder / STOP_NAME).touch()
+        if folder.is_dir():
+            (folder / STOP_NAME).touch()
 
     before = signal.signal(signal.SIGTERM, stop)
     try:

@@ -1,0 +1,316 @@
+"""A training job from this computer to the model menu.
+
+moto's training jobs are "Completed" at once, train nothing, write no `model.tar.gz`, print
+no log, give canned metrics, and cannot be stopped. So the platform's part is played here:
+channels are laid out from S3, our own `cellseg train` runs on them as a process, and its
+output goes to moto's S3 and CloudWatch. `StopTrainingJob` and failed jobs are said by a
+client that answers so.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("boto3", reason="the extra 'aws' is not installed")
+
+from aws_stand_in import BUCKET, GPU, NOW, PLACE, aws_stand_in, keys_in, make_bucket
+from napari_cellseg.cloud.package import pack_model
+from napari_cellseg.cloud.place import split_uri
+from napari_cellseg.cloud.sending import Sender
+from napari_cellseg.cloud.settings import CloudSettings, aws_client
+from napari_cellseg.cloud.teardown import stop
+from napari_cellseg.cloud.train_plan import TrainPlan
+from napari_cellseg.cloud.training import (
+    check_free,
+    fetch_model,
+    follow_training,
+    start_training,
+)
+from napari_cellseg.core.cloud_options import TrainJobOptions
+from napari_cellseg.core.errors import ModelError, RemoteError
+from napari_cellseg.core.jobs import run
+from napari_cellseg.core.options import FineTuneOptions
+from napari_cellseg.core.synthetic import random_scene
+from napari_cellseg.core.training_item import TrainingItem, TrainProgress
+from napari_cellseg.io.model_folder import find_model, list_models, read_model_spec
+
+CHILD = Path(__file__).parents[1] / "serving" / "training_child.py"
+LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sender]:
+    monkeypatch.setenv("CELLSEG_MODELS", str(tmp_path / "models"))
+    with aws_stand_in() as sender:
+        make_bucket(sender)
+        yield sender
+
+
+def plan(data: str = f"s3://{BUCKET}/set/", model: str = "cells-general") -> TrainPlan:
+    return TrainPlan(
+        "mine",
+        "Mine",
+        model,
+        "",
+        data,
+        None,
+        PLACE,
+        FineTuneOptions(steps=4, batch_size=2, crop_px=64),
+        TrainJobOptions(instance_type=GPU),
+        NOW,
+    )
+
+
+def items() -> list[TrainingItem]:
+    found = []
+    for seed in (13, 25):
+        scene = random_scene(seed, (160, 160))
+        everywhere = np.ones((160, 160), bool)
+        plane = scene.image.plane()
+        found.append(
+            TrainingItem(plane, scene.labels, everywhere, f"s{seed}", f"s{seed}")
+        )
+    return found
+
+
+def play_platform(job_name: str, sender: Sender, root: Path) -> str:
+    """Do what SageMaker does with a job, and return what the container printed."""
+    job = sender.client("sagemaker").describe_training_job(TrainingJobName=job_name)
+    config = root / "input" / "config"
+    config.mkdir(parents=True)
+    (config / "hyperparameters.json").write_text(json.dumps(job["HyperParameters"]))
+    channels = {}
+    for channel in job["InputDataConfig"]:
+        name = channel["ChannelName"]
+        channels[name] = {"TrainingInputMode": channel["InputMode"]}
+        bucket, prefix = split_uri(channel["DataSource"]["S3DataSource"]["S3Uri"])
+        for key in keys_in(sender, bucket):
+            if key.startswith(prefix):
+                path = root / "input" / "data" / name / key.removeprefix(prefix)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                sender.client("s3").download_file(bucket, key, str(path))
+    (config / "inputdataconfig.json").write_text(json.dumps(channels))
+    done = subprocess.run(
+        [sys.executable, str(CHILD), "train"],
+        env={
+            **os.environ,
+            "CELLSEG_CONTAINER": "1",
+            "CELLSEG_OPT_ML": str(root),
+            "PYTHONPATH": str(Path(__file__).parents[2] / "src"),
+        },
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    archive = root / "model.tar.gz"
+    with tarfile.open(archive, "w:gz") as file:
+        file.add(root / "model", ".")
+    upload_result(job, archive, sender)
+    write_log(job_name, done.stdout.splitlines(), sender)
+    return done.stdout
+
+
+def upload_result(job: dict[str, Any], archive: Path, sender: Sender) -> None:
+    sender.upload(archive, job["ModelArtifacts"]["S3ModelArtifacts"])
+
+
+def write_log(job_name: str, lines: list[str], sender: Sender) -> None:
+    logs = sender.client("logs")
+    stream = f"{job_name}/algo-1-1732180000"
+    logs.create_log_group(logGroupName=LOG_GROUP)
+    logs.create_log_stream(logGroupName=LOG_GROUP, logStreamName=stream)
+    first = 1_763_717_400_000
+    logs.put_log_events(
+        logGroupName=LOG_GROUP,
+        logStreamName=stream,
+        logEvents=[
+            {"timestamp": first + place, "message": line or " "}
+            for place, line in enumerate(lines)
+        ],
+    )
+
+
+@pytest.mark.slow
+def test_corrections_here_become_a_model_in_the_menu(
+    aws: Sender, tmp_path: Path
+) -> None:
+    name = run(start_training(plan(), aws, items()))
+    play_platform(name, aws, tmp_path / "opt")
+
+    seen: list[Any] = []
+    done = run(follow_training(name, aws, 0.01), seen.append)
+    model = run(fetch_model(name, aws))
+
+    assert done.status == "Completed"
+    assert [point.step for point in done.curve] == [1, 2, 3, 4]
+    assert done.curve[-1].held_out_msa is not None
+    told = [each for each in seen if isinstance(each, TrainProgress) and each.loss]
+    assert [each.done for each in told] == [1, 2, 3, 4]
+    assert model == "mine"
+    assert model in [spec.name for _, spec in list_models()]
+    parent = read_model_spec(find_model(None)).weights_sha256
+    assert read_model_spec(find_model("mine")).parent_sha256 == parent
+
+
+def test_a_model_of_ones_own_travels_with_the_job(aws: Sender) -> None:
+    run(start_training(plan(model=""), aws, items(), find_model(None)))
+    job = aws.client("sagemaker").describe_training_job(
+        TrainingJobName="mine-20261121-093015"
+    )
+    assert [each["ChannelName"] for each in job["InputDataConfig"]] == [
+        "train",
+        "model",
+    ]
+    folder = "cellseg/training/mine-20261121-093015"
+    assert keys_in(aws) == [
+        f"{folder}/data/items/00000.npz",
+        f"{folder}/data/items/00001.npz",
+        f"{folder}/model/model.tar.gz",
+    ]
+
+
+def test_data_in_s3_are_not_copied(aws: Sender) -> None:
+    run(start_training(plan(), aws))
+    assert keys_in(aws) == []
+
+
+def test_a_job_that_went_back_to_a_checkpoint_has_one_curve(aws: Sender) -> None:
+    name = run(start_training(plan(), aws))
+    write_log(
+        name,
+        [
+            "2 images, 40 cells to learn from",
+            "step=1 loss=3;",
+            "step=2 loss=2;",
+            "step=3 loss=2.5;",
+            "step=2 loss=2.1;",
+            "step=3 loss=1.5 held_out_msa=0.5;",
+        ],
+        aws,
+    )
+    done = run(follow_training(name, aws, 0.01))
+    assert [(point.step, point.loss) for point in done.curve] == [
+        (1, 3.0),
+        (2, 2.1),
+        (3, 1.5),
+    ]
+
+
+def _answering(**answers: Any) -> Any:
+    """Return what opens clients that describe jobs with other words, one after another."""
+    given = {name: list(values) for name, values in answers.items()}
+
+    def open_client(service: str, settings: CloudSettings) -> Any:
+        client = aws_client(service, settings)
+        if service == "sagemaker":
+            describe = client.describe_training_job
+
+            def described(**asked: Any) -> Any:
+                answer = describe(**asked)
+                for name, values in given.items():
+                    answer[name] = values.pop(0) if len(values) > 1 else values[0]
+                return answer
+
+            client.describe_training_job = described
+        return client
+
+    return open_client
+
+
+def test_a_failed_job_gives_the_sentence_of_its_container(aws: Sender) -> None:
+    name = run(start_training(plan(), aws))
+    sender = Sender(
+        aws.settings,
+        _answering(
+            TrainingJobStatus=["InProgress", "Failed"],
+            FailureReason=["AlgorithmError: There are 2 checked cells."],
+        ),
+    )
+    with pytest.raises(RemoteError, match="There are 2 checked cells"):
+        run(follow_training(name, sender, 0.01))
+
+
+def test_a_running_job_has_no_model_yet(aws: Sender) -> None:
+    name = run(start_training(plan(), aws))
+    sender = Sender(aws.settings, _answering(TrainingJobStatus=["InProgress"]))
+    with pytest.raises(RemoteError, match="its model is there when it has ended"):
+        run(fetch_model(name, sender))
+
+
+def test_what_a_job_left_is_looked_at_before_it_is_taken_in(
+    aws: Sender, tmp_path: Path
+) -> None:
+    name = run(start_training(plan(), aws))
+    job = aws.client("sagemaker").describe_training_job(TrainingJobName=name)
+    bad = tmp_path / "bad.tar.gz"
+    with tarfile.open(bad, "w:gz") as file:
+        file.add(__file__, "../../evil.py")
+    upload_result(job, bad, aws)
+    with pytest.raises(ModelError, match="a path out of the folder"):
+        run(fetch_model(name, aws))
+    assert not (tmp_path / "models").exists()
+
+
+def test_fetching_twice_gives_the_same_model(aws: Sender, tmp_path: Path) -> None:
+    name = run(start_training(plan(), aws))
+    job = aws.client("sagemaker").describe_training_job(TrainingJobName=name)
+    spec = read_model_spec(find_model(None))
+    pack_model(find_model(None), tmp_path / "model.tar.gz")
+    upload_result(job, tmp_path / "model.tar.gz", aws)
+    assert run(fetch_model(name, aws)) == spec.name
+    assert run(fetch_model(name, aws)) == spec.name
+
+
+def test_a_job_of_somebody_else_is_not_followed(aws: Sender) -> None:
+    aws.client("sagemaker").create_training_job(
+        TrainingJobName="theirs",
+        AlgorithmSpecification={"TrainingImage": "x", "TrainingInputMode": "File"},
+        RoleArn=PLACE.role,
+        OutputDataConfig={"S3OutputPath": f"s3://{BUCKET}/x"},
+        ResourceConfig={
+            "InstanceType": GPU,
+            "InstanceCount": 1,
+            "VolumeSizeInGB": 1,
+        },
+        StoppingCondition={"MaxRuntimeInSeconds": 60},
+    )
+    with pytest.raises(RemoteError, match="no training job 'theirs' of ours"):
+        run(follow_training("theirs", aws, 0.01))
+
+
+def test_stopping_a_job_asks_aws_to(aws: Sender) -> None:
+    """moto cannot stop training jobs; what is asked is kept here."""
+    name = run(start_training(plan(), aws))
+    stopped: list[Any] = []
+
+    def open_client(service: str, settings: CloudSettings) -> Any:
+        client = aws_client(service, settings)
+        if service == "sagemaker":
+
+            def stop_training_job(**given: Any) -> dict[str, Any]:
+                stopped.append(given)
+                return {}
+
+            client.stop_training_job = stop_training_job
+        return client
+
+    told = run(stop(name, Sender(aws.settings, open_client)))
+    assert stopped == [{"TrainingJobName": name}]
+    assert told == [f"stop the training job '{name}'"]
+
+
+def test_a_name_that_is_taken_is_refused_before_the_training(aws: Sender) -> None:
+    with pytest.raises(ModelError, match="already"):
+        check_free("cells-general")
