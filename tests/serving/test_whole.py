@@ -1,0 +1,106 @@
+"""A plain file in, labels, overlay, table and counts out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from fakes import FakeSegmenter
+from napari_cellseg.cloud.pipeline.contract import PARTS, WHOLE_TYPE, file_attributes
+from napari_cellseg.cloud.wire import Message
+from napari_cellseg.core.errors import CellsegError, OptionsError
+from napari_cellseg.core.jobs import run
+from napari_cellseg.core.types import PixelSize
+
+pytest.importorskip("starlette", reason="the extra 'serve' is not installed")
+from napari_cellseg.serving.answering import reply_to  # noqa: E402
+from napari_cellseg.serving.asking import understood  # noqa: E402
+from napari_cellseg.serving.whole import file_reading  # noqa: E402
+
+NAME = "A01 =ä, 細胞.tif"
+
+
+def tiff(tmp_path: Path) -> bytes:
+    pixels = np.zeros((16, 34), np.uint16)
+    for number in range(3):
+        pixels[4:9, 10 * number + 3 : 10 * number + 7] = 1000
+    tifffile.imwrite(tmp_path / "a.tif", pixels)
+    return (tmp_path / "a.tif").read_bytes()
+
+
+def test_the_answer_holds_every_part(tmp_path: Path) -> None:
+    reading = json.dumps({"um": 0.5, "options": {"min_area_px": 3}})
+    sent = Message(tiff(tmp_path), "image/tiff", file_attributes(NAME, reading))
+    segmenter = FakeSegmenter()
+
+    asked = understood(sent, 2**20)
+    assert asked.work is not None
+    result = run(asked.work(segmenter))  # type: ignore[arg-type]
+    reply = reply_to(asked, result, WHOLE_TYPE, segmenter)
+
+    assert (reply.status, reply.content_type) == (200, WHOLE_TYPE)
+    with zipfile.ZipFile(io.BytesIO(reply.body)) as file:
+        parts = {name: file.read(name) for name in file.namelist()}
+    assert set(parts) == set(PARTS)
+    labels = tifffile.imread(io.BytesIO(parts["labels.tif"]))
+    assert np.bincount(labels.ravel())[1:].tolist() == [20, 20, 20]
+    counts = json.loads(parts["counts.json"])
+    assert counts["n_cells"] == 3
+    assert counts["image"]["name"] == NAME
+    assert counts["requested_options"]["min_area_px"] == 3
+    assert counts["pixel_size_um"]["x"] == 0.5
+    rows = list(csv.DictReader(io.StringIO(parts["cells.csv"].decode())))
+    assert [row["area_um2"] for row in rows] == ["5.0"] * 3
+    assert rows[0]["image"] == NAME
+    assert parts["overlay.png"].startswith(b"\x89PNG")
+
+
+def test_a_pixel_size_of_the_file_counts_more(tmp_path: Path) -> None:
+    path = tmp_path / "b.tif"
+    values = {"axes": "YX", "PhysicalSizeX": 0.25, "PhysicalSizeY": 0.25}
+    tifffile.imwrite(path, np.zeros((9, 9), np.uint8), ome=True, metadata=values)
+
+    sent = Message(path.read_bytes(), "image/tiff", file_attributes("b", '{"um": 9}'))
+    image = understood(sent, 2**20).image
+
+    assert image is not None
+    assert image.pixel_size == PixelSize(0.25, 0.25)
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        '{"v":9,"file":"a.tif"}',
+        '{"v":1,"file":"a.tif","evil":1}',
+        '{"v":1,"file":"a.tif","options":{"diameter_px":-4}}',
+        '{"v":1,"file":"a.tif","um":"wide"}',
+        "nonsense",
+    ],
+)
+def test_a_header_that_is_not_understood_is_refused(
+    attributes: str, tmp_path: Path
+) -> None:
+    with pytest.raises(CellsegError):
+        understood(Message(tiff(tmp_path), "image/tiff", attributes), 2**20)
+
+
+def test_another_request_of_ours_is_none_of_a_file() -> None:
+    assert file_reading('{"v":1,"axes":"CYX"}') is None
+
+
+def test_options_that_do_not_fit_into_the_header_are_told_of() -> None:
+    reading = json.dumps({"options": {f"o{n}": "x" * 20 for n in range(60)}})
+
+    with pytest.raises(OptionsError, match="SageMaker passes on 1024"):
+        file_attributes("a.tif", reading)
+
+
+def test_the_longest_name_fits_into_the_header() -> None:
+    assert len(file_attributes("細" * 1000, "{}")) <= 1024
