@@ -102,7 +102,9 @@ class Looker:
         labels, confidence = labels_from_maps(PlaneMaps(maps, _size(pixels)), settled)
         if zoom == 1.0 and shape_yx == self._shape_yx:
             self._seen[zoom] = seen
-            self._found = labels, confidence
+            # Tiny planes are seen larger than they are.
+            is_own_size = _size(pixels) == shape_yx
+            self._found = (labels, confidence) if is_own_size else None
         return look_at(labels, confidence, zoom)
 
     def labels_of(
