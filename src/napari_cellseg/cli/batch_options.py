@@ -19,6 +19,14 @@ class BatchOptions:
         "local",
         Range(help="Where the network runs: local, or http://HOST:PORT of a server."),
     )
+    device: str = option(
+        "auto",
+        Range(
+            choices=("auto", "cpu", "cuda", "mps", "onnx", "openvino", "openvino-int8"),
+            help="What runs the network here; the last three want "
+            "napari-cellseg[onnx] or [openvino].",
+        ),
+    )
     axes: str | None = option(
         None,
         Range(help="Axes of the files where they do not say, such as ZYX or CYX."),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 app = typer.Typer(no_args_is_help=True, help="The models on this computer.")
+Format = Literal["zip", "onnx", "onnx-int8"]
 Name = Annotated[str, typer.Argument(help="Name of a model.")]
 
 
@@ -52,13 +53,28 @@ def take_in(
 
 @app.command()
 def export(
-    name: Name, out: Annotated[Path, typer.Argument(help="Zip to write.")]
+    name: Name,
+    out: Annotated[Path, typer.Argument(help="File to write.")],
+    *,
+    format_: Annotated[
+        Format,
+        typer.Option(
+            "--format",
+            help="zip: to hand on and import; onnx, onnx-int8: for other runtimes.",
+        ),
+    ] = "zip",
 ) -> None:
-    """Write a model into a zip, to hand on."""
+    """Write a model into one file: a zip to hand on, or ONNX for other programs."""
     from napari_cellseg.io import model_store
     from napari_cellseg.io.model_folder import find_model
 
-    model_store.pack(find_model(name), out)
+    folder = find_model(name)
+    if format_ == "zip":
+        model_store.pack(folder, out)
+    else:
+        from napari_cellseg.nn.exporting import export_model
+
+        export_model(folder, out, is_int8=format_ == "onnx-int8")
     typer.echo(f"'{name}' is in '{out}'.")
 
 

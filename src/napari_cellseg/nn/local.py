@@ -20,9 +20,8 @@ from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.part import PlanePart
 from napari_cellseg.core.types import CellImage, Labels, PlaneMaps, SegmentationResult
 from napari_cellseg.io.model_folder import find_model
-from napari_cellseg.nn.device import choose_device, device_title
 from napari_cellseg.nn.looking import Looker
-from napari_cellseg.nn.predict import Predictor
+from napari_cellseg.nn.runtimes import open_predictor
 from napari_cellseg.nn.weights import load_model
 
 
@@ -34,7 +33,7 @@ class LocalSegmenter:
     model : str, Path or None
         Name or folder; None means the default model.
     device : str
-        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        ``"auto"``, ``"cpu"``, ``"cuda"``, ``"mps"``, or one of `nn.runtimes.RUNTIMES`.
 
     Raises
     ------
@@ -44,7 +43,7 @@ class LocalSegmenter:
 
     def __init__(self, model: str | Path | None = None, device: str = "auto") -> None:
         network, self._spec = load_model(find_model(model))
-        self._predictor = Predictor(network, choose_device(device))
+        self._predictor, self._device = open_predictor(network, self._spec, device)
 
     @property
     def spec(self) -> ModelSpec:
@@ -54,7 +53,7 @@ class LocalSegmenter:
     @property
     def device(self) -> str:
         """Where it runs, such as ``"CPU"``."""
-        return device_title(self._predictor.device)
+        return self._device
 
     def close(self) -> None:
         """Nothing is held beyond this object."""

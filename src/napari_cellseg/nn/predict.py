@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from napari_cellseg.core.errors import SegmentationError
 from napari_cellseg.core.resize import ReadWindow
 from napari_cellseg.core.tiling import Tile, plan_tiles
-from napari_cellseg.nn.network import N_MAPS, STRIDE, CellNet
+from napari_cellseg.nn.network import N_MAPS, STRIDE
 
 
 class Predictor:
@@ -22,15 +22,16 @@ class Predictor:
 
     Parameters
     ----------
-    network : CellNet
-        Changed in place; not to be trained afterwards.
+    network : nn.Module
+        A `CellNet`, changed in place and not to be trained afterwards, or what answers in
+        its place (`runtimes`): (n, 3, h, w) to (n, 5, h, w).
     device : torch.device
         Where to run.
     """
 
-    def __init__(self, network: CellNet, device: torch.device) -> None:
+    def __init__(self, network: nn.Module, device: torch.device) -> None:
         self.device = device
-        network = _folded(network.eval())
+        network = folded(network.eval())
         self._network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def predict_tiles(
@@ -144,7 +145,7 @@ def _quantized(maps: Tensor) -> Tensor:
     return scaled.round().clamp(0, 255).to(torch.uint8)
 
 
-def _folded(network: CellNet) -> CellNet:
+def folded(network: nn.Module) -> nn.Module:
     """Fold every batch norm into the convolution before it."""
     for module in network.modules():
         if isinstance(module, torch.nn.Sequential) and len(module) == 2:
