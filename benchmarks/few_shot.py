@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from plays import model_score, say_now_and_then
 
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.options import FineTuneOptions, TrainOptions
@@ -46,6 +45,7 @@ from napari_cellseg.nn.training_data import (
     synthetic_training_images,
 )
 from napari_cellseg.nn.weights import save_model
+from plays import model_score, say_now_and_then
 
 #: By-image AP50 on the same 50 images, as published (CellSeg1, figure 4).
 PUBLISHED = {
