@@ -38,7 +38,8 @@ KIND_WEIGHTS = {
     "grey_brightfield": 0.7,
     "usiigaci_phase": 1.8,
     "bbbc005": 0.4,
-    "synthetic": 1.6,
+    "synthetic": 1.5,
+    "rods": 0.8,
 }
 MAX_GRADIENT = 2.0
 

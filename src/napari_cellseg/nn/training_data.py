@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cellseg.core.errors import TrainingError
-from napari_cellseg.core.synthetic import random_scene
+from napari_cellseg.core.synthetic import random_rods, random_scene
 from napari_cellseg.io.dataset import Sample
 from napari_cellseg.io.images import read_image, read_labels
 from napari_cellseg.nn.batches import TrainingImage, training_image
@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 PERCENTILES = (1.0, 99.8)
 SYNTHETIC_SHAPE_YX = (320, 320)
+#: Scenes of bacteria for each other synthetic scene.
+RODS_SHARE = 0.75
 
 
 def read_sample(sample: Sample) -> tuple[NDArray[np.generic], NDArray[np.int32]]:
@@ -63,16 +65,21 @@ def load_training_images(samples: Sequence[Sample]) -> Iterator[TrainingImage]:
 
 
 def synthetic_training_images(count: int, seed: int) -> Iterator[TrainingImage]:
-    """Yield `count` synthetic scenes of kind ``"synthetic"``."""
-    for index in range(count):
-        scene = random_scene(seed * 1_000_003 + index, SYNTHETIC_SHAPE_YX)
-        yield training_image(
-            scene.image.plane(),
-            scene.labels,
-            "synthetic",
-            PERCENTILES,
-            f"synthetic scene {index}",
-        )
+    """Yield `count` synthetic scenes of kind ``"synthetic"``, then those of ``"rods"``."""
+    n_rods = round(RODS_SHARE * count)
+    for kind, draw, n_scenes in (
+        ("synthetic", random_scene, count),
+        ("rods", random_rods, n_rods),
+    ):
+        for index in range(n_scenes):
+            scene = draw(seed * 1_000_003 + index, SYNTHETIC_SHAPE_YX)
+            yield training_image(
+                scene.image.plane(),
+                scene.labels,
+                kind,
+                PERCENTILES,
+                f"{kind} scene {index}",
+            )
 
 
 def kinds_of(samples: Sequence[Sample]) -> dict[str, int]:
