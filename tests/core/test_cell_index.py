@@ -10,10 +10,12 @@ from hypothesis.extra import numpy as hnp
 
 from core.drawn_labels import LEADS, areas, drawn_labels, drawn_points, planes_of
 from napari_cellseg.core import cell_index
+from napari_cellseg.core.auto_split import split_automatically
 from napari_cellseg.core.cell_boxes import cell_boxes, pixel_counts
 from napari_cellseg.core.cell_index import CellIndex
 from napari_cellseg.core.edits import History, apply_edit, edit_on_labels
 from napari_cellseg.core.errors import EditError
+from napari_cellseg.core.grow import cut_hole, grow_cells, shrink_cells
 from napari_cellseg.core.labels import (
     add_cell,
     delete_cells,
@@ -24,6 +26,8 @@ from napari_cellseg.core.labels import (
     smooth_cells,
     split_cell,
 )
+from napari_cellseg.core.numbering import give_new_id
+from napari_cellseg.core.planes import interpolate_cell
 
 leads = pytest.mark.parametrize("lead", LEADS, ids=["2-D", "3-D", "4-D"])
 IDS = st.lists(st.sampled_from([1, 2, 3, 7, 1000, 1001]), min_size=1, max_size=4)
@@ -71,6 +75,13 @@ def some_tool(data, labels):
                 lambda one: fill_holes(one, ids, {}, plane=anywhere),
                 lambda one: smooth_cells(one, ids, {}, plane=anywhere),
                 lambda one: remove_small(one, 10, {}, plane=anywhere),
+                lambda one: grow_cells(one, ids, {}, plane=anywhere),
+                lambda one: shrink_cells(one, ids, {}, plane=anywhere),
+                lambda one: cut_hole(one, outline, plane, {}),
+                lambda one: split_automatically(one, ids[0], {}, plane=plane),
+                lambda one: split_cell(one, line, plane, {}, through_planes=True),
+                lambda one: interpolate_cell(one, ids[:2], {}, time=plane[:-1]),
+                lambda one: give_new_id(one, ids[0], {}, plane=anywhere),
                 painted(data, labels),
             ]
         )

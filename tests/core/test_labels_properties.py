@@ -8,8 +8,10 @@ from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from core.drawn_labels import LEADS, areas, drawn_labels, drawn_points, planes_of
+from napari_cellseg.core.auto_split import split_automatically
 from napari_cellseg.core.edits import Edit, History, apply_edit, updated_sources
 from napari_cellseg.core.errors import EditError
+from napari_cellseg.core.grow import cut_hole, grow_cells, shrink_cells
 from napari_cellseg.core.labels import (
     add_cell,
     delete_cells,
@@ -23,6 +25,8 @@ from napari_cellseg.core.labels import (
     smooth_cells,
     split_cell,
 )
+from napari_cellseg.core.numbering import give_new_id, renumber_cells
+from napari_cellseg.core.planes import copy_to_plane, interpolate_cell
 
 leads = pytest.mark.parametrize("lead", LEADS, ids=["2-D", "3-D", "4-D"])
 drawn = settings(
@@ -55,7 +59,9 @@ def some_edit(data, labels, sources):
     ids = data.draw(IDS)
     line, outline = (data.draw(drawn_points(shape_yx, n)) for n in (2, 3))
     anywhere = data.draw(st.sampled_from([None, plane]))
-    choice = data.draw(st.integers(0, 7))
+    time = plane[: max(len(plane) - 1, 0)]
+    following = (*time, plane[-1] + 1) if plane else ()
+    choice = data.draw(st.integers(0, 16))
     return [
         lambda: delete_cells(labels, ids, sources, plane=anywhere),
         lambda: delete_in_region(labels, outline, plane, sources),
@@ -65,6 +71,15 @@ def some_edit(data, labels, sources):
         lambda: fill_holes(labels, ids, sources, plane=anywhere),
         lambda: smooth_cells(labels, ids, sources, plane=anywhere),
         lambda: remove_small(labels, 10, sources, plane=anywhere),
+        lambda: grow_cells(labels, ids, sources, plane=anywhere),
+        lambda: shrink_cells(labels, ids, sources, plane=anywhere),
+        lambda: cut_hole(labels, outline, plane, sources),
+        lambda: split_automatically(labels, ids[0], sources, plane=anywhere),
+        lambda: split_cell(labels, line, plane, sources, through_planes=True),
+        lambda: copy_to_plane(labels, ids[0], plane, following, sources),
+        lambda: interpolate_cell(labels, ids[:2], sources, time=time),
+        lambda: renumber_cells(labels, sources)[0],
+        lambda: give_new_id(labels, ids[0], sources, plane=anywhere),
     ][choice]
 
 
@@ -253,3 +268,57 @@ def test_relabelling_keeps_the_cells_and_their_order(lead, data):
         np.testing.assert_array_equal(after == new, labels == old)
     assert after.dtype == np.int32
     assert next_id(after) == len(new_ids) + 1
+
+
+@leads
+@drawn
+@given(data=st.data(), ids=IDS)
+def test_growing_never_takes_a_pixel_of_a_cell(lead, data, ids):
+    labels = data.draw(drawn_labels(lead))
+    after = applied(labels, tried(grow_cells, labels, ids, {}))
+    new = after != labels
+    assert not labels[new].any()
+    assert set(after[new]) <= set(ids)
+
+
+@leads
+@drawn
+@given(data=st.data(), ids=IDS)
+def test_shrinking_loses_no_cell_and_leaves_the_others(lead, data, ids):
+    labels = data.draw(drawn_labels(lead))
+    after = applied(labels, tried(shrink_cells, labels, ids, {}))
+    changed = after != labels
+    assert not after[changed].any()
+    assert set(labels[changed]) <= set(ids)
+    assert areas(after).keys() == areas(labels).keys()
+
+
+@leads
+@drawn
+@given(data=st.data(), ids=IDS)
+def test_splitting_automatically_conserves_the_cell(lead, data, ids):
+    labels = data.draw(drawn_labels(lead))
+    plane = data.draw(planes_of(labels))
+    after = applied(labels, tried(split_automatically, labels, ids[0], {}, plane=plane))
+    np.testing.assert_array_equal(after > 0, labels > 0)
+    changed = after != labels
+    assert set(labels[changed]) == {ids[0]}
+    assert min(after[changed]) > labels.max()
+    changed[plane] = False
+    assert not changed.any()
+
+
+@leads
+@drawn
+@given(data=st.data())
+def test_renumbering_keeps_every_cell_and_who_made_it(lead, data):
+    labels = data.draw(drawn_labels(lead))
+    sources = {cell: "hand" if cell % 2 else "model" for cell in areas(labels)}
+    edit, new_ids = tried(renumber_cells, labels, sources)
+    after = applied(labels, edit)
+    assert sorted(areas(after)) == list(range(1, len(sources) + 1))
+    for old, new in new_ids.items():
+        np.testing.assert_array_equal(after == new, labels == old)
+    assert updated_sources(sources, edit) == {
+        new: sources[old] for old, new in new_ids.items()
+    }

@@ -9,18 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_cellseg.core.cell_boxes import Box, plane_box, union_of
+from napari_cellseg.core.cell_boxes import (
+    Box,
+    pixel_counts,
+    plane_box,
+    shifted,
+    start_of,
+    union_of,
+)
 from napari_cellseg.core.cell_index import IndexedLabels, boxes_on, labels_of
 from napari_cellseg.core.edits import Edit, Source, edit_on_labels
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.label_arrays import check_free_ids, next_id
 from napari_cellseg.core.outlines import lengthened, line_pixels, outline_mask
+from napari_cellseg.core.pieces import by_size, smallest_piece, spread
 from napari_cellseg.core.types import LABELS_DTYPE, Labels
 
-# Crumbs that a line grazing the edge cuts off are no cells: smaller than this, or than
-# one in so many pixels of the cell.
-MIN_PIECE_PX = 3
-CRUMB_SHARE = 200
 # A line that ends so far before the far edge of a cell still cuts it.
 OVERSHOOT_PX = 3.0
 
@@ -30,6 +34,8 @@ def split_cell(
     line_yx: NDArray[Any],
     plane: tuple[int, ...],
     sources: Mapping[int, Source],
+    *,
+    through_planes: bool = False,
 ) -> Edit:
     """Return the edit that splits every cell that a line crosses from edge to edge.
 
@@ -44,9 +50,12 @@ def split_cell(
     line_yx : (n, 2) float array
         Points of the line in pixels, two at least.
     plane : tuple of int
-        Which plane; a cell that goes on in other planes is split in this one only.
+        On which plane the line was drawn.
     sources : mapping of int to Source
         The sources of all cells.
+    through_planes : bool
+        Whether the cells are cut on all planes of the last axis before y and x, as by a
+        knife; False cuts them on this plane only.
 
     Raises
     ------
@@ -55,25 +64,31 @@ def split_cell(
     """
     labels = labels_of(indexed)
     view = labels[plane_box(labels, plane)].reshape(labels.shape[-2:])
-    first_new = next_id(indexed)
     for line in (line_yx, _lengthened(line_yx)):
-        pixels = line_pixels(line, view.shape)
-        crossed = np.unique(view[pixels])
-        crossed = crossed[crossed > 0]
-        if not crossed.size:
+        rows, columns = line_pixels(line, view.shape)
+        crossed = list(pixel_counts(view[rows, columns]))
+        if not crossed:
             continue
-        found = boxes_on(indexed, crossed.tolist(), plane)
-        flat = {cell: box[-2:] for cell, (box, _) in found.items()}
-        change = _cut_cells(view, pixels, flat, first_new)
-        if change is not None:
-            after, box = change
-            start = (*plane, box[0].start, box[1].start)
-            crop = after.reshape((1,) * len(plane) + after.shape)
-            return edit_on_labels(indexed, crop, start, "split cell", sources)
+        found = boxes_on(indexed, crossed, None if through_planes else plane)
+        boxes = _in_stack(found, plane) if through_planes else found
+        edit = _cut(indexed, boxes, np.stack([rows, columns]), sources)
+        if edit is not None:
+            return edit
     raise EditError(
         "The line cuts no cell in two. Draw it right across a cell, from outside to "
         "outside."
     )
+
+
+def _in_stack(
+    found: Mapping[int, tuple[Box, int]], plane: tuple[int, ...]
+) -> dict[int, tuple[Box, int]]:
+    """Return boxes kept to the stack of a plane: all of z, one time."""
+    times = tuple(slice(at, at + 1) for at in plane[:-1])
+    return {
+        cell: ((*times, *box[len(times) :]), count)
+        for cell, (box, count) in found.items()
+    }
 
 
 def _lengthened(line_yx: NDArray[Any]) -> NDArray[np.float64]:
@@ -83,31 +98,32 @@ def _lengthened(line_yx: NDArray[Any]) -> NDArray[np.float64]:
     return lengthened(points, OVERSHOOT_PX) if is_line else points
 
 
-def _cut_cells(
-    view: Labels,
-    line: tuple[NDArray[np.intp], NDArray[np.intp]],
-    found: Mapping[int, Box],
-    first_new: int,
-) -> tuple[Labels, Box] | None:
-    """Return a crop of a plane with its cells cut, and its box; None if none is."""
-    under_line = np.zeros(view.shape, bool)
-    under_line[line] = True
-    box = union_of(found.values())
-    after = view[box].copy()
-    new = first_new
-    for cell, part in found.items():
-        pieces = _pieces(view[part] == cell, under_line[part])
-        n_pieces = int(pieces.max())
-        corner = (part[0].start - box[0].start, part[1].start - box[1].start)
-        target = after[
-            corner[0] : corner[0] + pieces.shape[0],
-            corner[1] : corner[1] + pieces.shape[1],
-        ]
+def _cut(
+    indexed: IndexedLabels,
+    found: Mapping[int, tuple[Box, int]],
+    line: NDArray[np.intp],
+    sources: Mapping[int, Source],
+) -> Edit | None:
+    """Return the edit that cuts cells along the pixels (2, n) of a line, or None."""
+    labels = labels_of(indexed)
+    box = union_of(part for part, _ in found.values())
+    after = labels[box].copy()
+    under_line = np.zeros(after.shape[-2:], bool)
+    inner = line - np.array([[box[-2].start], [box[-1].start]])
+    inside = ((inner >= 0) & (inner < np.array([under_line.shape]).T)).all(axis=0)
+    under_line[tuple(inner[:, inside])] = True
+    first_new = new = next_id(indexed)
+    for cell, (part, _) in found.items():
+        here = shifted(part, start_of(box))
+        pieces = _pieces(labels[part] == cell, under_line[here[-2:]])
+        n_pieces = int(pieces.max(initial=0))
         check_free_ids(new, n_pieces - 1)
         for piece in range(2, n_pieces + 1):
-            target[pieces == piece] = new
+            after[here][pieces == piece] = new
             new += 1
-    return (after, box) if new > first_new else None
+    if new == first_new:
+        return None
+    return edit_on_labels(indexed, after, start_of(box), "split cell", sources)
 
 
 def _pieces(mask: NDArray[np.bool_], under_line: NDArray[np.bool_]) -> Labels:
@@ -119,16 +135,7 @@ def _pieces(mask: NDArray[np.bool_], under_line: NDArray[np.bool_]) -> Labels:
         return mask.astype(LABELS_DTYPE)
     numbers = np.zeros(n_parts + 1, LABELS_DTYPE)
     numbers[kept] = np.arange(1, len(kept) + 1)
-    return _by_size(_spread(numbers[parts], mask, bodies))
-
-
-def _by_size(pieces: Labels) -> Labels:
-    """Return pieces numbered anew, 1 the largest; the order of equal ones stays."""
-    sizes = np.bincount(pieces.ravel())[1:]
-    numbers = np.zeros(sizes.size + 1, LABELS_DTYPE)
-    numbers[1 + np.argsort(-sizes, kind="stable")] = np.arange(1, sizes.size + 1)
-    ordered: Labels = numbers[pieces]
-    return ordered
+    return by_size(spread(numbers[parts], mask, bodies))
 
 
 def _real_pieces(
@@ -141,25 +148,12 @@ def _real_pieces(
     sizes = np.bincount(parts.ravel(), minlength=n_parts + 1)
     body_of = np.zeros(n_parts + 1, np.intp)
     body_of[parts.ravel()] = bodies.ravel()  # every pixel of a part has one body
-    smallest = max(MIN_PIECE_PX, int(mask.sum()) // CRUMB_SHARE)
-    large = np.flatnonzero(sizes >= smallest)
+    large = np.flatnonzero(sizes >= smallest_piece(mask))
     large = large[large > 0]
     per_body = np.bincount(body_of[large], minlength=int(bodies.max()) + 1)
     real = large[per_body[body_of[large]] >= 2]
     order: NDArray[np.intp] = real[np.argsort(-sizes[real], kind="stable")]
     return order
-
-
-def _spread(pieces: Labels, mask: NDArray[np.bool_], bodies: NDArray[Any]) -> Labels:
-    """Give every pixel of `mask` to a piece; bodies that were not cut as a whole."""
-    distance, nearest = ndimage.distance_transform_edt(pieces == 0, return_indices=True)
-    owner = np.where(mask, pieces[tuple(nearest)], 0).astype(LABELS_DTYPE)
-    cut_bodies = np.unique(bodies[pieces > 0])
-    for body in np.setdiff1d(np.unique(bodies[mask]), cut_bodies):
-        where = np.flatnonzero(bodies == body)
-        closest = where[np.argmin(distance.flat[where])]
-        owner.flat[where] = owner.flat[closest]
-    return owner
 
 
 def add_cell(

@@ -1,0 +1,83 @@
+"""Other numbers for cells: all of them from 1 on, or a new one for one cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from napari_cellseg.core.cell_boxes import start_of
+from napari_cellseg.core.cell_index import IndexedLabels, boxes_on, labels_of
+from napari_cellseg.core.edits import Edit, Source, edit_on_labels
+from napari_cellseg.core.errors import EditError
+from napari_cellseg.core.label_arrays import next_id, relabel_sequential
+
+
+def renumber_cells(
+    indexed: IndexedLabels, sources: Mapping[int, Source]
+) -> tuple[Edit, Mapping[int, int]]:
+    """Return the edit that numbers all cells from 1 to n, in their order, and the new ids.
+
+    Who made a cell goes along with it.
+
+    Raises
+    ------
+    EditError
+        If there is no cell, or they are numbered so already.
+    """
+    labels = labels_of(indexed)
+    after, new_ids = relabel_sequential(labels)
+    if all(old == new for old, new in new_ids.items()):
+        raise EditError(f"The {len(new_ids)} cells are numbered from 1 already.")
+    start = (0,) * labels.ndim
+    edit = edit_on_labels(indexed, after, start, "number anew", sources)
+    before = {cell: sources.get(cell, "model") for cell in new_ids}
+    moved = {new: before[old] for old, new in new_ids.items()}
+    changed = {
+        cell
+        for cell in before.keys() | moved.keys()
+        if before.get(cell) != moved.get(cell)
+    }
+    edit = replace(
+        edit,
+        sources_before={cell: before[cell] for cell in changed & before.keys()},
+        sources_after={cell: moved[cell] for cell in changed & moved.keys()},
+    )
+    return edit, new_ids
+
+
+def give_new_id(
+    indexed: IndexedLabels,
+    cell: int,
+    sources: Mapping[int, Source],
+    *,
+    plane: tuple[int, ...] | None = None,
+) -> Edit:
+    """Return the edit that gives a cell, or what of it is on a plane, an id of its own.
+
+    Parameters
+    ----------
+    indexed : int32 array or CellIndex
+        2-D to 4-D.
+    cell : int
+        Which cell.
+    sources : mapping of int to Source
+        The sources of all cells.
+    plane : tuple of int or None
+        What is on this plane becomes a cell of its own; None: the whole cell.
+
+    Raises
+    ------
+    EditError
+        If the cell is not there.
+    """
+    labels = labels_of(indexed)
+    ((box, _),) = boxes_on(indexed, [cell], plane).values()
+    new = next_id(indexed)
+    before = labels[box]
+    after = np.where(before == cell, new, before)
+    edit = edit_on_labels(indexed, after, start_of(box), "new number", sources)
+    was = sources.get(cell, "model")
+    source: Source = "edited" if was == "model" else was
+    return replace(edit, sources_after={**edit.sources_after, new: source})
