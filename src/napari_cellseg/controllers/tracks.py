@@ -168,7 +168,9 @@ class TracksController:
             return ""
         life = spans(table.cells)
         parents = self.parents
-        late = sum(first > 0 and cell not in parents for cell, (first, _) in life.items())
+        late = sum(
+            first > 0 and cell not in parents for cell, (first, _) in life.items()
+        )
         alone = sum(first == last for first, last in life.values())
         parts = [
             f"{len(life):,} cells over {self.n_frames} frames",
@@ -203,7 +205,9 @@ class TracksController:
         """Make the edit that was found, unless the labels have changed meanwhile."""
         cells = self._proofread.cells
         if cells is None or not np.array_equal(cells.labels, linked.labels):
-            raise EditError("The cells were changed while they were linked. Link again.")
+            raise EditError(
+                "The cells were changed while they were linked. Link again."
+            )
         tracks = linked.tracks.tolist()
         confidence = joined_confidence(linked.detections, tracks, cells.confidence)
         states = _joined_states(linked.detections, tracks, cells.states)
@@ -260,9 +264,7 @@ class TracksController:
             continue_track if pick.kind == "same" else make_daughter
         )
         pair = (earlier, pick.cell)
-        self._make(
-            change(cells.labels, pick.frame, pair, cells.sources, cells.parents)
-        )
+        self._make(change(cells.labels, pick.frame, pair, cells.sources, cells.parents))
         return pick.frame
 
     def drop_pick(self) -> None:

@@ -175,7 +175,9 @@ def _check_before(labels: Labels, frame: int, cell: int) -> None:
 
 
 def _is_in(labels: Labels, cell: int) -> bool:
-    return bool(cell_boxes(labels, [cell])) if labels.ndim > 1 and labels.size else False
+    return (
+        bool(cell_boxes(labels, [cell])) if labels.ndim > 1 and labels.size else False
+    )
 
 
 def _renumbered(

@@ -233,13 +233,13 @@ def with_lineage(cells: pd.DataFrame, parents: Mapping[int, int]) -> pd.DataFram
     """Return rows with ``track_id`` and ``parent_id`` after the label.
 
     The track is the label, which is the same on all frames; a cell without a known
-    mother has no parent (empty). Without a ``frame`` a copy is returned.
+    mother has None for a parent. Without a ``frame`` a copy is returned.
     """
     if "frame" not in cells:
         return cells.copy()
     known = sound_parents(parents, spans(cells))
     result = cells.copy()
     result.insert(1, "track_id", cells["label"])
-    mothers = cells["label"].map(known).astype("Int64")
-    result.insert(2, "parent_id", mothers)
+    mothers = [known.get(cell) for cell in cells["label"].tolist()]
+    result.insert(2, "parent_id", pd.Series(mothers, cells.index, dtype=object))
     return result

@@ -126,6 +126,7 @@ class TimeLink(QObject):
         self.box = TimeBox(self.tracks)
         dock.correct_tab.add_box(self.box)
         self.layer: Tracks | None = None
+        self._is_put_away = False
         self._later = Later(self.show_tracks, SHOW_MILLISECONDS, self)
         for button, action in (
             (self.box.link, self._on_link_clicked), (self.box.same, self._on_same),
@@ -264,8 +265,8 @@ class TimeLink(QObject):
         labels, lines = self._keeper.layer, self.tracks.lines()
         is_wanted = labels is not None and lines is not None and _is_linked(lines)
         if labels is None or lines is None or not is_wanted:
-            if self.layer is not None:
-                self.layer.visible = False
+            if self.layer is not None and self.layer.visible:
+                self.layer.visible, self._is_put_away = False, True
             return
         if self.layer is None or self.layer not in self._viewer.layers:
             self.layer = self._made(lines, labels)
@@ -274,6 +275,8 @@ class TimeLink(QObject):
             self.layer.graph = {}
             self.layer.data = lines.data
             self.layer.graph = lines.graph
+        if self._is_put_away:
+            self.layer.visible, self._is_put_away = True, False
         self.layer.scale, self.layer.translate = labels.scale, labels.translate
 
     def _made(self, lines: TrackLines, labels: Labels) -> Tracks:
