@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,12 +15,16 @@ from napari_cellseg.core.options import SegmentOptions
 def evaluate(
     folders: Annotated[
         list[Path],
-        typer.Argument(help="Folders with images/NAME.* and masks/NAME.tif."),
+        typer.Argument(help="Data sets, or folders of images/ and masks/."),
     ],
     *,
     model: Annotated[
         str | None, typer.Option(help="Name or folder of a model.")
     ] = None,
+    split: Annotated[
+        Literal["auto", "all", "train", "val", "test"],
+        typer.Option(help="Side of a data set; auto: test, or all if it has none."),
+    ] = "auto",
     options: SegmentOptions,
 ) -> None:
     """Compare the cells that a model finds with true labels; prints a table.
@@ -34,7 +38,7 @@ def evaluate(
 
     segmenter = open_segmenter("local", model)
     try:
-        table = run_with_bar(evaluate_folders(folders, segmenter, options))
+        table = run_with_bar(evaluate_folders(folders, segmenter, options, split))
     finally:
         segmenter.close()
     spec = segmenter.spec

@@ -8,18 +8,33 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from napari_cellseg.core.errors import ImageReadError
 from napari_cellseg.core.jobs import Job, run
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.segmenter import Segmenter
 from napari_cellseg.core.types import CellImage, Labels
-from napari_cellseg.io.dataset import pairs_in_folder
+from napari_cellseg.io.dataset import Sample, pairs_in_folder, whole_samples
 from napari_cellseg.nn.evaluate import evaluate, score_table, scores_by_kind
 
 
 def evaluate_folders(
-    folders: Sequence[Path], segmenter: Segmenter, options: SegmentOptions
+    folders: Sequence[Path],
+    segmenter: Segmenter,
+    options: SegmentOptions,
+    split: str = "auto",
 ) -> Job[str]:
-    """Return a table of figures as text, one line a folder and one for all.
+    """Return a table of figures as text, one line a kind and one for all.
+
+    Parameters
+    ----------
+    folders : sequence of Path
+        Folders of pairs, or data sets.
+    segmenter : Segmenter
+        Finds the cells.
+    options : SegmentOptions
+        How.
+    split : str
+        Side of the split of data sets; ``"auto"``: the test, or all if there is none.
 
     Raises
     ------
@@ -28,7 +43,7 @@ def evaluate_folders(
     TrainingError
         If labels do not fit their image.
     """
-    samples = [sample for folder in folders for sample in pairs_in_folder(folder)]
+    samples = [s for folder in folders for s in whole_samples(_side(folder, split))]
 
     def predict(plane: NDArray[Any]) -> Labels:
         image = CellImage(plane, is_rgb=len(plane) == 3)
@@ -36,3 +51,18 @@ def evaluate_folders(
 
     scores = yield from evaluate(predict, samples)
     return score_table(scores_by_kind(scores))
+
+
+def _side(folder: Path, split: str) -> list[Sample]:
+    """Return the samples on one side of a split; raises where there is none."""
+    samples = pairs_in_folder(folder)
+    wanted = "test" if split == "auto" else split
+    found = [one for one in samples if wanted in ("all", one.split)]
+    if found:
+        return found
+    if split == "auto":
+        return samples
+    raise ImageReadError(
+        f"'{folder}' has no image on the side '{split}'. Choose another, or part it with "
+        "`cellseg dataset split`."
+    )

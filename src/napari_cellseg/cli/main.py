@@ -12,6 +12,7 @@ from napari_cellseg import __version__
 from napari_cellseg.cli import (
     app_command,
     cloud_command,
+    dataset_command,
     doctor_command,
     evaluate_command,
     fine_tune_command,
@@ -40,6 +41,7 @@ app.command("serve")(serve_command.serve)
 app.add_typer(cloud_command.app, name="cloud")
 app.add_typer(models_command.app, name="models")
 app.add_typer(project_command.app, name="project")
+app.add_typer(dataset_command.app, name="dataset")
 app.command("doctor")(doctor_command.doctor)
 app.command("app")(app_command.open_window)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.training_item import TrainingItem
-from napari_cellseg.io.dataset import pairs_in_folder
+from napari_cellseg.io.dataset import Sample, pairs_in_folder
+from napari_cellseg.io.images import read_labels
 from napari_cellseg.project.store import SUFFIX, open_project
 from napari_cellseg.project.training_items import project_items
 
@@ -20,7 +22,8 @@ def training_items(folder: Path, channel: int | None) -> list[TrainingItem]:
     ----------
     folder : Path
         A project ``NAME.cellseg``: its checked areas and locked cells count. Or a folder
-        with ``images/`` and ``masks/``: everything in it counts.
+        with ``images/`` and ``masks/``: everything in it counts. Or a data set: what is
+        checked of it counts, and its test side never.
     channel : int or None
         Which channel shows the cells, counted from 0; needed where there are several.
 
@@ -35,13 +38,25 @@ def training_items(folder: Path, channel: int | None) -> list[TrainingItem]:
 
     items = []
     for sample in pairs_in_folder(folder):
+        if sample.split == "test":
+            continue
         plane, labels = read_sample(sample)
-        everywhere = np.ones(labels.shape, dtype=bool)
         chosen = plane if channel is None else plane[[channel]]
-        items.append(
-            TrainingItem(chosen, labels, everywhere, sample.name, sample.group)
+        valid = _checked_part(sample, labels.shape)
+        items.append(TrainingItem(chosen, labels, valid, sample.name, sample.group))
+    if not items:
+        raise TrainingError(
+            f"All images of '{folder}' are for the test. Split the data set again."
         )
     return items
+
+
+def _checked_part(sample: Sample, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return where a sample is labelled."""
+    if sample.checked_path is None:
+        return np.ones(shape, dtype=bool)
+    mask, _ = read_labels(sample.checked_path)
+    return mask > 0
 
 
 def _project_items(folder: Path, channel: int | None) -> list[TrainingItem]:

@@ -9,7 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from napari_cellseg.io.dataset import Sample, pairs_in_folder, read_index, split_by_fold
+from napari_cellseg.core.errors import ImageReadError
+from napari_cellseg.io.dataset import (
+    Sample,
+    pairs_in_folder,
+    split_by_fold,
+    whole_samples,
+)
+from napari_cellseg.io.datasets.manifest import is_dataset
+from napari_cellseg.io.index_table import read_index
 
 #: One group in so many is held out.
 N_FOLDS = {"grey_fluorescence": 14, "usiigaci_phase": 5, "bbbc005": 6, "other": 8}
@@ -30,8 +38,16 @@ def base_sets(folder: Path) -> BaseSets:
     Parameters
     ----------
     folder : Path
-        Holds ``dsb2018``, ``usiigaci_phase`` and ``bbbc005``.
+        Holds ``dsb2018``, ``usiigaci_phase`` and ``bbbc005``; or is a data set with a
+        split of its own.
+
+    Raises
+    ------
+    ImageReadError
+        If it is a data set without a split, or labelled in parts only.
     """
+    if is_dataset(folder):
+        return _split_of_dataset(folder)
     training: list[Sample] = []
     validation: list[Sample] = []
     pools = {"usiigaci_phase": _usiigaci(folder), "bbbc005": _bbbc005(folder)}
@@ -49,6 +65,19 @@ def base_sets(folder: Path) -> BaseSets:
         training += kept
         validation += held
     return BaseSets(tuple(training), tuple(validation))
+
+
+def _split_of_dataset(folder: Path) -> BaseSets:
+    """Return the sides train and val of a data set; its test is for reports only."""
+    samples = whole_samples(pairs_in_folder(folder))
+    training = tuple(sample for sample in samples if sample.split == "train")
+    validation = tuple(sample for sample in samples if sample.split == "val")
+    if not training or not validation:
+        raise ImageReadError(
+            f"'{folder}' has {len(training)} images to train on and {len(validation)} to "
+            "validate on; both are needed. Part it with `cellseg dataset split`."
+        )
+    return BaseSets(training, validation)
 
 
 def _dsb2018(folder: Path) -> list[tuple[Sample, str]]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from napari_cellseg.core.errors import ImageReadError
+from napari_cellseg.io.datasets.manifest import Manifest, is_dataset, read_manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,10 @@ class Sample:
         a split.
     image_path, labels_path : Path
         The files.
+    split : str
+        ``"train"``, ``"val"`` or ``"test"`` where a manifest says so, else "".
+    checked_path : Path or None
+        Mask of what is labelled; None if that is everything.
     """
 
     name: str
@@ -33,16 +37,55 @@ class Sample:
     group: str
     image_path: Path
     labels_path: Path
+    split: str = ""
+    checked_path: Path | None = None
+
+
+def samples_of(folder: Path, manifest: Manifest) -> list[Sample]:
+    """Return the samples of a data set, in the order of its manifest."""
+    return [
+        Sample(
+            one.name,
+            one.kind,
+            one.group,
+            folder / one.image,
+            folder / one.labels,
+            one.split,
+            folder / one.checked if one.checked else None,
+        )
+        for one in manifest.images
+    ]
+
+
+def whole_samples(samples: Sequence[Sample]) -> list[Sample]:
+    """Return samples of which every cell is labelled.
+
+    Raises
+    ------
+    ImageReadError
+        If one is labelled in parts only: what is not labelled would count as background.
+    """
+    partly = [sample.name for sample in samples if sample.checked_path is not None]
+    if partly:
+        raise ImageReadError(
+            f"{len(partly)} images, such as '{partly[0]}', are checked in parts only, so "
+            "the rest is not known. Use them with `cellseg fine-tune`."
+        )
+    return list(samples)
 
 
 def pairs_in_folder(folder: Path, kind: str | None = None) -> list[Sample]:
     """Return the pairs ``images/NAME.*`` and ``masks/NAME.tif`` of a folder, by name.
+
+    Of a folder with a manifest (`io.datasets`), the images that it names.
 
     Raises
     ------
     ImageReadError
         If there is no such folder or no pair in it.
     """
+    if is_dataset(folder):
+        return samples_of(folder, read_manifest(folder))
     images = sorted(path for path in (folder / "images").glob("*") if path.is_file())
     pairs = [(path, folder / "masks" / f"{path.stem}.tif") for path in images]
     samples = [
@@ -67,12 +110,6 @@ def pairs_in_folder(folder: Path, kind: str | None = None) -> list[Sample]:
 def has_pairs(folder: Path) -> bool:
     """Return True if a folder is meant to hold pairs: it has images/ and masks/."""
     return (folder / "images").is_dir() and (folder / "masks").is_dir()
-
-
-def read_index(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a CSV file with a header."""
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def fold_of(group: str, n_folds: int) -> int:

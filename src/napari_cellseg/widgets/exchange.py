@@ -221,6 +221,7 @@ class CellExchange(QObject):
         self._arrival = arrival
         n_here = self._dock.proofread.n_cells if self._fits(arrival) else 0
         if n_here or arrival.n_unknown:
+            self._dock.footer.tell("")
             self.question.ask(arrival, n_here)
         else:
             self._on_answered(REPLACE)

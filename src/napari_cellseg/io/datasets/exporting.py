@@ -1,0 +1,129 @@
+"""Data sets of ours to the formats of other programs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from napari_cellseg.core.errors import CellsegError, ImageReadError
+from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.io.atomic import replacing
+from napari_cellseg.io.datasets.manifest import DatasetImage
+from napari_cellseg.io.exchange.cells import Cells
+from napari_cellseg.io.exchange.cells_file import check_plane
+from napari_cellseg.io.exchange.formats import Format
+from napari_cellseg.io.images import read_labels
+
+AXES = {2: "YX", 3: "ZYX", 4: "TZYX"}
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written.
+
+    Attributes
+    ----------
+    n_files : int
+        Files of cells.
+    notes : tuple of str
+        What the format does not hold.
+    failed : tuple of str
+        A sentence for each image that could not be exported.
+    """
+
+    n_files: int
+    notes: tuple[str, ...]
+    failed: tuple[str, ...]
+
+
+def export_dataset(
+    folder: Path,
+    images: Sequence[DatasetImage],
+    one: Format,
+    out: Path,
+    *,
+    with_images: bool = False,
+) -> Job[Exported]:
+    """Write the labels of images in a format; one that fails stops no other.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the data set.
+    images : sequence of DatasetImage
+        Which.
+    one : Format
+        Of COCO, one file ``coco.json`` holds all.
+    out : Path
+        Made where it does not exist.
+    with_images : bool
+        Whether the images are copied beside them.
+
+    Raises
+    ------
+    ImageReadError
+        If there is no image.
+    SaveError
+        If something cannot be written.
+    """
+    if not images:
+        raise ImageReadError(
+            f"'{folder}' has no image on this side of the split. Split it first, or "
+            "export all."
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    failed: list[str] = []
+    notes: list[str] = []
+    n_files = 0
+    if one.name == "coco":
+        from napari_cellseg.io.exchange.coco import write_coco_images
+
+        yield Progress(0, 0, "writing coco.json")
+        planes = _planes(folder, images, failed)
+        notes += write_coco_images(out / "coco.json", planes)
+        n_files = 1
+    for place, entry in enumerate(images):
+        yield Progress(place, len(images), entry.name)
+        try:
+            if one.name != "coco":
+                path = out / f"{entry.name}{one.suffix}"
+                notes += one.write(path, cells_of(folder, entry))
+                n_files += 1
+            if with_images:
+                _copy(folder / entry.image, out)
+        except CellsegError as error:
+            failed.append(f"{entry.name}: {error}")
+    return Exported(n_files, tuple(dict.fromkeys(notes)), tuple(failed))
+
+
+def cells_of(folder: Path, entry: DatasetImage) -> Cells:
+    """Return the cells of an image of a data set; raises as `read_labels`."""
+    labels, size = read_labels(folder / entry.labels)
+    axes = entry.axes.replace("C", "")
+    axes = axes if len(axes) == labels.ndim else AXES[labels.ndim]
+    return Cells(labels, axes, PurePosixPath(entry.image).name, size)
+
+
+def _planes(
+    folder: Path, images: Sequence[DatasetImage], failed: list[str]
+) -> Iterator[Cells]:
+    """Yield the cells of each image in turn; add a sentence for each that cannot be."""
+    for entry in images:
+        try:
+            cells = cells_of(folder, entry)
+            check_plane(cells.labels.shape, "COCO")
+        except CellsegError as error:
+            failed.append(f"{entry.name}: {error}")
+        else:
+            yield cells
+
+
+def _copy(path: Path, out: Path) -> None:
+    """Copy an image file; raises `SaveError`."""
+    if path.is_dir():
+        shutil.copytree(path, out / path.name, dirs_exist_ok=True)
+        return
+    with replacing(out / path.name) as new:
+        shutil.copyfile(path, new)

@@ -1,0 +1,274 @@
+"""Images of any layout into a data set of ours."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tifffile import imwrite
+
+from napari_cellseg.core.errors import (
+    CellsegError,
+    ImageReadError,
+    LabelsError,
+    SaveError,
+)
+from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.types import CellImage, Labels
+from napari_cellseg.io.atomic import replacing
+from napari_cellseg.io.datasets.manifest import (
+    DatasetImage,
+    Manifest,
+    write_manifest,
+)
+from napari_cellseg.io.datasets.source import Source, SourceImage, safe_name
+from napari_cellseg.io.exchange.cells import in_words
+from napari_cellseg.io.images import read_image
+from napari_cellseg.io.labels_file import write_labels
+
+IMAGES, LABELS, CHECKED = "images", "labels", "checked"
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import did.
+
+    Attributes
+    ----------
+    manifest : Manifest
+        As it was written.
+    notes : tuple of str
+        What was left out or changed.
+    failed : tuple of str
+        A sentence for each image that could not be imported.
+    """
+
+    manifest: Manifest
+    notes: tuple[str, ...]
+    failed: tuple[str, ...]
+
+
+def import_dataset(
+    source: Source, folder: Path, out: Path, layout: str
+) -> Job[Imported]:
+    """Copy images, write their labels and a manifest; a bad image stops no other.
+
+    Parameters
+    ----------
+    source : Source
+        What was found.
+    folder : Path
+        Where; paths are kept as seen from it.
+    out : Path
+        New or empty.
+    layout : str
+        For the record.
+
+    Raises
+    ------
+    SaveError
+        If `out` holds something, or cannot be written.
+    ImageReadError
+        If not one image could be imported.
+    """
+    prepare_folder(out)
+    images: list[DatasetImage] = []
+    failed: list[str] = []
+    notes = list(source.notes)
+    for place, (one, name) in enumerate(
+        zip(source.images, told_apart(source.images, folder), strict=True)
+    ):
+        yield Progress(place, len(source.images), one.name)
+        try:
+            done, found_notes = _import_one(replace(one, name=name), folder, out)
+        except SaveError:
+            raise
+        except CellsegError as error:
+            failed.append(f"{one.name}: {error}")
+        else:
+            images.append(done)
+            notes += [f"{name}: {note}" for note in found_notes]
+    if not images:
+        raise ImageReadError(
+            f"None of {len(source.images)} images in '{folder}' could be imported. The "
+            f"first: {failed[0]}"
+        )
+    manifest = Manifest(out.name, tuple(images), provenance_of(folder, layout))
+    write_manifest(out, manifest)
+    return Imported(manifest, tuple(notes), tuple(failed))
+
+
+def prepare_folder(out: Path) -> None:
+    """Make the folder of a data set; raises `SaveError` if something lies there."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise SaveError(
+            f"'{out}' is there already and not empty; a data set needs a folder of its "
+            "own. Choose a new one."
+        )
+    try:
+        for name in (IMAGES, LABELS):
+            (out / name).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SaveError(
+            f"'{out}' could not be made: {error.strerror}. Choose another folder."
+        ) from error
+
+
+def provenance_of(folder: Path, layout: str) -> dict[str, Any]:
+    """Return where a data set comes from, as plain JSON values."""
+    try:
+        ours = version("napari-cellseg")
+    except PackageNotFoundError:  # run from a folder that was not installed
+        ours = "unknown"
+    return {
+        "layout": layout,
+        "folder": folder.absolute().name,
+        "imported_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "napari-cellseg": ours,
+    }
+
+
+def told_apart(images: Iterable[SourceImage], folder: Path) -> list[str]:
+    """Return a name for each image, all different, whatever the order of the files."""
+    names = []
+    taken: set[str] = set()
+    for one in images:
+        name = safe_name(one.name)
+        if name.casefold() in taken:
+            name = safe_name("_".join(_relative(one.image, folder).split("/")))
+        start, number = name, 2
+        while name.casefold() in taken:
+            name, number = f"{start}_{number}", number + 1
+        taken.add(name.casefold())
+        names.append(name)
+    return names
+
+
+def _import_one(
+    one: SourceImage, folder: Path, out: Path
+) -> tuple[DatasetImage, tuple[str, ...]]:
+    """Copy an image and write its labels; return its entry, and notes."""
+    image = read_image(one.image)
+    if one.plane:
+        image = _plane_of(image, one)
+    found = one.labels(image.labels_shape)
+    if found.labels.shape != image.labels_shape:
+        raise LabelsError(
+            f"the labels have the size {in_words(found.labels.shape)}, but the image has "
+            f"{in_words(image.labels_shape)}. Look whether they belong together."
+        )
+    file = out / IMAGES / f"{one.name}{'.tif' if one.plane else one.image.suffix}"
+    if one.plane:
+        write_plane(file, image.plane())
+    else:
+        _copy(one.image, file)
+    entry = DatasetImage(
+        one.name,
+        f"{IMAGES}/{file.name}",
+        save_labels(out, one.name, found.labels, image),
+        group=one.group or f"{one.kind}/{one.name}",
+        kind=one.kind,
+        split=one.split,
+        source={
+            "image": _relative(one.image, folder),
+            "labels": ", ".join(
+                _relative(path, folder) for path in one.labels_files[:3]
+            ),
+        },
+        attributes=dict(one.attributes),
+    )
+    return described(entry, out, image, found.labels), found.notes
+
+
+def save_labels(out: Path, name: str, labels: Labels, image: CellImage) -> str:
+    """Write labels into a data set and return their path in it; raises `SaveError`."""
+    path = f"{LABELS}/{name}.tif"
+    write_labels(
+        out / path, labels, axes=image.labels_axes, pixel_size=image.pixel_size
+    )
+    return path
+
+
+def write_plane(path: Path, plane: NDArray[Any]) -> None:
+    """Write (c, y, x) pixels as TIFF, three channels of uint8 as colour; raises `SaveError`."""
+    is_colour = plane.shape[0] == 3 and plane.dtype == np.uint8
+    with replacing(path) as new:
+        if plane.shape[0] == 1:
+            imwrite(new, plane[0], photometric="minisblack", compression="zlib")
+        elif is_colour:
+            imwrite(
+                new, np.moveaxis(plane, 0, -1), photometric="rgb", compression="zlib"
+            )
+        else:
+            imwrite(
+                new, plane, ome=True, metadata={"axes": "CYX"},
+                photometric="minisblack", compression="zlib",
+            )  # fmt: skip
+
+
+def described(
+    entry: DatasetImage, out: Path, image: CellImage, labels: Labels
+) -> DatasetImage:
+    """Return an entry with what was seen of its image and labels."""
+    file = out / entry.image
+    ids = np.unique(labels)
+    return replace(
+        entry,
+        n_cells=int((ids > 0).sum()),
+        axes=image.axes,
+        shape=image.shape,
+        dtype=str(np.dtype(image.data.dtype)),
+        sha256=digest_of(file),
+    )
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file, "" for a folder."""
+    if path.is_dir():
+        return ""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _plane_of(image: CellImage, one: SourceImage) -> CellImage:
+    """Return one plane of a stack as an image."""
+    sizes = image.labels_shape[:-2]
+    if len(sizes) != len(one.plane) or any(
+        not 0 <= index < size for index, size in zip(one.plane, sizes, strict=True)
+    ):
+        raise LabelsError(
+            f"the labels are of plane {one.plane}, which an image of shape "
+            f"{image.shape} does not have. Look whether they belong together."
+        )
+    return replace(image, data=image.plane(one.plane), axes="CYX")
+
+
+def _copy(path: Path, target: Path) -> None:
+    """Copy an image file or an OME-Zarr folder; raises `SaveError`."""
+    if path.is_dir():
+        try:
+            shutil.copytree(path, target)
+        except (OSError, shutil.Error) as error:
+            raise SaveError(
+                f"'{target}' could not be written ({error}). Free some space, or choose "
+                "another folder."
+            ) from error
+        return
+    with replacing(target) as new:
+        shutil.copyfile(path, new)
+
+
+def _relative(path: Path, folder: Path) -> str:
+    """Return a path as seen from a folder, or the name where it is not in it."""
+    try:
+        return path.relative_to(folder).as_posix()
+    except ValueError:
+        return path.name
