@@ -302,7 +302,7 @@ def test_an_endpoint_gets_a_new_model_while_it_answers(aws: Sender) -> None:
         for each in aws.client("sagemaker").list_endpoint_configs()["EndpointConfigs"]
     ]
     assert names == ["cells-20261121-103015"]
-    (found,) = running(aws)
+    (found,) = running(aws)  # moto keeps the old settings' name, which are gone by now
     assert found.stop_at == later.stop_at
     schedules = aws.client("scheduler").list_schedules()["Schedules"]
     assert [each["Name"] for each in schedules] == names

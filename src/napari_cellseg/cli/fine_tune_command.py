@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 @takes_options("options", FineTuneOptions)
 def fine_tune(
     data: Annotated[
-        Path,
+        str,
         typer.Argument(
-            help="A project NAME.cellseg, or a folder of images/ and masks/."
+            help="A project NAME.cellseg, a folder of images/ and masks/ here or at "
+            "s3://bucket/folder/, or a .manifest there."
         ),
     ],
     out: Annotated[
@@ -72,7 +73,7 @@ def fine_tune(
 
 
 def _write(
-    request: TrainingRequest, data: Path, out: Path, channel: int | None
+    request: TrainingRequest, data: str, out: Path, channel: int | None
 ) -> None:
     """Write what is learned from, and say how much it is."""
     from napari_cellseg.cli.training_sources import training_items

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -11,19 +12,21 @@ from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.training_item import TrainingItem
 from napari_cellseg.io.dataset import Sample, pairs_in_folder
 from napari_cellseg.io.images import read_labels
+from napari_cellseg.io.s3.address import is_s3_address
 from napari_cellseg.project.store import SUFFIX, open_project
 from napari_cellseg.project.training_items import project_items
 
 
-def training_items(folder: Path, channel: int | None) -> list[TrainingItem]:
+def training_items(data: str | Path, channel: int | None) -> list[TrainingItem]:
     """Return what can be learned from a folder.
 
     Parameters
     ----------
-    folder : Path
+    data : str or Path
         A project ``NAME.cellseg``: its checked areas and locked cells count. Or a folder
-        with ``images/`` and ``masks/``: everything in it counts. Or a data set: what is
-        checked of it counts, and its test side never.
+        with ``images/`` and ``masks/``, here or at ``s3://…``, or a manifest of one
+        there: everything in it counts. Or a data set: what is checked of it counts, and
+        its test side never.
     channel : int or None
         Which channel shows the cells, counted from 0; needed where there are several.
 
@@ -32,12 +35,12 @@ def training_items(folder: Path, channel: int | None) -> list[TrainingItem]:
     TrainingError, ImageReadError, ProjectError
         If there is nothing, or it cannot be read.
     """
-    if folder.suffix == SUFFIX:
-        return _project_items(folder, channel)
+    if Path(data).suffix == SUFFIX:
+        return _project_items(Path(data), channel)
     from napari_cellseg.nn.training_data import read_sample
 
     items = []
-    for sample in pairs_in_folder(folder):
+    for sample in _samples(data):
         if sample.split == "test":
             continue
         plane, labels = read_sample(sample)
@@ -46,7 +49,7 @@ def training_items(folder: Path, channel: int | None) -> list[TrainingItem]:
         items.append(TrainingItem(chosen, labels, valid, sample.name, sample.group))
     if not items:
         raise TrainingError(
-            f"All images of '{folder}' are for the test. Split the data set again."
+            f"All images of '{data}' are for the test. Split the data set again."
         )
     return items
 
@@ -57,6 +60,15 @@ def _checked_part(sample: Sample, shape: tuple[int, ...]) -> NDArray[np.bool_]:
         return np.ones(shape, dtype=bool)
     mask, _ = read_labels(sample.checked_path)
     return mask > 0
+
+
+def _samples(data: str | Path) -> Iterable[Sample]:
+    """Return the pairs of a folder; those in S3 are fetched one by one."""
+    if is_s3_address(data):
+        from napari_cellseg.io.s3.dataset import s3_samples
+
+        return s3_samples(str(data))
+    return pairs_in_folder(Path(data))
 
 
 def _project_items(folder: Path, channel: int | None) -> list[TrainingItem]:

@@ -9,8 +9,9 @@ from typing import Any
 
 from napari_cellseg.cloud.costs import Prices, dollars
 from napari_cellseg.cloud.deploy_plan import SAGEMAKER
-from napari_cellseg.cloud.place import APP_TAG, STOP_TAG
-from napari_cellseg.cloud.sending import Sender
+from napari_cellseg.cloud.place import APP_TAG, MODE_TAG, STOP_TAG
+from napari_cellseg.cloud.requests import Call
+from napari_cellseg.cloud.sending import Sender, found
 from napari_cellseg.core.cloud_options import ASYNC, REAL_TIME, SERVERLESS
 
 ENDPOINT, TRAINING, BATCH = "endpoint", "training job", "batch job"
@@ -115,19 +116,17 @@ def _endpoint(name: str, tags: dict[str, str], sender: Sender) -> Running:
     state = sender.ask(
         SAGEMAKER, "DescribeEndpoint", f"look at '{name}'", EndpointName=name
     )
-    settings = sender.ask(
+    config = state["EndpointConfigName"]
+    call = Call(
         SAGEMAKER,
         "DescribeEndpointConfig",
+        {"EndpointConfigName": config},
         f"look at the settings of '{name}'",
-        EndpointConfigName=state["EndpointConfigName"],
     )
-    variant = settings["ProductionVariants"][0]
+    # Settings may be deleted under an endpoint, which runs on.
+    settings = found(sender, call) or {}
+    variant = (settings.get("ProductionVariants") or [{}])[0]
     now = (state.get("ProductionVariants") or [{}])[0]
-    mode = REAL_TIME
-    if "ServerlessConfig" in variant:
-        mode = SERVERLESS
-    elif settings.get("AsyncInferenceConfig"):
-        mode = ASYNC
     return Running(
         ENDPOINT,
         name,
@@ -135,7 +134,7 @@ def _endpoint(name: str, tags: dict[str, str], sender: Sender) -> Running:
         state["CreationTime"],
         variant.get("InstanceType", ""),
         int(now.get("CurrentInstanceCount", variant.get("InitialInstanceCount", 0))),
-        mode,
+        tags.get(MODE_TAG, REAL_TIME),
         _time(tags.get(STOP_TAG, "")),
     )
 

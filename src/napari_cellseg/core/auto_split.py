@@ -10,7 +10,7 @@ from scipy import ndimage
 from skimage.morphology import reconstruction
 from skimage.segmentation import watershed
 
-from napari_cellseg.core.cell_boxes import shifted, start_of
+from napari_cellseg.core.cell_boxes import start_of
 from napari_cellseg.core.cell_index import IndexedLabels, boxes_on, labels_of
 from napari_cellseg.core.edits import Edit, Source, edit_on_labels
 from napari_cellseg.core.errors import EditError
