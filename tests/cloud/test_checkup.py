@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,7 +92,8 @@ def test_what_is_missing_is_named_with_what_to_do(aws: Sender) -> None:
 
 
 def test_a_bucket_in_another_region_is_a_problem(aws: Sender) -> None:
-    aws.client("s3").create_bucket(
+    there = Sender(replace(aws.settings, region="eu-west-1"))
+    there.client("s3").create_bucket(
         Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
     )
     found = findings(aws)[f"bucket {BUCKET}"]
@@ -108,18 +111,22 @@ def test_a_log_is_read_on_from_where_it_was(aws: Sender) -> None:
             logGroupName="/aws/sagemaker/TrainingJobs", logStreamName=stream
         )
 
-    def write(stream: str, time: int, *lines: str) -> None:
+    now = 1000 * int(time.time())  # CloudWatch drops what is older than two weeks
+
+    def write(stream: str, after_ms: int, *lines: str) -> None:
         logs.put_log_events(
             logGroupName="/aws/sagemaker/TrainingJobs",
             logStreamName=stream,
-            logEvents=[{"timestamp": time, "message": line} for line in lines],
+            logEvents=[
+                {"timestamp": now + after_ms, "message": line} for line in lines
+            ],
         )
 
-    write("job/algo-1", 1_763_717_400_000, "one", "two")
-    write("other/algo-1", 1_763_717_400_000, "not ours")
+    write("job/algo-1", 0, "one", "two")
+    write("other/algo-1", 0, "not ours")
     assert reader.new_lines() == ["one", "two"]
     assert reader.new_lines() == []
-    write("job/algo-1", 1_763_717_401_000, "three")
+    write("job/algo-1", 1000, "three")
     assert reader.new_lines() == ["three"]
 
 

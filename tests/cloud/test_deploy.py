@@ -33,7 +33,7 @@ from napari_cellseg.cloud.deploy_plan import Deployment
 from napari_cellseg.cloud.inventory import running
 from napari_cellseg.cloud.sending import Sender
 from napari_cellseg.cloud.settings import CloudSettings, aws_client
-from napari_cellseg.cloud.teardown import leftovers, stop
+from napari_cellseg.cloud.teardown import clear_leftovers, stop
 from napari_cellseg.core.cloud_options import DeployOptions
 from napari_cellseg.core.errors import RemoteError
 from napari_cellseg.core.jobs import run
@@ -257,11 +257,16 @@ def test_there_is_nothing_of_that_name(aws: Sender) -> None:
         run(stop("ghost", aws))
 
 
-def test_settings_that_no_endpoint_uses_are_found(aws: Sender) -> None:
-    run(deploy(deployment(), find_model(None), aws, 0.01))
-    assert list(leftovers(aws)) == []
+def test_what_an_endpoint_leaves_that_aws_deleted_itself_is_cleared(
+    aws: Sender,
+) -> None:
+    run(deploy(deployment("async"), find_model(None), aws, 0.01))
+    assert run(clear_leftovers(aws)) == []
     aws.client("sagemaker").delete_endpoint(EndpointName="cells")
-    assert list(leftovers(aws)) == ["cells-20261121-093015"]
+    aws.client("scheduler").delete_schedule(Name="cells-20261121-093015")
+    told = run(clear_leftovers(aws))
+    assert "delete the settings 'cells-20261121-093015'" in told
+    assert everything(aws) == NOTHING
 
 
 def test_an_endpoint_gets_a_new_model_while_it_answers(aws: Sender) -> None:

@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -131,7 +132,7 @@ def write_log(job_name: str, lines: list[str], sender: Sender) -> None:
     stream = f"{job_name}/algo-1-1732180000"
     logs.create_log_group(logGroupName=LOG_GROUP)
     logs.create_log_stream(logGroupName=LOG_GROUP, logStreamName=stream)
-    first = 1_763_717_400_000
+    first = 1000 * int(time.time())  # CloudWatch drops what is older than two weeks
     logs.put_log_events(
         logGroupName=LOG_GROUP,
         logStreamName=stream,

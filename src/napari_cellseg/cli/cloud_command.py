@@ -127,9 +127,8 @@ def stop(
         for line in run_with_bar(teardown.stop(each, sender)):
             typer.echo(f"done: {line}")
     if all_of_them:
-        for config in list(teardown.leftovers(sender)):
-            for line in teardown.delete_settings(config, sender):
-                typer.echo(f"done: {line}")
+        for line in run_with_bar(teardown.clear_leftovers(sender)):
+            typer.echo(f"done: {line}")
     if not names:
         typer.echo("There was nothing to stop.")
 

@@ -182,13 +182,19 @@ def in_plain_words(doing: str, profile: str = "") -> Iterator[None]:
     from boto3.exceptions import Boto3Error
     from botocore.eventstream import ParserError
     from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+    from botocore.parsers import ResponseParserError
     from urllib3.exceptions import HTTPError
 
     try:
         yield
     except ClientError as error:
         raise error_of_answer(error.response, doing, profile) from error
-    except (BotoCoreError, HTTPClientError, Boto3Error) as error:
+    except (
+        BotoCoreError,
+        HTTPClientError,
+        Boto3Error,
+        ResponseParserError,
+    ) as error:
         raise _error_on_the_way(error, doing, profile) from error
     except HTTPError as error:
         # Out of the middle of a body, where botocore does not look.

@@ -11,9 +11,9 @@ from napari_cellseg.core.errors import OptionsError
 
 #: Whatever we make carries it, and nothing without it is ever deleted.
 APP_TAG = ("app", "cellseg")
+ENDPOINT_TAG = "cellseg:endpoint"
 MODE_TAG = "cellseg:mode"
 STOP_TAG = "cellseg:stop-after"
-MAX_NAME = 63
 #: Of the one model of an endpoint.
 VARIANT = "AllTraffic"
 #: Room for ``-`` and the stamp of `stamped`.

@@ -10,7 +10,7 @@ from napari_cellseg.cloud.deploy_plan import (
     delete_schedule_call,
 )
 from napari_cellseg.cloud.errors import CloudError
-from napari_cellseg.cloud.place import APP_TAG
+from napari_cellseg.cloud.place import APP_TAG, ENDPOINT_TAG
 from napari_cellseg.cloud.requests import Call
 from napari_cellseg.cloud.scaling_plan import delete_alarm_call, stop_scaling_call
 from napari_cellseg.cloud.sending import Sender, found, is_missing
@@ -159,23 +159,45 @@ def _stop_job(name: str, sender: Sender) -> str:
     )
 
 
-def leftovers(sender: Sender) -> Iterator[str]:
-    """Yield settings of ours that no endpoint uses, and models of ours that they name.
+def clear_leftovers(sender: Sender) -> Job[list[str]]:
+    """Delete settings of ours that no endpoint uses, with model, scaling and alarm.
 
-    They cost nothing themselves; a deployment that was killed leaves them.
+    A deployment that was killed leaves them, and an endpoint that AWS deleted at its time.
+    Returns what was done.
     """
-    used = {
-        sender.ask(
-            SAGEMAKER,
-            "DescribeEndpoint",
-            "look at an endpoint",
-            EndpointName=each["EndpointName"],
-        )["EndpointConfigName"]
+    endpoints, used = _endpoints(sender)
+    done: list[str] = []
+    for config, endpoint in list(_unused(used, sender)):
+        yield Progress(len(done), 0, f"deleting '{config}'")
+        if endpoint and endpoint not in endpoints:
+            for step in (stop_scaling_call(endpoint), delete_alarm_call(endpoint)):
+                _try(step, sender, done, [])
+        done += delete_settings(config, sender)
+    return done
+
+
+def _endpoints(sender: Sender) -> tuple[set[str], set[str]]:
+    """Return the names of all endpoints, and of the settings that they use."""
+    names = {
+        each["EndpointName"]
         for page in sender.pages(SAGEMAKER, "ListEndpoints", "list endpoints")
         for each in page["Endpoints"]
     }
+    used = {
+        sender.ask(
+            SAGEMAKER, "DescribeEndpoint", f"look at '{name}'", EndpointName=name
+        )["EndpointConfigName"]
+        for name in names
+    }
+    return names, used
+
+
+def _unused(used: set[str], sender: Sender) -> Iterator[tuple[str, str]]:
+    """Yield settings of ours that are not used, with the endpoint that they were for."""
     for page in sender.pages(SAGEMAKER, "ListEndpointConfigs", "list settings"):
         for each in page["EndpointConfigs"]:
-            name = each["EndpointConfigName"]
-            if name not in used and sender.is_ours(each["EndpointConfigArn"]):
-                yield name
+            if each["EndpointConfigName"] in used:
+                continue
+            tags = sender.tags_of(each["EndpointConfigArn"])
+            if tags.get(APP_TAG[0]) == APP_TAG[1]:
+                yield each["EndpointConfigName"], tags.get(ENDPOINT_TAG, "")
