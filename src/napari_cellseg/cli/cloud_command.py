@@ -7,9 +7,15 @@ from typing import Annotated
 import typer
 
 from napari_cellseg.cli import cloud_jobs_command
-from napari_cellseg.cli.cloud_flags import AccountFlags, PlaceFlags
 from napari_cellseg.cli.flags import takes_options
-from napari_cellseg.core.cloud_options import SERVERLESS, DeployOptions
+from napari_cellseg.cloud.place import now_utc, place_of
+from napari_cellseg.cloud.sending import sender_of
+from napari_cellseg.core.cloud_options import (
+    SERVERLESS,
+    AccountOptions,
+    DeployOptions,
+    PlaceOptions,
+)
 from napari_cellseg.core.errors import OptionsError
 
 app = typer.Typer(
@@ -24,8 +30,8 @@ MARKS = {"ok": "ok     ", "warning": "warning", "problem": "PROBLEM"}
 
 
 @app.command("deploy")
-@takes_options("account", AccountFlags)
-@takes_options("place", PlaceFlags)
+@takes_options("account", AccountOptions)
+@takes_options("place", PlaceOptions)
 @takes_options("options", DeployOptions)
 def deploy_model(
     model: Annotated[
@@ -36,8 +42,8 @@ def deploy_model(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print every request; send none.")
     ] = False,
-    account: AccountFlags,
-    place: PlaceFlags,
+    account: AccountOptions,
+    place: PlaceOptions,
     options: DeployOptions,
 ) -> None:
     """Make an endpoint that runs a model, or give one the model while it answers.
@@ -48,12 +54,11 @@ def deploy_model(
     from napari_cellseg.cloud import deploy as deploying
     from napari_cellseg.cloud.costs import hourly_text, read_prices
     from napari_cellseg.cloud.deploy_plan import Deployment
-    from napari_cellseg.cloud.place import now_utc
     from napari_cellseg.io.model_folder import find_model, read_model_spec
 
     folder = find_model(model)
     wanted = Deployment(
-        name, read_model_spec(folder).name, place.place(), options, now_utc()
+        name, read_model_spec(folder).name, place_of(place), options, now_utc()
     )
     if dry_run:
         cloud_jobs_command.show_requests(deploying.dry_run(wanted))
@@ -61,7 +66,7 @@ def deploy_model(
     if options.mode != SERVERLESS:
         prices = read_prices()
         typer.echo(f"{hourly_text(options.instance_type, 1, prices)} ({prices.origin})")
-    done = run_with_bar(deploying.deploy(wanted, folder, account.sender()))
+    done = run_with_bar(deploying.deploy(wanted, folder, sender_of(account)))
     typer.echo(f"The endpoint '{done.name}' answers ({options.mode}).")
     if done.stop_at is None:
         typer.echo(f"It stays until you stop it: cellseg cloud stop {done.name}")
@@ -76,15 +81,14 @@ def deploy_model(
 
 
 @app.command()
-@takes_options("account", AccountFlags)
-def status(account: AccountFlags) -> None:
+@takes_options("account", AccountOptions)
+def status(account: AccountOptions) -> None:
     """List what of ours runs, since when, and what it costs."""
     from napari_cellseg.cloud.costs import dollars, read_prices
     from napari_cellseg.cloud.inventory import running
-    from napari_cellseg.cloud.place import now_utc
 
     prices, now = read_prices(), now_utc()
-    there = list(running(account.sender()))
+    there = list(running(sender_of(account)))
     for each in there:
         typer.echo(each.sentence(prices, now))
     if not there:
@@ -95,7 +99,7 @@ def status(account: AccountFlags) -> None:
 
 
 @app.command()
-@takes_options("account", AccountFlags)
+@takes_options("account", AccountOptions)
 def stop(
     name: Annotated[
         str | None, typer.Argument(help="Endpoint, training job or batch job.")
@@ -107,17 +111,16 @@ def stop(
     overdue: Annotated[
         bool, typer.Option("--overdue", help="What was to be gone by now.")
     ] = False,
-    account: AccountFlags,
+    account: AccountOptions,
 ) -> None:
     """Delete an endpoint with all that hangs on it, or stop a job."""
     from napari_cellseg.cli.progress import run_with_bar
     from napari_cellseg.cloud import teardown
     from napari_cellseg.cloud.inventory import running
-    from napari_cellseg.cloud.place import now_utc
 
     if (name is not None) + all_of_them + overdue != 1:
         raise OptionsError("Say what to stop: a NAME, --all or --overdue.")
-    sender, now = account.sender(), now_utc()
+    sender, now = sender_of(account), now_utc()
     names = [name] if name else []
     if not name:
         names = [
@@ -134,13 +137,13 @@ def stop(
 
 
 @app.command()
-@takes_options("account", AccountFlags)
+@takes_options("account", AccountOptions)
 def cost(
     *,
     edit: Annotated[
         bool, typer.Option("--edit", help="Make a price table of your own to edit.")
     ] = False,
-    account: AccountFlags,
+    account: AccountOptions,
 ) -> None:
     """Say what runs costs now, and the prices that this is worked out from."""
     from napari_cellseg.cloud.costs import hourly_text, make_own_prices, read_prices
@@ -155,15 +158,15 @@ def cost(
 
 
 @app.command()
-@takes_options("account", AccountFlags)
-@takes_options("place", PlaceFlags)
+@takes_options("account", AccountOptions)
+@takes_options("place", PlaceOptions)
 def doctor(
     *,
     instance_type: Annotated[
         str, typer.Option(help="Computer that is wanted.")
     ] = DeployOptions().instance_type,
-    account: AccountFlags,
-    place: PlaceFlags,
+    account: AccountOptions,
+    place: PlaceOptions,
 ) -> None:
     """Check an account: sign-in, bucket, role, rights, image, quota, what runs.
 
@@ -171,11 +174,10 @@ def doctor(
     """
     from napari_cellseg.cloud.checkup import check_up
     from napari_cellseg.cloud.costs import read_prices
-    from napari_cellseg.cloud.place import now_utc
 
     n_problems = 0
     findings = check_up(
-        place.place(), instance_type, account.sender(), read_prices(), now_utc()
+        place_of(place), instance_type, sender_of(account), read_prices(), now_utc()
     )
     for finding in findings:
         n_problems += finding.state == "problem"

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_cellseg.cli.cloud_flags import (
-    AccountFlags,
-    BatchFlags,
-    PlaceFlags,
-    TrainFlags,
-)
+from napari_cellseg.cli.cloud_flags import BatchFlags, TrainFlags
 from napari_cellseg.cli.flags import takes_options
-from napari_cellseg.core.cloud_options import DeployOptions, TrainJobOptions
+from napari_cellseg.cloud.place import now_utc, place_of, split_uri
+from napari_cellseg.cloud.sending import sender_of
+from napari_cellseg.core.cloud_options import (
+    AccountOptions,
+    DeployOptions,
+    PlaceOptions,
+    TrainJobOptions,
+)
 from napari_cellseg.core.errors import RemoteError
 from napari_cellseg.core.options import FineTuneOptions
 
@@ -40,8 +42,8 @@ def show_requests(calls: Iterable[Call]) -> None:
     typer.echo(json.dumps([call.to_dict() for call in calls], indent=2))
 
 
-@takes_options("account", AccountFlags)
-@takes_options("place", PlaceFlags)
+@takes_options("account", AccountOptions)
+@takes_options("place", PlaceOptions)
 @takes_options("flags", TrainFlags)
 @takes_options("machine", TrainJobOptions)
 @takes_options("options", FineTuneOptions)
@@ -54,8 +56,8 @@ def train(
         ),
     ],
     *,
-    account: AccountFlags,
-    place: PlaceFlags,
+    account: AccountOptions,
+    place: PlaceOptions,
     flags: TrainFlags,
     machine: TrainJobOptions,
     options: FineTuneOptions,
@@ -65,7 +67,6 @@ def train(
     Ctrl-C leaves the job running; `cellseg cloud logs NAME --follow` goes on with it,
     `cellseg cloud fetch NAME` gets its model, `cellseg cloud stop NAME` ends it.
     """
-    from napari_cellseg.cloud.place import now_utc
     from napari_cellseg.cloud.requests import check_call
     from napari_cellseg.cloud.train_plan import TrainPlan, train_call
     from napari_cellseg.cloud.training import check_free, planned
@@ -82,7 +83,7 @@ def train(
         "",
         TO_UPLOAD if is_here else data,
         flags.channel,
-        place.place(),
+        place_of(place),
         options,
         machine,
         now_utc(),
@@ -93,10 +94,10 @@ def train(
         show_requests([call])
         return
     items = _items(data, flags.channel) if is_here else []
-    name = _start(plan, account.sender(), items, None if is_shipped else start)
+    name = _start(plan, sender_of(account), items, None if is_shipped else start)
     if flags.wait:
-        _follow(name, account.sender())
-        _fetch(name, account.sender())
+        _follow(name, sender_of(account))
+        _fetch(name, sender_of(account))
 
 
 def _items(data: str, channel: int | None) -> Sequence[TrainingItem]:
@@ -159,14 +160,14 @@ class _Lines:
         self._last = text
 
 
-@takes_options("account", AccountFlags)
+@takes_options("account", AccountOptions)
 def fetch(
     job: Annotated[str, typer.Argument(help="A training job that has ended.")],
     *,
-    account: AccountFlags,
+    account: AccountOptions,
 ) -> None:
     """Download the model of a training job into your models."""
-    _fetch(job, account.sender())
+    _fetch(job, sender_of(account))
 
 
 def _fetch(name: str, sender: Sender) -> None:
@@ -177,15 +178,15 @@ def _fetch(name: str, sender: Sender) -> None:
     typer.echo(f"'{model}' is among your models now: cellseg models show {model}")
 
 
-@takes_options("account", AccountFlags)
-@takes_options("place", PlaceFlags)
+@takes_options("account", AccountOptions)
+@takes_options("place", PlaceOptions)
 @takes_options("flags", BatchFlags)
 def batch(
     images: Annotated[str, typer.Argument(help="s3://bucket/folder/ with images.")],
     results: Annotated[str, typer.Argument(help="s3://bucket/folder/ to write to.")],
     *,
-    account: AccountFlags,
-    place: PlaceFlags,
+    account: AccountOptions,
+    place: PlaceOptions,
     flags: BatchFlags,
 ) -> None:
     """Segment every image of a folder in S3, once; nothing runs afterwards.
@@ -195,7 +196,6 @@ def batch(
     from napari_cellseg.cli.progress import run_with_bar
     from napari_cellseg.cloud import batch as batching
     from napari_cellseg.cloud.deploy_plan import Deployment
-    from napari_cellseg.cloud.place import now_utc, split_uri
     from napari_cellseg.cloud.train_plan import BatchPlan
     from napari_cellseg.io.model_folder import find_model, read_model_spec
 
@@ -203,7 +203,7 @@ def batch(
         split_uri(uri)
     folder = find_model(flags.model)
     title = read_model_spec(folder).name
-    wanted = Deployment(flags.name, title, place.place(), DeployOptions(), now_utc())
+    wanted = Deployment(flags.name, title, place_of(place), DeployOptions(), now_utc())
     plan = BatchPlan(
         wanted.part_name,
         wanted.part_name,
@@ -218,23 +218,23 @@ def batch(
         show_requests(batching.batch_calls(wanted, plan))
         return
     typer.echo(f"The job is called {plan.job_name}.")
-    done = run_with_bar(batching.run_batch(wanted, plan, folder, account.sender()))
+    done = run_with_bar(batching.run_batch(wanted, plan, folder, sender_of(account)))
     typer.echo(f"{done.status}; the results are in {done.results_uri}")
 
 
-@takes_options("account", AccountFlags)
+@takes_options("account", AccountOptions)
 def logs(
     name: Annotated[str, typer.Argument(help="Endpoint, training job or batch job.")],
     *,
     follow: Annotated[
         bool, typer.Option("--follow", help="Stay and print what is new; Ctrl-C ends.")
     ] = False,
-    account: AccountFlags,
+    account: AccountOptions,
 ) -> None:
     """Print what the container of an endpoint or job has printed."""
     from napari_cellseg.cloud.logs import ENDPOINT_GROUP, GROUPS, LogReader
 
-    sender = account.sender()
+    sender = sender_of(account)
     readers = [LogReader(sender, group, f"{name}/") for group in GROUPS.values()]
     readers.append(LogReader(sender, ENDPOINT_GROUP.format(name=name)))
     n_lines = 0

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+from napari_cellseg.cloud.settings import CloudSettings
+from napari_cellseg.core.cloud_options import AccountOptions, PlaceOptions
 from napari_cellseg.core.errors import OptionsError
 
+#: ``CELLSEG_AWS_IMAGE`` stands in for ``--image``, and so on.
+VARIABLE = "CELLSEG_AWS_{}"
 #: Whatever we make carries it, and nothing without it is ever deleted.
 APP_TAG = ("app", "cellseg")
 ENDPOINT_TAG = "cellseg:endpoint"
@@ -77,6 +82,28 @@ class CloudPlace:
 
     def _keyed(self, parts: tuple[str, ...]) -> list[str]:
         return [part for part in (self.prefix, *parts) if part]
+
+
+def place_of(options: PlaceOptions) -> CloudPlace:
+    """Return the place that options name, or variables such as CELLSEG_AWS_IMAGE.
+
+    Raises
+    ------
+    OptionsError
+        If something is named nowhere.
+    """
+    return CloudPlace(*(given(options, item.name) for item in fields(options)))
+
+
+def account_of(options: AccountOptions) -> CloudSettings:
+    """Return the account that options name, or variables such as CELLSEG_AWS_REGION."""
+    return CloudSettings(*(given(options, item.name) for item in fields(options)))
+
+
+def given(options: PlaceOptions | AccountOptions, name: str) -> str:
+    """Return what an option says, or its variable where it says nothing."""
+    value: str = getattr(options, name)
+    return value or os.environ.get(VARIABLE.format(name.upper()), "")
 
 
 def split_uri(uri: str) -> tuple[str, str]:

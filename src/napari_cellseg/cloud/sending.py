@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from napari_cellseg.cloud.errors import CloudError, in_plain_words
-from napari_cellseg.cloud.place import APP_TAG, split_uri
+from napari_cellseg.cloud.place import APP_TAG, account_of, split_uri
 from napari_cellseg.cloud.requests import Call, filled
 from napari_cellseg.cloud.settings import CloudSettings, aws_client
+from napari_cellseg.core.cloud_options import AccountOptions
 from napari_cellseg.io.atomic import replacing
 
 #: SageMaker says in words only that something is not there.
@@ -102,6 +103,11 @@ class Sender:
         """Delete an object of S3; one that is not there is no error."""
         bucket, key = split_uri(uri)
         self.ask("s3", "DeleteObject", f"delete {uri}", Bucket=bucket, Key=key)
+
+
+def sender_of(account: AccountOptions) -> Sender:
+    """Return what sends to the account that options name."""
+    return Sender(account_of(account))
 
 
 def is_missing(error: CloudError) -> bool:

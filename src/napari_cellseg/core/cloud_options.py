@@ -12,6 +12,44 @@ INSTANCE = r"ml\.[a-z0-9-]+\.[a-z0-9]+"
 FAST_FILE, FILE = "FastFile", "File"
 
 
+def text_option(default: str, help_: str) -> str:
+    """Return an option that may be any text."""
+    chosen: str = option(default, Range(help=help_, pattern=r".*"))
+    return chosen
+
+
+@dataclass(frozen=True, slots=True)
+class AccountOptions:
+    """Whose account; what is empty is looked up, see `cloud.place.account_of`."""
+
+    profile: str = text_option("", "Profile in ~/.aws; empty: what boto3 finds itself.")
+    region: str = text_option("", "Such as eu-central-1; empty: the profile's.")
+    endpoint_url: str = text_option("", "Stands in for AWS, such as a test server.")
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceOptions:
+    """What of an account is ours; what is empty is looked up, see `cloud.place.place_of`."""
+
+    image: str = text_option("", "Our container in ECR; or set CELLSEG_AWS_IMAGE.")
+    role: str = text_option("", "ARN of SageMaker's role; or set CELLSEG_AWS_ROLE.")
+    bucket: str = text_option(
+        "", "Where models and results go; or set CELLSEG_AWS_BUCKET."
+    )
+    prefix: str = text_option("cellseg", "Folder in the bucket.")
+    scheduler_role: str = text_option(
+        "",
+        "ARN of the role that deletes an endpoint at its time; "
+        "or set CELLSEG_AWS_SCHEDULER_ROLE.",
+    )
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+
 @dataclass(frozen=True, slots=True)
 class DeployOptions:
     """How an endpoint is set up. See each field's `Range`."""

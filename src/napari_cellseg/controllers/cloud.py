@@ -1,0 +1,237 @@
+"""What of ours runs at AWS: listed with its cost, deployed, stopped, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from psygnal import Signal
+
+from napari_cellseg.cloud.checkup import check_up
+from napari_cellseg.cloud.costs import (
+    Prices,
+    dollars,
+    hourly_text,
+    make_own_prices,
+    read_prices,
+)
+from napari_cellseg.cloud.deploy import Deployed, deploy
+from napari_cellseg.cloud.deploy_plan import Deployment
+from napari_cellseg.cloud.inventory import Running, running
+from napari_cellseg.cloud.place import now_utc, place_of
+from napari_cellseg.cloud.sending import Sender, sender_of
+from napari_cellseg.cloud.teardown import stop
+from napari_cellseg.controllers.task import TaskController
+from napari_cellseg.core.cloud_options import (
+    SERVERLESS,
+    AccountOptions,
+    DeployOptions,
+    PlaceOptions,
+)
+from napari_cellseg.core.errors import CellsegError
+from napari_cellseg.core.finding import Finding
+from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.io.model_folder import find_model, list_models, read_model_spec
+
+MARKS = {"ok": "✓", "warning": "!", "problem": "✗"}
+
+
+@dataclass(frozen=True, slots=True)
+class DeployWish:
+    """What a person wants to be deployed.
+
+    Attributes
+    ----------
+    model : str
+        Name of the model.
+    name : str
+        Of the endpoint.
+    options : DeployOptions
+        How.
+    place : PlaceOptions
+        Image, role and bucket.
+    """
+
+    model: str
+    name: str
+    options: DeployOptions = field(default_factory=DeployOptions)
+    place: PlaceOptions = field(default_factory=PlaceOptions)
+
+
+class CloudController:
+    """Lists, deploys, stops and checks; one of it at a time.
+
+    Parameters
+    ----------
+    task : TaskController
+        Runs it; says why something failed.
+    open_sender : callable
+        Gives what sends to an account.
+
+    Attributes
+    ----------
+    there : tuple of Running
+        What ran when it was last asked for; None before.
+    lines : tuple of str
+        What the last action came to.
+    """
+
+    changed = Signal()
+
+    def __init__(
+        self,
+        task: TaskController,
+        open_sender: Callable[[AccountOptions], Sender] = sender_of,
+    ) -> None:
+        self.task = task
+        self._open = open_sender
+        self.account = AccountOptions()
+        self.there: tuple[Running, ...] | None = None
+        self.lines: tuple[str, ...] = ()
+        task.changed.connect(self.changed.emit)
+
+    def models(self) -> list[str]:
+        """Return the names of the models that can be deployed."""
+        return [spec.name for _, spec in list_models()]
+
+    # ------------------------------------------------------------------------- actions
+    def list_running(self, account: AccountOptions) -> None:
+        """Ask what runs; told by `changed`."""
+        self.account = account
+        self._begin()
+        self.task.start("Asking", _listed(self._open(account)), self._on_listed)
+
+    def deploy(self, account: AccountOptions, wish: DeployWish) -> None:
+        """Make an endpoint; what was made goes again if it fails or is cancelled.
+
+        Raises
+        ------
+        CellsegError
+            If something is missing, before anything is asked.
+        """
+        deployment = Deployment(
+            wish.name,
+            read_model_spec(find_model(wish.model)).name,
+            place_of(wish.place),
+            wish.options,
+            now_utc(),
+        )
+        self.account = account
+        self._begin()
+        job = _deployed(deployment, wish.model, self._open(account))
+        self.task.start("Deploying", job, self._on_done)
+
+    def stop(self, account: AccountOptions, name: str) -> None:
+        """Delete an endpoint with all that hangs on it, or stop a job."""
+        self.account = account
+        self._begin()
+        self.task.start("Stopping", _stopped(name, self._open(account)), self._on_done)
+
+    def check(
+        self, account: AccountOptions, place: PlaceOptions, instance_type: str
+    ) -> None:
+        """Look what of an account is ready; nothing is changed."""
+        ready = place_of(place)
+        self.account = account
+        self._begin()
+        sender = self._open(account)
+        found = check_up(ready, instance_type, sender, read_prices(), now_utc())
+        self.task.start("Checking", _checked(found), self._on_checked)
+
+    def edit_prices(self) -> None:
+        """Make a price table of one's own, and say where it is; raises `SaveError`."""
+        self.lines = (f"Edit '{make_own_prices()}'; it is used from now on.",)
+        self.changed.emit()
+
+    def say(self, error: CellsegError) -> None:
+        """Tell of something that is missing."""
+        self.lines = (str(error),)
+        self.changed.emit()
+
+    # --------------------------------------------------------------------------- words
+    def sentences(self) -> list[str]:
+        """Return what runs since when, at which cost."""
+        prices, now = read_prices(), now_utc()
+        return [each.sentence(prices, now) for each in self.there or ()]
+
+    def total(self) -> str:
+        """Return what everything costs together."""
+        if self.there is None:
+            return "Not asked yet."
+        if not self.there:
+            return "Nothing of ours runs in this region."
+        prices: Prices = read_prices()
+        costs = [each.hourly(prices) for each in self.there]
+        known = sum(cost for cost in costs if cost is not None)
+        more = " and what has no known price" if None in costs else ""
+        return f"In all about {dollars(known)} an hour{more}; {prices.origin}."
+
+    def price(self, options: DeployOptions) -> str:
+        """Return what an endpoint would cost."""
+        if options.mode == SERVERLESS:
+            return "Costs only while it works."
+        words = hourly_text(options.instance_type, 1, read_prices())
+        if options.stop_after_hours:
+            words += f"; to be gone after {options.stop_after_hours:g} h"
+        return f"{words[0].upper()}{words[1:]}."
+
+    # ------------------------------------------------------------------------- results
+    def _begin(self) -> None:
+        self.lines = ()
+        self.changed.emit()
+
+    def _on_listed(self, there: list[Running]) -> None:
+        self.there = tuple(there)
+        self.changed.emit()
+
+    def _on_done(self, told: tuple[list[str], list[Running]]) -> None:
+        lines, there = told
+        self.lines, self.there = tuple(lines), tuple(there)
+        self.changed.emit()
+
+    def _on_checked(self, findings: list[Finding]) -> None:
+        lines: list[str] = []
+        for finding in findings:
+            lines.append(f"{MARKS[finding.state]} {finding.subject}: {finding.seen}")
+            if finding.remedy and finding.state != "ok":
+                lines.append(f"    → {finding.remedy}")
+        self.lines = tuple(lines)
+        self.changed.emit()
+
+
+def _listed(sender: Sender) -> Job[list[Running]]:
+    yield Progress(0, 0, "asking AWS what runs")
+    return list(running(sender))
+
+
+def _deployed(
+    deployment: Deployment, model: str, sender: Sender
+) -> Job[tuple[list[str], list[Running]]]:
+    done = yield from deploy(deployment, find_model(model), sender)
+    there = yield from _listed(sender)
+    return [_deployed_words(done)], there
+
+
+def _deployed_words(done: Deployed) -> str:
+    answers = f"The endpoint '{done.name}' answers."
+    if done.stop_at is None:
+        return f"{answers} It costs money until you stop it here."
+    end = f"{done.stop_at:%Y-%m-%d %H:%M} UTC"
+    if done.is_scheduled:
+        return f"{answers} AWS deletes it at {end}."
+    return f"{answers} It is to be gone by {end}: stop it here, AWS does not by itself."
+
+
+def _stopped(name: str, sender: Sender) -> Job[tuple[list[str], list[Running]]]:
+    done = yield from stop(name, sender)
+    there = yield from _listed(sender)
+    return [f"Done: {line}" for line in done], there
+
+
+def _checked(findings: Iterable[Finding]) -> Job[list[Finding]]:
+    found: list[Finding] = []
+    yield Progress(0, 0, "asking AWS who you are")
+    for finding in findings:
+        found.append(finding)
+        yield Progress(len(found), 0, f"looked at {finding.subject}")
+    return found

@@ -1,0 +1,99 @@
+"""What of ours runs at AWS, as the window shows it; no window, and no AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("boto3", reason="the extra 'aws' is not installed")
+
+from aws_stand_in import BUCKET, GPU, PLACE, aws_stand_in, make_bucket
+from napari_cellseg.cloud import costs
+from napari_cellseg.cloud.sending import Sender
+from napari_cellseg.controllers.cloud import CloudController, DeployWish
+from napari_cellseg.controllers.task import JobListener, TaskController, failure_from
+from napari_cellseg.core.cloud_options import (
+    AccountOptions,
+    DeployOptions,
+    PlaceOptions,
+)
+from napari_cellseg.core.errors import CellsegError, OptionsError
+from napari_cellseg.core.jobs import Job, run
+
+ACCOUNT = AccountOptions()
+OURS = PlaceOptions(PLACE.image, PLACE.role, BUCKET)
+
+
+def at_once(job: Job[Any], listener: JobListener) -> None:
+    """Run a job where it was asked for."""
+    try:
+        result = run(job, listener.on_job_progress)
+    except CellsegError as error:
+        listener.on_job_failed(failure_from(error, ""))
+    else:
+        listener.on_job_result(result)
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sender]:
+    monkeypatch.setattr(costs, "own_prices_path", lambda: tmp_path / "prices.toml")
+    with aws_stand_in() as sender:
+        make_bucket(sender)
+        yield sender
+
+
+@pytest.fixture
+def cloud(aws: Sender) -> CloudController:
+    return CloudController(TaskController(at_once), lambda _: aws)  # type: ignore[arg-type]
+
+
+def wish(name: str = "plates") -> DeployWish:
+    return DeployWish("cells-general", name, DeployOptions(instance_type=GPU), OURS)
+
+
+def test_an_endpoint_is_deployed_listed_and_stopped(cloud: CloudController) -> None:
+    assert cloud.total() == "Not asked yet."
+    cloud.deploy(ACCOUNT, wish())
+    assert "The endpoint 'plates' answers. It is to be gone by" in cloud.lines[0]
+    (sentence,) = cloud.sentences()
+    assert "endpoint plates (real-time, 1 × ml.g4dn.xlarge" in sentence
+    assert "still running since" in sentence
+    assert "and what has no known price" in cloud.total()
+
+    cloud.stop(ACCOUNT, "plates")
+
+    assert "Done: delete the endpoint 'plates'" in cloud.lines
+    assert cloud.total() == "Nothing of ours runs in this region."
+
+
+def test_what_fails_says_why(cloud: CloudController) -> None:
+    cloud.stop(ACCOUNT, "ghost")
+    assert cloud.task.state == "failed"
+    assert cloud.task.failure is not None
+    assert "no endpoint or job 'ghost'" in cloud.task.failure.message
+
+
+def test_what_is_missing_is_said_before_anything_is_asked(
+    cloud: CloudController, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CELLSEG_AWS_IMAGE", raising=False)
+    with pytest.raises(OptionsError, match="No image is given"):
+        cloud.deploy(ACCOUNT, DeployWish("cells-general", "plates"))
+    assert cloud.task.state == "idle"
+
+
+def test_the_check_up_is_told_line_by_line(cloud: CloudController) -> None:
+    cloud.check(ACCOUNT, OURS, GPU)
+    assert f"✓ bucket {BUCKET}: is there, in eu-central-1" in cloud.lines
+    assert any(line.startswith("✗ role cellseg") for line in cloud.lines)
+    assert any(line.startswith("    → ") for line in cloud.lines)
+
+
+def test_the_price_is_said_before_it_is_spent(cloud: CloudController) -> None:
+    usual = DeployOptions()
+    assert cloud.price(usual).startswith("About $1.41 an hour, $1,029 a month")
+    assert cloud.price(usual).endswith("to be gone after 12 h.")
+    assert cloud.price(DeployOptions(mode="serverless")) == "Costs only while it works."
