@@ -71,6 +71,10 @@ class PipelineSettings:
         Larger files go to the asynchronous endpoint.
     max_receives : int
         How often the queue gives a message before it counts as failed.
+    queue : str
+        Address of the queue that gives the messages; "" leaves its pace to itself.
+    retry_seconds : int
+        What may work later comes again after so long, and twice as long each time.
     lease_seconds : int
         So long an image is held by the function that works on it.
     reading : str
@@ -87,6 +91,8 @@ class PipelineSettings:
     async_prefix: str = "async/"
     realtime_bytes: int = REALTIME_BYTES
     max_receives: int = 5
+    queue: str = ""
+    retry_seconds: int = 60
     lease_seconds: int = 420
     reading: str = "{}"
 
@@ -108,12 +114,14 @@ VARIABLES = {
     "CELLSEG_ENDPOINT": "endpoint",
     "CELLSEG_DEAD_LETTERS": "dead_letters",
     "CELLSEG_ASYNC_ENDPOINT": "async_endpoint",
+    "CELLSEG_QUEUE": "queue",
+    "CELLSEG_RETRY_SECONDS": "retry_seconds",
     "CELLSEG_MAX_RECEIVES": "max_receives",
     "CELLSEG_LEASE_SECONDS": "lease_seconds",
     "CELLSEG_REALTIME_BYTES": "realtime_bytes",
     "CELLSEG_READING": "reading",
 }
-NUMBERS = ("max_receives", "lease_seconds", "realtime_bytes")
+NUMBERS = ("retry_seconds", "max_receives", "lease_seconds", "realtime_bytes")
 
 
 def settings_from(variables: Mapping[str, str] = os.environ) -> PipelineSettings:

@@ -36,6 +36,7 @@ logger = logging.getLogger(__name__)
 #: A request may take 60 s at SageMaker; what cannot end before the function does waits.
 NEEDED_SECONDS = 90.0
 READ_SECONDS = 70.0
+LONGEST_WAIT_SECONDS = 900
 ERROR_ATTRIBUTE = "cellseg_error"
 #: Text attributes of a message hold no more letters than this here.
 MAX_ERROR = 500
@@ -60,7 +61,10 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     failed = []
     for message in event["Records"]:
         seconds_left = context.get_remaining_time_in_millis() / 1000
-        if seconds_left < NEEDED_SECONDS or not pipeline.take(message):
+        if seconds_left < NEEDED_SECONDS:
+            failed.append({"itemIdentifier": message["messageId"]})
+        elif not pipeline.take(message):
+            pipeline.ask_again_soon(message)
             failed.append({"itemIdentifier": message["messageId"]})
     return {"batchItemFailures": failed}
 
@@ -110,6 +114,21 @@ class Pipeline:
             return self._is_done(partial(self._bury, message["body"], error))
         done = [self._is_done(partial(self._take, one, message)) for one in records]
         return all(done)
+
+    def ask_again_soon(self, message: dict[str, Any]) -> None:
+        """Have the queue give a message again in a while, later each time."""
+        if not self.settings.queue:
+            return
+        seconds = self.settings.retry_seconds * 2 ** (_n_receives(message) - 1)
+        try:
+            with could_not("change when a message comes again"):
+                self.sqs.change_message_visibility(
+                    QueueUrl=self.settings.queue,
+                    ReceiptHandle=message["receiptHandle"],
+                    VisibilityTimeout=min(seconds, LONGEST_WAIT_SECONDS),
+                )
+        except LaterError as error:  # it then comes at the queue's own pace
+            logger.warning("%s", error)
 
     def _is_done(self, do: Callable[[], None]) -> bool:
         """Do something, and say whether it need not be done again."""
@@ -255,9 +274,8 @@ class Pipeline:
         self, run: runs.Run, error: LaterError, message: dict[str, Any]
     ) -> None:
         """Let go of an image; after the last try it counts as failed."""
-        count = int(message.get("attributes", {}).get("ApproximateReceiveCount", 1))
         with could_not(f"note the run of {run.key!r}"):
-            if count >= self.settings.max_receives:
+            if _n_receives(message) >= self.settings.max_receives:
                 self.table.end(run.run_id, runs.FAILED, _told(error))
             else:
                 self.table.wait(run.run_id, str(error))
@@ -273,6 +291,11 @@ class Pipeline:
                 MessageBody=body,
                 MessageAttributes={ERROR_ATTRIBUTE: value},
             )
+
+
+def _n_receives(message: dict[str, Any]) -> int:
+    """Return how often the queue has given a message."""
+    return int(message.get("attributes", {}).get("ApproximateReceiveCount", 1))
 
 
 def _told(error: Exception) -> dict[str, str]:
