@@ -76,12 +76,7 @@ class CorrectTab(QWidget):
         self.import_button.setToolTip(IMPORT_TIP)
         self.import_button.clicked.connect(self.import_wanted)
         self.buttons = self._make_buttons()
-        self.min_area = QSpinBox()
-        self.min_area.setRange(1, 1_000_000)
-        self.min_area.setPrefix("small: below ")
-        self.min_area.setSuffix(" px")
-        self.min_area.setValue(tools.min_area_px)
-        self.min_area.setToolTip("Cells with fewer pixels are removed.")
+        self.min_area = _area_box(tools.min_area_px)
         self.min_area.valueChanged.connect(self._on_min_area_changed)
         self.hint = line_label()
         self.undo = QPushButton("Undo")
@@ -211,3 +206,14 @@ class CorrectTab(QWidget):
 
     def _on_proofread_edited(self, _edit: object) -> None:
         self.refresh()
+
+
+def _area_box(min_area_px: int) -> QSpinBox:
+    """Return the box that says which cells are small."""
+    box = QSpinBox()
+    box.setRange(1, 1_000_000)
+    box.setPrefix("small: below ")
+    box.setSuffix(" px")
+    box.setValue(min_area_px)
+    box.setToolTip("Cells with fewer pixels are removed.")
+    return box

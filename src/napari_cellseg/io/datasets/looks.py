@@ -56,7 +56,7 @@ def near_pairs(
     if len(looks) < 2:
         return
     every = np.stack(looks)  # (n, SIDE * SIDE)
-    is_flat = ~every.any(axis=1)
+    is_flat: NDArray[np.bool_] = np.asarray(~every.any(axis=1))
     for start in range(0, len(every), BLOCK):
         distances = 1 - every[start : start + BLOCK] @ every.T  # (block, n)
         is_near: NDArray[np.bool_] = np.asarray(distances < max_distance)
