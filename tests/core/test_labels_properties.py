@@ -25,7 +25,12 @@ from napari_cellseg.core.labels import (
     smooth_cells,
     split_cell,
 )
-from napari_cellseg.core.numbering import give_new_id, renumber_cells
+from napari_cellseg.core.numbering import (
+    give_new_id,
+    moved_keys,
+    moved_numbers,
+    renumber_cells,
+)
 from napari_cellseg.core.planes import copy_to_plane, interpolate_cell
 
 leads = pytest.mark.parametrize("lead", LEADS, ids=["2-D", "3-D", "4-D"])
@@ -78,7 +83,7 @@ def some_edit(data, labels, sources):
         lambda: split_cell(labels, line, plane, sources, through_planes=True),
         lambda: copy_to_plane(labels, ids[0], plane, following, sources),
         lambda: interpolate_cell(labels, ids[:2], sources, time=time),
-        lambda: renumber_cells(labels, sources)[0],
+        lambda: renumber_cells(labels, sources),
         lambda: give_new_id(labels, ids[0], sources, plane=anywhere),
     ][choice]
 
@@ -314,11 +319,9 @@ def test_splitting_automatically_conserves_the_cell(lead, data, ids):
 def test_renumbering_keeps_every_cell_and_who_made_it(lead, data):
     labels = data.draw(drawn_labels(lead))
     sources = {cell: "hand" if cell % 2 else "model" for cell in areas(labels)}
-    edit, new_ids = tried(renumber_cells, labels, sources)
-    after = applied(labels, edit)
+    edit = tried(renumber_cells, labels, sources)
+    after, moved = applied(labels, edit), moved_numbers(edit)
     assert sorted(areas(after)) == list(range(1, len(sources) + 1))
-    for old, new in new_ids.items():
-        np.testing.assert_array_equal(after == new, labels == old)
-    assert updated_sources(sources, edit) == {
-        new: sources[old] for old, new in new_ids.items()
-    }
+    for old in sources:
+        np.testing.assert_array_equal(after == moved.get(old, old), labels == old)
+    assert updated_sources(sources, edit) == moved_keys(sources, moved)

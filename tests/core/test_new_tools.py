@@ -10,8 +10,14 @@ from napari_cellseg.core.auto_split import split_automatically
 from napari_cellseg.core.edits import apply_edit, updated_sources
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.grow import cut_hole, grow_cells, shrink_cells
-from napari_cellseg.core.numbering import give_new_id, renumber_cells
+from napari_cellseg.core.numbering import (
+    give_new_id,
+    moved_keys,
+    moved_numbers,
+    renumber_cells,
+)
 from napari_cellseg.core.planes import copy_to_plane, interpolate_cell
+from napari_cellseg.core.rerun import deleted_footprints
 from napari_cellseg.core.split import split_cell
 
 
@@ -224,8 +230,11 @@ def test_a_cell_without_a_gap_is_not_interpolated(labels):
 
 def test_all_cells_are_numbered_from_1_and_keep_who_made_them(labels):
     sources = {1: "model", 2: "edited", 7: "hand"}
-    edit, new_ids = renumber_cells(labels, sources)
-    assert new_ids == {1: 1, 2: 2, 7: 3}
+    edit = renumber_cells(labels, sources)
+    assert moved_numbers(edit) == {7: 3}
+    assert moved_numbers(edit.inverted()) == {3: 7}
+    assert moved_keys({2: "a", 7: "b"}, moved_numbers(edit)) == {2: "a", 3: "b"}
+    assert deleted_footprints(edit) == []
     after = done(labels, edit)
     assert areas(after) == {1: 36, 2: 36, 3: 16}
     assert updated_sources(sources, edit) == {1: "model", 2: "edited", 3: "hand"}
@@ -237,7 +246,7 @@ def test_numbers_that_are_given_on_take_the_source_along():
     labels = np.zeros((9, 9), np.int32)
     labels[1, 1], labels[3, 3], labels[5, 5] = 2, 3, 4
     sources = {2: "model", 3: "hand", 4: "edited"}
-    edit, _ = renumber_cells(labels, sources)
+    edit = renumber_cells(labels, sources)
     assert updated_sources(sources, edit) == {1: "model", 2: "hand", 3: "edited"}
     assert updated_sources(updated_sources(sources, edit), edit.inverted()) == sources
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_cellseg.controllers.cell_labels import CellLabels
+from napari_cellseg.controllers.run_edits import run_edit
 from napari_cellseg.controllers.strokes import after_stroke, is_erasure, stroke_box
 from napari_cellseg.core import labels as corrections
 from napari_cellseg.core.checked import (
@@ -30,7 +30,7 @@ from napari_cellseg.core.edits import (
 )
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.history import History, Steps
-from napari_cellseg.core.label_arrays import known_sources
+from napari_cellseg.core.numbering import moved_keys, moved_numbers
 from napari_cellseg.core.rerun import Footprint, Merged, deleted_footprints
 from napari_cellseg.core.types import Labels
 
@@ -175,42 +175,44 @@ class ProofreadController:
     # ---------------------------------------------------------------- the tools
     def delete_cells(self, ids: Iterable[int]) -> None:
         """Delete cells; raises `EditError` if none is there."""
-        self._make(corrections.delete_cells, list(ids))
+        self.make(corrections.delete_cells, list(ids))
 
     def delete_in_region(
         self, outline_yx: NDArray[Any], plane: tuple[int, ...]
     ) -> None:
         """Delete the cells of a plane that lie in a polygon, (n, 2)."""
-        self._make(corrections.delete_in_region, outline_yx, plane)
+        self.make(corrections.delete_in_region, outline_yx, plane)
 
     def merge_cells(self, ids: Sequence[int]) -> None:
         """Merge cells into the first."""
-        self._make(corrections.merge_cells, ids)
+        self.make(corrections.merge_cells, ids)
 
     def split_cell(self, line_yx: NDArray[Any], plane: tuple[int, ...]) -> None:
         """Split the cells that a line crosses."""
-        self._make(corrections.split_cell, line_yx, plane)
+        self.make(corrections.split_cell, line_yx, plane)
 
     def add_cell(self, outline_yx: NDArray[Any], plane: tuple[int, ...]) -> None:
         """Add a cell inside an outline."""
-        self._make(corrections.add_cell, outline_yx, plane)
+        self.make(corrections.add_cell, outline_yx, plane)
 
     def fill_holes(self, ids: Iterable[int]) -> None:
         """Fill the holes of cells."""
-        self._make(corrections.fill_holes, list(ids))
+        self.make(corrections.fill_holes, list(ids))
 
     def smooth_cells(self, ids: Iterable[int]) -> None:
         """Smooth the edges of cells."""
-        self._make(corrections.smooth_cells, list(ids))
+        self.make(corrections.smooth_cells, list(ids))
 
     def remove_small(self, min_area_px: int) -> None:
         """Delete all cells below an area."""
-        self._make(corrections.remove_small, min_area_px)
+        self.make(corrections.remove_small, min_area_px)
 
-    def _make(self, correction: Callable[..., Edit], *arguments: Any) -> None:
-        """Make one correction; `EditError` says why it cannot be made."""
+    def make(
+        self, correction: Callable[..., Edit], *arguments: Any, **options: Any
+    ) -> None:
+        """Make one correction of `core`; `EditError` says why it cannot be made."""
         cells = self._cells()
-        self.apply(correction(cells.index, *arguments, cells.sources))
+        self.apply(correction(cells.index, *arguments, cells.sources, **options))
 
     # ------------------------------------------------------------- the one history
     def apply(self, edit: Edit) -> None:
@@ -286,7 +288,7 @@ class ProofreadController:
             False forgets what was deleted by hand.
         """
         cells = self._cells()
-        shown = _run_edit(cells.labels, cells.sources, merged, name)
+        shown = run_edit(cells.labels, cells.sources, merged, name)
         if is_empty(shown):
             return
         edit = shown
@@ -315,7 +317,7 @@ class ProofreadController:
         apply_edit(labels, back)
         sources = updated_sources(cells.sources, back)
         around = cells.around_runs.pop(back.made_at, (cells.confidence, cells.deleted))
-        return _run_edit(labels, sources, merged, name), around
+        return run_edit(labels, sources, merged, name), around
 
     def _take_back(self, edit: Edit | None) -> None:
         """Write an edit of the history; what a run brought along changes with it."""
@@ -334,7 +336,19 @@ class ProofreadController:
         apply_edit(cells.labels, edit)
         cells.index.follow(edit)
         cells.sources = updated_sources(cells.sources, edit)
+        if moved := moved_numbers(edit):
+            self._move_notes(moved)
         self.edited.emit(edit)
+
+    def _move_notes(self, moved: Mapping[int, int]) -> None:
+        """Let what is known of cells go along to their new numbers."""
+        cells = self._cells()
+        cells.confidence = moved_keys(cells.confidence, moved)
+        cells.states = moved_keys(cells.states, moved)
+        if noted := [
+            cell for cell in {*moved, *moved.values()} if cell in cells.states
+        ]:
+            self.reviewed.emit(noted)
 
     def _cells(self) -> CellLabels:
         if self.cells is None:
@@ -344,35 +358,6 @@ class ProofreadController:
         return self.cells
 
 
-def _run_edit(
-    labels: Labels, sources: Mapping[int, Source], merged: Merged, name: str
-) -> Edit:
-    """Return the edit from labels to those of a run, with the sources of all cells."""
-    start = (0,) * labels.ndim
-    edit = edit_on_labels(labels, merged.labels, start, name, sources, author="model")
-    before, after = _sources_of_run(sources, merged)
-    return replace(edit, sources_before=before, sources_after=after)
-
-
 def _is_bare(crop: Labels, mask: NDArray[np.bool_]) -> bool:
     """Say whether most of a deleted cell's place is still background."""
     return bool(np.mean(crop[mask] == 0) > 0.5)
-
-
-def _sources_of_run(
-    sources: Mapping[int, Source], merged: Merged
-) -> tuple[dict[int, Source], dict[int, Source]]:
-    """Return the sources that a run changes, before and after."""
-    after: dict[int, Source] = {
-        cell: "model" if cell in merged.confidence else source
-        for cell, source in known_sources(merged.labels, sources).items()
-    }
-    changed = {
-        cell
-        for cell in sources.keys() | after.keys()
-        if sources.get(cell) != after.get(cell)
-    }
-    return (
-        {cell: source for cell, source in sources.items() if cell in changed},
-        {cell: source for cell, source in after.items() if cell in changed},
-    )

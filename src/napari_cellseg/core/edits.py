@@ -22,6 +22,7 @@ from napari_cellseg.core.history import History
 from napari_cellseg.core.types import LABELS_DTYPE, Labels
 
 __all__ = [
+    "NUMBER_ANEW",
     "Author",
     "Edit",
     "History",
@@ -34,6 +35,10 @@ __all__ = [
     "is_empty",
     "updated_sources",
 ]
+
+#: Name of the edit that numbers all cells from 1: no cell goes, all that is known of a
+#: cell moves to its new number.
+NUMBER_ANEW = "number anew"
 
 Source: TypeAlias = Literal["model", "edited", "hand"]
 Author: TypeAlias = Literal["hand", "model"]

@@ -111,8 +111,10 @@ def delete_in_region(
     region: NDArray[Any],
     plane: tuple[int, ...],
     sources: Mapping[int, Source],
+    *,
+    everywhere: bool = False,
 ) -> Edit:
-    """Return the edit that deletes, on one plane, the cells that lie in a region.
+    """Return the edit that deletes the cells that lie in a region of one plane.
 
     A cell lies in it if at least half of its pixels on the plane do.
 
@@ -126,6 +128,8 @@ def delete_in_region(
         Which plane.
     sources : mapping of int to Source
         The sources of all cells.
+    everywhere : bool
+        Whether they are deleted on all planes; False: on this one only.
 
     Raises
     ------
@@ -146,7 +150,7 @@ def delete_in_region(
         raise EditError(
             "No cell lies in the region by half or more. Draw it around the cells."
         )
-    return delete_cells(indexed, chosen, sources, plane=plane)
+    return delete_cells(indexed, chosen, sources, plane=None if everywhere else plane)
 
 
 def _region_mask(

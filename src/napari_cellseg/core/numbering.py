@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
 from napari_cellseg.core.cell_boxes import start_of
 from napari_cellseg.core.cell_index import IndexedLabels, boxes_on, labels_of
-from napari_cellseg.core.edits import Edit, Source, edit_on_labels
+from napari_cellseg.core.edits import NUMBER_ANEW, Edit, Source, edit_on_labels
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.label_arrays import next_id, relabel_sequential
 
 
-def renumber_cells(
-    indexed: IndexedLabels, sources: Mapping[int, Source]
-) -> tuple[Edit, Mapping[int, int]]:
-    """Return the edit that numbers all cells from 1 to n, in their order, and the new ids.
+def renumber_cells(indexed: IndexedLabels, sources: Mapping[int, Source]) -> Edit:
+    """Return the edit that numbers all cells from 1 to n, in their order.
 
     Who made a cell goes along with it.
 
@@ -31,7 +30,7 @@ def renumber_cells(
     if all(old == new for old, new in new_ids.items()):
         raise EditError(f"The {len(new_ids)} cells are numbered from 1 already.")
     start = (0,) * labels.ndim
-    edit = edit_on_labels(indexed, after, start, "number anew", sources)
+    edit = edit_on_labels(indexed, after, start, NUMBER_ANEW, sources)
     before = {cell: sources.get(cell, "model") for cell in new_ids}
     moved = {new: before[old] for old, new in new_ids.items()}
     changed = {
@@ -39,12 +38,31 @@ def renumber_cells(
         for cell in before.keys() | moved.keys()
         if before.get(cell) != moved.get(cell)
     }
-    edit = replace(
+    return replace(
         edit,
         sources_before={cell: before[cell] for cell in changed & before.keys()},
         sources_after={cell: moved[cell] for cell in changed & moved.keys()},
     )
-    return edit, new_ids
+
+
+def moved_numbers(edit: Edit) -> dict[int, int]:
+    """Return the new id of each cell that an edit numbers anew; {} for other edits."""
+    if edit.name != NUMBER_ANEW:
+        return {}
+    ids, places = np.unique(edit.before, return_index=True)
+    new = edit.after.ravel()[places]
+    pairs = zip(ids.tolist(), new.tolist(), strict=True)
+    return {old: now for old, now in pairs if old > 0 and old != now}
+
+
+Known = TypeVar("Known")
+
+
+def moved_keys(
+    known: Mapping[int, Known], moved: Mapping[int, int]
+) -> dict[int, Known]:
+    """Return what is known of cells under their new ids."""
+    return {moved.get(cell, cell): value for cell, value in known.items()}
 
 
 def give_new_id(

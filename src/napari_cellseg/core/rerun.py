@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.draw import polygon2mask
 
-from napari_cellseg.core.edits import Edit
+from napari_cellseg.core.cell_boxes import cell_boxes, start_of
+from napari_cellseg.core.edits import NUMBER_ANEW, Edit
 from napari_cellseg.core.errors import LabelsError
 from napari_cellseg.core.types import LABELS_DTYPE, Labels, SegmentationResult
 
@@ -107,12 +108,15 @@ def deleted_footprints(edit: Edit) -> list[Footprint]:
     A cell is deleted when its id is gone and most of its pixels are background; a cell
     that was merged into another is not.
     """
+    if edit.name == NUMBER_ANEW:
+        return []
     gone = edit.sources_before.keys() - edit.sources_after.keys()
     found = []
-    for cell in sorted(gone):
-        mask = edit.before == cell
-        if mask.any() and np.mean(edit.after[mask] == 0) > SAME_CELL_SHARE:
-            found.append(Footprint(edit.start, mask))
+    for cell, (box, _) in cell_boxes(edit.before, gone).items():
+        mask = edit.before[box] == cell
+        if np.mean(edit.after[box][mask] == 0) > SAME_CELL_SHARE:
+            corner = zip(edit.start, start_of(box), strict=True)
+            found.append(Footprint(tuple(low + inner for low, inner in corner), mask))
     return found
 
 
