@@ -1,0 +1,259 @@
+"""The changes of the last run, gone through one by one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from psygnal import Signal
+
+from napari_cellseg.controllers.proofread import MOVED, ProofreadController
+from napari_cellseg.controllers.task import TaskController
+from napari_cellseg.core.difference import (
+    Change,
+    counts_of,
+    find_changes,
+    keep_old,
+)
+from napari_cellseg.core.edits import Edit, Source, updated_sources
+from napari_cellseg.core.errors import EditError
+from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.types import Labels
+
+RUN_NAMES = ("segment", MOVED)
+
+
+@dataclass(slots=True, eq=False)
+class _Before:
+    """What there was before a run.
+
+    Attributes
+    ----------
+    made_at : float
+        Of the run's edit.
+    labels : int32 array
+        A copy.
+    sources, confidence
+        Of the cells in it.
+    """
+
+    made_at: float
+    labels: Labels
+    sources: dict[int, Source]
+    confidence: dict[int, float]
+    changes: list[Change] = field(default_factory=list)
+
+
+class RerunDifference:
+    """Compares the cells after a new run with those before.
+
+    The run itself is one edit, so taking what is new costs nothing; keeping what was
+    old is one edit for each choice, and undo brings the choice back.
+
+    Parameters
+    ----------
+    proofread : ProofreadController
+        Tells of runs, and takes the edits.
+    task : TaskController
+        Compares off the main thread.
+
+    Attributes
+    ----------
+    current : Change or None
+        The change that is looked at.
+    """
+
+    changed = Signal()
+    shown = Signal(Change)
+
+    def __init__(self, proofread: ProofreadController, task: TaskController) -> None:
+        self._proofread = proofread
+        self.task = task
+        self.current: Change | None = None
+        self._before: _Before | None = None
+        self._open: list[Change] = []
+        self._taken_back: dict[float, list[Change]] = {}
+        self._seen: set[float] = set()
+        self._is_ours = False
+        proofread.opened.connect(self.forget)
+        proofread.edited.connect(self._on_edited)
+
+    # ------------------------------------------------------------------ what there is
+    @property
+    def changes(self) -> list[Change]:
+        """The changes that nobody has decided on, and that no hand has touched since."""
+        sources = self._proofread.sources
+        return [
+            change
+            for change in self._open
+            if all(sources.get(cell) == "model" for cell in change.new_ids)
+        ]
+
+    @property
+    def before(self) -> Labels | None:
+        """The labels before the run, None without one."""
+        return None if self._before is None else self._before.labels
+
+    @property
+    def words(self) -> str:
+        """How many changes of each kind are left, and which one is looked at."""
+        changes = self.changes
+        if not changes:
+            return ""
+        counts = counts_of(changes)
+        parts = [f"{n:,} {kind}" for kind, n in counts.items() if n]
+        text = " · ".join(parts)
+        if self.current in changes:
+            text += f" — {describe(self.current)}"
+        return text
+
+    # ------------------------------------------------------------------------ stepping
+    def step(self, by: int = 1) -> None:
+        """Go to the next change, or back with -1; raises `EditError` without any."""
+        changes = self.changes
+        if not changes:
+            raise EditError("The new run changed nothing that is not decided on.")
+        place = changes.index(self.current) + by if self.current in changes else 0
+        self._show(changes[place % len(changes)])
+
+    def take_new(self) -> None:
+        """Leave the change that is looked at as the run made it, and go on."""
+        change = self._current_or_error()
+        following = self._following(change)
+        self._open.remove(change)
+        self._show(following)
+
+    def keep_old(self) -> None:
+        """Bring back what was there before, and go on; one edit."""
+        change = self._current_or_error()
+        following = self._following(change)
+        self._take_back([change])
+        self._show(following)
+
+    def take_all(self) -> None:
+        """Leave everything as the run made it."""
+        self._open = []
+        self._show(None)
+
+    def keep_all_old(self) -> None:
+        """Bring back all that is not decided on; one edit."""
+        self._take_back(self.changes)
+        self._show(None)
+
+    def _take_back(self, changes: list[Change]) -> None:
+        before, cells = self._before, self._proofread.cells
+        if before is None or cells is None:
+            raise EditError("There is nothing left to take back.")
+        kept = keep_old(
+            cells.labels, before.labels, changes, cells.sources, before.sources
+        )
+        found = {new: before.confidence.get(old) for old, new in kept.ids.items()}
+        known = {cell: value for cell, value in found.items() if value is not None}
+        cells.confidence = {**cells.confidence, **known}
+        self._taken_back[kept.edit.made_at] = list(changes)
+        self._open = [one for one in self._open if one not in changes]
+        self._is_ours = True
+        try:
+            self._proofread.apply(kept.edit)
+        finally:
+            self._is_ours = False
+        # Somebody wanted them: the next run leaves them.
+        self._proofread.set_state(list(kept.ids.values()), "accepted")
+
+    def _following(self, change: Change) -> Change | None:
+        """Return the change after one, None if it is the last."""
+        changes = self.changes
+        others = [one for one in changes if one is not change]
+        return others[changes.index(change) % len(others)] if others else None
+
+    def _current_or_error(self) -> Change:
+        if self.current is None or self.current not in self.changes:
+            raise EditError("No change is looked at; go to the next one first.")
+        return self.current
+
+    def _show(self, change: Change | None) -> None:
+        self.current = change
+        self.changed.emit()
+        if change is not None:
+            self.shown.emit(change)
+
+    # ----------------------------------------------------------------------- following
+    def forget(self) -> None:
+        """Forget the last run, as when other labels are opened."""
+        self.task.abandon()
+        self._before = None
+        self._open = []
+        self._taken_back.clear()
+        self._show(None)
+
+    def _on_edited(self, edit: Edit) -> None:
+        if self._is_ours:
+            return
+        before = self._before
+        if edit.made_at in self._taken_back:
+            self._toggle(self._taken_back[edit.made_at])
+        elif before is not None and edit.made_at == before.made_at:
+            # The run was undone, or made again.
+            self._open = [] if self._open else list(before.changes)
+            self._show(None)
+        elif edit.author == "model" and edit.name in RUN_NAMES:
+            is_again = edit.made_at in self._seen
+            self._seen.add(edit.made_at)
+            if is_again:
+                self.forget()
+            else:
+                self._compare(edit)
+        else:
+            self.changed.emit()
+
+    def _toggle(self, changes: list[Change]) -> None:
+        """Bring choices back that were undone, or drop those that were made again."""
+        if any(one in self._open for one in changes):
+            self._open = [one for one in self._open if one not in changes]
+        else:
+            self._open = [*changes, *self._open]
+        self._show(None)
+
+    def _compare(self, edit: Edit) -> None:
+        """Compare the cells after a run with those before, off the main thread."""
+        self.forget()
+        cells = self._proofread.cells
+        if cells is None or edit.name == MOVED or not edit.before.any():
+            return
+        labels = cells.labels.copy()
+        labels[edit.box] = edit.before
+        around = cells.around_runs.get(edit.made_at)
+        before = _Before(
+            edit.made_at,
+            labels,
+            updated_sources(cells.sources, edit.inverted()),
+            dict(around[0] if around else {}),
+        )
+        self._before = before
+        job = _compare_job(labels, cells.labels.copy())
+        self.task.start("Comparing", job, self._take)
+
+    def _take(self, changes: list[Change]) -> None:
+        if self._before is not None:
+            self._before.changes = changes
+            self._open = list(changes)
+            self._show(None)
+
+
+def describe(change: Change | None) -> str:
+    """Return what happened to the cells of a change, in words."""
+    if change is None:
+        return ""
+    n_old, n_new = len(change.old_ids), len(change.new_ids)
+    if change.kind == "new":
+        return f"cell {change.new_ids[0]} is new"
+    if change.kind == "gone":
+        return f"a cell is gone (it was number {change.old_ids[0]})"
+    if n_old == n_new == 1:
+        return f"cell {change.new_ids[0]} has another outline"
+    return f"{n_old} became {n_new}"
+
+
+def _compare_job(before: Labels, after: Labels) -> Job[list[Change]]:
+    """Find the changes."""
+    yield Progress(0, 0, "comparing")
+    return find_changes(before, after)

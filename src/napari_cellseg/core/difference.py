@@ -1,0 +1,242 @@
+"""What a new run changed: cells that are new, gone or changed, and taking them back.
+
+Cells of both sides that lie on each other belong to one change, so that a choice is
+whole: one cell that became two is one change, not one gone and two new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix, csr_matrix
+from scipy.sparse.csgraph import connected_components
+
+from napari_cellseg.core.cell_boxes import Box, cell_boxes, start_of, union_of
+from napari_cellseg.core.edits import Edit, Source, edit_on_labels
+from napari_cellseg.core.errors import EditError, LabelsError
+from napari_cellseg.core.label_arrays import check_free_ids
+from napari_cellseg.core.types import Labels
+
+ChangeKind: TypeAlias = Literal["new", "gone", "changed"]
+#: Two outlines of this intersection over union are one cell that did not change: a disc of
+#: 20 px whose edge moved by one pixel has 0.81.
+SAME_IOU = 0.8
+#: Cells that share this much of the smaller one belong to one change.
+LINKED_SHARE = 0.3
+#: Pixels that are compared at a time, so that memory stays small.
+BLOCK_PIXELS = 1 << 22
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Change:
+    """Cells before a run and what became of them.
+
+    Attributes
+    ----------
+    old_ids, new_ids : tuple of int
+        Numbers before and after; one number on both sides need not be one cell.
+    box : Box
+        Around all of them, in the labels.
+    """
+
+    old_ids: tuple[int, ...]
+    new_ids: tuple[int, ...]
+    box: Box
+
+    @property
+    def kind(self) -> ChangeKind:
+        """Whether there was nothing before, is nothing now, or something else is."""
+        if not self.old_ids:
+            return "new"
+        return "changed" if self.new_ids else "gone"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeptOld:
+    """An edit that takes changes back.
+
+    Attributes
+    ----------
+    edit : Edit
+        By hand.
+    ids : mapping of int to int
+        The number that each old cell has now.
+    """
+
+    edit: Edit
+    ids: dict[int, int]
+
+
+def find_changes(before: Labels, after: Labels) -> list[Change]:
+    """Return the changes between labels of one shape, by their place.
+
+    Cells whose outlines agree by `SAME_IOU` have not changed.
+
+    Raises
+    ------
+    LabelsError
+        If the shapes differ.
+    """
+    if before.shape != after.shape:
+        raise LabelsError(
+            f"Labels of shape {before.shape} and {after.shape} cannot be compared."
+        )
+    shared = _shared_pixels(before, after)
+    old_area, new_area = _areas(before, shared.shape[0]), _areas(after, shared.shape[1])
+    pairs = shared.tocoo()
+    a, b, n = pairs.row, pairs.col, pairs.data
+    is_same = n >= SAME_IOU * (old_area[a] + new_area[b] - n)
+    old_left, new_left = old_area > 0, new_area > 0
+    old_left[a[is_same]] = new_left[b[is_same]] = False
+    is_linked = n >= LINKED_SHARE * np.minimum(old_area[a], new_area[b])
+    is_linked &= old_left[a] & new_left[b]
+    groups = _groups(a[is_linked], b[is_linked], old_left, new_left)
+    return _with_boxes(before, after, groups)
+
+
+def _shared_pixels(before: Labels, after: Labels) -> csr_matrix:
+    """Return how many pixels each old cell (rows) shares with each new one."""
+    shape = (int(before.max(initial=0)) + 1, int(after.max(initial=0)) + 1)
+    total = csr_matrix(shape, dtype=np.int64)
+    old, new = before.reshape(-1), after.reshape(-1)
+    for low in range(0, old.size, BLOCK_PIXELS):
+        a, b = old[low : low + BLOCK_PIXELS], new[low : low + BLOCK_PIXELS]
+        both = (a > 0) & (b > 0)
+        ones = np.ones(int(both.sum()), np.int64)
+        total = total + coo_matrix((ones, (a[both], b[both])), shape).tocsr()
+    return total
+
+
+def _areas(labels: Labels, n: int) -> NDArray[np.int64]:
+    """Return the pixels of each id up to n - 1; none for the background."""
+    areas = np.zeros(n, np.int64)
+    flat = labels.reshape(-1)
+    for low in range(0, flat.size, BLOCK_PIXELS):
+        areas += np.bincount(flat[low : low + BLOCK_PIXELS], minlength=n)
+    areas[0] = 0
+    return areas
+
+
+def _groups(
+    old: NDArray[np.int32],
+    new: NDArray[np.int32],
+    old_left: NDArray[np.bool_],
+    new_left: NDArray[np.bool_],
+) -> Iterator[tuple[list[int], list[int]]]:
+    """Yield old and new ids of each change."""
+    n_old, n_new = len(old_left), len(new_left)
+    size = n_old + n_new
+    links = coo_matrix((np.ones(len(old), bool), (old, new + n_old)), (size, size))
+    _, group = connected_components(links, directed=False)
+    members: dict[int, tuple[list[int], list[int]]] = {}
+    for cell in np.flatnonzero(old_left).tolist():
+        members.setdefault(int(group[cell]), ([], []))[0].append(cell)
+    for cell in np.flatnonzero(new_left).tolist():
+        members.setdefault(int(group[cell + n_old]), ([], []))[1].append(cell)
+    yield from members.values()
+
+
+def _with_boxes(
+    before: Labels, after: Labels, groups: Iterable[tuple[list[int], list[int]]]
+) -> list[Change]:
+    """Return the changes with their boxes, from the first row of the labels on."""
+    found = list(groups)
+    old_boxes = cell_boxes(before, (cell for old, _ in found for cell in old))
+    new_boxes = cell_boxes(after, (cell for _, new in found for cell in new))
+    changes = []
+    for old, new in found:
+        boxes = [old_boxes[cell][0] for cell in old] + [
+            new_boxes[cell][0] for cell in new
+        ]
+        changes.append(Change(tuple(old), tuple(new), union_of(boxes)))
+    return sorted(changes, key=_start)
+
+
+def _start(change: Change) -> tuple[int, ...]:
+    return start_of(change.box)
+
+
+def counts_of(changes: Iterable[Change]) -> dict[ChangeKind, int]:
+    """Return how many changes there are of each kind."""
+    counts: dict[ChangeKind, int] = {"new": 0, "gone": 0, "changed": 0}
+    for change in changes:
+        counts[change.kind] += 1
+    return counts
+
+
+def keep_old(
+    labels: Labels,
+    before: Labels,
+    changes: Sequence[Change],
+    sources: Mapping[int, Source],
+    old_sources: Mapping[int, Source],
+) -> KeptOld:
+    """Return the edit that brings old cells back in the place of new ones.
+
+    Old cells get the pixels that no other cell has by now, and their old number where
+    that is free.
+
+    Parameters
+    ----------
+    labels : int32 array
+        As they are now; not changed.
+    before : int32 array
+        As they were before the run.
+    changes : sequence of Change
+        What is taken back.
+    sources, old_sources : mapping of int to Source
+        Of all cells now, and before the run.
+
+    Raises
+    ------
+    EditError
+        If nothing is to be taken back, or other cells lie there now.
+    """
+    if not changes:
+        raise EditError("There is nothing left to take back.")
+    box = union_of(change.box for change in changes)
+    after = labels[box].copy()
+    new_ids = [cell for change in changes for cell in change.new_ids]
+    after[np.isin(after, new_ids)] = 0
+    ids = _numbers(changes, sources.keys() - set(new_ids), labels)
+    old = before[box]
+    for cell, number in ids.items():
+        part = (old == cell) & (after == 0)
+        if not part.any():
+            raise EditError(
+                f"Other cells lie where cell {cell} was. Delete them first, or leave it."
+            )
+        after[part] = number
+    name = "keep old cell" if len(changes) == 1 else f"keep old cells ({len(changes)})"
+    edit = edit_on_labels(labels, after, start_of(box), name, sources)
+    kept = {number: old_sources.get(cell, "model") for cell, number in ids.items()}
+    known = {cell: source for cell, source in sources.items() if cell in kept}
+    return KeptOld(
+        replace(
+            edit,
+            sources_before={**edit.sources_before, **known},
+            sources_after={**edit.sources_after, **kept},
+        ),
+        ids,
+    )
+
+
+def _numbers(
+    changes: Sequence[Change], taken: set[int], labels: Labels
+) -> dict[int, int]:
+    """Return the number that each old cell gets: its own where that is free."""
+    wanted = [cell for change in changes for cell in change.old_ids]
+    highest = max([0, *taken, *wanted, int(labels.max(initial=0))])
+    check_free_ids(highest + 1, len(wanted))
+    used = set(taken)
+    ids = {}
+    for cell in wanted:
+        if cell in used:
+            highest += 1
+        ids[cell] = highest if cell in used else cell
+        used.add(ids[cell])
+    return ids
