@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_cellseg.core.errors import ImageReadError
@@ -72,10 +72,10 @@ def find_images(path: Path, layout: str = "auto") -> tuple[Source, str]:
             )
     for one in LAYOUTS:
         if layout == one.name:
-            return one.find(path), one.name
+            return _sorted(one.find(path)), one.name
         if layout == "auto" and _may_be(one.name, path):
             try:
-                return one.find(path), one.name
+                return _sorted(one.find(path)), one.name
             except ImageReadError:
                 continue
     names = ", ".join(one.name for one in LAYOUTS)
@@ -83,6 +83,12 @@ def find_images(path: Path, layout: str = "auto") -> tuple[Source, str]:
         f"'{path}' has no layout that is known. Name one with --layout ({names}); "
         "docs/datasets.md shows what each looks like."
     )
+
+
+def _sorted(source: Source) -> Source:
+    """Return what was found in the order of the names, whatever that of the files."""
+    images = sorted(source.images, key=lambda one: (one.name, str(one.image)))
+    return replace(source, images=tuple(images))
 
 
 def _may_be(name: str, folder: Path) -> bool:

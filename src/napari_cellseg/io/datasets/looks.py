@@ -58,9 +58,10 @@ def near_pairs(
     every = np.stack(looks)  # (n, SIDE * SIDE)
     is_flat: NDArray[np.bool_] = np.asarray(~every.any(axis=1))
     for start in range(0, len(every), BLOCK):
-        distances = 1 - every[start : start + BLOCK] @ every.T  # (block, n)
-        is_near: NDArray[np.bool_] = np.asarray(distances < max_distance)
-        for row, column in np.argwhere(is_near):
+        distances: NDArray[np.float32] = (
+            1 - every[start : start + BLOCK] @ every.T
+        )  # (block, n)
+        for row, column in np.argwhere(distances < max_distance):
             first, second = int(row) + start, int(column)
             if first < second and not is_flat[first]:
                 yield first, second, float(distances[row, column])

@@ -15,8 +15,8 @@ from typing import Any
 
 from napari_cellseg.core.errors import ImageReadError
 from napari_cellseg.io.atomic import replacing
-from napari_cellseg.io.exchange.cells_file import read_json
 from napari_cellseg.io.foreign import translated
+from napari_cellseg.io.plain_files import read_json
 
 MANIFEST_NAME = "dataset.json"
 FORMAT = "cellseg dataset"

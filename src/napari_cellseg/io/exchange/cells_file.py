@@ -1,25 +1,16 @@
-"""Files of cells opened without trust: sizes first, one sentence for what is wrong."""
+"""What files of cells share: names, planes, outlines."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from napari_cellseg.core.errors import LabelsError
 from napari_cellseg.core.rings import Polygon, outlines_on_plane
-from napari_cellseg.io.atomic import replacing
 from napari_cellseg.io.exchange.cells import Cells
-from napari_cellseg.io.foreign import translated
-from napari_cellseg.io.limits import GIB, ReadLimits, check_n_bytes
 
-#: Python needs some ten times the size of a JSON file in memory.
-LIMITS = replace(ReadLimits(), max_bytes=4 * GIB)
 #: What cells are called in files that have a name for each.
 CELL_NAME = "cell {}"
 NUMBERED = re.compile(r"cell (\d{1,10})\b")
@@ -29,36 +20,6 @@ def cell_number(name: object) -> int | None:
     """Return the id in a name that we gave, such as ``"cell 7"``, or None."""
     match = NUMBERED.match(name) if isinstance(name, str) else None
     return int(match[1]) if match else None
-
-
-def read_bytes(path: Path, limits: ReadLimits = LIMITS) -> bytes:
-    """Return what a file holds, checked by its size first.
-
-    Raises
-    ------
-    ImageReadError
-        If it cannot be read.
-    LimitError
-        If it is larger than `limits`.
-    """
-    with translated(path.name):
-        n_bytes = path.stat().st_size
-        check_n_bytes(path.name, "its content", n_bytes, limits, "Split it.")
-        return path.read_bytes()
-
-
-def read_json(path: Path, limits: ReadLimits = LIMITS) -> Any:
-    """Return what a JSON file holds; raises as `read_bytes`, and if it is no JSON."""
-    content = read_bytes(path, limits)
-    with translated(path.name):
-        return json.loads(content)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON, whole or not at all; raises `SaveError`."""
-    with replacing(path) as new, new.open("w", encoding="utf-8") as file:
-        json.dump(content, file, ensure_ascii=False, allow_nan=False)
-        file.write("\n")
 
 
 def check_plane(shape: tuple[int, ...], what: str) -> None:

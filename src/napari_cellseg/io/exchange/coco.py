@@ -31,15 +31,10 @@ from napari_cellseg.io.exchange.cells import (
     labels_of_cells,
     what_is_lost,
 )
-from napari_cellseg.io.exchange.cells_file import (
-    LIMITS,
-    check_plane,
-    outlines_of,
-    read_json,
-    write_json,
-)
+from napari_cellseg.io.exchange.cells_file import check_plane, outlines_of
 from napari_cellseg.io.foreign import translated
 from napari_cellseg.io.limits import ReadLimits
+from napari_cellseg.io.plain_files import LIMITS, read_json, write_json
 
 DEFAULT_CLASS = "cell"
 #: More pixels than any image of the format has.

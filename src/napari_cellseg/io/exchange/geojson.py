@@ -29,14 +29,13 @@ from napari_cellseg.io.exchange.cells import (
 )
 from napari_cellseg.io.exchange.cells_file import (
     CELL_NAME,
-    LIMITS,
     cell_number,
     outlines_of,
     plane_places,
-    read_json,
 )
 from napari_cellseg.io.foreign import translated
 from napari_cellseg.io.limits import ReadLimits
+from napari_cellseg.io.plain_files import LIMITS, read_json
 
 #: What QuPath calls things that can be a cell, the most telling first. An object of a lower
 #: rank in a file with higher ones is a region drawn around them, and no cell.

@@ -27,14 +27,13 @@ from napari_cellseg.io.exchange.cells import (
 )
 from napari_cellseg.io.exchange.cells_file import (
     CELL_NAME,
-    LIMITS,
     cell_number,
     outlines_of,
     plane_places,
-    read_bytes,
 )
 from napari_cellseg.io.foreign import translated
 from napari_cellseg.io.limits import ReadLimits, check_n_bytes
+from napari_cellseg.io.plain_files import LIMITS, read_bytes
 
 #: ROIs with an area whose corners the file holds.
 OUTLINED = (ROI_TYPE.POLYGON, ROI_TYPE.FREEHAND, ROI_TYPE.TRACED)

@@ -23,9 +23,9 @@ from napari_cellseg.core.label_arrays import check_labels, relabel_sequential
 from napari_cellseg.core.types import Labels
 from napari_cellseg.io.atomic import replacing
 from napari_cellseg.io.exchange.cells import Cells, FoundLabels, what_is_lost
-from napari_cellseg.io.exchange.cells_file import LIMITS, read_bytes
 from napari_cellseg.io.foreign import translated
 from napari_cellseg.io.limits import ReadLimits
+from napari_cellseg.io.plain_files import LIMITS, read_bytes
 
 RENUMBERED = "The cells were numbered anew from 1 on, as Cellpose wants it."
 #: Numbers and texts of a fixed length; no objects, times or records.
