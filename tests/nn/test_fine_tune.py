@@ -6,8 +6,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +17,8 @@ import torch
 
 from napari_cellseg.core.errors import SaveError, TrainingError
 from napari_cellseg.core.jobs import run
-from napari_cellseg.core.options import FineTuneOptions
+from napari_cellseg.core.matching import Matching
+from napari_cellseg.core.options import FineTuneOptions, SegmentOptions
 from napari_cellseg.core.synthetic import random_scene
 from napari_cellseg.core.training_item import Comparison, TrainingItem, TrainProgress
 from napari_cellseg.io.left_trainings import is_running
@@ -30,8 +33,10 @@ from napari_cellseg.nn import fine_tune_data
 from napari_cellseg.nn.augment import draw_crops
 from napari_cellseg.nn.batches import CropSampler
 from napari_cellseg.nn.child_trainer import ChildTrainer
+from napari_cellseg.nn.examiner import Examination, compare_by_image
 from napari_cellseg.nn.fine_tune import fine_tune
 from napari_cellseg.nn.fine_tune_data import training_images
+from napari_cellseg.nn.fine_tune_judge import Judge
 from napari_cellseg.nn.fine_tune_report import verdict
 from napari_cellseg.nn.fine_tune_run import FineTuneRun
 from napari_cellseg.nn.network import CellNet
@@ -241,6 +246,62 @@ def test_a_model_is_recommended_only_where_it_wins_and_does_not_forget(
     recommended, reason = verdict(held_out, base)
     assert recommended is is_better
     assert word in reason
+
+
+class Scores:
+    """An examiner that gives each pair of thresholds the figure that a function says."""
+
+    def __init__(self, score: Callable[[float], float], n_cells: int = 9) -> None:
+        self.score, self.n_cells = score, n_cells
+
+    def maps(self, *_: object) -> list[object]:
+        return []
+
+    def examine(self, _: object, options: SegmentOptions) -> SimpleNamespace:
+        return SimpleNamespace(aps=np.array([[self.score(options.seed_threshold)]]))
+
+
+@pytest.mark.parametrize(
+    ("held_out", "base", "expected"),
+    [
+        (Scores(lambda seed: seed), Scores(lambda _: 0.5), 0.8),
+        (Scores(lambda seed: 1 - abs(seed - 0.7)), Scores(lambda _: 0.5), 0.8),
+        (Scores(lambda seed: float(seed < 0.75)), Scores(lambda _: 0.5), 0.7),
+        (Scores(lambda seed: -seed), Scores(lambda _: 0.5), 0.6),
+        (Scores(lambda _: 0.5), Scores(lambda seed: -seed), 0.6),
+        (Scores(lambda seed: seed, n_cells=0), Scores(lambda _: 0.5), 0.6),
+    ],
+    ids=[
+        "suits all",
+        "above the old",
+        "not the highest",
+        "held out",
+        "base",
+        "unknown",
+    ],
+)
+def test_thresholds_that_suit_learned_cells_may_not_harm_others(
+    held_out: Scores, base: Scores, expected: float
+) -> None:
+    # On what it has learned a network is sure, and higher is always better.
+    judge = SimpleNamespace(
+        _learned=Scores(lambda seed: seed),
+        _held_out=held_out,
+        _base=base,
+        _device=None,
+        _old_options=SegmentOptions(foreground_threshold=0.5, seed_threshold=0.6),
+    )
+    assert Judge._tuned(judge, None).seed_threshold == expected  # type: ignore[arg-type]
+
+
+def test_each_image_of_the_base_set_weighs_the_same() -> None:
+    def found(*aps: float) -> Examination:
+        matching = Matching(0.5, 0, 0, 0, 0.0)
+        values = np.array([[ap, ap] for ap in aps])
+        return Examination((matching,), np.zeros(0, bool), 0, values)
+
+    seen = compare_by_image(found(0.2, 1.0), found(0.4, 1.0))
+    assert (seen.msa_old, seen.msa_new) == pytest.approx((0.6, 0.7))
 
 
 @pytest.mark.slow

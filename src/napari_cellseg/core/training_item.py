@@ -180,7 +180,7 @@ class Comparison:
     n_cells : int
         True cells.
     ap50_old, ap50_new, msa_old, msa_new : float
-        See `core.matching`; of all cells together.
+        See `core.matching`; of all cells together, or the mean over images.
     count_error_old, count_error_new : float
         |found - true| / true.
     n_gained, n_lost : int
@@ -209,7 +209,7 @@ class TrainingOutcome:
     held_out : Comparison
         On checked areas that were kept out of the training.
     base : Comparison
-        On images of the base set, which never change.
+        On images of the base set, which never change; each weighs the same.
     is_recommended : bool
         True if the new model is better on the first and not worse on the second.
     reason : str

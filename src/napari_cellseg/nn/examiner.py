@@ -57,11 +57,14 @@ class Examination:
         For each true cell, whether it was found (IoU at least 0.5).
     n_found : int
         Cells that the model gave.
+    aps : (n windows, n thresholds) float array
+        AP of each window, at `MSA_THRESHOLDS`.
     """
 
     matchings: tuple[Matching, ...]
     found: NDArray[np.bool_]
     n_found: int
+    aps: NDArray[np.float64]
 
     @property
     def ap50(self) -> float:
@@ -139,6 +142,7 @@ class Examiner:
             is_found[match_pairs(iou, 0.5)[0]] = True
             found.append(is_found)
             n_found += iou.shape[1]
+        aps = [[one.average_precision for one in each] for each in matchings]
         return Examination(
             tuple(
                 pooled([Matching(threshold, 0, 0, 0, 0.0), *each])
@@ -146,17 +150,33 @@ class Examiner:
             ),
             np.concatenate(found or [np.zeros(0, dtype=bool)]),
             n_found,
+            np.array(aps).T,
         )
 
 
 def compare(old: Examination, new: Examination) -> Comparison:
-    """Return two examinations of the same windows side by side."""
+    """Return two examinations of the same windows side by side, all cells together."""
+    return _compared(old, new, (old.ap50, new.ap50, old.msa, new.msa))
+
+
+def compare_by_image(old: Examination, new: Examination) -> Comparison:
+    """Return two examinations side by side, every window of the same weight.
+
+    A crowded scene has a hundred times the cells of a sparse one; where the scenes are of
+    different kinds, that must not decide.
+    """
+    before, after = old.aps, new.aps
+    ap50 = float(before[:, 0].mean()), float(after[:, 0].mean())
+    return _compared(old, new, (*ap50, float(before.mean()), float(after.mean())))
+
+
+def _compared(
+    old: Examination, new: Examination, aps: tuple[float, float, float, float]
+) -> Comparison:
+    """Return a comparison with these AP50 of old and new, and mSA of old and new."""
     return Comparison(
         len(old.found),
-        old.ap50,
-        new.ap50,
-        old.msa,
-        new.msa,
+        *aps,
         old.count_error,
         new.count_error,
         int((new.found & ~old.found).sum()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_cellseg.core.errors import TrainingError
@@ -16,6 +16,7 @@ from napari_cellseg.core.training_item import (
     TrainingOutcome,
     supply_of,
 )
+from napari_cellseg.core.types import PlaneMaps
 from napari_cellseg.io.training_files import (
     MODEL_FOLDER,
     TrainingRequest,
@@ -23,7 +24,7 @@ from napari_cellseg.io.training_files import (
     write_outcome,
 )
 from napari_cellseg.nn.device import choose_device
-from napari_cellseg.nn.examiner import Examination, Examiner, compare
+from napari_cellseg.nn.examiner import Examination, Examiner, compare, compare_by_image
 from napari_cellseg.nn.fine_tune_data import base_items
 from napari_cellseg.nn.fine_tune_picture import PICTURE_NAME, write_picture
 from napari_cellseg.nn.fine_tune_report import new_spec, verdict
@@ -33,7 +34,6 @@ from napari_cellseg.nn.weights import load_model, save_model
 
 FOREGROUND_GRID = (0.4, 0.5, 0.6)
 SEED_GRID = (0.5, 0.6, 0.7, 0.8)
-CONFIDENCE_GRID = (0.0, 0.3, 0.5, 0.6)
 MIN_CELLS = 3
 
 
@@ -108,7 +108,9 @@ class Judge:
             write_picture(
                 self.folder / PICTURE_NAME, pixels, (truth, old), (truth, new)
             )
-        base = compare(self._old_base, self._exam(self._base, network, options))
+        base = compare_by_image(
+            self._old_base, self._exam(self._base, network, options)
+        )
         outcome = self._settled(run, held_out, base, was_stopped=was_stopped)
         spec = new_spec(self.old_spec, self.request, self._items, outcome, options)
         save_model(outcome.folder, network, spec)
@@ -144,23 +146,50 @@ class Judge:
     def _tuned(self, network: CellNet) -> SegmentOptions:
         """Return the options with the thresholds that suit the cells learned from best.
 
-        The old ones stay unless others are better: a tie is no reason to change.
+        A network is surer of cells it has learned than of others, so what suits those
+        alone is too high: thresholds have to do no harm to cells that are held out, nor
+        to the base set. The old ones stay where nothing is held out, and on a tie.
         """
-        examiner, best = self._learned, self._old_options
-        maps = examiner.maps(network, self._device)
-        best_msa = examiner.examine(maps, best).msa
-        for foreground in FOREGROUND_GRID:
-            for seed in SEED_GRID:
-                tried = replace(
-                    best, foreground_threshold=foreground, seed_threshold=seed
-                )
-                if (msa := examiner.examine(maps, tried).msa) > best_msa:
-                    best, best_msa = tried, msa
-        for confidence in CONFIDENCE_GRID:
-            tried = replace(best, min_confidence=confidence)
-            if (msa := examiner.examine(maps, tried).msa) > best_msa:
-                best, best_msa = tried, msa
-        return best
+        old = self._old_options
+        if self._held_out.n_cells == 0:
+            return old
+        learned = _Tuning(self._learned, self._learned.maps(network, self._device))
+        others = [
+            _Tuning(each, each.maps(network, self._device))
+            for each in (self._held_out, self._base)
+        ]
+        least = [each.msa(old) for each in others]
+        scores = {tried: learned.msa(tried) for tried in _thresholds(old)}
+        better = [tried for tried in scores if scores[tried] > scores[old]]
+        for tried in sorted(better, key=scores.__getitem__, reverse=True):
+            if all(
+                each.msa(tried) >= floor
+                for each, floor in zip(others, least, strict=True)
+            ):
+                return tried
+        return old
+
+
+@dataclass(frozen=True, slots=True)
+class _Tuning:
+    """Maps of a network that are decoded with many thresholds."""
+
+    examiner: Examiner
+    maps: list[PlaneMaps]
+
+    def msa(self, options: SegmentOptions) -> float:
+        """Return the mSA with some options, every image of the same weight."""
+        return float(self.examiner.examine(self.maps, options).aps.mean())
+
+
+def _thresholds(old: SegmentOptions) -> list[SegmentOptions]:
+    """Return the old options, and those with every other pair of thresholds."""
+    tried = [
+        replace(old, foreground_threshold=foreground, seed_threshold=seed)
+        for foreground in FOREGROUND_GRID
+        for seed in SEED_GRID
+    ]
+    return [old, *(options for options in tried if options != old)]
 
 
 def split_items(
