@@ -3,6 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
+from napari_cellseg.core.errors import RemoteError
 from napari_cellseg.core.jobs import Progress
 from napari_cellseg.core.join_planes import join_stack
 from napari_cellseg.core.model_spec import ModelSpec
@@ -85,8 +86,26 @@ class FakeEngine:
     def open_segmenter(self, model):
         return self.segmenter
 
-    def use_server(self, address, token):
-        self.address = address
+    def use_place(self, place):
+        if place.address == "http://off":
+            raise RemoteError("http://off cannot be reached.")
+        self.place = place
+
+    def check_place(self, place):
+        yield Progress(0, 1, "asking")
+        if place.address == "http://off":
+            raise RemoteError("http://off cannot be reached.")
+        return [f"Runs 'Fake cells' at {place.title}", "Costs about $1 an hour."]
+
+    def compare_with_here(self, place, image, options):
+        yield Progress(0, 1, "comparing")
+        return f"The same: {place.title}"
+
+    def account_names(self):
+        return ["core", "lab"], ["eu-central-1", "us-east-1"]
+
+    def endpoint_names(self, place):
+        return [f"cells-{place.profile or 'default'}"]
 
     def decode(self, result, options):
         self.decoded.append(options)

@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_cellseg.core.errors import ModelError, OptionsError
+from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.model_spec import ModelSpec
+from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.part import PartSegmenter
+from napari_cellseg.core.run_place import RunPlace
 from napari_cellseg.core.segmenter import Segmenter
+from napari_cellseg.core.types import CellImage
 from napari_cellseg.io import model_folder
 from napari_cellseg.nn.adapters import adapter_specs, is_adapter
 from napari_cellseg.nn.child import ChildSegmenter
@@ -94,6 +98,76 @@ def _open_remote(
         f"'{where}' is no place to run; it is '{LOCAL}', the address of a server such as "
         "http://lab-gpu:8080, or an endpoint such as sagemaker:my-cells."
     )
+
+
+def open_place(place: RunPlace, model: str | None) -> Segmenter:
+    """Return a segmenter at a place, in a process of its own if that is here."""
+    if place.endpoint:
+        return open_segmenter(f"{SAGEMAKER}{place.endpoint}", cloud=_cloud(place))
+    if place.address:
+        return open_segmenter(place.address, token=place.token)
+    return open_segmenter(LOCAL, model, in_child=True)
+
+
+def check_place(place: RunPlace) -> Job[list[str]]:
+    """Ask a place what it is, at no cost, and return that in lines; raises `RemoteError`."""
+    from napari_cellseg.cloud.check import check_endpoint, check_lab
+
+    if place.endpoint:
+        return check_endpoint(place.endpoint, _cloud(place))
+    return check_lab(place.address, place.token)
+
+
+def compare_with_here(
+    place: RunPlace, image: CellImage, options: SegmentOptions
+) -> Job[str]:
+    """Segment the middle of an image there and here, and return in words how it compares.
+
+    Raises
+    ------
+    CellsegError
+        If one of the two cannot segment it.
+    """
+    from napari_cellseg.cloud.parity import compare_places
+
+    yield Progress(0, 0, f"asking {place.title}")
+    there = open_place(place, None)
+    digest = there.spec.weights_sha256
+    own = [spec for _, spec in model_folder.list_models()]
+    names = [spec.name for spec in own if spec.weights_sha256 == digest]
+    here = open_segmenter(LOCAL, names[0] if names else None, in_child=True)
+    try:
+        parity = yield from compare_places(there, here, image, options)
+    finally:
+        there.close()
+        here.close()
+    return parity.words
+
+
+def account_names() -> tuple[list[str], list[str]]:
+    """Return the profiles of this computer, and the regions of AWS.
+
+    Raises
+    ------
+    RemoteError
+        If boto3 is not installed.
+    """
+    from napari_cellseg.cloud.settings import profile_names, region_names
+
+    return profile_names(), region_names()
+
+
+def endpoint_names(place: RunPlace) -> list[str]:
+    """Return the endpoints of a profile and region; none where they may not be seen."""
+    from napari_cellseg.cloud.check import endpoint_names as names
+
+    return names(_cloud(place))
+
+
+def _cloud(place: RunPlace) -> CloudSettings:
+    from napari_cellseg.cloud.settings import CloudSettings
+
+    return CloudSettings(place.profile, place.region)
 
 
 def open_part_segmenter(

@@ -8,8 +8,9 @@ from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.segment import SegmentController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
-from napari_cellseg.core.errors import ImageError, RemoteError
+from napari_cellseg.core.errors import ImageError
 from napari_cellseg.core.rerun import Region
+from napari_cellseg.core.run_place import HERE, RunPlace
 from napari_cellseg.core.types import CellImage
 
 
@@ -199,20 +200,18 @@ def test_waking_tells_the_device_and_closing_closes_the_model():
 
 def test_the_model_moves_to_a_server_and_back():
     made = Bench()
-    made.segment.use_server("http://lab:8080", "token")
-    assert made.engine.address == "http://lab:8080"
-    assert made.segment.address == "http://lab:8080"
-    made.segment.use_server("")
-    assert made.segment.address == ""
+    server = RunPlace("http://lab:8080", "token")
+    made.segment.place.use(server)
+    assert made.engine.place == server
+    assert made.segment.place.current == server
+    assert made.segment.place.lines[0] == "Runs 'Fake cells' at http://lab:8080"
+    made.segment.place.use(HERE)
+    assert made.segment.place.current.is_here
+    assert made.segment.place.lines == ()
 
 
 def test_a_server_that_cannot_be_reached_changes_nothing():
     made = Bench()
-
-    def refuse(address, token):
-        raise RemoteError(f"{address} cannot be reached.")
-
-    made.engine.use_server = refuse
-    made.segment.use_server("http://lab:8080")
-    assert made.segment.address == ""
+    made.segment.place.use(RunPlace("http://off"))
+    assert made.segment.place.current.is_here
     assert "cannot be reached" in made.segment.place_task.failure.message

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from napari.layers import Labels
 from qtpy.QtCore import Qt
-from tests.serving.test_server import TOKEN, serving
+from tests.servers import TOKEN, serving
 from tests.widgets.conftest import wait_idle
 
 from napari_cellseg.core.synthetic import random_scene
@@ -21,22 +21,33 @@ def test_an_image_is_segmented_on_a_server_and_here_alike(make_napari_viewer, qt
     viewer.add_image(random_scene(13, (128, 128)).image.plane()[0])
     try:
         with serving() as address:
-            dock.segment_tab.place.menu.activated.emit(1)
             place = dock.segment_tab.place
-            place.address.setText(address.removeprefix("http://"))
-            place.token.setText(TOKEN)
+            choose(place, 1)
+            place.server.address.setText(address.removeprefix("http://"))
+            place.server.token.setText(TOKEN)
             qtbot.mouseClick(place.connect_button, Qt.MouseButton.LeftButton)
-            qtbot.waitUntil(lambda: dock.segment.address == address, timeout=20_000)
+            qtbot.waitUntil(lambda: not dock.segment.place.current.is_here, timeout=30_000)
+            assert dock.segment.place.current.address == address
             assert f"runs on {address}" in dock.footer.line.text()
-            assert "127.0.0.1" in place.menu.itemText(1) or dock.segment.device == ""
+            assert "Runs 'Cells, general'" in place.report.text()
+            qtbot.waitUntil(lambda: "127.0.0.1" in place.menu.itemText(1), timeout=20_000)
+            qtbot.mouseClick(place.compare_button, Qt.MouseButton.LeftButton)
+            qtbot.waitUntil(lambda: "cells both ways" in place.report.text(), timeout=60_000)
+            assert "identical to the pixel" in place.report.text()
             remote = run(dock, qtbot)
-            place.menu.activated.emit(0)
-            qtbot.waitUntil(lambda: dock.segment.address == "", timeout=20_000)
+            choose(place, 0)
+            qtbot.waitUntil(lambda: dock.segment.place.current.is_here, timeout=20_000)
         local = run(dock, qtbot)
     finally:
         dock.release()
     assert remote.max() > 3
     np.testing.assert_array_equal(remote, local)
+
+
+def choose(place, index):
+    """Choose an entry of the menu as a person does."""
+    place.menu.setCurrentIndex(index)
+    place.menu.activated.emit(index)
 
 
 def run(dock, qtbot):

@@ -9,6 +9,7 @@ from typing import Protocol
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.run_place import HERE, RunPlace
 from napari_cellseg.core.segmenter import Segmenter
 from napari_cellseg.core.types import CellImage, SegmentationResult
 
@@ -31,14 +32,32 @@ class Engine(Protocol):
         """Return a segmenter; None is the default model. May take seconds."""
         ...
 
-    def use_server(self, address: str, token: str) -> None:
-        """Run on a lab server from now on, "" on this computer. May take seconds.
+    def use_place(self, place: RunPlace) -> None:
+        """Run somewhere else from now on. May take seconds.
 
         Raises
         ------
         RemoteError
             If the server cannot be reached; nothing is changed then.
         """
+        ...
+
+    def check_place(self, place: RunPlace) -> Job[list[str]]:
+        """Ask a server what it is, and return that in lines; see `engines`."""
+        ...
+
+    def compare_with_here(
+        self, place: RunPlace, image: CellImage, options: SegmentOptions
+    ) -> Job[str]:
+        """Segment a window there and here, and return in words how it compares."""
+        ...
+
+    def account_names(self) -> tuple[list[str], list[str]]:
+        """Return the profiles of this computer, and the regions of AWS."""
+        ...
+
+    def endpoint_names(self, place: RunPlace) -> list[str]:
+        """Return the endpoints of a profile and region."""
         ...
 
     def decode(
@@ -49,42 +68,65 @@ class Engine(Protocol):
 
 
 class LocalEngine:
-    """Runs models on this computer, in a child process of its own, or on a lab server."""
+    """Runs models on this computer, in a child process of its own, or on a server."""
 
     def __init__(self) -> None:
-        self._address = ""
-        self._token = ""
+        self._place = HERE
         self._models: list[ModelSpec] = []
 
     def list_models(self) -> list[ModelSpec]:
         """Return the models of this computer, the default first, or the server's one."""
         from napari_cellseg.engines import list_models
 
-        return self._models if self._address else list_models()
+        return list_models() if self._place.is_here else self._models
 
     def missing_programs(self) -> list[tuple[str, str]]:
         """Return the programs that could add models; none while a server is used."""
         from napari_cellseg.nn.adapters import missing_programs
 
-        return [] if self._address else missing_programs()
+        return missing_programs() if self._place.is_here else []
 
     def open_segmenter(self, model: str | None) -> Segmenter:
         """Return a segmenter that runs in a warm child process, or on the server."""
-        from napari_cellseg.engines import LOCAL, open_segmenter
+        from napari_cellseg.engines import open_place
 
-        if self._address:
-            return open_segmenter(self._address, token=self._token)
-        return open_segmenter(LOCAL, model, in_child=True)
+        return open_place(self._place, model)
 
-    def use_server(self, address: str, token: str) -> None:
-        """Run on a lab server from now on, "" on this computer."""
-        from napari_cellseg.engines import open_segmenter
+    def use_place(self, place: RunPlace) -> None:
+        """Run somewhere else from now on, once it has said which model it runs."""
+        from napari_cellseg.engines import open_place
 
-        if address:
-            segmenter = open_segmenter(address, token=token)
+        if not place.is_here:
+            segmenter = open_place(place, None)
             self._models = [segmenter.spec]
             segmenter.close()
-        self._address, self._token = address, token
+        self._place = place
+
+    def check_place(self, place: RunPlace) -> Job[list[str]]:
+        """Ask a server what it is, and return that in lines."""
+        from napari_cellseg.engines import check_place
+
+        return check_place(place)
+
+    def compare_with_here(
+        self, place: RunPlace, image: CellImage, options: SegmentOptions
+    ) -> Job[str]:
+        """Segment a window there and here, and return in words how it compares."""
+        from napari_cellseg.engines import compare_with_here
+
+        return compare_with_here(place, image, options)
+
+    def account_names(self) -> tuple[list[str], list[str]]:
+        """Return the profiles of this computer, and the regions of AWS."""
+        from napari_cellseg.engines import account_names
+
+        return account_names()
+
+    def endpoint_names(self, place: RunPlace) -> list[str]:
+        """Return the endpoints of a profile and region."""
+        from napari_cellseg.engines import endpoint_names
+
+        return endpoint_names(place)
 
     def decode(
         self, result: SegmentationResult, options: SegmentOptions
@@ -127,12 +169,12 @@ class WarmSegmenter:
         finally:
             self._leave()
 
-    def move(self, address: str, token: str) -> Job[None]:
-        """Run on a server from now on, "" on this computer; what is open is closed."""
+    def move(self, place: RunPlace) -> Job[None]:
+        """Run somewhere else from now on; what is open is closed."""
         yield from self._wait()
         try:
-            yield Progress(0, 0, f"asking {address}" if address else "coming back")
-            self._engine.use_server(address, token)
+            yield Progress(0, 0, f"going to {place.title}")
+            self._engine.use_place(place)
             self._drop()
         finally:
             self._leave()

@@ -9,6 +9,7 @@ import numpy as np
 from psygnal import Signal
 
 from napari_cellseg.controllers.engine import Engine, WarmSegmenter
+from napari_cellseg.controllers.place import PlaceController
 from napari_cellseg.controllers.proofread import MOVED, ProofreadController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
@@ -74,9 +75,8 @@ class SegmentController:
 
     Attributes
     ----------
-    address, wanted_address : str
-        The lab server it runs on, and the one that was asked for last; "" is this
-        computer.
+    place : PlaceController
+        Where it runs.
     """
 
     changed = Signal()
@@ -95,6 +95,8 @@ class SegmentController:
         self.task, self.live_task, self._warm_task, self.place_task = tasks
         self._engine = engine
         self._segmenters = WarmSegmenter(engine)
+        self.place = PlaceController(engine, self._segmenters, self.place_task)
+        self.place.moved.connect(self._on_moved)
         self.models: list[ModelSpec] = []
         self.missing: list[tuple[str, str]] = []
         self.model: ModelSpec | None = None
@@ -102,7 +104,6 @@ class SegmentController:
         self.options = SegmentOptions(keep_maps=True)
         self.region_kind: RegionKind = "whole"
         self.device = ""
-        self.address = self.wanted_address = ""
         self.run: Run | None = None
         self.n_kept = 0
         self._wanted: SegmentOptions | None = None
@@ -137,15 +138,15 @@ class SegmentController:
             job = self._segmenters.warm_up(self.model.name)
             self._warm_task.start("Waking the model", job, self._on_woken)
 
-    def use_server(self, address: str, token: str = "") -> None:
-        """Run on a lab server from now on, "" on this computer; told by `changed`."""
-        self.wanted_address = address
-        job = self._segmenters.move(address, token)
-        self.place_task.start("Connecting", job, self._on_moved)
-        self.changed.emit()
+    def compare_places(self) -> None:
+        """Segment a window of the image there and here; told by `place`."""
+        image = self.session.image
+        if (reason := self.why_not()) or image is None:
+            raise ImageError(reason)
+        self.place.compare(image, self.options)
 
-    def _on_moved(self, _nothing: None) -> None:
-        self.address, self.device = self.wanted_address, ""
+    def _on_moved(self) -> None:
+        self.device = ""
         self.load_models()
         self.wake()
 

@@ -202,6 +202,7 @@ class CellSegmentationWidget(QWidget):
             self.train.changed, self.train.promoted, self.train.task.changed,
             self.task.changed, self.segment.live_task.changed,
             self.segment.place_task.changed, self.files.changed,
+            self.segment.place.changed, self.segment.place.moved,
         ):  # fmt: skip
             signal.disconnect()
         self.session.image = self.session.result = None

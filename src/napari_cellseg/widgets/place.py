@@ -1,11 +1,13 @@
-"""Where the model runs: on this computer, or on a lab server."""
+"""Where the model runs: this computer, a lab server, an endpoint of SageMaker."""
 
 from __future__ import annotations
+
+from html import escape
 
 from qtpy.QtWidgets import (
     QComboBox,
     QHBoxLayout,
-    QLineEdit,
+    QLabel,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -13,80 +15,166 @@ from qtpy.QtWidgets import (
 from superqt.utils import signals_blocked
 
 from napari_cellseg.controllers.segment import SegmentController
+from napari_cellseg.core.errors import CellsegError
+from napari_cellseg.core.run_place import HERE, RunPlace
 from napari_cellseg.widgets.options_form import may_be_narrow
+from napari_cellseg.widgets.place_fields import EndpointFields, ServerFields
 
-HERE, SERVER = 0, 1
+AT_HERE, AT_SERVER, AT_ENDPOINT = 0, 1, 2
+NAMES = ("This computer", "Lab server…", "SageMaker endpoint…")
 
 
 class PlaceRow(QWidget):
-    """Chooses the place, and asks for address and token of a server.
+    """Chooses the place, tries it, and says what it is.
 
     Parameters
     ----------
     segment : SegmentController
-        Is told.
+        Is told, and shows an image to compare by.
     """
 
     def __init__(self, segment: SegmentController) -> None:
         super().__init__()
-        self._segment = segment
+        self._segment, self._place = segment, segment.place
         self.menu = QComboBox()
-        self.menu.addItems(["This computer", "Lab server…"])
+        self.menu.addItems(list(NAMES))
         self.menu.setToolTip(
-            "A lab server is a computer on which 'cellseg serve' runs; images are sent "
-            "to it, and it gives the same cells."
+            "A lab server is a computer on which 'cellseg serve' runs; an endpoint is the "
+            "same in your AWS account. Images are sent there, and the same cells come "
+            "back. Choose the entry again to change it."
         )
         may_be_narrow(self.menu)
         self.menu.activated.connect(self._on_menu_activated)
-        self.address = QLineEdit()
-        self.address.setPlaceholderText("http://lab-gpu:8080")
-        self.address.setToolTip("Address and port of the server.")
-        self.token = QLineEdit()
-        self.token.setPlaceholderText("token")
-        self.token.setEchoMode(QLineEdit.EchoMode.Password)
-        self.token.setToolTip("Ask who started the server; empty if it has none.")
-        self.connect_button = QPushButton("Connect")
-        self.connect_button.setToolTip("Ask the server which model it runs.")
-        self.connect_button.clicked.connect(self._on_connect_clicked)
-        self.address.returnPressed.connect(self._on_connect_clicked)
-        self.token.returnPressed.connect(self._on_connect_clicked)
-        self._fields = QWidget()
-        row = QHBoxLayout(self._fields)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.address, 3)
-        row.addWidget(self.token, 1)
-        row.addWidget(self.connect_button)
+        self.server = ServerFields()
+        self.endpoint = EndpointFields()
+        self.server.entered.connect(self._on_connect_clicked)
+        self.endpoint.entered.connect(self._on_connect_clicked)
+        self.endpoint.list_wanted.connect(self._on_list_wanted)
+        self._build_buttons()
+        self.report = QLabel()
+        self.report.setWordWrap(True)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.menu)
-        layout.addWidget(self._fields)
-        self._fields.hide()
+        for part in (
+            self.menu, self.server, self.endpoint, self.buttons, self.report,
+            self.compare_button,
+        ):  # fmt: skip
+            layout.addWidget(part)
+        self._show_fields(AT_HERE)
         segment.changed.connect(self.refresh)
+        self._place.changed.connect(self.refresh)
+        self._place.moved.connect(self._on_moved)
         segment.place_task.changed.connect(self.refresh)
         self.refresh()
 
-    def refresh(self) -> None:
-        """Say where it runs now."""
-        segment = self._segment
-        device = f" · {segment.device}" if segment.device else ""
-        is_remote = bool(segment.address)
-        here = "This computer" + ("" if is_remote else device)
-        # The device of a server begins with its name.
-        server = segment.device or segment.address if is_remote else "Lab server…"
-        with signals_blocked(self.menu):
-            self.menu.setItemText(HERE, here)
-            self.menu.setItemText(SERVER, server)
-        is_asking = segment.place_task.is_running
-        self.connect_button.setEnabled(not is_asking)
-        self.connect_button.setText("Asking…" if is_asking else "Connect")
+    def _build_buttons(self) -> None:
+        self.buttons = QWidget()
+        row = QHBoxLayout(self.buttons)
+        row.setContentsMargins(0, 0, 0, 0)
+        self.test_button = QPushButton("Test")
+        self.test_button.setToolTip(
+            "Ask who you are there, what runs and what it costs; sends no image."
+        )
+        self.test_button.clicked.connect(self._on_test_clicked)
+        self.connect_button = QPushButton("Connect")
+        self.connect_button.setToolTip("Segment there from now on.")
+        self.connect_button.clicked.connect(self._on_connect_clicked)
+        self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.clicked.connect(self._segment.place_task.cancel)
+        for button in (self.test_button, self.connect_button, self.cancel_button):
+            row.addWidget(button)
+        self.compare_button = QPushButton("Compare with this computer")
+        self.compare_button.setToolTip(
+            "Segment the middle of the image there and here, and say whether the cells "
+            "are the same."
+        )
+        self.compare_button.clicked.connect(self._on_compare_clicked)
 
+    # ------------------------------------------------------------------ from the view
     def _on_menu_activated(self, index: int) -> None:
-        self._fields.setVisible(index == SERVER)
-        if index == HERE and self._segment.address:
-            self._segment.use_server("")
+        self._show_fields(index)
+        if index == AT_ENDPOINT:
+            self._place.ask_names()
+        if index == AT_HERE and not self._place.current.is_here:
+            self._place.use(HERE)
+
+    def _on_test_clicked(self) -> None:
+        if place := self._entered_place():
+            self._place.test(place)
 
     def _on_connect_clicked(self) -> None:
-        address = self.address.text().strip()
-        if address and "://" not in address:
-            address = f"http://{address}"
-        self._segment.use_server(address, self.token.text())
+        if place := self._entered_place():
+            self._place.use(place)
+
+    def _on_list_wanted(self) -> None:
+        self._place.ask_endpoints(self.endpoint.place())
+
+    def _on_compare_clicked(self) -> None:
+        try:
+            self._segment.compare_places()
+        except CellsegError as error:
+            self._say(str(error))
+
+    def _entered_place(self) -> RunPlace | None:
+        """Return the place as it stands in the fields; None, and why, if it does not."""
+        is_endpoint = self.menu.currentIndex() == AT_ENDPOINT
+        place = self.endpoint.place() if is_endpoint else self.server.place()
+        if not place.is_here:
+            return place
+        missing = (
+            "Choose or type the name of an endpoint first; List shows which there are."
+            if is_endpoint
+            else "Type the address of the server first, such as http://lab-gpu:8080."
+        )
+        self._say(missing)
+        return None
+
+    def _say(self, text: str) -> None:
+        self.report.setText(escape(text).replace("\n", "<br>"))
+        self.report.setVisible(bool(text))
+
+    def _show_fields(self, index: int) -> None:
+        self.server.setVisible(index == AT_SERVER)
+        self.endpoint.setVisible(index == AT_ENDPOINT)
+        self.buttons.setVisible(index != AT_HERE)
+
+    # ------------------------------------------------------------- from the controller
+    def _on_moved(self) -> None:
+        """Fold away what was filled in; its entry in the menu brings it back."""
+        self._show_fields(AT_HERE)
+
+    def refresh(self) -> None:
+        """Say where it runs now, and what is known of that place."""
+        segment, current = self._segment, self._place.current
+        names = list(NAMES)
+        device = segment.device
+        if current.is_here and device:
+            names[AT_HERE] = f"{NAMES[AT_HERE]} · {device}"
+        elif not current.is_here:
+            at = AT_ENDPOINT if current.endpoint else AT_SERVER
+            # The device of a server begins with its name.
+            names[at] = device or current.title
+        with signals_blocked(self.menu):
+            for index, name in enumerate(names):
+                self.menu.setItemText(index, name)
+        self.endpoint.offer(
+            self._place.profiles, self._place.regions, self._place.endpoints
+        )
+        self._show_state()
+
+    def _show_state(self) -> None:
+        task = self._segment.place_task
+        is_asking = task.is_running
+        self.test_button.setEnabled(not is_asking)
+        self.connect_button.setEnabled(not is_asking)
+        self.cancel_button.setVisible(is_asking)
+        self.compare_button.setVisible(not self._place.current.is_here)
+        self.compare_button.setEnabled(not is_asking and not self._segment.why_not())
+        self.compare_button.setText(
+            "Comparing…"
+            if is_asking and task.name == "Comparing"
+            else "Compare with this computer"
+        )
+        # Progress and failures stand in the footer, as everywhere.
+        text = "" if is_asking else "\n".join(self._place.lines)
+        self._say(text)

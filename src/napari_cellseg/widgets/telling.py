@@ -101,8 +101,11 @@ class Teller(QObject):
         if task.is_running:
             self._footer.tell(task.progress.message)
         elif task.state == "done":
-            place = self._segment.address or "this computer"
-            self._footer.tell(f"Segmenting runs on {place}.")
+            is_new = task.name == "Connecting"
+            title = self._segment.place.current.title
+            self._footer.tell(f"Segmenting runs on {title}." if is_new else "")
+        elif task.state == "cancelled":
+            self._footer.tell("Stopped.")
         self._tell_failure_of(task)
 
     def _on_files_changed(self) -> None:

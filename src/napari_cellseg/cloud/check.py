@@ -1,0 +1,108 @@
+"""Is a place ready to be used: asked step by step, at no cost, told in lines."""
+
+from __future__ import annotations
+
+import time
+from importlib import import_module
+from importlib.util import find_spec
+
+from napari_cellseg.cloud.choice import EndpointKind, kind_of, open_line
+from napari_cellseg.cloud.errors import CloudError, in_plain_words
+from napari_cellseg.cloud.lab import LabLine
+from napari_cellseg.cloud.limits import LIMITS
+from napari_cellseg.cloud.line import Line
+from napari_cellseg.cloud.settings import CloudSettings, aws_client, identity_of
+from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.model_spec import model_spec_from_json
+
+#: Names that are offered; who has more types the name.
+MAX_NAMES = 100
+PRICES_MODULE = "napari_cellseg.cloud.costs"
+
+
+def check_lab(address: str, token: str) -> Job[list[str]]:
+    """Ask a lab server what it is, and return it in lines.
+
+    Raises
+    ------
+    RemoteError
+        If it does not answer; the sentence says what to do.
+    """
+    yield Progress(0, 1, f"asking {address}")
+    line = LabLine(address, token)
+    try:
+        lines = _answer_lines(line)
+    finally:
+        line.close()
+    return [*lines, f"Takes images of up to {line.max_bytes / 2**20:.0f} MB at once."]
+
+
+def check_endpoint(endpoint: str, settings: CloudSettings) -> Job[list[str]]:
+    """Ask who we are, how an endpoint is set up and what it runs; return it in lines.
+
+    Raises
+    ------
+    RemoteError
+        At the first step that fails; the sentence says what to do.
+    """
+    yield Progress(0, 3, "asking AWS who you are")
+    me = identity_of(settings)
+    lines = [f"Account {me.account} as {me.name}", f"{me.region} · {me.address}"]
+    yield Progress(1, 3, "asking how the endpoint is set up")
+    found = kind_of(endpoint, settings)
+    lines += _kind_lines(found)
+    yield Progress(2, 3, "asking what it runs")
+    line = open_line(endpoint, settings)
+    try:
+        return lines + _answer_lines(line)
+    finally:
+        line.close()
+
+
+def endpoint_names(settings: CloudSettings) -> list[str]:
+    """Return the endpoints of a region, the newest first; none where not allowed."""
+    try:
+        with in_plain_words("list the endpoints", settings.profile):
+            answer = aws_client("sagemaker", settings).list_endpoints(
+                SortBy="CreationTime", SortOrder="Descending", MaxResults=MAX_NAMES
+            )
+    except CloudError:
+        return []
+    return [item["EndpointName"] for item in answer["Endpoints"]]
+
+
+def _kind_lines(found: EndpointKind) -> list[str]:
+    """Return how an endpoint is set up, and what it costs."""
+    title = LIMITS[found.kind].title[0].upper() + LIMITS[found.kind].title[1:]
+    lines = [f"{title}{f' · {found.status}' if found.status else ''}"]
+    if found.kind == "serverless":
+        return [*lines, "Costs nothing while nobody asks."]
+    if not found.instance_type:
+        return [*lines, "How it is set up, and so what it costs, may not be seen."]
+    if found.kind == "async" and not found.n_instances:
+        return [*lines, "At rest: costs nothing now, and takes minutes to start."]
+    n_instances = max(1, found.n_instances)
+    return [*lines, _cost_line(found.instance_type, n_instances)]
+
+
+def _cost_line(instance_type: str, n_instances: int) -> str:
+    """Return what computers cost, as far as the price table is there."""
+    if find_spec(PRICES_MODULE) is None:
+        return f"{n_instances} × {instance_type}: costs money until it is stopped."
+    costs = import_module(PRICES_MODULE)
+    words = costs.hourly_text(instance_type, n_instances, costs.read_prices())
+    return f"{n_instances} × {instance_type}: {words}."
+
+
+def _answer_lines(line: Line) -> list[str]:
+    """Return what a server runs, and how long it took to say so."""
+    started = time.perf_counter()
+    about = line.about()
+    seconds = time.perf_counter() - started
+    if not about.model:
+        return [about.device]
+    spec = model_spec_from_json(about.model, line.name)
+    return [
+        f"Runs '{spec.title}' ({spec.weights_sha256[:12]}) on {about.device}",
+        f"Answered in {seconds:.1f} s.",
+    ]

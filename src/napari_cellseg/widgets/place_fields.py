@@ -1,0 +1,125 @@
+"""What is filled in for a lab server, and for an endpoint of SageMaker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QComboBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QWidget,
+)
+from superqt.utils import signals_blocked
+
+from napari_cellseg.core.run_place import RunPlace
+from napari_cellseg.widgets.options_form import may_be_narrow
+
+USUAL_PROFILE = "(the usual one)"
+USUAL_REGION = "(of the profile)"
+
+
+class ServerFields(QWidget):
+    """Address and token of a lab server."""
+
+    entered = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.address = QLineEdit()
+        self.address.setPlaceholderText("http://lab-gpu:8080")
+        self.address.setToolTip("Address and port of the server.")
+        self.token = QLineEdit()
+        self.token.setPlaceholderText("token")
+        self.token.setEchoMode(QLineEdit.EchoMode.Password)
+        self.token.setToolTip("Ask who started the server; empty if it has none.")
+        self.address.returnPressed.connect(self.entered)
+        self.token.returnPressed.connect(self.entered)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.address, 3)
+        row.addWidget(self.token, 1)
+
+    def place(self) -> RunPlace:
+        """Return the server as it is filled in."""
+        address = self.address.text().strip()
+        if address and "://" not in address:
+            address = f"http://{address}"
+        return RunPlace(address, self.token.text())
+
+
+class EndpointFields(QWidget):
+    """Profile, region and name of an endpoint; never a key."""
+
+    entered = Signal()
+    list_wanted = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.profile = QComboBox()
+        self.profile.setToolTip(
+            "Profile in ~/.aws that signs you in; 'aws configure sso' makes one. Keys are "
+            "never asked for or kept here."
+        )
+        self.region = QComboBox()
+        self.region.setEditable(True)
+        self.region.setToolTip("Where your endpoint is, such as eu-central-1.")
+        self.name = QComboBox()
+        self.name.setEditable(True)
+        self.name.setToolTip("Name of the endpoint; 'cellseg cloud deploy' makes one.")
+        for menu in (self.profile, self.region, self.name):
+            may_be_narrow(menu)
+        edit = self.name.lineEdit()
+        if edit is not None:
+            edit.setPlaceholderText("my-cells")
+            edit.returnPressed.connect(self.entered)
+        self.list_button = QPushButton("List")
+        self.list_button.setToolTip("Look which endpoints there are.")
+        self.list_button.clicked.connect(self.list_wanted)
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setColumnStretch(1, 1)
+        for row, (title, menu) in enumerate(
+            (
+                ("Profile", self.profile),
+                ("Region", self.region),
+                ("Endpoint", self.name),
+            )
+        ):
+            grid.addWidget(QLabel(title), row, 0)
+            grid.addWidget(menu, row, 1)
+        grid.addWidget(self.list_button, 2, 2)
+        self.offer([], [], [])
+
+    def offer(
+        self, profiles: Sequence[str], regions: Sequence[str], names: Sequence[str]
+    ) -> None:
+        """Offer what there is; what is filled in stays."""
+        _offer(self.profile, [USUAL_PROFILE, *profiles])
+        _offer(self.region, [USUAL_REGION, *regions])
+        _offer(self.name, list(names))
+
+    def place(self) -> RunPlace:
+        """Return the endpoint as it is filled in."""
+        profile, region = self.profile.currentText(), self.region.currentText().strip()
+        return RunPlace(
+            endpoint=self.name.currentText().strip(),
+            profile="" if profile == USUAL_PROFILE else profile,
+            region="" if region == USUAL_REGION else region,
+        )
+
+
+def _offer(menu: QComboBox, entries: list[str]) -> None:
+    """Show other entries, and keep what is chosen or typed."""
+    if [menu.itemText(index) for index in range(menu.count())] == entries:
+        return
+    text = menu.currentText()
+    with signals_blocked(menu):
+        menu.clear()
+        menu.addItems(entries)
+        if text:
+            menu.setCurrentText(text)
