@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from napari_cellseg.cli import cloud_jobs_command
+from napari_cellseg.cli import cloud_jobs_command, pipeline_command
 from napari_cellseg.cli.flags import takes_options
 from napari_cellseg.cloud.place import now_utc, place_of
 from napari_cellseg.cloud.sending import sender_of
@@ -26,6 +26,7 @@ app.command("train")(cloud_jobs_command.train)
 app.command("fetch")(cloud_jobs_command.fetch)
 app.command("batch")(cloud_jobs_command.batch)
 app.command("logs")(cloud_jobs_command.logs)
+app.add_typer(pipeline_command.app, name="pipeline")
 MARKS = {"ok": "ok     ", "warning": "warning", "problem": "PROBLEM"}
 
 

@@ -18,7 +18,6 @@ from napari_cellseg.cli import (
     fine_tune_command,
     measure_command,
     models_command,
-    pipeline_command,
     project_command,
     segment_command,
     serve_command,
@@ -41,7 +40,6 @@ app.command("fine-tune")(fine_tune_command.fine_tune)
 app.command("serve")(serve_command.serve)
 app.add_typer(cloud_command.app, name="cloud")
 app.add_typer(models_command.app, name="models")
-app.add_typer(pipeline_command.app, name="pipeline")
 app.add_typer(project_command.app, name="project")
 app.add_typer(dataset_command.app, name="dataset")
 app.command("doctor")(doctor_command.doctor)

@@ -1,4 +1,4 @@
-"""``cellseg pipeline template | package``: upload an image to S3, get its cells."""
+"""``cellseg cloud pipeline template | package``: upload an image to S3, get its cells."""
 
 from __future__ import annotations
 

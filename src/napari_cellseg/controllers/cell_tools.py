@@ -126,5 +126,5 @@ class CellTools:
         self._proofread.make(give_new_id, cell, plane=self._on(plane))
 
     def number_anew(self) -> None:
-        """Number all cells from 1 on."""
+        """Give all cells the numbers from 1 on."""
         self._proofread.make(renumber_cells)

@@ -102,7 +102,7 @@ def test_it_reads_the_input_only_and_writes_the_output_only(
 
     assert [text.rsplit(":::", 1)[1] for text in read] == [
         "${BucketName}/input/*",
-        "${BucketName}/async/*",
+        "${BucketName}/async/*.out",
     ]
     assert written.endswith("${BucketName}/output/*")
 
@@ -224,13 +224,15 @@ def test_the_zip_is_small_and_the_same_each_time() -> None:
 
 
 def test_the_command_prints_the_template() -> None:
-    result = CliRunner().invoke(app, ["pipeline", "template"])
+    result = CliRunner().invoke(app, ["cloud", "pipeline", "template"])
 
     assert result.output == package.template_text()
 
 
 def test_the_command_writes_both_files_and_says_what_to_do(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["pipeline", "package", "-o", str(tmp_path / "p")])
+    result = CliRunner().invoke(
+        app, ["cloud", "pipeline", "package", "-o", str(tmp_path / "p")]
+    )
 
     (code,) = (tmp_path / "p").glob("*.zip")
     assert result.exit_code == 0, result.output

@@ -61,8 +61,13 @@ def checked_answer(data: bytes, kind: str) -> bytes:
 
 def ask_for_later(
     client: Any, settings: PipelineSettings, run: Run, kind: str
-) -> list[str]:
-    """Hand an image to the asynchronous endpoint; return the keys where it may answer.
+) -> dict[str, bool]:
+    """Hand an image to the asynchronous endpoint.
+
+    Returns
+    -------
+    dict of str to bool
+        The keys where it may answer, and whether that means failure.
 
     Raises
     ------
@@ -78,8 +83,12 @@ def ask_for_later(
             CustomAttributes=_attributes(settings, run),
             InferenceId=run.run_id,
         )
-    places = [answer.get("OutputLocation"), answer.get("FailureLocation")]
-    return [_key_of(place, settings) for place in places if place]
+    places = {"OutputLocation": False, "FailureLocation": True}
+    return {
+        _key_of(answer[name], settings): is_failure
+        for name, is_failure in places.items()
+        if answer.get(name)
+    }
 
 
 @contextmanager

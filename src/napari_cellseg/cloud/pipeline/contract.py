@@ -28,8 +28,8 @@ MAX_NAME = 80
 #: SageMaker takes 25 MB in one request; some is left for its headers.
 REALTIME_BYTES = 24 * 10**6
 ASYNC_BYTES = 10**9
-#: Where an asynchronous endpoint is to put what it answers, below the pipeline's prefix.
-ASYNC_OUT, ASYNC_FAILED = "out/", "failed/"
+#: How the answers of asynchronous endpoints end; other objects there are none.
+ANSWER_SUFFIX = ".out"
 #: First bytes of what the server reads.
 SIGNATURES = {
     b"II*\0": "image/tiff",
@@ -114,6 +114,8 @@ VARIABLES = {
     "CELLSEG_ENDPOINT": "endpoint",
     "CELLSEG_DEAD_LETTERS": "dead_letters",
     "CELLSEG_ASYNC_ENDPOINT": "async_endpoint",
+    "CELLSEG_OUTPUT_PREFIX": "output_prefix",
+    "CELLSEG_ASYNC_PREFIX": "async_prefix",
     "CELLSEG_QUEUE": "queue",
     "CELLSEG_RETRY_SECONDS": "retry_seconds",
     "CELLSEG_MAX_RECEIVES": "max_receives",

@@ -20,7 +20,6 @@ from napari_cellseg.cloud.pipeline.asking import (
 )
 from napari_cellseg.cloud.pipeline.contract import (
     ASYNC_BYTES,
-    ASYNC_FAILED,
     WHOLE_TYPE,
     LaterError,
     PipelineSettings,
@@ -262,7 +261,7 @@ class Pipeline:
             found = self.s3.get_object(Bucket=self.settings.bucket, Key=upload.key)
             data = found["Body"].read(MAX_ANSWER_BYTES + 1)
         run = runs.Run(row["run_id"], row["image_key"], row["etag"], row["n_bytes"])
-        if upload.key.startswith(self.settings.async_prefix + ASYNC_FAILED):
+        if row["is_failure"]:
             told = data[:MAX_ERROR].decode("utf-8", "replace")
             s3 = {**upload.record["s3"], "object": {"key": quote_plus(run.key)}}
             image = Upload(run.key, False, {**upload.record, "s3": s3})

@@ -131,24 +131,33 @@ class RunTable:
         """Let go of an image that is to be tried again."""
         self._set(run_id, {"run_state": WAITING, "error": error[:MAX_ERROR]})
 
-    def submit(self, run_id: str, places: list[str]) -> None:
-        """Note that an asynchronous endpoint has it, and where it will answer."""
+    def submit(self, run_id: str, places: dict[str, bool]) -> None:
+        """Note that an asynchronous endpoint has it, and where it will answer.
+
+        `places` are keys, and whether an answer there means failure.
+        """
         lease = int(time.time()) + SUBMITTED_SECONDS
-        for key in places:
+        for key, is_failure in places.items():
             self._client.put_item(
                 TableName=self._settings.table,
                 Item={
                     "run_id": _text(_answer_id(key)),
                     "for_run": _text(run_id),
+                    "is_failure": _number(int(is_failure)),
                     "expires": _number(int(time.time()) + ANSWER_SECONDS),
                 },
             )
         self._set(run_id, {"run_state": SUBMITTED, "lease_until": lease})
 
     def run_answered_at(self, key: str) -> dict[str, Any]:
-        """Return the row of the run that an answer belongs to, empty if not known."""
-        found = self.row(_answer_id(key)).get("for_run")
-        return self.row(found) if found else {}
+        """Return the row of the run that an answer belongs to, empty if not known.
+
+        Its ``is_failure`` says whether the answer is one.
+        """
+        found = self.row(_answer_id(key))
+        if not found:
+            return {}
+        return {**self.row(found["for_run"]), "is_failure": found["is_failure"]}
 
     def row(self, run_id: str) -> dict[str, Any]:
         """Return a row as texts and whole numbers, empty if there is none."""

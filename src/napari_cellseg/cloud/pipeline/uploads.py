@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from napari_cellseg.cloud.pipeline.contract import (
+    ANSWER_SUFFIX,
     PARTS,
     PipelineSettings,
     RefusedError,
@@ -96,6 +97,8 @@ def upload_of(record: dict[str, Any], settings: PipelineSettings) -> Upload | No
         )
     key = unquote_plus(record["s3"]["object"]["key"], errors="surrogateescape")
     if key.startswith(settings.async_prefix):
+        if not key.endswith(ANSWER_SUFFIX):
+            return None
         return Upload(checked_key(key), True, record)
     # Never what this pipeline wrote itself: that would go on for ever.
     if not key.startswith(settings.input_prefix) or key.endswith("/"):
