@@ -14,8 +14,7 @@ import statistics
 import time
 from pathlib import Path
 
-N_THREADS = 2
-os.environ.setdefault("OMP_NUM_THREADS", str(N_THREADS))
+os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
@@ -30,6 +29,7 @@ from napari_cellseg.nn.local import LocalSegmenter
 from napari_cellseg.nn.runtimes import RUNTIMES
 from napari_cellseg.nn.training_data import read_sample
 
+N_THREADS = 2
 EDGE_PX = 1024
 DEVICES = ("cpu", *RUNTIMES)
 
