@@ -1,4 +1,3 @@
-# ruff: noqa: E402 - what the threads do is settled before numpy is imported
 """What other runtimes gain and cost: ``python benchmarks/runtimes.py DATA``.
 
 For torch, ONNX Runtime, OpenVINO and OpenVINO int8: accuracy on the validation images of
