@@ -39,7 +39,7 @@ class CellTools:
     stepped = Signal(tuple)
 
     def __init__(self, proofread: ProofreadController) -> None:
-        self._proofread = proofread
+        self.proofread = proofread
         self.all_planes = True
 
     def use_all_planes(self, *, is_on: bool) -> None:
@@ -50,7 +50,7 @@ class CellTools:
     @property
     def has_planes(self) -> bool:
         """True if the labels have more than one plane."""
-        labels = self._proofread.labels
+        labels = self.proofread.labels
         return labels is not None and labels.ndim > 2
 
     def _on(self, plane: Plane) -> Plane | None:
@@ -59,58 +59,58 @@ class CellTools:
 
     def delete(self, cell: int, plane: Plane) -> None:
         """Delete a cell."""
-        self._proofread.make(corrections.delete_cells, [cell], plane=self._on(plane))
+        self.proofread.make(corrections.delete_cells, [cell], plane=self._on(plane))
 
     def delete_region(self, outline_yx: Points, plane: Plane) -> None:
         """Delete the cells that lie in an outline, (n, 2)."""
-        self._proofread.make(
+        self.proofread.make(
             corrections.delete_in_region, outline_yx, plane, everywhere=self.all_planes
         )
 
     def merge(self, ids: Sequence[int], plane: Plane) -> None:
         """Merge cells into the first."""
-        self._proofread.make(corrections.merge_cells, ids, plane=self._on(plane))
+        self.proofread.make(corrections.merge_cells, ids, plane=self._on(plane))
 
     def split(self, line_yx: Points, plane: Plane) -> None:
         """Split the cells that a line, (n, 2), crosses."""
         through = self.all_planes and self.has_planes
-        self._proofread.make(
+        self.proofread.make(
             corrections.split_cell, line_yx, plane, through_planes=through
         )
 
     def split_automatically(self, cell: int, plane: Plane) -> None:
         """Split a cell at its waists."""
-        self._proofread.make(split_automatically, cell, plane=self._on(plane))
+        self.proofread.make(split_automatically, cell, plane=self._on(plane))
 
     def fill_holes(self, cell: int, plane: Plane) -> None:
         """Fill the holes of a cell."""
-        self._proofread.make(corrections.fill_holes, [cell], plane=self._on(plane))
+        self.proofread.make(corrections.fill_holes, [cell], plane=self._on(plane))
 
     def smooth(self, cell: int, plane: Plane) -> None:
         """Smooth the edge of a cell."""
-        self._proofread.make(corrections.smooth_cells, [cell], plane=self._on(plane))
+        self.proofread.make(corrections.smooth_cells, [cell], plane=self._on(plane))
 
     def grow(self, cell: int, plane: Plane) -> None:
         """Grow a cell by a pixel."""
-        self._proofread.make(grow_cells, [cell], plane=self._on(plane))
+        self.proofread.make(grow_cells, [cell], plane=self._on(plane))
 
     def shrink(self, cell: int, plane: Plane) -> None:
         """Shrink a cell by a pixel."""
-        self._proofread.make(shrink_cells, [cell], plane=self._on(plane))
+        self.proofread.make(shrink_cells, [cell], plane=self._on(plane))
 
     def cut_hole(self, outline_yx: Points, plane: Plane) -> None:
         """Cut the inside of an outline, (n, 2), out of the cell there."""
-        self._proofread.make(cut_hole, outline_yx, plane)
+        self.proofread.make(cut_hole, outline_yx, plane)
 
     def copy_to_next(self, cell: int, plane: Plane) -> None:
         """Copy a cell to the next plane, and ask for that plane to be shown."""
         target = (*plane[:-1], plane[-1] + 1) if plane else ()
-        self._proofread.make(copy_to_plane, cell, plane, target)
+        self.proofread.make(copy_to_plane, cell, plane, target)
         self.stepped.emit(target)
 
     def lacks_planes(self, cell: int) -> bool:
         """Say whether a cell is missing on a plane between two of its own."""
-        cells = self._proofread.cells
+        cells = self.proofread.cells
         if cells is None or not self.has_planes:
             return False
         (box, _) = cells.index.boxes([cell])[cell]
@@ -119,12 +119,24 @@ class CellTools:
 
     def interpolate(self, ids: Sequence[int], plane: Plane) -> None:
         """Fill the planes that a cell lacks; a second cell becomes part of it."""
-        self._proofread.make(interpolate_cell, ids, time=plane[:-1])
+        self.proofread.make(interpolate_cell, ids, time=plane[:-1])
+
+    def remove_small(self, min_area_px: int) -> None:
+        """Delete all cells below an area."""
+        self.proofread.make(corrections.remove_small, min_area_px)
+
+    def check_area(self, outline_yx: Points, plane: Plane) -> None:
+        """Note that everything in an outline, (n, 2), is right now."""
+        self.proofread.check_area(outline_yx, plane)
+
+    def add(self, outline_yx: Points, plane: Plane) -> None:
+        """Add a cell inside an outline, (n, 2)."""
+        self.proofread.make(corrections.add_cell, outline_yx, plane)
 
     def new_number(self, cell: int, plane: Plane) -> None:
         """Give a cell, or what of it is on the plane, a number of its own."""
-        self._proofread.make(give_new_id, cell, plane=self._on(plane))
+        self.proofread.make(give_new_id, cell, plane=self._on(plane))
 
     def number_anew(self) -> None:
         """Give all cells the numbers from 1 on."""
-        self._proofread.make(renumber_cells)
+        self.proofread.make(renumber_cells)

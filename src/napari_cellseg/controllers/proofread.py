@@ -345,10 +345,8 @@ class ProofreadController:
         cells = self._cells()
         cells.confidence = moved_keys(cells.confidence, moved)
         cells.states = moved_keys(cells.states, moved)
-        if noted := [
-            cell for cell in {*moved, *moved.values()} if cell in cells.states
-        ]:
-            self.reviewed.emit(noted)
+        if cells.states:
+            self.reviewed.emit(sorted({*moved, *moved.values()}))
 
     def _cells(self) -> CellLabels:
         if self.cells is None:

@@ -196,6 +196,19 @@ class SegmentController:
         target = _Target(image, region, keeps)
         self.task.start("Segmenting", job, lambda result: self._take(target, result))
 
+    def look(self, region: Region) -> Job[SegmentationResult]:
+        """Return the job that lets the model look at a region; the labels stay as they are.
+
+        The result holds the maps. Raises `ImageError` if there is nothing to look with.
+        """
+        image, run = self.session.image, self.run
+        if (reason := self.why_not()) or image is None or self.model is None:
+            raise ImageError(reason)
+        options = replace(self.options, keep_maps=True)
+        if run is not None and self.session.shows(run.image):
+            options = replace(options, diameter_px=run.result.options.diameter_px)
+        return _segment_job(self._segmenters, self.model.name, image, region, options)
+
     def redecode(self, **thresholds: Any) -> None:
         """Move thresholds of the last run; of several calls the last one wins."""
         self.options = replace(self.options, **thresholds)

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage.morphology import reconstruction
 from skimage.segmentation import watershed
 
 from napari_cellseg.core.cell_boxes import start_of
@@ -15,7 +14,7 @@ from napari_cellseg.core.cell_index import IndexedLabels, boxes_on, labels_of
 from napari_cellseg.core.edits import Edit, Source, edit_on_labels
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.label_arrays import check_free_ids, next_id
-from napari_cellseg.core.pieces import by_size, smallest_piece, spread
+from napari_cellseg.core.pieces import by_size, smallest_piece, spread, standing_peaks
 from napari_cellseg.core.types import LABELS_DTYPE, Labels
 
 #: A waist must be so much narrower than the thinner of the two sides, as a share of it,
@@ -98,26 +97,9 @@ def pieces_at_waists(mask: NDArray[np.bool_]) -> Labels:
     distance = ndimage.distance_transform_edt(np.pad(mask, 1))
     inner = tuple(slice(1, -1) for _ in range(mask.ndim))
     distance = ndimage.gaussian_filter(distance, 1.0)[inner] * real
-    seeds = _peaks(distance)
+    lowered = np.minimum(distance * (1 - WAIST_SHARE), distance - WAIST_PX)
+    seeds = standing_peaks(distance, lowered)
     if len(np.unique(seeds)) <= 2:
         return mask.astype(LABELS_DTYPE)
     grown = watershed(-distance, seeds, mask=real).astype(LABELS_DTYPE)
     return by_size(spread(grown, mask, bodies))
-
-
-def _peaks(distance: NDArray[np.float64]) -> Labels:
-    """Return the peaks that stand out from the passes between them, each with a number.
-
-    h-maxima (Soille 2003, doi:10.1007/978-3-662-05088-0) with a depth that rises with the
-    peak, so that small and large cells are judged alike.
-    """
-    lowered = np.maximum(
-        np.minimum(distance * (1 - WAIST_SHARE), distance - WAIST_PX), 0
-    )
-    flooded = reconstruction(lowered, distance)
-    domes, n_domes = ndimage.label(flooded < distance, np.ones((3,) * distance.ndim))
-    # A lesser bump is flooded from elsewhere, above its own lowered top.
-    stands_out = np.zeros(n_domes + 1, bool)
-    stands_out[domes[flooded <= lowered]] = True
-    stands_out[0] = False
-    return np.where(stands_out[domes], domes, 0).astype(LABELS_DTYPE)

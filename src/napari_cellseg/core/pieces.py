@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from skimage.morphology import reconstruction
 
 from napari_cellseg.core.types import LABELS_DTYPE, Labels
 
@@ -48,3 +49,28 @@ def spread(pieces: Labels, mask: NDArray[np.bool_], bodies: NDArray[Any]) -> Lab
         closest = where[np.argmin(distance.flat[where])]
         owner.flat[where] = owner.flat[closest]
     return owner
+
+
+def standing_peaks(
+    values: NDArray[np.floating], lowered: NDArray[np.floating]
+) -> Labels:
+    """Return the peaks that stand out from the passes between them, each with a number.
+
+    h-maxima (Soille 2003, doi:10.1007/978-3-662-05088-0) with a depth that may differ from
+    place to place.
+
+    Parameters
+    ----------
+    values : float array
+        Heights from 0 on.
+    lowered : float array
+        How low a pass must be for the peaks beside it to count as two; below 0 is 0.
+    """
+    low = np.clip(lowered, 0, values)
+    flooded = reconstruction(low, values)
+    domes, n_domes = ndimage.label(flooded < values, np.ones((3,) * values.ndim))
+    # A lesser bump is flooded from elsewhere, above its own lowered top.
+    stands_out = np.zeros(n_domes + 1, bool)
+    stands_out[domes[flooded <= low]] = True
+    stands_out[0] = False
+    return np.where(stands_out[domes], domes, 0).astype(LABELS_DTYPE)

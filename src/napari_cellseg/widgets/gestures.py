@@ -1,4 +1,4 @@
-"""One gesture on the canvas: a click, a line, an outline or a circle, drawn live."""
+"""One gesture on the canvas: a click, a line, an outline, a circle or a box, drawn live."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from qtpy.QtCore import QObject
 
 from napari_cellseg.widgets.layer_images import KEY, noted, plain
 
-GestureKind = Literal["click", "line", "path", "outline", "circle"]
+GestureKind = Literal["click", "line", "path", "outline", "circle", "box"]
 #: Width of what is drawn, in pixels of the screen.
 STROKE_SCREEN_PX = 2.0
 CIRCLE_POINTS = 48
@@ -127,6 +127,8 @@ class GestureCapture(QObject):
             path = path[[0, -1]]
         elif self._kind == "circle":
             path = _circle(path[0], path[-1])
+        elif self._kind == "box":
+            path = _rectangle(path[0], path[-1])
         elif self._kind == "outline" and len(path) > 2:
             path = np.vstack([path, path[:1]])
         if len(path) < 2:
@@ -167,6 +169,14 @@ class GestureCapture(QObject):
         drawing, self._drawing = self._drawing, None
         if drawing is not None and drawing in self._viewer.layers:
             self._viewer.layers.remove(drawing)
+
+
+def _rectangle(first: NDArray[np.float64], last: NDArray[np.float64]) -> Any:
+    """Return a closed rectangle with corners at `first` and `last`, (5, ndim)."""
+    corners = np.tile(first, (5, 1))
+    corners[1:3, -1] = last[-1]
+    corners[2:4, -2] = last[-2]
+    return corners
 
 
 def _circle(first: NDArray[np.float64], last: NDArray[np.float64]) -> Any:

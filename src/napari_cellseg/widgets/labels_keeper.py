@@ -67,6 +67,7 @@ class LabelsKeeper(QObject):
         )
         self._image: weakref.ref[Image] | None = None
         self._has_outlines = True
+        self._brush_keeps = True
         events = viewer.layers.events
         self._links = [
             (events.inserted, self._on_layers_changed),
@@ -233,6 +234,7 @@ class LabelsKeeper(QObject):
         binding.failed.connect(self.failed)
         binding.clicked.connect(self.clicked)
         binding.show_outlines(is_on=self._has_outlines)
+        binding.keep_under_brush(is_on=self._brush_keeps)
         self.binding = binding
         self._tools.attach(layer, binding.notice)
         self._viewer.layers.selection.active = layer
@@ -283,6 +285,12 @@ class LabelsKeeper(QObject):
         if self.binding is not None:
             self.binding.show_outlines(is_on=is_on)
 
+    def keep_under_brush(self, is_on: bool) -> None:  # noqa: FBT001 - takes Qt's signal
+        """Let the brush leave other cells alone, or paint over them."""
+        self._brush_keeps = is_on
+        if self.binding is not None:
+            self.binding.keep_under_brush(is_on=is_on)
+
     def select(self, cell: int) -> None:
         """Select a cell on the layer."""
         if self.binding is not None:
@@ -298,6 +306,15 @@ class LabelsKeeper(QObject):
         canvas_px = min(self._viewer.window._qt_viewer.canvas.size)
         size = max(diameter_px, 1.0) * abs(float(layer.scale[-1]))
         camera.zoom = canvas_px * SHOWN_SHARE / size
+
+    def show_plane(self, plane: tuple[int, ...]) -> None:
+        """Show a plane of the labels."""
+        layer = self.layer
+        if layer is not None:
+            world = layer.data_to_world((*plane, 0, 0))
+            offset = self._viewer.dims.ndim - len(world)
+            for axis in range(len(plane)):
+                self._viewer.dims.set_point(axis + offset, float(world[axis]))
 
     def centre(self, place: tuple[float, ...]) -> None:
         """Bring a place, in pixels of the labels, to the middle of the view."""

@@ -35,6 +35,8 @@ SCREEN_PX = 700
 WIDEST_OUTLINE_PX = 4
 N_COLOURS = 36
 STROKE_MODES = ("paint", "erase", "fill", "polygon")
+#: With an eraser that keeps other cells only the chosen cell could be erased.
+ADDING_MODES = ("paint", "polygon")
 
 
 def make_labels_layer(
@@ -109,6 +111,7 @@ class LabelsBinding(QObject):
         self._proofread = proofread
         self._is_ours = False
         self._is_stroking = False
+        self._brush_keeps = False
         self._watch = Later(self._look, WATCH_MILLISECONDS, self)
         self._next_row = 0
         self._features = Later(self.show_features, FEATURES_MILLISECONDS, self)
@@ -139,6 +142,7 @@ class LabelsBinding(QObject):
         for name, handler in self._handlers():
             getattr(layer.events, name).disconnect(handler)
         layer.mouse_drag_callbacks.remove(self._on_layer_dragged)
+        layer.preserve_labels = False
         for name in ("undo", "redo"):
             layer.__dict__.pop(name, None)
         self._forget_napari_history()
@@ -193,6 +197,16 @@ class LabelsBinding(QObject):
 
     def _on_layer_mode(self, _event: Any) -> None:
         self._is_stroking = False
+        self._protect()
+
+    def keep_under_brush(self, *, is_on: bool) -> None:
+        """Let the brush leave other cells alone; eraser and fill work on any cell."""
+        self._brush_keeps = is_on
+        self._protect()
+
+    def _protect(self) -> None:
+        is_adding = str(self.layer.mode) in ADDING_MODES
+        self.layer.preserve_labels = self._brush_keeps and is_adding
 
     def _on_layer_dragged(self, layer: Labels, event: Any) -> Any:
         """Know when a stroke is under way, and pick a cell with a plain click."""

@@ -13,7 +13,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_cellseg.controllers.cell_tools import CellTools
 from napari_cellseg.controllers.engine import Engine, LocalEngine
+from napari_cellseg.controllers.find import FindController
 from napari_cellseg.controllers.measure import MeasureController
 from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.controllers.proofread import ProofreadController
@@ -28,11 +30,13 @@ from napari_cellseg.engines import open_trainer
 from napari_cellseg.io.model_store import promoted
 from napari_cellseg.widgets.areas import AreasView
 from napari_cellseg.widgets.cleanup import Cleanup
+from napari_cellseg.widgets.correct_link import CorrectLink
 from napari_cellseg.widgets.exchange import CellExchange
 from napari_cellseg.widgets.footer import Footer
 from napari_cellseg.widgets.gestures import Drawn, GestureCapture
 from napari_cellseg.widgets.image_header import ImageHeader
 from napari_cellseg.widgets.jobs import start_job
+from napari_cellseg.widgets.keys import SEGMENT_KEY
 from napari_cellseg.widgets.labels_keeper import LabelsKeeper
 from napari_cellseg.widgets.layer_images import labels_placement, plain, set_pixel_size
 from napari_cellseg.widgets.left_training import ClosingGuard
@@ -50,7 +54,6 @@ from napari_cellseg.widgets.time import TimeLink
 from napari_cellseg.widgets.tools import CanvasTools
 from napari_cellseg.widgets.train import TrainTab
 
-SEGMENT_KEY = "S"
 #: The dock's width, with the frame that napari puts around it, stays below 360 px.
 NARROWEST_PX = 344
 TAB_NAMES = ("Segment", "Correct", "Train", "Measure")
@@ -101,7 +104,13 @@ class CellSegmentationWidget(QWidget):
             self.session, self.segment, self.projects, TaskController(starter), trainer
         )
         self.gestures = GestureCapture(self.viewer, self)
-        self.tools = CanvasTools(self.gestures, self.proofread, self.measure, self)
+        self.finder = FindController(
+            self.segment, self.proofread, TaskController(starter)
+        )
+        cell_tools = CellTools(self.proofread)
+        self.tools = CanvasTools(
+            self.gestures, cell_tools, self.finder, self.measure, self
+        )
         self.keeper = LabelsKeeper(self.viewer, self.proofread, self.tools, self)
         self._placement: dict[str, Any] = {}
         self._target: Image | None = None
@@ -121,6 +130,7 @@ class CellSegmentationWidget(QWidget):
             self.footer, self.segment, self.measure, self.train, self.files, self
         )
         self.through_time = TimeLink(self, TaskController(starter), self._cleanup)
+        self.correcting = CorrectLink(self, self._cleanup)
         self._connect()
         self._load_models()
         self._on_image_chosen()
@@ -157,14 +167,8 @@ class CellSegmentationWidget(QWidget):
         self.footer.clicked.connect(self._on_primary_clicked)
         self.segment_tab.diameter_wanted.connect(self._on_diameter_wanted)
         self.segment_tab.drawn_wanted.connect(self._on_drawn_wanted)
-        self.correct_tab.layer_chosen.connect(self.keeper.choose)
-        self.correct_tab.outlines_wanted.connect(self.keeper.show_outlines)
-        self.correct_tab.undo_wanted.connect(self.keeper.undo)
-        self.correct_tab.redo_wanted.connect(self.keeper.redo)
-        self.keeper.layers_changed.connect(self.correct_tab.show_layers)
         self.keeper.failed.connect(self.teller.show_error)
         self.keeper.clicked.connect(self.measure.select)
-        self.tools.failed.connect(self.teller.show_error)
         self.measure_tab.table_wanted.connect(self._on_table_wanted)
         self.session.pixel_size_changed.connect(self._on_pixel_size_changed)
         self.segment.finished.connect(self._on_segment_finished)
@@ -174,7 +178,6 @@ class CellSegmentationWidget(QWidget):
         self.review.shown.connect(self._on_review_shown)
         self.train.changed.connect(self._offer_primary)
         self.train_tab.failed.connect(self.teller.show_error)
-        self.correct_tab.review.failed.connect(self.teller.show_error)
         self.viewer.bind_key(SEGMENT_KEY, self._on_segment_key, overwrite=True)
         for action in (
             self.areas.release, self.link.release, self.teller.release,

@@ -10,7 +10,6 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
@@ -19,35 +18,16 @@ from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.review import ReviewController
 from napari_cellseg.widgets.exchange import IMPORT_TIP
 from napari_cellseg.widgets.jobs import Later
+from napari_cellseg.widgets.keys import HELP_KEY
 from napari_cellseg.widgets.options_form import may_be_narrow
 from napari_cellseg.widgets.review import ReviewBox
-from napari_cellseg.widgets.tools import TOOLS, CanvasTools, ToolName
+from napari_cellseg.widgets.tool_palette import ToolPalette
+from napari_cellseg.widgets.tools import CanvasTools
 from napari_cellseg.widgets.words import line_label
 
-NAPARI_KEYS = (
-    "From napari: brush <b>2</b> · eraser <b>1</b> · polygon <b>3</b> · fill <b>4</b> · "
-    "new cell <b>M</b> · size <b>[ ]</b>"
-)
 #: More cells are counted when things are quiet, not at every edit.
 MANY_CELLS = 5_000
 QUIET_MILLISECONDS = 200
-
-
-class ToolButton(QPushButton):
-    """The button of one tool."""
-
-    used = Signal(str)
-
-    def __init__(self, title: str, key: str, name: ToolName, tip: str) -> None:
-        super().__init__(f"{title}  ({key})")
-        self._name = name
-        self.setToolTip(tip)
-        # The keys must go on to the canvas.
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.clicked.connect(self._on_clicked)
-
-    def _on_clicked(self) -> None:
-        self.used.emit(self._name)
 
 
 class CorrectTab(QWidget):
@@ -58,6 +38,8 @@ class CorrectTab(QWidget):
     undo_wanted = Signal()
     redo_wanted = Signal()
     import_wanted = Signal()
+    keys_wanted = Signal()
+    brush_keeps_wanted = Signal(bool)
 
     def __init__(
         self,
@@ -75,9 +57,8 @@ class CorrectTab(QWidget):
         self.import_button = QPushButton("Import…")
         self.import_button.setToolTip(IMPORT_TIP)
         self.import_button.clicked.connect(self.import_wanted)
-        self.buttons = self._make_buttons()
-        self.min_area = _area_box(tools.min_area_px)
-        self.min_area.valueChanged.connect(self._on_min_area_changed)
+        self.palette_box = ToolPalette(tools)
+        self.buttons = self.palette_box.buttons
         self.hint = line_label()
         self.undo = QPushButton("Undo")
         self.redo = QPushButton("Redo")
@@ -85,19 +66,14 @@ class CorrectTab(QWidget):
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.undo.clicked.connect(self.undo_wanted)
         self.redo.clicked.connect(self.redo_wanted)
+        self.keys_button = QPushButton(f"Keys…  ({HELP_KEY})")
+        self.keys_button.setToolTip("All keys on one page, those of napari as well.")
+        self.keys_button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.keys_button.clicked.connect(self.keys_wanted)
         self.counts = line_label()
         self._count_soon = Later(self._show_counts, QUIET_MILLISECONDS, self)
         self.review = ReviewBox(review, tools)
-        self.keep = QCheckBox("Keep mine in new runs")
-        self.keep.setToolTip(
-            "Cells that you drew, edited or deleted stay so when the model runs again."
-        )
-        self.keep.setChecked(proofread.keep_mine)
-        self.keep.toggled.connect(self._on_keep_toggled)
-        self.outlines = QCheckBox("Outlines")
-        self.outlines.setChecked(True)
-        self.outlines.setToolTip("Off: filled cells.")
-        self.outlines.toggled.connect(self.outlines_wanted)
+        self._make_choices()
         self._lay_out()
         proofread.opened.connect(self.refresh)
         proofread.edited.connect(self._on_proofread_edited)
@@ -105,41 +81,45 @@ class CorrectTab(QWidget):
         tools.changed.connect(self.refresh)
         self.refresh()
 
-    def _make_buttons(self) -> dict[str, ToolButton]:
-        buttons: dict[str, ToolButton] = {}
-        for tool in TOOLS:
-            button = ToolButton(tool.title, tool.key, tool.name, tool.hint)
-            button.setCheckable(tool.name != "small")
-            button.used.connect(self._on_tool_used)
-            buttons[tool.name] = button
-        return buttons
+    def _make_choices(self) -> None:
+        self.keep = QCheckBox("Keep mine in new runs")
+        self.keep.setToolTip(
+            "Cells that you drew, edited or deleted stay so when the model runs again."
+        )
+        self.keep.setChecked(self._proofread.keep_mine)
+        self.keep.toggled.connect(self._on_keep_toggled)
+        self.outlines = QCheckBox("Outlines")
+        self.outlines.setChecked(True)
+        self.outlines.setToolTip("Off: filled cells.")
+        self.outlines.toggled.connect(self.outlines_wanted)
+        self.brush_keeps = QCheckBox("Brush keeps cells")
+        self.brush_keeps.setChecked(True)
+        self.brush_keeps.setToolTip(
+            "The brush never paints over other cells (B switches it for a while)."
+        )
+        self.brush_keeps.toggled.connect(self.brush_keeps_wanted)
 
     def _lay_out(self) -> None:
         top = QHBoxLayout()
         top.addWidget(QLabel("Cells"))
         top.addWidget(self.layer_menu, 1)
         top.addWidget(self.import_button)
-        grid = QGridLayout()
-        for index, tool in enumerate(TOOLS):
-            grid.addWidget(self.buttons[tool.name], index // 2, index % 2)
-        grid.addWidget(self.min_area, len(TOOLS) // 2, 1)
         history = QHBoxLayout()
         history.addWidget(self.undo, 1)
         history.addWidget(self.redo, 1)
-        napari_keys = line_label()
-        napari_keys.setText(NAPARI_KEYS)
         layout = QVBoxLayout(self)
         layout.addLayout(top)
-        layout.addLayout(grid)
+        layout.addWidget(self.palette_box)
         layout.addWidget(self.hint)
         layout.addLayout(history)
         layout.addWidget(self.counts)
         layout.addWidget(self.review)
-        choices = QHBoxLayout()
-        choices.addWidget(self.keep)
-        choices.addWidget(self.outlines)
+        choices = QGridLayout()
+        choices.addWidget(self.keep, 0, 0)
+        choices.addWidget(self.outlines, 0, 1)
+        choices.addWidget(self.brush_keeps, 1, 0)
+        choices.addWidget(self.keys_button, 1, 1)
         layout.addLayout(choices)
-        layout.addWidget(napari_keys)
         layout.addStretch(1)
 
     def add_box(self, box: QWidget) -> None:
@@ -157,13 +137,7 @@ class CorrectTab(QWidget):
 
     def refresh(self) -> None:
         """Show what the controllers hold."""
-        is_ready = self._tools.is_ready
-        for tool in TOOLS:
-            button = self.buttons[tool.name]
-            button.setEnabled(is_ready)
-            button.setChecked(self._tools.active == tool)
-            reason = "Segment the image, or choose labels above, first."
-            button.setToolTip(tool.hint if is_ready else reason)
+        self.palette_box.refresh()
         self.hint.setText(self._tools.hint)
         history = self._proofread.history
         self._show_step(self.undo, "Undo", history.undo_name, "Ctrl-Z")
@@ -194,26 +168,8 @@ class CorrectTab(QWidget):
         ]
         return " · ".join(counts)
 
-    def _on_tool_used(self, name: ToolName) -> None:
-        self._tools.toggle(name)
-        self.refresh()
-
-    def _on_min_area_changed(self, value: int) -> None:
-        self._tools.min_area_px = value
-
     def _on_keep_toggled(self, is_on: bool) -> None:  # noqa: FBT001 - Qt's signal
         self._proofread.keep_mine = is_on
 
     def _on_proofread_edited(self, _edit: object) -> None:
         self.refresh()
-
-
-def _area_box(min_area_px: int) -> QSpinBox:
-    """Return the box that says which cells are small."""
-    box = QSpinBox()
-    box.setRange(1, 1_000_000)
-    box.setPrefix("small: below ")
-    box.setSuffix(" px")
-    box.setValue(min_area_px)
-    box.setToolTip("Cells with fewer pixels are removed.")
-    return box

@@ -17,10 +17,9 @@ from qtpy.QtWidgets import (
 from napari_cellseg.controllers.review import ReviewController
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.review import StopHint
+from napari_cellseg.widgets.keys import NEXT_KEY, RIGHT_KEY, WRONG_KEY
 from napari_cellseg.widgets.tools import CanvasTools
 from napari_cellseg.widgets.words import line_label
-
-NEXT_KEY, RIGHT_KEY, WRONG_KEY = "N", "Y", "W"
 
 
 class ReviewBox(QWidget):

@@ -3,65 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+import numpy as np
 from napari.layers import Labels
 from qtpy.QtCore import QObject, Signal
 
+from napari_cellseg.controllers.cell_tools import CellTools
+from napari_cellseg.controllers.find import FindController
 from napari_cellseg.controllers.measure import MeasureController
-from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.core.errors import CellsegError, EditError
-from napari_cellseg.widgets.gestures import Drawn, GestureCapture, GestureKind
+from napari_cellseg.widgets.gestures import Drawn, GestureCapture
+from napari_cellseg.widgets.keys import TOOLS, Tool, ToolName
 
-ToolName = Literal[
-    "delete",
-    "delete_region",
-    "merge",
-    "split",
-    "add",
-    "fill_holes",
-    "smooth",
-    "small",
-    "check",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Tool:
-    """A tool as it stands on its button.
-
-    Attributes
-    ----------
-    key : str
-        A letter that napari does not use on labels layers.
-    hint : str
-        What to do with the mouse, shown while the tool is active.
-    """
-
-    name: ToolName
-    title: str
-    key: str
-    gesture: GestureKind
-    hint: str
-
-
-TOOLS = (
-    Tool("delete", "Delete cell", "D", "click", "Click a cell to delete it."),
-    Tool("delete_region", "Delete region", "R", "outline",
-         "Draw around the cells to delete."),
-    Tool("merge", "Merge two", "J", "line",
-         "Drag from one cell to the other, or click both; the first keeps its number."),
-    Tool("split", "Split cell", "K", "path", "Drag a line right across a cell."),
-    Tool("add", "Add cell", "A", "outline", "Draw around a cell that is missing."),
-    Tool("fill_holes", "Fill holes", "H", "click", "Click a cell to fill its holes."),
-    Tool("smooth", "Smooth edge", "O", "click", "Click a cell to smooth its edge."),
-    Tool("small", "Remove small", "Q", "click",
-         "Delete every cell below the smallest area set beside."),
-    Tool("check", "Mark checked", "C", "outline",
-         "Draw around an area in which you have put every cell right. Training learns "
-         "from it, and a new run leaves it as it is."),
-)  # fmt: skip
+#: A drag shorter than this, in pixels, is a click.
+CLICK_PX = 3.0
 
 
 class _KeyPress:
@@ -87,8 +43,8 @@ class CanvasTools(QObject):
     ----------
     gestures : GestureCapture
         Shared with the rest of the dock: one gesture at a time.
-    proofread, measure : controllers
-        Take the corrections; know which cell is where.
+    cell_tools, find, measure : controllers
+        Make the corrections; add what the model sees; know which cell is where.
     parent : QObject
         The dock.
     """
@@ -99,13 +55,15 @@ class CanvasTools(QObject):
     def __init__(
         self,
         gestures: GestureCapture,
-        proofread: ProofreadController,
+        cell_tools: CellTools,
+        find: FindController,
         measure: MeasureController,
         parent: QObject,
     ) -> None:
         super().__init__(parent)
         self._gestures = gestures
-        self._proofread = proofread
+        self.cell_tools = cell_tools
+        self._find = find
         self._measure = measure
         self._layer: Labels | None = None
         self._reconcile: Callable[[], None] | None = None
@@ -113,6 +71,8 @@ class CanvasTools(QObject):
         self.active: Tool | None = None
         self.min_area_px = 30
         self._more_keys: dict[str, Callable[[Labels], None]] = {}
+        find.task.changed.connect(self._on_find_changed)
+        cell_tools.changed.connect(self.changed.emit)
 
     def add_key(self, key: str, action: Callable[[Labels], None]) -> None:
         """Let a key on the labels call a bound method; napari passes it the layer."""
@@ -155,7 +115,9 @@ class CanvasTools(QObject):
                 "There are no cells to correct yet. Segment the image first."
             )
         elif tool.name == "small":
-            self._try(self._proofread.remove_small, self.min_area_px)
+            self._try(self.cell_tools.remove_small, self.min_area_px)
+        elif tool.name == "number_anew":
+            self._try(self.cell_tools.number_anew)
         elif self.active == tool:
             self.leave()
         elif reason := self._gestures.why_not():
@@ -176,6 +138,8 @@ class CanvasTools(QObject):
 
     def _take(self, tool: Tool, layer: Labels) -> None:
         self.leave()
+        if tool.gesture is None:  # pragma: no cover - such tools act at once
+            return
         self._gestures.start(layer, tool.gesture, self._on_drawn)
         self.active = tool
         layer.bind_key("Escape", self._on_escape, overwrite=True)
@@ -191,17 +155,38 @@ class CanvasTools(QObject):
 
     def _on_drawn(self, drawn: Drawn) -> None:
         if self.active is not None:
-            handlers: dict[str, Callable[[Drawn], None]] = {
-                "delete": self._delete,
-                "delete_region": self._delete_region,
-                "merge": self._merge,
-                "split": self._split,
-                "add": self._add,
-                "fill_holes": self._fill_holes,
-                "smooth": self._smooth,
-                "check": self._check,
-            }
-            self._try(handlers[self.active.name], drawn)
+            self._try(self._act, self.active.name, drawn)
+
+    def _act(self, name: ToolName, drawn: Drawn) -> None:
+        """Make the correction of a gesture."""
+        tools = self.cell_tools
+        on_drawn: dict[str, Callable[[Any, tuple[int, ...]], None]] = {
+            "add": tools.add,
+            "split": tools.split,
+            "cut_hole": tools.cut_hole,
+            "delete_region": tools.delete_region,
+            "check": tools.check_area,
+        }
+        on_cell: dict[str, Callable[[int, tuple[int, ...]], None]] = {
+            "delete": tools.delete,
+            "split_auto": tools.split_automatically,
+            "grow": tools.grow,
+            "shrink": tools.shrink,
+            "smooth": tools.smooth,
+            "fill_holes": tools.fill_holes,
+            "new_number": tools.new_number,
+            "copy_next": tools.copy_to_next,
+        }
+        if name in on_drawn:
+            on_drawn[name](drawn.points_yx, drawn.plane)
+        elif name in on_cell:
+            on_cell[name](self._cell_or_error(drawn), drawn.plane)
+        elif name == "find":
+            self._find_cell(drawn)
+        elif name == "merge":
+            self._merge(drawn)
+        else:
+            self._interpolate(drawn)
 
     def _try(self, action: Callable[..., None], *arguments: Any) -> None:
         """Do it, or say in the dock why not."""
@@ -222,21 +207,39 @@ class CanvasTools(QObject):
             return cell
         raise EditError("There is no cell there. Click inside a cell.")
 
-    def _delete(self, drawn: Drawn) -> None:
-        self._proofread.delete_cells([self._cell_or_error(drawn)])
+    def _find_cell(self, drawn: Drawn) -> None:
+        """Add what the model sees at a click, or in a box."""
+        ends = drawn.points_yx[[0, -1]]
+        is_box = bool((np.abs(ends[1] - ends[0]) > CLICK_PX).all())
+        self._find.find(ends if is_box else ends[:1], drawn.plane)
 
-    def _delete_region(self, drawn: Drawn) -> None:
-        self._proofread.delete_in_region(drawn.points_yx, drawn.plane)
+    def _on_find_changed(self) -> None:
+        """Say why the model found nothing; show that it looks."""
+        if self._find.task.failure is not None and not self._find.task.is_running:
+            self.failed.emit(self._find.task.failure.message)
+        self.changed.emit()
+
+    def _interpolate(self, drawn: Drawn) -> None:
+        """Fill the planes of a cell, or between two cells that are clicked in turn."""
+        cell = self._cell_or_error(drawn)
+        first, self._first_cell = self._first_cell, 0
+        if first and first != cell:
+            self.cell_tools.interpolate([first, cell], drawn.plane)
+        elif first or self.cell_tools.lacks_planes(cell):
+            self.cell_tools.interpolate([cell], drawn.plane)
+        else:
+            self._first_cell = cell
+        self.changed.emit()
 
     def _merge(self, drawn: Drawn) -> None:
         """Merge what a drag joins, or what two clicks name."""
         first, last = self._cell(drawn, 0), self._cell_or_error(drawn)
         if first and first != last:
-            self._proofread.merge_cells([first, last])
             self._first_cell = 0
+            self.cell_tools.merge([first, last], drawn.plane)
         elif self._first_cell and self._first_cell != last:
             first, self._first_cell = self._first_cell, 0
-            self._proofread.merge_cells([first, last])
+            self.cell_tools.merge([first, last], drawn.plane)
         else:
             self._first_cell = last
         self.changed.emit()
@@ -244,23 +247,15 @@ class CanvasTools(QObject):
     @property
     def hint(self) -> str:
         """What to do with the tool in hand, "" without one."""
+        if self._find.task.is_running:
+            return "The model looks at the place; the cell comes in a moment."
         if self.active is None:
             return ""
+        if self._first_cell and self.active.name == "interpolate":
+            return (
+                f"Cell {self._first_cell} is picked; go to another plane and click the cell "
+                "there."
+            )
         if self._first_cell:
             return f"Cell {self._first_cell} is picked; click the one to merge into it."
         return f"{self.active.hint} Esc puts the tool back."
-
-    def _split(self, drawn: Drawn) -> None:
-        self._proofread.split_cell(drawn.points_yx, drawn.plane)
-
-    def _add(self, drawn: Drawn) -> None:
-        self._proofread.add_cell(drawn.points_yx, drawn.plane)
-
-    def _check(self, drawn: Drawn) -> None:
-        self._proofread.check_area(drawn.points_yx, drawn.plane)
-
-    def _fill_holes(self, drawn: Drawn) -> None:
-        self._proofread.fill_holes([self._cell_or_error(drawn)])
-
-    def _smooth(self, drawn: Drawn) -> None:
-        self._proofread.smooth_cells([self._cell_or_error(drawn)])

@@ -1,0 +1,54 @@
+"""Ties the tab "Correct" to the layer, the planes and the help sheet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject
+
+from napari_cellseg.widgets.cleanup import Cleanup
+from napari_cellseg.widgets.key_sheet import KeySheet
+
+if TYPE_CHECKING:
+    from napari_cellseg.widgets.main import CellSegmentationWidget
+
+
+class CorrectLink(QObject):
+    """Made once by the dock, when its parts are there.
+
+    Parameters
+    ----------
+    dock : CellSegmentationWidget
+        Whose parts are tied.
+    cleanup : Cleanup
+        Told what to let go of.
+    """
+
+    def __init__(self, dock: CellSegmentationWidget, cleanup: Cleanup) -> None:
+        super().__init__(dock)
+        self.sheet = KeySheet(dock)
+        self._cell_tools, self._find = dock.tools.cell_tools, dock.finder
+        tab, keeper = dock.correct_tab, dock.keeper
+        tab.layer_chosen.connect(keeper.choose)
+        tab.outlines_wanted.connect(keeper.show_outlines)
+        tab.brush_keeps_wanted.connect(keeper.keep_under_brush)
+        tab.undo_wanted.connect(keeper.undo)
+        tab.redo_wanted.connect(keeper.redo)
+        tab.keys_wanted.connect(self.sheet.toggle)
+        keeper.layers_changed.connect(tab.show_layers)
+        tab.review.failed.connect(dock.teller.show_error)
+        dock.tools.failed.connect(dock.teller.show_error)
+        self._cell_tools.stepped.connect(keeper.show_plane)
+        cleanup.add(self.release)
+
+    def release(self) -> None:
+        """Stop looking for cells, and let go."""
+        self._find.task.abandon()
+        self._find.forget()
+        for signal in (
+            self._find.task.changed,
+            self._cell_tools.changed,
+            self._cell_tools.stepped,
+        ):
+            signal.disconnect()
+        self.sheet.close()
