@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_cellseg.core.difference import counts_of, find_changes, keep_old
+from napari_cellseg.core.difference import (
+    counts_of,
+    find_changes,
+    keep_old,
+    view_of,
+)
 from napari_cellseg.core.edits import apply_edit, updated_sources
 from napari_cellseg.core.errors import EditError, LabelsError
 from napari_cellseg.core.label_arrays import known_sources
@@ -167,3 +172,18 @@ def test_undoing_a_run_in_parts_gives_back_the_old_outlines(seed):
         assert sources.keys() == known_sources(labels).keys()
         for old, number in kept.ids.items():
             assert ((labels == number) <= (before == old)).all()
+
+
+def test_a_change_is_looked_at_on_its_largest_plane_with_the_old_outline():
+    before = np.zeros((3, 40, 60), np.int32)
+    before[0, 10:14, 10:14] = before[2, 10:20, 10:30] = 5
+    (change,) = find_changes(before, np.zeros_like(before))
+
+    view = view_of(change, before, np.zeros_like(before))
+
+    assert view.centre == (2, 14.5, 19.5)
+    assert view.size_px == 20
+    (outline,) = view.outlines
+    assert set(outline[:, 0]) == {2}
+    assert outline[:, 1:].min(0).tolist() == [9.5, 9.5]
+    assert outline[:, 1:].max(0).tolist() == [19.5, 29.5]

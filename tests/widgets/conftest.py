@@ -106,5 +106,6 @@ def wait_idle(qtbot, dock):
         assert not dock.files.is_running
         assert not dock.measure.task.is_running
         assert not dock.segment.live_task.is_running
+        assert not dock.rerun.difference.task.is_running
 
-    qtbot.waitUntil(is_idle, timeout=5000)
+    qtbot.waitUntil(is_idle, timeout=30000)  # a busy machine is slow

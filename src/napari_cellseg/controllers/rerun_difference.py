@@ -10,9 +10,11 @@ from napari_cellseg.controllers.proofread import MOVED, ProofreadController
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.difference import (
     Change,
+    ChangeView,
     counts_of,
     find_changes,
     keep_old,
+    view_of,
 )
 from napari_cellseg.core.edits import Edit, Source, updated_sources
 from napari_cellseg.core.errors import EditError
@@ -105,6 +107,13 @@ class RerunDifference:
         if self.current in changes:
             text += f" — {describe(self.current)}"
         return text
+
+    def view_of(self, change: Change) -> ChangeView:
+        """Return where to look at a change; raises `EditError` where there is no run."""
+        before, labels = self.before, self._proofread.labels
+        if before is None or labels is None:
+            raise EditError("There is no new run to look at. Segment again.")
+        return view_of(change, before, labels)
 
     # ------------------------------------------------------------------------ stepping
     def step(self, by: int = 1) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import connected_components
+from skimage.measure import find_contours
 
 from napari_cellseg.core.cell_boxes import Box, cell_boxes, start_of, union_of
 from napari_cellseg.core.edits import Edit, Source, edit_on_labels
@@ -53,6 +54,25 @@ class Change:
         if not self.old_ids:
             return "new"
         return "changed" if self.new_ids else "gone"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChangeView:
+    """How a change is looked at.
+
+    Attributes
+    ----------
+    centre : tuple of float
+        In pixels of the labels, on the plane where the cells are largest.
+    size_px : float
+        Height or width of the box, the larger one.
+    outlines : tuple of (n, ndim) float arrays
+        Of the old cells on that plane, closed.
+    """
+
+    centre: tuple[float, ...]
+    size_px: float
+    outlines: tuple[NDArray[np.float64], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,6 +178,33 @@ def _with_boxes(
 
 def _start(change: Change) -> tuple[int, ...]:
     return start_of(change.box)
+
+
+def view_of(change: Change, before: Labels, labels: Labels) -> ChangeView:
+    """Return where to look at a change of labels, and the outlines of the old cells.
+
+    Parameters
+    ----------
+    change : Change
+        From `find_changes`.
+    before, labels : int32 array
+        Before the run, and now.
+    """
+    start, part = start_of(change.box), change.box
+    old = np.isin(before[part], change.old_ids)
+    both = old | np.isin(labels[part], change.new_ids)
+    n_pixels = both.sum(axis=(-2, -1))
+    plane = np.unravel_index(int(np.argmax(n_pixels)), n_pixels.shape)
+    lead = [float(low + at) for low, at in zip(start, plane, strict=False)]
+    size = both.shape[-2:]
+    centre = [low + (n - 1) / 2 for low, n in zip(start[-2:], size, strict=True)]
+    outlines = []
+    for cell in change.old_ids:
+        mask = np.pad(before[part][plane] == cell, 1)
+        for path in find_contours(mask, 0.5):
+            points = path - 1 + np.array(start[-2:], float)
+            outlines.append(np.insert(points, [0] * len(lead), lead, axis=1))
+    return ChangeView((*lead, *centre), float(max(size)), tuple(outlines))
 
 
 def counts_of(changes: Iterable[Change]) -> dict[ChangeKind, int]:

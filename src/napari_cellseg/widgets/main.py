@@ -31,6 +31,7 @@ from napari_cellseg.io.model_store import promoted
 from napari_cellseg.widgets.areas import AreasView
 from napari_cellseg.widgets.cleanup import Cleanup
 from napari_cellseg.widgets.correct_link import CorrectLink
+from napari_cellseg.widgets.difference import DifferenceLink
 from napari_cellseg.widgets.exchange import CellExchange
 from napari_cellseg.widgets.footer import Footer
 from napari_cellseg.widgets.gestures import Drawn, GestureCapture
@@ -131,6 +132,7 @@ class CellSegmentationWidget(QWidget):
         )
         self.through_time = TimeLink(self, TaskController(starter), self._cleanup)
         self.correcting = CorrectLink(self, self._cleanup)
+        self.rerun = DifferenceLink(self, TaskController(starter), self._cleanup)
         self._connect()
         self._load_models()
         self._on_image_chosen()

@@ -81,6 +81,12 @@ class SegmentTab(QWidget):
         segment.session.pixel_size_changed.connect(self.refresh)
         self.refresh()
 
+    def add_box(self, box: QWidget) -> None:
+        """Take a box below all else."""
+        layout = self.layout()
+        if isinstance(layout, QVBoxLayout):
+            layout.insertWidget(layout.count() - 1, box)
+
     # -------------------------------------------------------------------- building
     def _build_model(self) -> None:
         self.model_row = QWidget()
