@@ -18,7 +18,7 @@ from napari_cellseg.io.datasets.importing import (
     prepare_folder,
     provenance_of,
     save_labels,
-    write_plane,
+    write_pixels,
 )
 from napari_cellseg.io.datasets.manifest import DatasetImage, Manifest, write_manifest
 from napari_cellseg.io.datasets.source import safe_name
@@ -76,7 +76,7 @@ def _write(item: TrainingItem, name: str, out: Path) -> DatasetImage:
     counted = np.unique(item.labels[item.valid])
     labels = np.where(np.isin(item.labels, counted), item.labels, 0)
     labels = labels.astype(LABELS_DTYPE)
-    write_plane(out / IMAGES / f"{name}.tif", image.data)
+    write_pixels(out / IMAGES / f"{name}.tif", image.data, image.axes)
     checked = f"{CHECKED}/{name}.tif"
     mask = item.valid.astype(LABELS_DTYPE)
     write_labels(out / checked, mask, axes="YX", pixel_size=None)

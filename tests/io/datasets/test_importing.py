@@ -173,9 +173,8 @@ def test_sartorius_runs_go_along_the_rows(tmp_path: Path) -> None:
 def test_ctc_planes_of_stacks_and_markers(tmp_path: Path) -> None:
     folder = tmp_path / "Fluo-N3DH-CE"
     stack = np.stack([image_of(labels_of(2), z) for z in range(4)])
-    tifffile.imwrite(
-        _made(folder / "01") / "t007.tif", stack, metadata={"axes": "ZYX"}, ome=False
-    )
+    # The files of the challenge do not say what their axes are.
+    tifffile.imwrite(_made(folder / "01") / "t007.tif", stack, metadata=None)
     seg = _made(folder / "01_GT" / "SEG") / "man_seg_007_002.tif"
     save(seg, labels_of(2).astype(np.uint16))
     other = folder.parent / "moved"
@@ -194,6 +193,23 @@ def test_ctc_planes_of_stacks_and_markers(tmp_path: Path) -> None:
         "02_t000", "02_t001", "02_t002",
     ]  # fmt: skip
     assert "Sequence 02 has markers (TRA)" in done.notes[0]
+
+
+def test_ctc_stacks_are_whole_where_their_truth_is(tmp_path: Path) -> None:
+    folder = tmp_path / "Fluo-N3DH-CE"
+    truth = np.stack([labels_of(2)] * 4)
+    stack = np.stack([image_of(plane, z) for z, plane in enumerate(truth)])
+    tifffile.imwrite(_made(folder / "01") / "t007.tif", stack, metadata=None)
+    seg = _made(folder / "01_GT" / "SEG") / "man_seg007.tif"
+    tifffile.imwrite(seg, truth.astype(np.uint16), metadata=None)
+
+    out, done = imported(folder)
+
+    (one,) = done.manifest.images
+    image = read_image(out / one.image)
+    assert image.axes == one.axes == "CZYX"
+    np.testing.assert_array_equal(np.asarray(image.data)[0], stack)
+    np.testing.assert_array_equal(read_labels(out / one.labels)[0], truth)
 
 
 def _made(folder: Path) -> Path:

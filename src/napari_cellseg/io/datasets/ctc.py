@@ -73,6 +73,7 @@ def _frames(
             (path,),
             group=f"{folder.name}/{place.name}",
             kind=folder.name,
+            axes="ZYX",
             plane=() if plane is None else (int(plane),),
             attributes={"sequence": place.name, "frame": int(match[1])},
         )

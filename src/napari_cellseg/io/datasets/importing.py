@@ -31,7 +31,7 @@ from napari_cellseg.io.datasets.manifest import (
 )
 from napari_cellseg.io.datasets.source import Source, SourceImage, safe_name
 from napari_cellseg.io.exchange.cells import in_words
-from napari_cellseg.io.images import read_image
+from napari_cellseg.io.images import probe, read_image
 from napari_cellseg.io.labels_file import write_labels
 
 IMAGES, LABELS, CHECKED = "images", "labels", "checked"
@@ -156,7 +156,7 @@ def _import_one(
     one: SourceImage, folder: Path, out: Path
 ) -> tuple[DatasetImage, tuple[str, ...]]:
     """Copy an image and write its labels; return its entry, and notes."""
-    image = read_image(one.image)
+    image, is_said = _read(one)
     if one.plane:
         image = _plane_of(image, one)
     found = one.labels(image.labels_shape)
@@ -165,11 +165,12 @@ def _import_one(
             f"the labels have the size {in_words(found.labels.shape)}, but the image has "
             f"{in_words(image.labels_shape)}. Look whether they belong together."
         )
-    file = out / IMAGES / f"{one.name}{'.tif' if one.plane else one.image.suffix}"
-    if one.plane:
-        write_plane(file, image.plane())
-    else:
+    is_copied = is_said and not one.plane
+    file = out / IMAGES / f"{one.name}{one.image.suffix if is_copied else '.tif'}"
+    if is_copied:
         _copy(one.image, file)
+    else:
+        write_pixels(file, np.asarray(image.data), image.axes)
     entry = DatasetImage(
         one.name,
         f"{IMAGES}/{file.name}",
@@ -197,21 +198,44 @@ def save_labels(out: Path, name: str, labels: Labels, image: CellImage) -> str:
     return path
 
 
-def write_plane(path: Path, plane: NDArray[Any]) -> None:
-    """Write (c, y, x) pixels as TIFF, three channels of uint8 as colour; raises `SaveError`."""
-    is_colour = plane.shape[0] == 3 and plane.dtype == np.uint8
+def write_pixels(path: Path, pixels: NDArray[Any], axes: str) -> None:
+    """Write pixels as TIFF that says what its axes are; raises `SaveError`.
+
+    Parameters
+    ----------
+    path : Path
+        Ends in ``.tif``.
+    pixels : array
+        Three channels of uint8 on one plane are written as colour.
+    axes : str
+        One letter for each axis, C among them.
+    """
+    channel = axes.index("C")
+    is_colour = axes == "CYX" and pixels.shape[0] == 3 and pixels.dtype == np.uint8
+    if is_colour:
+        pixels = np.moveaxis(pixels, 0, -1)  # (y, x, c)
+    elif pixels.shape[channel] == 1:
+        pixels, axes = np.squeeze(pixels, axis=channel), axes.replace("C", "")
     with replacing(path) as new:
-        if plane.shape[0] == 1:
-            imwrite(new, plane[0], photometric="minisblack", compression="zlib")
-        elif is_colour:
-            imwrite(
-                new, np.moveaxis(plane, 0, -1), photometric="rgb", compression="zlib"
-            )
-        else:
-            imwrite(
-                new, plane, ome=True, metadata={"axes": "CYX"},
-                photometric="minisblack", compression="zlib",
-            )  # fmt: skip
+        imwrite(
+            new,
+            pixels,
+            ome=len(axes) > 2 and not is_colour,
+            metadata=None if is_colour or len(axes) == 2 else {"axes": axes},
+            photometric="rgb" if is_colour else "minisblack",
+            compression="zlib",
+        )
+
+
+def _read(one: SourceImage) -> tuple[CellImage, bool]:
+    """Return an image, and whether its file says itself what its axes are."""
+    if (
+        one.axes
+        and "?" in (said := probe(one.image).axes)
+        and len(said) == len(one.axes)
+    ):
+        return read_image(one.image, axes=one.axes), False
+    return read_image(one.image), True
 
 
 def described(

@@ -37,6 +37,9 @@ class SourceImage:
         See `DatasetImage`.
     plane : tuple of int
         The plane of the image that the labels belong to, () if all of it.
+    axes : str
+        What the axes of a stack are where its file does not say, "" if the layout does not
+        either.
     attributes : mapping
         What the layout says of it.
     """
@@ -49,6 +52,7 @@ class SourceImage:
     kind: str = ""
     split: str = ""
     plane: tuple[int, ...] = ()
+    axes: str = ""
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
