@@ -30,6 +30,9 @@ from napari_cellseg.io.datasets.layouts import find_images
 from napari_cellseg.io.datasets.manifest import MANIFEST_NAME, read_manifest
 from napari_cellseg.io.images import read_image, read_labels
 
+#: A TIFF of many pages that does not say what they are.
+PLAIN_STACK: dict = {"metadata": None, "photometric": "minisblack"}
+
 
 def imported(folder: Path, layout: str = "auto") -> tuple[Path, Imported]:
     out = folder.parent / f"{folder.name} out"
@@ -174,7 +177,7 @@ def test_ctc_planes_of_stacks_and_markers(tmp_path: Path) -> None:
     folder = tmp_path / "Fluo-N3DH-CE"
     stack = np.stack([image_of(labels_of(2), z) for z in range(4)])
     # The files of the challenge do not say what their axes are.
-    tifffile.imwrite(_made(folder / "01") / "t007.tif", stack, metadata=None)
+    tifffile.imwrite(_made(folder / "01") / "t007.tif", stack, **PLAIN_STACK)
     seg = _made(folder / "01_GT" / "SEG") / "man_seg_007_002.tif"
     save(seg, labels_of(2).astype(np.uint16))
     other = folder.parent / "moved"
@@ -199,9 +202,9 @@ def test_ctc_stacks_are_whole_where_their_truth_is(tmp_path: Path) -> None:
     folder = tmp_path / "Fluo-N3DH-CE"
     truth = np.stack([labels_of(2)] * 4)
     stack = np.stack([image_of(plane, z) for z, plane in enumerate(truth)])
-    tifffile.imwrite(_made(folder / "01") / "t007.tif", stack, metadata=None)
+    tifffile.imwrite(_made(folder / "01") / "t007.tif", stack, **PLAIN_STACK)
     seg = _made(folder / "01_GT" / "SEG") / "man_seg007.tif"
-    tifffile.imwrite(seg, truth.astype(np.uint16), metadata=None)
+    tifffile.imwrite(seg, truth.astype(np.uint16), **PLAIN_STACK)
 
     out, done = imported(folder)
 

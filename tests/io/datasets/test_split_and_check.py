@@ -256,7 +256,7 @@ def test_a_near_twin_across_the_split_is_found(dataset: Path) -> None:
     from scipy.ndimage import gaussian_filter
 
     scene = image_of(labels_of(5), 1).astype(float)
-    twin = np.clip(gaussian_filter(scene, 1) * 0.7 + 20, 0, 255).astype(np.uint8)
+    twin = np.clip(gaussian_filter(scene, 0.4) * 0.7 + 20, 0, 255).astype(np.uint8)
     save(dataset / "images" / "a.png", twin)
     manifest = read_manifest(dataset)
     for split, expected in (("train", []), ("test", ["near twins across the split"])):
