@@ -180,7 +180,7 @@ def test_who_we_are_and_where_is_told() -> None:
         ("InternalFailure", 500, "fault of its own", False),
         ("ResourceLimitExceeded", 400, "quota", False),
         ("Unheard", 418, "Unheard", False),
-        ("307", 307, "not followed", True),
+        ("307", 307, "not followed", False),
         ("413", 413, "smaller region", False),
     ],
 )

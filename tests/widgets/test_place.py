@@ -59,7 +59,7 @@ def test_a_test_tells_and_a_connection_folds_the_fields(row):
     choose(row, AT_ENDPOINT)
     row.endpoint.name.setCurrentText("my-cells")
     row.test_button.click()
-    assert "at the endpoint 'my-cells'" in row.report.text().replace("&#x27;", "'")
+    assert "at the endpoint 'my-cells'" in row.report.text()
     assert "Costs about $1 an hour." in row.report.text()
     assert row._place.current.is_here
     row.connect_button.click()

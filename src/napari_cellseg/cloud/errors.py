@@ -227,7 +227,6 @@ def error_of_answer(
             f"The address points to another one ({status}), which is not followed. Check "
             "the region; use the other address only if you trust it.",
             code,
-            is_free=True,
         )
     if code.startswith("Validation") and re.search(NO_ENDPOINT, told):
         return CloudError(f"{told} Check its name and the region.", code, is_free=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from html import escape
-
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -52,6 +51,7 @@ class PlaceRow(QWidget):
         self.endpoint.list_wanted.connect(self._on_list_wanted)
         self._build_buttons()
         self.report = QLabel()
+        self.report.setTextFormat(Qt.TextFormat.PlainText)
         self.report.setWordWrap(True)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -130,7 +130,7 @@ class PlaceRow(QWidget):
         return None
 
     def _say(self, text: str) -> None:
-        self.report.setText(escape(text).replace("\n", "<br>"))
+        self.report.setText(text)
         self.report.setVisible(bool(text))
 
     def _show_fields(self, index: int) -> None:

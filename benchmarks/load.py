@@ -1,0 +1,199 @@
+"""Many clients at one server: errors, waiting times, memory, and what HTTP costs.
+
+    python benchmarks/load.py --clients 64 --seconds 60
+
+Starts a server of its own unless --address names one. Every client sends the same image
+again and again; one that is told to come later (429) waits a little. Prints, and ends with
+status 1 if there was any answer but 200 and 429, if the memory of the server grew, or if
+the overhead is above the limit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import contextlib
+import io
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import psutil
+import urllib3
+from PIL import Image
+
+from napari_cellseg.core.jobs import run
+from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.synthetic import random_scene
+from napari_cellseg.core.types import CellImage
+from napari_cellseg.engines import open_segmenter
+
+#: Memory is looked at from here on; before, the first images fill caches.
+WARM_SHARE = 0.25
+MAX_GROWTH = 0.10
+MAX_OVERHEAD = 0.10
+BACK_OFF_SECONDS = 0.2
+
+
+@contextlib.contextmanager
+def own_server(device: str) -> Iterator[tuple[str, psutil.Process]]:
+    """Run a server and give its address and process."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+    command = [sys.executable, "-m", "napari_cellseg.cli", "serve", "--device", device]
+    with subprocess.Popen([*command, "--port", str(port)]) as process:
+        address = f"http://127.0.0.1:{port}"
+        try:
+            until = time.monotonic() + 180
+            while time.monotonic() < until and process.poll() is None:
+                with contextlib.suppress(urllib3.exceptions.HTTPError):
+                    ping = urllib3.request("GET", f"{address}/ping", retries=False)
+                    if ping.status == 200:
+                        break
+                time.sleep(0.5)
+            yield address, psutil.Process(process.pid)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+
+
+def png(plane: np.ndarray) -> bytes:
+    """Return a plane as a file."""
+    buffer = io.BytesIO()
+    Image.fromarray(plane).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+class Crowd:
+    """Clients that ask until they are told to stop."""
+
+    def __init__(self, address: str, body: bytes, n_clients: int) -> None:
+        self._address, self._body = address, body
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self.statuses: collections.Counter[str] = collections.Counter()
+        self.seconds: list[float] = []
+        self.pings: list[float] = []
+        self._threads = [threading.Thread(target=self._ask) for _ in range(n_clients)]
+        self._threads.append(threading.Thread(target=self._ping))
+
+    def work(self, seconds: float, server: psutil.Process | None) -> list[int]:
+        """Ask for so long, and return the server's memory, once a second."""
+        for thread in self._threads:
+            thread.start()
+        memory = []
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if server is not None:
+                memory.append(server.memory_info().rss)
+            time.sleep(1)
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+        return memory
+
+    def _ask(self) -> None:
+        pool = urllib3.PoolManager(retries=False, timeout=600)
+        headers = {"Content-Type": "image/png", "Accept": "image/tiff"}
+        while not self._stop.is_set():
+            started = time.perf_counter()
+            try:
+                answer = pool.request(
+                    "POST", f"{self._address}/invocations", self._body, headers=headers
+                )
+                status = str(answer.status)
+            except urllib3.exceptions.HTTPError as error:
+                status = type(error).__name__
+            with self._lock:
+                self.statuses[status] += 1
+                if status == "200":
+                    self.seconds.append(time.perf_counter() - started)
+            if status != "200":
+                self._stop.wait(BACK_OFF_SECONDS)
+
+    def _ping(self) -> None:
+        pool = urllib3.PoolManager(retries=False, timeout=60)
+        while not self._stop.wait(0.5):
+            started = time.perf_counter()
+            pool.request("GET", f"{self._address}/ping")
+            self.pings.append(time.perf_counter() - started)
+
+
+def overhead(address: str, plane: np.ndarray, device: str, n_times: int) -> float:
+    """Print and return what asking over HTTP costs over the bare segmentation."""
+    segmenter = open_segmenter("local", device=device)
+    remote = open_segmenter(address)
+    image = CellImage(plane[None])
+    times: dict[str, list[float]] = {"bare": [], "served": []}
+    for turn in range(n_times + 1):
+        # In turns, so that whatever else the computer does slows both down alike.
+        for name, one in (("bare", segmenter), ("served", remote)):
+            started = time.perf_counter()
+            run(one.segment(image, SegmentOptions()))
+            if turn:
+                times[name].append(time.perf_counter() - started)
+    bare, served = (statistics.median(times[name]) for name in ("bare", "served"))
+    share = served / bare - 1
+    print(
+        f"one client, {plane.shape[0]}² px, median of {n_times}: bare {bare * 1e3:.0f} ms, "
+        f"served {served * 1e3:.0f} ms, overhead {share:+.1%}"
+    )
+    return share
+
+
+def report(crowd: Crowd, memory: list[int], seconds: float) -> bool:
+    """Print what happened, and return whether it was as it should be."""
+    times = np.array(crowd.seconds or [np.nan])
+    p50, p95 = np.percentile(times, (50, 95))
+    print(f"answers: {dict(crowd.statuses)}")
+    print(
+        f"p50 {p50:.2f} s, p95 {p95:.2f} s, {len(crowd.seconds) / seconds:.2f} images/s; "
+        f"ping max {max(crowd.pings, default=0) * 1e3:.0f} ms"
+    )
+    is_flat = True
+    if memory:
+        warm = memory[int(len(memory) * WARM_SHARE) :]
+        growth = warm[-1] / warm[0] - 1
+        is_flat = growth < MAX_GROWTH
+        print(
+            f"memory of the server: {warm[0] / 2**20:.0f} MiB warm, "
+            f"{warm[-1] / 2**20:.0f} MiB at the end ({growth:+.1%}), "
+            f"{max(warm) / 2**20:.0f} MiB at most"
+        )
+    return set(crowd.statuses) <= {"200", "429"} and is_flat
+
+
+def main() -> int:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--clients", type=int, default=64)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--address", default="")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--edge", type=int, default=512, help="of the image, in pixels")
+    parser.add_argument("--times", type=int, default=9, help="runs for the overhead")
+    args = parser.parse_args()
+    os.environ.setdefault("CELLSEG_TOKEN", "")
+    scene = random_scene(13, (args.edge, args.edge))
+    plane = np.clip(scene.image.plane()[0], 0, 255).astype(np.uint8)
+    with contextlib.ExitStack() as stack:
+        address, server = args.address, None
+        if not address:
+            address, server = stack.enter_context(own_server(args.device))
+        share = overhead(address, plane, args.device, args.times)
+        crowd = Crowd(address, png(plane), args.clients)
+        memory = crowd.work(args.seconds, server)
+        is_good = report(crowd, memory, args.seconds)
+    return 0 if is_good and share <= MAX_OVERHEAD else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
