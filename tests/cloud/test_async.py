@@ -13,6 +13,7 @@ import pytest
 from tests.servers import TOKEN, http, serving
 
 from napari_cellseg.cloud.async_endpoint import AsyncLine
+from napari_cellseg.cloud.check import check_endpoint, endpoint_names
 from napari_cellseg.cloud.choice import EndpointKind, kind_of
 from napari_cellseg.cloud.endpoint import EndpointLine
 from napari_cellseg.cloud.errors import CloudError, in_plain_words
@@ -108,6 +109,25 @@ def test_how_an_endpoint_is_set_up_is_asked(control: Any, cloud: CloudSettings) 
     assert kind_of("later", cloud).output == OUTPUT
     with pytest.raises(CloudError, match=r"Check its name"):
         kind_of("nobody", cloud)
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("now", ("A real-time endpoint · InService", "1 × ml.g4dn.xlarge: about $")),
+        ("small", ("A serverless endpoint · InService", "Costs nothing while")),
+        ("later", ("An endpoint that works through S3 · InService",)),
+    ],
+)
+def test_a_test_tells_who_we_are_what_runs_and_what_it_costs(
+    control: Any, cloud: CloudSettings, name: str, lines: tuple[str, ...]
+) -> None:
+    told = run(check_endpoint(name, cloud))
+    assert told[0].startswith("Account 123456789012 as ")
+    assert cloud.runtime_url in told[1]
+    for line in lines:
+        assert any(one.startswith(line) for one in told), told
+    assert name in endpoint_names(cloud)
 
 
 def test_an_image_through_the_bucket_gives_the_same_labels(

@@ -26,17 +26,17 @@ def test_an_image_is_segmented_on_a_server_and_here_alike(make_napari_viewer, qt
             place.server.address.setText(address.removeprefix("http://"))
             place.server.token.setText(TOKEN)
             qtbot.mouseClick(place.connect_button, Qt.MouseButton.LeftButton)
-            qtbot.waitUntil(lambda: not dock.segment.place.current.is_here, timeout=30_000)
+            qtbot.waitUntil(lambda: not dock.segment.place.current.is_here, timeout=120_000)
             assert dock.segment.place.current.address == address
             assert f"runs on {address}" in dock.footer.line.text()
             assert "Runs 'Cells, general'" in place.report.text()
-            qtbot.waitUntil(lambda: "127.0.0.1" in place.menu.itemText(1), timeout=20_000)
+            qtbot.waitUntil(lambda: "127.0.0.1" in place.menu.itemText(1), timeout=120_000)
             qtbot.mouseClick(place.compare_button, Qt.MouseButton.LeftButton)
-            qtbot.waitUntil(lambda: "cells both ways" in place.report.text(), timeout=60_000)
+            qtbot.waitUntil(lambda: "cells both ways" in place.report.text(), timeout=240_000)
             assert "identical to the pixel" in place.report.text()
             remote = run(dock, qtbot)
             choose(place, 0)
-            qtbot.waitUntil(lambda: dock.segment.place.current.is_here, timeout=20_000)
+            qtbot.waitUntil(lambda: dock.segment.place.current.is_here, timeout=120_000)
         local = run(dock, qtbot)
     finally:
         dock.release()
@@ -53,7 +53,7 @@ def choose(place, index):
 def run(dock, qtbot):
     """Segment, and return the cells."""
     dock.start()
-    qtbot.waitUntil(lambda: dock.task.state in ("done", "failed"), timeout=60_000)
+    qtbot.waitUntil(lambda: dock.task.state in ("done", "failed"), timeout=240_000)
     wait_idle(qtbot, dock)
     assert dock.task.state == "done"
     (layer,) = [one for one in dock.viewer.layers if isinstance(one, Labels)]

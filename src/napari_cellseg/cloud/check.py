@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from importlib import import_module
-from importlib.util import find_spec
 
 from napari_cellseg.cloud.choice import EndpointKind, kind_of, open_line
+from napari_cellseg.cloud.costs import hourly_text, read_prices
 from napari_cellseg.cloud.errors import CloudError, in_plain_words
 from napari_cellseg.cloud.lab import LabLine
 from napari_cellseg.cloud.limits import LIMITS
@@ -17,7 +16,6 @@ from napari_cellseg.core.model_spec import model_spec_from_json
 
 #: Names that are offered; who has more types the name.
 MAX_NAMES = 100
-PRICES_MODULE = "napari_cellseg.cloud.costs"
 
 
 def check_lab(address: str, token: str) -> Job[list[str]]:
@@ -82,16 +80,8 @@ def _kind_lines(found: EndpointKind) -> list[str]:
     if found.kind == "async" and not found.n_instances:
         return [*lines, "At rest: costs nothing now, and takes minutes to start."]
     n_instances = max(1, found.n_instances)
-    return [*lines, _cost_line(found.instance_type, n_instances)]
-
-
-def _cost_line(instance_type: str, n_instances: int) -> str:
-    """Return what computers cost, as far as the price table is there."""
-    if find_spec(PRICES_MODULE) is None:
-        return f"{n_instances} × {instance_type}: costs money until it is stopped."
-    costs = import_module(PRICES_MODULE)
-    words = costs.hourly_text(instance_type, n_instances, costs.read_prices())
-    return f"{n_instances} × {instance_type}: {words}."
+    cost = hourly_text(found.instance_type, n_instances, read_prices())
+    return [*lines, f"{n_instances} × {found.instance_type}: {cost}."]
 
 
 def _answer_lines(line: Line) -> list[str]:

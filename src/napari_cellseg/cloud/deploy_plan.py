@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from napari_cellseg.cloud.limits import KIND_VARIABLE
 from napari_cellseg.cloud.place import (
     VARIANT,
     CloudPlace,
@@ -119,6 +120,8 @@ def model_call(deployment: Deployment) -> Call:
                 "Image": deployment.place.image,
                 "Mode": "SingleModel",
                 "ModelDataUrl": deployment.archive_uri,
+                # The container keeps to the limits of its kind of endpoint.
+                "Environment": {KIND_VARIABLE: deployment.options.mode},
             },
             # Nothing in our container has to reach out.
             "EnableNetworkIsolation": True,
