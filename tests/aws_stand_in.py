@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
+from typing import Any
 
 import pytest
 import urllib3
@@ -36,9 +38,19 @@ def aws_stand_in() -> Iterator[Sender]:
     urllib3.request("POST", f"{address}/moto-api/reset")  # servers share what they hold
     sender = Sender(CloudSettings(region=REGION, endpoint_url=address))
     try:
-        yield sender
+        with pytest.MonkeyPatch.context() as patch:
+            # Each client reads megabytes of descriptions; once is enough for all tests.
+            patch.setattr("botocore.session.create_loader", _one_loader)
+            yield sender
     finally:
         server.stop()
+
+
+@cache
+def _one_loader(search_path: str | None = None) -> Any:
+    from botocore.loaders import create_loader
+
+    return create_loader(search_path)
 
 
 def make_bucket(sender: Sender, name: str = BUCKET) -> None:

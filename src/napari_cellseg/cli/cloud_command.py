@@ -85,6 +85,10 @@ def deploy_model(
 @takes_options("account", AccountOptions)
 def status(account: AccountOptions) -> None:
     """List what of ours runs, since when, and what it costs."""
+    _show_running(account)
+
+
+def _show_running(account: AccountOptions) -> None:
     from napari_cellseg.cloud.costs import dollars, read_prices
     from napari_cellseg.cloud.inventory import running
 
@@ -155,7 +159,7 @@ def cost(
     prices = read_prices()
     for instance_type in prices.per_hour:
         typer.echo(f"{instance_type:20} {hourly_text(instance_type, 1, prices)}")
-    status(account)
+    _show_running(account)
 
 
 @app.command()

@@ -1,0 +1,309 @@
+"""The window "AWS": what of ours runs there and what it costs; deploy, stop, check."""
+
+from __future__ import annotations
+
+import os
+from html import escape
+from typing import Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QComboBox,
+    QDialog,
+    QDoubleSpinBox,
+    QFormLayout,
+    QGroupBox,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QListWidget,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_cellseg.cloud.place import VARIABLE
+from napari_cellseg.controllers.cloud import CloudController, DeployWish
+from napari_cellseg.core.cloud_options import (
+    AccountOptions,
+    DeployOptions,
+    PlaceOptions,
+)
+from napari_cellseg.core.errors import CellsegError
+from napari_cellseg.core.options import range_of
+from napari_cellseg.widgets.words import line_label
+
+TITLE = "Endpoints at AWS"
+SIZE = (640, 740)
+LIST_HEIGHT = 130
+MODES = {
+    "real-time": "Answers at once, costs all the time",
+    "serverless": "No graphics card, up to 4 MB; costs while it works",
+    "async": "Through S3, up to 1 GB; sleeps when idle",
+}
+#: Shown where a field and its variable are empty; docs/aws.md says how to get them.
+EXAMPLES = {
+    "image": "123456789012.dkr.ecr.eu-central-1.amazonaws.com/cellseg:1",
+    "role": "arn:aws:iam::123456789012:role/cellseg",
+    "bucket": "my-lab-cells",
+}
+
+
+class CloudWindow(QDialog):
+    """Shows what runs, and makes and deletes endpoints.
+
+    Parameters
+    ----------
+    cloud : CloudController
+        Does it.
+    parent : QWidget, optional
+        The window closes with it.
+    """
+
+    def __init__(self, cloud: CloudController, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._cloud = cloud
+        self._shown: list[str] = []
+        self.setWindowTitle(TITLE)
+        self.resize(*SIZE)
+        layout = QVBoxLayout(self)
+        for part in (self._account_box(), self._running_box(), self._deploy_box()):
+            layout.addWidget(part)
+        self.report = line_label()
+        self.report.setAlignment(Qt.AlignmentFlag.AlignTop)
+        layout.addWidget(self.report, 1)
+        cloud.changed.connect(self.refresh)
+        self.refresh()
+
+    # ------------------------------------------------------------------------ building
+    def _account_box(self) -> QGroupBox:
+        box = QGroupBox("Account")
+        self.profile, self.region = QLineEdit(), QLineEdit()
+        self.profile.setPlaceholderText("(the usual one)")
+        self.profile.setToolTip(range_of(AccountOptions, "profile").help)
+        self.region.setPlaceholderText("(of the profile)")
+        self.region.setToolTip(range_of(AccountOptions, "region").help)
+        self.list_button = _button(
+            "Show what runs", "Ask AWS what of ours runs in this region."
+        )
+        self.list_button.clicked.connect(self._on_list_clicked)
+        row = QHBoxLayout(box)
+        for title, part in (("Profile", self.profile), ("Region", self.region)):
+            row.addWidget(QLabel(title))
+            row.addWidget(part)
+        row.addWidget(self.list_button)
+        return box
+
+    def _running_box(self) -> QGroupBox:
+        box = QGroupBox("Running, and costing money")
+        self.running = QListWidget()
+        self.running.setWordWrap(True)
+        self.running.setFixedHeight(LIST_HEIGHT)
+        self.running.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.running.itemSelectionChanged.connect(self.refresh_buttons)
+        self.total = QLabel()
+        self.total.setWordWrap(True)
+        self.stop_button = _button("Stop and delete", "")
+        self.stop_button.clicked.connect(self._on_stop_clicked)
+        self.prices_button = _button(
+            "Prices…", "Make a price table of your own, and say where it is."
+        )
+        self.prices_button.clicked.connect(self._on_prices_clicked)
+        row = QHBoxLayout()
+        row.addWidget(self.stop_button)
+        row.addStretch()
+        row.addWidget(self.prices_button)
+        layout = QVBoxLayout(box)
+        layout.addWidget(self.running)
+        layout.addWidget(self.total)
+        layout.addLayout(row)
+        return box
+
+    def _deploy_box(self) -> QGroupBox:
+        box = QGroupBox("New endpoint")
+        self.model = QComboBox()
+        self.model.addItems(self._cloud.models())
+        self.name = QLineEdit("cellseg")
+        self.name.setToolTip("An endpoint of this name gets the new model.")
+        self.mode = QComboBox()
+        for mode, words in MODES.items():
+            self.mode.addItem(f"{mode}: {words}", mode)
+        self.computer = QLineEdit(DeployOptions().instance_type)
+        self.computer.setToolTip(range_of(DeployOptions, "instance_type").help)
+        self.hours = QDoubleSpinBox()
+        self.hours.setRange(0, 8760)
+        self.hours.setDecimals(0)
+        self.hours.setSuffix(" h")
+        self.hours.setValue(DeployOptions().stop_after_hours)
+        self.hours.setToolTip(range_of(DeployOptions, "stop_after_hours").help)
+        self.image, self.role, self.bucket = QLineEdit(), QLineEdit(), QLineEdit()
+        form = QFormLayout()
+        for title, part in (
+            ("Model", self.model),
+            ("Name", self.name),
+            ("Mode", self.mode),
+            ("Computer", self.computer),
+            ("Gone after", self.hours),
+            ("Image", self.image),
+            ("Role", self.role),
+            ("Bucket", self.bucket),
+        ):
+            form.addRow(title, part)
+        for name, part in (
+            ("image", self.image),
+            ("role", self.role),
+            ("bucket", self.bucket),
+        ):
+            part.setToolTip(range_of(PlaceOptions, name).help)
+            part.setPlaceholderText(
+                os.environ.get(VARIABLE.format(name.upper()), EXAMPLES[name])
+            )
+        self.price = QLabel()
+        self.price.setWordWrap(True)
+        layout = QVBoxLayout(box)
+        layout.addLayout(form)
+        layout.addWidget(self.price)
+        layout.addLayout(self._deploy_buttons())
+        for signal in (
+            self.mode.currentIndexChanged,
+            self.computer.textChanged,
+            self.hours.valueChanged,
+        ):
+            signal.connect(self._on_wish_changed)
+        return box
+
+    def _deploy_buttons(self) -> QHBoxLayout:
+        self.check_button = _button(
+            "Check", "Look whether sign-in, bucket, role, image and quota are ready."
+        )
+        self.check_button.clicked.connect(self._on_check_clicked)
+        self.deploy_button = _button("Deploy", "")
+        self.deploy_button.clicked.connect(self._on_deploy_clicked)
+        self.cancel_button = _button("Cancel", "What was made so far is deleted again.")
+        self.cancel_button.clicked.connect(self._cloud.task.cancel)
+        row = QHBoxLayout()
+        for button in (self.check_button, self.deploy_button, self.cancel_button):
+            row.addWidget(button)
+        return row
+
+    # --------------------------------------------------------------------- what it says
+    def account(self) -> AccountOptions:
+        """Return the account as it is filled in."""
+        return AccountOptions(self.profile.text().strip(), self.region.text().strip())
+
+    def place(self) -> PlaceOptions:
+        """Return image, role and bucket as they are filled in."""
+        return PlaceOptions(
+            self.image.text().strip(),
+            self.role.text().strip(),
+            self.bucket.text().strip(),
+        )
+
+    def options(self) -> DeployOptions:
+        """Return how to deploy; raises `OptionsError`."""
+        return DeployOptions(
+            mode=str(self.mode.currentData()),
+            instance_type=self.computer.text().strip(),
+            stop_after_hours=self.hours.value(),
+        )
+
+    # ------------------------------------------------------------------- from the view
+    def _on_list_clicked(self) -> None:
+        self._cloud.list_running(self.account())
+
+    def _on_stop_clicked(self) -> None:
+        if name := self._chosen():
+            self._cloud.stop(self.account(), name)
+
+    def _on_prices_clicked(self) -> None:
+        try:
+            self._cloud.edit_prices()
+        except CellsegError as error:
+            self._cloud.say(error)
+
+    def _on_check_clicked(self) -> None:
+        try:
+            computer = self.options().instance_type
+            self._cloud.check(self.account(), self.place(), computer)
+        except CellsegError as error:
+            self._cloud.say(error)
+
+    def _on_deploy_clicked(self) -> None:
+        try:
+            wish = DeployWish(
+                self.model.currentText(),
+                self.name.text().strip(),
+                self.options(),
+                self.place(),
+            )
+            self._cloud.deploy(self.account(), wish)
+        except CellsegError as error:
+            self._cloud.say(error)
+
+    def _on_wish_changed(self, *_values: Any) -> None:
+        try:
+            self.price.setText(self._cloud.price(self.options()))
+        except CellsegError as error:
+            self.price.setText(str(error))
+
+    # ------------------------------------------------------------- from the controller
+    def refresh(self) -> None:
+        """Follow the controller."""
+        try:
+            self._show_running()
+        except CellsegError as error:  # a price table that cannot be read
+            self.total.setText(str(error))
+        self._on_wish_changed()
+        self._show_report()
+        self.refresh_buttons()
+
+    def _show_running(self) -> None:
+        sentences = self._cloud.sentences()
+        if sentences != self._shown:
+            self._shown = sentences
+            self.running.clear()
+            self.running.addItems(sentences)
+        self.total.setText(self._cloud.total())
+
+    def _show_report(self) -> None:
+        task = self._cloud.task
+        text = "\n".join(self._cloud.lines)
+        if task.is_running:
+            text = f"{task.name}: {task.progress.message or '…'}"
+        elif task.state == "failed" and task.failure is not None and not text:
+            text = f"✕ {task.failure.message}"
+        elif task.state == "cancelled" and not text:
+            text = "Cancelled."
+        self.report.setText(escape(text).replace("\n", "<br>"))
+
+    def refresh_buttons(self) -> None:
+        """Say what can be done now."""
+        is_busy = self._cloud.task.is_running
+        name = self._chosen()
+        self.stop_button.setEnabled(bool(name) and not is_busy)
+        self.stop_button.setToolTip(
+            f"Delete '{name}' with all that hangs on it; results in S3 stay."
+            if name
+            else "Choose one in the list first."
+        )
+        for button in (self.list_button, self.check_button, self.deploy_button):
+            button.setEnabled(not is_busy)
+        self.deploy_button.setToolTip(
+            "Something else is under way." if is_busy else "Make it, for this price."
+        )
+        self.cancel_button.setEnabled(is_busy)
+
+    def _chosen(self) -> str:
+        """Return the name of what is chosen in the list, or ""."""
+        row = self.running.currentRow()
+        there = self._cloud.there or ()
+        has_one = bool(self.running.selectedItems()) and 0 <= row < len(there)
+        return there[row].name if has_one else ""
+
+
+def _button(text: str, tip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    button.setAutoDefault(False)
+    return button

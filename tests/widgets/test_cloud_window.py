@@ -1,0 +1,97 @@
+"""The window "AWS": what is clicked is done, what is done is shown."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+
+pytest.importorskip("boto3", reason="the extra 'aws' is not installed")
+
+from napari_cellseg.cloud import costs
+from napari_cellseg.cloud.inventory import ENDPOINT, Running
+from napari_cellseg.cloud.settings import CloudSettings
+from napari_cellseg.controllers import cloud as controllers
+from napari_cellseg.controllers.cloud import CloudController
+from napari_cellseg.controllers.task import TaskController
+from napari_cellseg.core.jobs import run
+from napari_cellseg.widgets.cloud_window import CloudWindow
+
+SINCE = datetime.now(UTC) - timedelta(hours=2)
+PLATES = Running(ENDPOINT, "plates", "InService", SINCE, "ml.g5.xlarge", 1, "real-time")
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> CloudController:
+    monkeypatch.setattr(costs, "own_prices_path", lambda: tmp_path / "prices.toml")
+    monkeypatch.setattr(controllers, "running", lambda _: iter([PLATES]))
+    sender = MagicMock(settings=CloudSettings())
+
+    def at_once(job: Any, listener: Any) -> Any:
+        listener.on_job_result(run(job))
+        return MagicMock()
+
+    return CloudController(TaskController(at_once), lambda _: sender)
+
+
+@pytest.fixture
+def window(qtbot: Any, cloud: CloudController) -> CloudWindow:
+    made = CloudWindow(cloud)
+    qtbot.addWidget(made)
+    return made
+
+
+def test_what_runs_is_shown_with_its_cost(window: CloudWindow) -> None:
+    assert window.total.text() == "Not asked yet."
+    assert not window.stop_button.isEnabled()
+    window.list_button.click()
+    text = window.running.item(0).text()
+    assert "endpoint plates (real-time, 1 × ml.g5.xlarge, InService)" in text
+    assert "(2.0 h), about $1.41 an hour, $2.8" in text
+    assert "In all about $1.41 an hour" in window.total.text()
+
+
+def test_what_is_chosen_is_stopped(
+    window: CloudWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped: list[str] = []
+
+    def stop(name: str, _sender: Any) -> Any:
+        stopped.append(name)
+        yield from ()
+        return ["delete the endpoint 'plates'"]
+
+    monkeypatch.setattr(controllers, "stop", stop)
+    window.list_button.click()
+    window.running.setCurrentRow(0)
+    assert "'plates'" in window.stop_button.toolTip()
+    window.stop_button.click()
+    assert stopped == ["plates"]
+    assert "Done: delete the endpoint" in window.report.text()
+
+
+def test_the_price_follows_what_is_wished(window: CloudWindow) -> None:
+    assert window.price.text().startswith("About $1.41 an hour")
+    window.mode.setCurrentIndex(1)
+    assert window.price.text() == "Costs only while it works."
+    window.mode.setCurrentIndex(0)
+    window.computer.setText("ml.unknown.large")
+    assert "no price is known" in window.price.text().lower()
+    window.computer.setText("my laptop")
+    assert "instance_type is 'my laptop'" in window.price.text()
+
+
+def test_what_is_missing_is_said(
+    window: CloudWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CELLSEG_AWS_IMAGE", raising=False)
+    window.deploy_button.click()
+    assert "No image is given" in window.report.text()
+
+
+def test_the_window_fits_a_small_screen(window: CloudWindow) -> None:
+    assert window.minimumSizeHint().width() <= 700
+    assert window.minimumSizeHint().height() <= 740
