@@ -34,6 +34,7 @@ from napari_cellseg.cloud.train_plan import TrainPlan
 from napari_cellseg.cloud.training import (
     check_free,
     fetch_model,
+    fetch_report,
     follow_training,
     start_training,
 )
@@ -111,7 +112,7 @@ def play_platform(job_name: str, sender: Sender, root: Path) -> str:
         },
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -119,6 +120,11 @@ def play_platform(job_name: str, sender: Sender, root: Path) -> str:
     with tarfile.open(archive, "w:gz") as file:
         file.add(root / "model", ".")
     upload_result(job, archive, sender)
+    report = root / "output.tar.gz"
+    with tarfile.open(report, "w:gz") as file:
+        file.add(root / "output" / "data", ".")
+    folder = job["ModelArtifacts"]["S3ModelArtifacts"].rpartition("/")[0]
+    sender.upload(report, f"{folder}/output.tar.gz")
     write_log(job_name, done.stdout.splitlines(), sender)
     return done.stdout
 
@@ -144,6 +150,7 @@ def write_log(job_name: str, lines: list[str], sender: Sender) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1000)
 def test_corrections_here_become_a_model_in_the_menu(
     aws: Sender, tmp_path: Path
 ) -> None:
@@ -154,6 +161,10 @@ def test_corrections_here_become_a_model_in_the_menu(
     done = run(follow_training(name, aws, 0.01), seen.append)
     model = run(fetch_model(name, aws))
 
+    report = run(fetch_report(name, aws, tmp_path / "report"))
+
+    assert {path.name for path in report} >= {"curve.csv", "curve.svg", "outcome.json"}
+    assert "<polyline" in (tmp_path / "report" / "curve.svg").read_text()
     assert done.status == "Completed"
     assert [point.step for point in done.curve] == [1, 2, 3, 4]
     assert done.curve[-1].held_out_msa is not None

@@ -89,7 +89,7 @@ def started(root: Path) -> subprocess.Popen[str]:
 
 def finished(root: Path) -> tuple[int, str, str]:
     with started(root) as process:
-        out, err = process.communicate(timeout=240)
+        out, err = process.communicate(timeout=900)
     return process.returncode, out, err
 
 
@@ -101,6 +101,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return root, out
 
 
+@pytest.mark.timeout(1000)
 def test_a_job_leaves_a_model_that_can_be_served(done: tuple[Path, str]) -> None:
     root, _ = done
     network, spec = load_model(root / "model")
@@ -135,6 +136,7 @@ def test_the_printed_curve_is_the_one_on_disk(done: tuple[Path, str]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1000)
 def test_a_job_that_is_told_to_stop_goes_on_in_the_next(tmp_path: Path) -> None:
     root = lay_out(tmp_path, {**QUICK, "steps": "400"})
     with started(root) as process:
@@ -165,6 +167,7 @@ def test_a_job_that_is_told_to_stop_goes_on_in_the_next(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1000)
 def test_a_killed_job_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     root = lay_out(tmp_path, {**QUICK, "steps": "80"})
     with started(root) as process:
@@ -300,6 +303,7 @@ def test_each_host_knows_its_place_and_where_the_first_one_is() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1000)
 def test_two_hosts_train_one_model_together(tmp_path: Path) -> None:
     """Two containers on loopback, each with its own /opt/ml, joined by torchrun."""
     hosts = ["localhost", "127.0.0.1"]
@@ -316,7 +320,7 @@ def test_two_hosts_train_one_model_together(tmp_path: Path) -> None:
     shutil.rmtree(roots[1] / "input" / "data")  # the first hands them over
 
     processes = [started(root) for root in roots]
-    results = [process.communicate(timeout=280) for process in processes]
+    results = [process.communicate(timeout=900) for process in processes]
 
     for process, (_, err) in zip(processes, results, strict=True):
         assert process.returncode == 0, err

@@ -95,3 +95,27 @@ def test_what_is_missing_is_said(
 def test_the_window_fits_a_small_screen(window: CloudWindow) -> None:
     assert window.minimumSizeHint().width() <= 700
     assert window.minimumSizeHint().height() <= 740
+
+
+def test_the_dock_opens_it_with_the_account_that_is_chosen(qtbot: Any) -> None:
+    from napari_cellseg.core.run_place import RunPlace
+    from napari_cellseg.widgets.place import AT_ENDPOINT, PlaceRow
+
+    segment = MagicMock(device="CPU")
+    segment.place.current = RunPlace()
+    segment.place.lines = ()
+    segment.place.profiles = segment.place.regions = segment.place.endpoints = []
+    segment.place_task.is_running = False
+    segment.place_task.failure = None
+    segment.can_compare = False
+    row = PlaceRow(segment)
+    qtbot.addWidget(row)
+    assert not row.account_button.isVisibleTo(row)
+    row.menu.setCurrentIndex(AT_ENDPOINT)
+    row.menu.activated.emit(AT_ENDPOINT)
+    assert row.account_button.isVisibleTo(row)
+    row.endpoint.region.setCurrentText("eu-central-1")
+    row.account_button.click()
+    assert row.account is not None
+    assert row.account.isVisible()
+    assert row.account.region.text() == "eu-central-1"

@@ -164,10 +164,21 @@ class _Lines:
 def fetch(
     job: Annotated[str, typer.Argument(help="A training job that has ended.")],
     *,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Folder for its curve, figures and pictures as well."),
+    ] = None,
     account: AccountOptions,
 ) -> None:
     """Download the model of a training job into your models."""
     _fetch(job, sender_of(account))
+    if report is None:
+        return
+    from napari_cellseg.cli.progress import run_with_bar
+    from napari_cellseg.cloud.training import fetch_report
+
+    for path in run_with_bar(fetch_report(job, sender_of(account), report)):
+        typer.echo(path)
 
 
 def _fetch(name: str, sender: Sender) -> None:

@@ -17,7 +17,7 @@ import typer
 
 from napari_cellseg.cli.training_sources import training_items
 from napari_cellseg.cloud.metrics import HELD_OUT, LOSS, STEP, metric_line
-from napari_cellseg.cloud.package import unpack_model
+from napari_cellseg.cloud.package import REPORT_SUFFIXES, unpack_model
 from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.jobs import Progress, run
 from napari_cellseg.core.training_item import (
@@ -38,6 +38,7 @@ from napari_cellseg.io.training_files import (
 )
 from napari_cellseg.nn.device import n_devices
 from napari_cellseg.nn.fine_tune import fine_tune
+from napari_cellseg.nn.run_curve import write_curve
 from napari_cellseg.nn.team import joined_team
 from napari_cellseg.project.store import SUFFIX
 from napari_cellseg.serving.training_job import (
@@ -57,7 +58,6 @@ RUN_FOLDER = "run"
 N_LINES = 200
 #: What a stopped job leaves for the next; the rest is read anew.
 KEPT_NAMES = ("checkpoint.pt", "curve.csv", "validation.csv")
-REPORT_SUFFIXES = (".csv", ".svg", ".png", ".json")
 
 
 def train_in_container(root: Path) -> None:
@@ -244,6 +244,7 @@ def _hand_over(job: TrainingJob, folder: Path, outcome: TrainingOutcome) -> None
     for name in (WEIGHTS_NAME, SPEC_NAME):
         shutil.copyfile(outcome.folder / name, job.model_out / name)
     job.reports.mkdir(parents=True, exist_ok=True)
+    write_curve(folder)
     for path in folder.iterdir():
         is_report = path.suffix in REPORT_SUFFIXES and path.name != REQUEST_NAME
         if is_report and path.is_file():

@@ -7,7 +7,7 @@ import hashlib
 import io
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -20,6 +20,8 @@ from napari_cellseg.io.model_folder import SPEC_NAME, WEIGHTS_NAME, read_model_s
 
 ARCHIVE_NAME = "model.tar.gz"
 PARTS = (SPEC_NAME, WEIGHTS_NAME)
+#: What of a training is to be looked at.
+REPORT_SUFFIXES = (".csv", ".svg", ".png", ".json")
 #: A CellNet has some 10 MB; more than this is no model of ours.
 MAX_PART_BYTES = 2**30
 MAX_MEMBERS = 20
@@ -96,19 +98,8 @@ def unpack_model(archive: Path, folder: Path) -> ModelSpec:
         If it is no archive, holds no model, or holds what no model has: a path out of
         the folder, a link, a device, or more bytes than a model can have.
     """
-    found = set()
-    with _opened(archive) as members:
-        folder.mkdir(parents=True, exist_ok=True)
-        for n_members, (name, part) in enumerate(members, 1):
-            if n_members > MAX_MEMBERS:
-                raise ModelError(
-                    f"'{archive}' holds more than {MAX_MEMBERS} files; a model has "
-                    f"{len(PARTS)}. It was not unpacked further."
-                )
-            if name in PARTS:
-                found.add(name)
-                _write(part, folder / name)
-    if missing := sorted(set(PARTS) - found):
+    found = _unpack(archive, folder, PARTS.__contains__)
+    if missing := sorted(set(PARTS) - set(found)):
         raise ModelError(
             f"'{archive}' holds no model: {' and '.join(missing)} missing. Choose the "
             "model.tar.gz of one of our training jobs."
@@ -122,6 +113,39 @@ def unpack_model(archive: Path, folder: Path) -> ModelSpec:
             f"description says {spec.weights_sha256[:12]}…; download it again."
         )
     return spec
+
+
+def unpack_report(archive: Path, folder: Path) -> list[Path]:
+    """Write curve, figures and pictures from a job's ``output.tar.gz`` into a folder.
+
+    Raises
+    ------
+    ModelError
+        As `unpack_model` does for what no job of ours leaves.
+    """
+    return [folder / name for name in _unpack(archive, folder, _is_report)]
+
+
+def _is_report(name: str) -> bool:
+    path = PurePosixPath(name)
+    return len(path.parts) == 1 and path.suffix in REPORT_SUFFIXES
+
+
+def _unpack(archive: Path, folder: Path, is_wanted: Callable[[str], bool]) -> list[str]:
+    """Write the wanted files of an archive, and return their names."""
+    found = []
+    with _opened(archive) as members:
+        folder.mkdir(parents=True, exist_ok=True)
+        for n_members, (name, part) in enumerate(members, 1):
+            if n_members > MAX_MEMBERS:
+                raise ModelError(
+                    f"'{archive}' holds more than {MAX_MEMBERS} files; none of ours has. "
+                    "It was not unpacked further."
+                )
+            if is_wanted(name):
+                found.append(name)
+                _write(part, folder / name)
+    return found
 
 
 def _write(part: IO[bytes], path: Path) -> None:

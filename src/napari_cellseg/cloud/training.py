@@ -12,7 +12,12 @@ from typing import Any
 from napari_cellseg.cloud.deploy_plan import SAGEMAKER
 from napari_cellseg.cloud.logs import LogReader, log_of
 from napari_cellseg.cloud.metrics import CurvePoint, curve_from_lines
-from napari_cellseg.cloud.package import ARCHIVE_NAME, pack_model, unpack_model
+from napari_cellseg.cloud.package import (
+    ARCHIVE_NAME,
+    pack_model,
+    unpack_model,
+    unpack_report,
+)
 from napari_cellseg.cloud.requests import Call, check_call
 from napari_cellseg.cloud.sending import Sender, found
 from napari_cellseg.cloud.train_plan import TrainPlan, train_call
@@ -28,6 +33,7 @@ POLL_SECONDS = 15.0
 #: A job in one of these does nothing any more.
 ENDED = ("Completed", "Failed", "Stopped")
 KIND = "training job"
+REPORT_NAME = "output.tar.gz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +235,25 @@ def fetch_model(name: str, sender: Sender) -> Job[str]:
             if known.name == spec.name and known.weights_sha256 == spec.weights_sha256:
                 return spec.name
         return take_in(Path(temporary) / "model")
+
+
+def fetch_report(name: str, sender: Sender, folder: Path) -> Job[list[Path]]:
+    """Download curve, figures and pictures of a job into a folder; return the files.
+
+    Raises
+    ------
+    RemoteError
+        If there is no such job, or it left no report.
+    ModelError, SaveError
+        If what it left is none of ours, or cannot be written.
+    """
+    job = described(name, sender)
+    uri = f"{job['OutputDataConfig']['S3OutputPath']}/{name}/output/{REPORT_NAME}"
+    yield Progress(0, 0, "downloading the report")
+    with TemporaryDirectory(prefix="cellseg-") as temporary:
+        archive = Path(temporary) / REPORT_NAME
+        sender.download(uri, archive)
+        return unpack_report(archive, folder)
 
 
 def check_free(name: str) -> None:

@@ -25,6 +25,7 @@ from qtpy.QtWidgets import (
 
 from napari_cellseg.cloud.place import VARIABLE
 from napari_cellseg.controllers.cloud import CloudController, DeployWish
+from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.cloud_options import (
     AccountOptions,
     DeployOptions,
@@ -32,6 +33,7 @@ from napari_cellseg.core.cloud_options import (
 )
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.options import range_of
+from napari_cellseg.widgets.jobs import start_job
 from napari_cellseg.widgets.words import line_label
 
 TITLE = "Endpoints at AWS"
@@ -300,6 +302,11 @@ class CloudWindow(QDialog):
         there = self._cloud.there or ()
         has_one = bool(self.running.selectedItems()) and 0 <= row < len(there)
         return there[row].name if has_one else ""
+
+
+def open_cloud_window(parent: QWidget) -> CloudWindow:
+    """Return the window, with its jobs on a thread of their own."""
+    return CloudWindow(CloudController(TaskController(start_job)), parent)
 
 
 def _button(text: str, tip: str) -> QPushButton:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from html import escape
+from typing import TYPE_CHECKING
+
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QComboBox,
@@ -19,6 +22,9 @@ from napari_cellseg.core.run_place import HERE, RunPlace
 from napari_cellseg.widgets.options_form import may_be_narrow
 from napari_cellseg.widgets.place_fields import EndpointFields, ServerFields
 
+if TYPE_CHECKING:
+    from napari_cellseg.widgets.cloud_window import CloudWindow
+
 AT_HERE, AT_SERVER, AT_ENDPOINT = 0, 1, 2
 NAMES = ("This computer", "Lab server…", "SageMaker endpoint…")
 
@@ -35,6 +41,7 @@ class PlaceRow(QWidget):
     def __init__(self, segment: SegmentController) -> None:
         super().__init__()
         self._segment, self._place = segment, segment.place
+        self.account: CloudWindow | None = None
         self.menu = QComboBox()
         self.menu.addItems(list(NAMES))
         self.menu.setToolTip(
@@ -56,8 +63,8 @@ class PlaceRow(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         for part in (
-            self.menu, self.server, self.endpoint, self.buttons, self.report,
-            self.compare_button,
+            self.menu, self.server, self.endpoint, self.buttons, self.account_button,
+            self.report, self.compare_button,
         ):  # fmt: skip
             layout.addWidget(part)
         self._show_fields(AT_HERE)
@@ -90,7 +97,25 @@ class PlaceRow(QWidget):
         )
         self.compare_button.clicked.connect(self._on_compare_clicked)
 
+        self.account_button = QPushButton("Deploy, stop, costs…")
+        self.account_button.setToolTip(
+            "What of ours runs in your AWS account, since when and at what cost; make an "
+            "endpoint, or delete one."
+        )
+        self.account_button.clicked.connect(self._on_account_clicked)
+
     # ------------------------------------------------------------------ from the view
+    def _on_account_clicked(self) -> None:
+        if self.account is None:
+            from napari_cellseg.widgets.cloud_window import open_cloud_window
+
+            self.account = open_cloud_window(self)
+        place = self.endpoint.place()
+        self.account.profile.setText(place.profile)
+        self.account.region.setText(place.region)
+        self.account.show()
+        self.account.raise_()
+
     def _on_menu_activated(self, index: int) -> None:
         self._show_fields(index)
         if index == AT_ENDPOINT:
@@ -136,6 +161,7 @@ class PlaceRow(QWidget):
     def _show_fields(self, index: int) -> None:
         self.server.setVisible(index == AT_SERVER)
         self.endpoint.setVisible(index == AT_ENDPOINT)
+        self.account_button.setVisible(index == AT_ENDPOINT)
         self.buttons.setVisible(index != AT_HERE)
 
     # ------------------------------------------------------------- from the controller
