@@ -179,6 +179,53 @@ def test_a_deployment_that_is_cancelled_leaves_nothing_behind(aws: Sender) -> No
     assert everything(aws) == NOTHING
 
 
+def test_a_cancelled_endpoint_is_deleted_once_aws_lets_it(aws: Sender) -> None:
+    """moto deletes at once; AWS does so only when the endpoint is made."""
+    refusals = ["Cannot delete endpoint in Creating status"] * 3
+    sender = Sender(aws.settings, _refusing_to_delete(refusals))
+    job = deploy(deployment("async"), find_model(None), sender, 0.01)
+    for progress in job:
+        if "grow" in progress.message:
+            break
+    assert everything(aws)["endpoints"] == 1
+    job.close()
+    assert refusals == []
+    assert everything(aws) == NOTHING
+
+
+def test_a_cancelled_endpoint_that_stays_is_said(aws: Sender) -> None:
+    creating = {"EndpointStatus": "Creating"}
+    refusing = _refusing_to_delete(["You may not."] * 100)
+    slow = _slow(creating, creating, opener=refusing)
+    job = deploy(deployment(), find_model(None), Sender(aws.settings, slow), 0.01)
+    for progress in job:
+        if "creating" in progress.message:
+            break
+    with pytest.raises(RemoteError, match=r"LEFT BEHIND.*delete the endpoint 'cells'"):
+        job.close()
+
+
+def _refusing_to_delete(refusals: list[str]) -> Any:
+    """Return what opens clients that delete an endpoint only after some refusals."""
+    from botocore.exceptions import ClientError
+
+    def open_client(service: str, settings: CloudSettings) -> Any:
+        client = aws_client(service, settings)
+        if service == "sagemaker":
+            really = client.delete_endpoint
+
+            def delete_endpoint(**given: Any) -> Any:
+                if refusals:
+                    answer = {"Code": "ValidationException", "Message": refusals.pop()}
+                    raise ClientError({"Error": answer}, "DeleteEndpoint")
+                return really(**given)
+
+            client.delete_endpoint = delete_endpoint
+        return client
+
+    return open_client
+
+
 class _Slow:
     """SageMaker that takes its time, or fails; moto's endpoints are ready at once."""
 
@@ -193,11 +240,11 @@ class _Slow:
         return {**answer, **(self._states.pop(0) if self._states else {})}
 
 
-def _slow(*states: dict[str, str]) -> Any:
+def _slow(*states: dict[str, str], opener: Any = aws_client) -> Any:
     made: list[_Slow] = []
 
     def open_client(service: str, settings: CloudSettings) -> Any:
-        client = aws_client(service, settings)
+        client = opener(service, settings)
         if service != "sagemaker":
             return client
         if not made:

@@ -125,7 +125,10 @@ def deploy(
     before = _present(deployment, sender)
     calls = dry_run(deployment, is_new=before is None)
     made: list[Call] = []
-    with TemporaryDirectory(prefix="cellseg-") as name, _all_or_nothing(sender, made):
+    with (
+        TemporaryDirectory(prefix="cellseg-") as name,
+        _all_or_nothing(sender, made, poll_seconds),
+    ):
         yield Progress(0, len(calls), "packing the model")
         package = pack_model(model, Path(name) / ARCHIVE_NAME)
         yield Progress(0, len(calls), "uploading the model")
@@ -152,19 +155,24 @@ def deploy(
 
 
 @contextmanager
-def _all_or_nothing(sender: Sender, made: list[Call]) -> Iterator[None]:
+def _all_or_nothing(
+    sender: Sender, made: list[Call], poll_seconds: float
+) -> Iterator[None]:
     """Take back what was made if the block does not come to its end."""
     try:
         yield
     except CellsegError as error:
-        left = take_back(sender, made)
-        told = "What was made is deleted again."
-        if left:
-            told = "LEFT BEHIND, delete it by hand: " + "; ".join(left)
+        left = take_back(sender, made, poll_seconds)
+        told = _left_words(left) if left else "What was made is deleted again."
         raise RemoteError(f"{error} {told}") from error
-    except BaseException:
-        take_back(sender, made)
+    except BaseException as error:  # cancelled, or the window is gone
+        if left := take_back(sender, made, poll_seconds):
+            raise RemoteError(_left_words(left)) from error
         raise
+
+
+def _left_words(left: list[str]) -> str:
+    return f"LEFT BEHIND, it may cost money; delete it by hand: {'; '.join(left)}"
 
 
 def _present(deployment: Deployment, sender: Sender) -> dict[str, Any] | None:

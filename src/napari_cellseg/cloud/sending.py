@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +16,9 @@ from napari_cellseg.io.atomic import replacing
 
 #: SageMaker says in words only that something is not there.
 MISSING_WORDS = ("not find", "not exist", "not found", "No scalable target")
+#: So it says that something is under way.
+BUSY_WORDS = ("Creating", "Updating", "in-progress", "in progress", "currently")
+WAITS, WAIT_SECONDS = 20, 15.0
 MISSING_CODES = ("ObjectNotFoundException", "ResourceNotFoundException", "404")
 
 
@@ -116,18 +120,36 @@ def is_missing(error: CloudError) -> bool:
     return error.code in MISSING_CODES or any(word in text for word in MISSING_WORDS)
 
 
-def take_back(sender: Sender, calls: list[Call]) -> list[str]:
-    """Undo requests, the last first; return what is left behind, in words."""
+def take_back(
+    sender: Sender, calls: list[Call], wait_seconds: float = WAIT_SECONDS
+) -> list[str]:
+    """Undo requests, the last first; return what is left behind, in words.
+
+    What AWS is still busy with is tried again for some minutes: an endpoint can be
+    deleted only once it is made.
+    """
     left = []
     for call in reversed(calls):
         if call.undo is None:
             continue
-        try:
-            sender.send(call.undo)
-        except CloudError as error:
-            if not is_missing(error):
+        for is_last in (*[False] * WAITS, True):
+            error = _refusal(sender, call.undo)
+            if error is None:
+                break
+            if is_last or not any(word in str(error) for word in BUSY_WORDS):
                 left.append(f"{call.undo.doing}: {error}")
+                break
+            time.sleep(wait_seconds)
     return left
+
+
+def _refusal(sender: Sender, call: Call) -> CloudError | None:
+    """Send a request; return why it was refused, None where it was not needed."""
+    try:
+        sender.send(call)
+    except CloudError as error:
+        return None if is_missing(error) else error
+    return None
 
 
 def found(sender: Sender, call: Call) -> dict[str, Any] | None:
