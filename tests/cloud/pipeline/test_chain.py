@@ -220,6 +220,7 @@ def cloud(aws: str, server: Server, tmp_path: Path) -> Iterator[Cloud]:
         # Our server answers below output/ where its store is the whole bucket.
         "CELLSEG_OUTPUT_PREFIX": "results/",
         "CELLSEG_ASYNC_PREFIX": "output/",
+        "CELLSEG_ASYNC_FAILED_PREFIX": "failures/",
         "CELLSEG_REALTIME_BYTES": "200000",
         "CELLSEG_READING": '{"um":0.5}',
         "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": server.address,

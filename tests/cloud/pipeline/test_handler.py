@@ -530,6 +530,17 @@ def test_a_large_image_that_fails_is_told_of_and_can_be_sent_again(
     assert len(endpoint.asked) == 2
 
 
+def test_an_endpoint_that_answers_elsewhere_is_asked_once(
+    for_large: Pipeline, endpoint: FakeEndpoint
+) -> None:
+    upload(for_large)
+    settings = replace(for_large.settings, async_prefix="x/", async_failed_prefix="x/")
+
+    assert replace(for_large, settings=settings).take(message(record()))
+    assert "has to be below s3://plates/x/" in why(buried(for_large)[0])
+    assert len(endpoint.asked) == 1
+
+
 def test_an_answer_that_nobody_waits_for_yet_comes_again(for_large: Pipeline) -> None:
     upload(for_large, "async/out/9.out", whole())
 

@@ -124,8 +124,8 @@ def _key_of(place: str, settings: PipelineSettings) -> str:
     parts = urlsplit(place)
     key = place.partition(f"s3://{settings.bucket}/")[2]
     is_ours = parts.scheme == "s3" and parts.netloc == settings.bucket
-    if not is_ours or not key.startswith(settings.async_prefix):
-        raise LaterError(
+    if not is_ours or not key.startswith(settings.answer_prefixes):
+        raise RefusedError(  # asking again would cost again
             f"The endpoint {settings.async_endpoint} answers at {place[:120]!r}; its "
             f"S3OutputPath has to be below s3://{settings.bucket}/{settings.async_prefix}."
         )

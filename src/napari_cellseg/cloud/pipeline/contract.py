@@ -57,8 +57,10 @@ class PipelineSettings:
     ----------
     bucket : str
         The one bucket that is acted on.
-    input_prefix, output_prefix, async_prefix : str
-        End in ``/``; none begins with another.
+    input_prefix, output_prefix : str
+        End in ``/``; none begins with another or with the next two.
+    async_prefix, async_failed_prefix : str
+        Below which the asynchronous endpoint puts answers, and why there is none.
     table : str
         DynamoDB table of the runs.
     endpoint : str
@@ -89,6 +91,7 @@ class PipelineSettings:
     input_prefix: str = "input/"
     output_prefix: str = "output/"
     async_prefix: str = "async/"
+    async_failed_prefix: str = "async/"
     realtime_bytes: int = REALTIME_BYTES
     max_receives: int = 5
     queue: str = ""
@@ -97,14 +100,19 @@ class PipelineSettings:
     reading: str = "{}"
 
     def __post_init__(self) -> None:
-        prefixes = (self.input_prefix, self.output_prefix, self.async_prefix)
+        prefixes = {self.input_prefix, self.output_prefix, *self.answer_prefixes}
         for one in prefixes:
-            others = [other for other in prefixes if other is not one]
+            others = prefixes - {one}
             if not one.endswith("/") or any(map(one.startswith, others)):
                 raise OptionsError(
-                    f"The prefixes {', '.join(prefixes)} must end in / and lie apart; "
-                    "else results would be taken for images."
+                    f"The prefixes {', '.join(sorted(prefixes))} must end in / and lie "
+                    "apart; else results would be taken for images."
                 )
+
+    @property
+    def answer_prefixes(self) -> tuple[str, str]:
+        """Where answers of the asynchronous endpoint are looked for."""
+        return self.async_prefix, self.async_failed_prefix
 
 
 #: Variable of the function -> setting.
@@ -116,6 +124,7 @@ VARIABLES = {
     "CELLSEG_ASYNC_ENDPOINT": "async_endpoint",
     "CELLSEG_OUTPUT_PREFIX": "output_prefix",
     "CELLSEG_ASYNC_PREFIX": "async_prefix",
+    "CELLSEG_ASYNC_FAILED_PREFIX": "async_failed_prefix",
     "CELLSEG_QUEUE": "queue",
     "CELLSEG_RETRY_SECONDS": "retry_seconds",
     "CELLSEG_MAX_RECEIVES": "max_receives",

@@ -96,7 +96,7 @@ def upload_of(record: dict[str, Any], settings: PipelineSettings) -> Upload | No
             "read here."
         )
     key = unquote_plus(record["s3"]["object"]["key"], errors="surrogateescape")
-    if key.startswith(settings.async_prefix):
+    if key.startswith(settings.answer_prefixes):
         if not key.endswith(ANSWER_SUFFIX):
             return None
         return Upload(checked_key(key), True, record)
