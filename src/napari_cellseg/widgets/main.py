@@ -54,6 +54,7 @@ from napari_cellseg.widgets.telling import Teller
 from napari_cellseg.widgets.time import TimeLink
 from napari_cellseg.widgets.tools import CanvasTools
 from napari_cellseg.widgets.train import TrainTab
+from napari_cellseg.widgets.watch import WatchLink
 
 #: The dock's width, with the frame that napari puts around it, stays below 360 px.
 NARROWEST_PX = 344
@@ -130,6 +131,7 @@ class CellSegmentationWidget(QWidget):
         self.teller = Teller(
             self.footer, self.segment, self.measure, self.train, self.files, self
         )
+        self.watch = WatchLink(self, TaskController(starter))
         self.through_time = TimeLink(self, TaskController(starter), self._cleanup)
         self.correcting = CorrectLink(self, self._cleanup)
         self.rerun = DifferenceLink(self, TaskController(starter), self._cleanup)
@@ -183,6 +185,7 @@ class CellSegmentationWidget(QWidget):
         self.viewer.bind_key(SEGMENT_KEY, self._on_segment_key, overwrite=True)
         for action in (
             self.areas.release, self.link.release, self.teller.release,
+            self.watch.release,
             self.files.abandon, self.segment.close,
             self.train.task.abandon, self.measure.task.abandon, self.gestures.stop,
             self.keeper.release,

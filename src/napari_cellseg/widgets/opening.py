@@ -78,6 +78,8 @@ class FileOpener(QObject):
         self.address_action = QAction("Open an address in S3…", menu)
         menu.addAction(self.address_action)
         self.address_action.triggered.connect(self.ask_address)
+        self.watch_action = QAction("Watch a folder or bucket…", menu)
+        menu.addAction(self.watch_action)
         button.setMenu(menu)
         return button
 

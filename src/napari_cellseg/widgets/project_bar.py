@@ -46,6 +46,7 @@ class ProjectBar(QWidget):
     close_wanted = Signal()
     image_wanted = Signal(int)
     import_wanted = Signal()
+    watch_wanted = Signal()
 
     def __init__(self, viewer: Any, projects: ProjectController) -> None:
         super().__init__()
@@ -152,6 +153,7 @@ class ProjectBar(QWidget):
         self.menu.addSeparator()
         self._offer("Import cells…", self.import_wanted)
         self.menu.addMenu(self.format_menu)
+        self._offer("Watch a folder or bucket…", self.watch_wanted)
 
     def _offer(self, title: str, wanted: Any) -> None:
         action = QAction(title, self.menu)

@@ -181,7 +181,11 @@ def cloud(aws: str, server: Server, tmp_path: Path) -> Iterator[Cloud]:
         Attributes={"VisibilityTimeout": "8", "RedrivePolicy": json.dumps(redrive)},
     )["QueueUrl"]
     found = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)
-    told = [("prefix", "input/")], [("prefix", "output/"), ("suffix", ".out")]
+    told = (
+        [("prefix", "input/")],
+        [("prefix", "output/"), ("suffix", ".out")],
+        [("prefix", "failures/"), ("suffix", ".out")],
+    )
     s3.put_bucket_notification_configuration(
         Bucket=BUCKET,
         NotificationConfiguration={

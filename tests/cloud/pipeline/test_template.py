@@ -98,13 +98,16 @@ def test_it_reads_the_input_only_and_writes_the_output_only(
     statements: dict[str, Any],
 ) -> None:
     read = [one["Fn::Sub"] for one in statements["ReadImages"]["Resource"]]
-    written = statements["WriteResults"]["Resource"]["Fn::Sub"]
+    written = [one["Fn::Sub"] for one in statements["WriteResults"]["Resource"]]
 
     assert [text.rsplit(":::", 1)[1] for text in read] == [
         "${BucketName}/input/*",
         "${BucketName}/async/*.out",
     ]
-    assert written.endswith("${BucketName}/output/*")
+    assert [text.rsplit(":::", 1)[1] for text in written] == [
+        "${BucketName}/output/*",
+        "${BucketName}/async/in/*",
+    ]
 
 
 def test_what_is_written_never_starts_the_pipeline(resources: dict[str, Any]) -> None:

@@ -60,9 +60,9 @@ def checked_answer(data: bytes, kind: str) -> bytes:
 
 
 def ask_for_later(
-    client: Any, settings: PipelineSettings, run: Run, kind: str
+    client: Any, settings: PipelineSettings, run: Run, location: str, kind: str
 ) -> dict[str, bool]:
-    """Hand an image to the asynchronous endpoint.
+    """Hand an image to the asynchronous endpoint, which reads it at `location`.
 
     Returns
     -------
@@ -77,7 +77,7 @@ def ask_for_later(
     with _understood(settings.async_endpoint):
         answer = client.invoke_endpoint_async(
             EndpointName=settings.async_endpoint,
-            InputLocation=f"s3://{settings.bucket}/{run.key}",
+            InputLocation=location,
             ContentType=kind,
             Accept=WHOLE_TYPE,
             CustomAttributes=_attributes(settings, run),

@@ -28,6 +28,8 @@ MAX_NAME = 80
 #: SageMaker takes 25 MB in one request; some is left for its headers.
 REALTIME_BYTES = 24 * 10**6
 ASYNC_BYTES = 10**9
+#: Where images lie that an asynchronous endpoint is to read, below its prefix.
+COPIES = "in/"
 #: How the answers of asynchronous endpoints end; other objects there are none.
 ANSWER_SUFFIX = ".out"
 #: First bytes of what the server reads.

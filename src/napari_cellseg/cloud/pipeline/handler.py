@@ -20,6 +20,7 @@ from napari_cellseg.cloud.pipeline.asking import (
 )
 from napari_cellseg.cloud.pipeline.contract import (
     ASYNC_BYTES,
+    COPIES,
     WHOLE_TYPE,
     LaterError,
     PipelineSettings,
@@ -194,13 +195,32 @@ class Pipeline:
         self._check_size(run)
         if run.n_bytes > self.settings.realtime_bytes:
             kind = self._kind(run, self._bytes(run, first=64))
-            keys = ask_for_later(self.endpoint, self.settings, run, kind)
-            self.table.submit(run.run_id, keys)
+            location = self._copied(run)
+            keys = ask_for_later(self.endpoint, self.settings, run, location, kind)
+            with could_not(f"note the run of {run.key!r}"):
+                self.table.submit(run.run_id, keys)
             return
         body = self._bytes(run)
         kind = self._kind(run, body)
         answer = ask_now(self.endpoint, self.settings, run, body, kind)
         self._finish(run, answer)
+
+    def _copied(self, run: runs.Run) -> str:
+        """Return the address of a copy that the asynchronous endpoint is to read.
+
+        Its name is plain: an address travels in a header, which holds ASCII only. And it
+        stays what it is when the image is replaced.
+        """
+        key = f"{self.settings.async_prefix}{COPIES}{run.run_id}"
+        with could_not(f"copy {run.key!r}"):
+            self.s3.copy_object(
+                Bucket=self.settings.bucket,
+                Key=key,
+                CopySource={"Bucket": self.settings.bucket, "Key": run.key},
+                CopySourceIfMatch=run.etag,
+                TaggingDirective="REPLACE",
+            )
+        return f"s3://{self.settings.bucket}/{key}"
 
     def _check_size(self, run: runs.Run) -> None:
         if run.n_bytes == 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -157,6 +158,23 @@ def list_below(prefix: S3Address, *, deep: bool) -> Iterator[S3Object]:
                 key = folder["Prefix"].rstrip("/")
                 if key.lower().endswith(".zarr"):
                     yield S3Object(S3Address(prefix.bucket, key), 0, "")
+
+
+def list_written(prefix: S3Address) -> Iterator[tuple[S3Object, datetime]]:
+    """Yield every object whose key begins with that of `prefix`, and when it was written.
+
+    Raises
+    ------
+    ImageReadError
+        If it cannot be listed.
+    """
+    with in_s3_words(f"'{prefix}'"):
+        pages = s3_client().get_paginator("list_objects_v2")
+        for page in pages.paginate(Bucket=prefix.bucket, Prefix=prefix.key):
+            for found in page.get("Contents", []):
+                address = S3Address(prefix.bucket, found["Key"])
+                item = S3Object(address, int(found["Size"]), str(found["ETag"]))
+                yield item, found["LastModified"]
 
 
 def upload_file(path: Path, address: S3Address) -> None:

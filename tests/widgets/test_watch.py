@@ -1,0 +1,79 @@
+"""A folder is watched from the dock, and a click opens a result."""
+
+import numpy as np
+import pytest
+import tifffile
+from tests.fakes import FakeSegmenter
+from tests.widgets.conftest import squares
+
+from napari_cellseg.cli.results import ImageResults
+from napari_cellseg.core.jobs import run
+from napari_cellseg.core.measure import measure_cells
+from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.io.images import read_image
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Write an image and what `cellseg segment` makes of it."""
+    path = tmp_path / "A01.tif"
+    tifffile.imwrite(path, squares())
+    image = read_image(path)
+    result = run(FakeSegmenter().segment(image, SegmentOptions()))
+    folder = tmp_path / "out"
+    folder.mkdir()
+    table = measure_cells(image, result.labels)
+    ImageResults(folder, "A01", path).write(image, result, table, SegmentOptions())
+    return folder
+
+
+def test_the_panel_is_folded_until_it_is_asked_for(dock):
+    assert dock.watch.panel.isHidden()
+
+    dock.opener.watch_action.trigger()
+
+    assert not dock.watch.panel.isHidden()
+
+
+def test_a_result_is_listed_and_a_click_opens_image_and_cells(dock, qtbot, results):
+    panel = dock.watch.panel
+    dock.link.bar.watch_wanted.emit()
+    panel.place.setText(str(results))
+    panel.watch_button.click()
+    qtbot.waitUntil(lambda: panel.list.count() == 1, timeout=20_000)
+
+    assert panel.list.item(0).text().startswith("A01.tif · 3 cells")
+    panel.list.itemClicked.emit(panel.list.item(0))
+    qtbot.waitUntil(lambda: len(dock.viewer.layers) >= 2, timeout=20_000)
+
+    names = [type(layer).__name__ for layer in dock.viewer.layers]
+    assert names[:2] == ["Image", "Labels"]
+    assert np.asarray(dock.viewer.layers[1].data).max() == 3
+    assert not panel.isHidden()
+
+
+def test_closing_the_panel_ends_the_watch(dock, qtbot, results):
+    panel = dock.watch.panel
+    panel.show_panel()
+    panel.place.setText(str(results))
+    panel.watch_button.click()
+    qtbot.waitUntil(lambda: panel.list.count() == 1, timeout=20_000)
+    assert panel.later.is_waiting
+    assert panel.watch_button.text() == "Stop"
+
+    panel.close_button.click()
+
+    assert panel.isHidden()
+    assert not panel.later.is_waiting
+    assert not dock.watch.controller.is_watching
+
+
+def test_a_place_that_is_none_is_told_of_in_the_panel(dock, qtbot, tmp_path):
+    panel = dock.watch.panel
+    panel.show_panel()
+    panel.place.setText(str(tmp_path / "gone"))
+
+    panel.watch_button.click()
+
+    qtbot.waitUntil(lambda: "is no folder" in panel.status.text(), timeout=20_000)
+    panel.close_button.click()
