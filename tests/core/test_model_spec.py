@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import pytest
 
-from napari_cellseg.core.model_spec import ModelSpec, settled_options
+from napari_cellseg.core.errors import ModelError
+from napari_cellseg.core.model_spec import (
+    ModelSpec,
+    check_model_spec,
+    model_spec_from_json,
+    settled_options,
+)
 from napari_cellseg.core.options import SegmentOptions
 
 SPEC = ModelSpec(
@@ -40,3 +49,49 @@ def test_what_a_person_sets_stays(name: str) -> None:
     _, _, by_hand = LEFT_TO_THE_MODEL[name]
     settled = settled_options(SegmentOptions(**{name: by_hand}), SPEC)
     assert getattr(settled, name) == by_hand
+
+
+def text_of(**values: object) -> str:
+    whole = json.loads(replace(SPEC, weights_sha256="a" * 64).to_json())
+    return json.dumps({**whole, **values})
+
+
+def test_a_description_survives_being_written() -> None:
+    spec = replace(SPEC, weights_sha256="a" * 64, name="Zellen, grün (2)")
+    assert model_spec_from_json(spec.to_json(), "model.json") == spec
+    check_model_spec(spec, "model.json")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("name", "../../elsewhere"),
+        ("name", "..\\elsewhere"),
+        ("name", ".hidden"),
+        ("name", ""),
+        ("name", 7),
+        ("name", "x" * 101),
+        ("widths", [10**9, 10**9]),
+        ("widths", [8] * 40),
+        ("widths", [8, -8]),
+        ("widths", ["8", "8"]),
+        ("widths", [True, True]),
+        ("weights_sha256", ""),
+        ("weights_sha256", None),
+        ("decoder", "magic"),
+        ("diameter_px", float("nan")),
+        ("diameter_px", 0),
+        ("diameter_px", "28"),
+        ("foreground_threshold", 1.5),
+        ("seed_threshold", None),
+        ("min_confidence", -1),
+        ("low_percentile", -3),
+        ("high_percentile", 0.5),
+    ],
+)
+def test_values_that_no_model_has_are_refused_in_one_sentence(
+    key: str, value: object
+) -> None:
+    with pytest.raises(ModelError, match=f"says {key} = ") as caught:
+        check_model_spec(model_spec_from_json(text_of(**{key: value}), "it"), "it")
+    assert "\n" not in str(caught.value)

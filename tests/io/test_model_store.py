@@ -102,3 +102,49 @@ def test_only_own_models_can_be_removed(tmp_path: Path) -> None:
     assert model_store.own_model("mine").is_dir()
     with pytest.raises(ModelError, match="of your own"):
         model_store.own_model(DEFAULT_MODEL)
+
+
+def test_a_zip_that_is_locked_or_damaged_is_told_of(tmp_path: Path) -> None:
+    whole = tmp_path / "mine.zip"
+    model_store.pack(model_named(tmp_path, "mine"), whole)
+    content = bytearray(whole.read_bytes())
+    locked = bytes(content).replace(
+        b"PK\x03\x04\x14\x00\x00", b"PK\x03\x04\x14\x00\x01"
+    )
+    locked = locked.replace(
+        b"PK\x01\x02\x14\x03\x14\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01"
+    )
+    content[200:260] = bytes(60)
+    for name, bad in (("locked", locked), ("damaged", bytes(content))):
+        path = tmp_path / f"{name}.zip"
+        path.write_bytes(bad)
+        with (
+            pytest.raises(ModelError, match="holds no model"),
+            model_store.unpacked(path),
+        ):
+            pass
+
+
+def test_a_torch_file_is_no_model(tmp_path: Path) -> None:
+    path = tmp_path / "model.pt"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("model/data.pkl", b"cos\nsystem\n(S'true'\ntR.")
+    with (
+        pytest.raises(ModelError, match=r"weights\.safetensors"),
+        model_store.unpacked(path),
+    ):
+        pass
+
+
+def test_a_removed_model_is_gone_and_its_name_is_free(tmp_path: Path) -> None:
+    folder = model_named(tmp_path, "mine")
+    model_store.take_in(folder)
+    model_store.remove("mine")
+    assert [spec.name for _, spec in list_models()] == [DEFAULT_MODEL]
+    assert model_store.take_in(folder) == "mine"
+
+
+def test_a_description_of_megabytes_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / SPEC_NAME).write_text("[" * 2_000_000)
+    with pytest.raises(ModelError, match="larger than 1024 KiB"):
+        read_model_spec(tmp_path)

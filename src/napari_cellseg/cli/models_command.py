@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -83,6 +82,5 @@ def remove(name: Name) -> None:
     """Delete one of your own models; those that ship stay."""
     from napari_cellseg.io import model_store
 
-    folder = model_store.own_model(name)
-    shutil.rmtree(folder)
+    model_store.remove(name)
     typer.echo(f"'{name}' is gone.")

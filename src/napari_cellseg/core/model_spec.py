@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
@@ -11,6 +12,12 @@ from napari_cellseg.core.errors import ModelError
 from napari_cellseg.core.options import SegmentOptions
 
 FORMAT_VERSION = 1
+#: Of a file that any system can have, up to 100 characters.
+NO_NAME = r"/\\:*?\"<>|\x00-\x1f"
+NAME = re.compile(rf"[^\s.{NO_NAME}](?:[^{NO_NAME}]{{0,98}}[^\s.{NO_NAME}])?")
+DIGEST = re.compile(r"[0-9a-f]{64}")
+LEVELS = range(2, 9)
+MAX_WIDTH = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +118,58 @@ def model_spec_from_json(text: str, where: str) -> ModelSpec:
         return ModelSpec(**{**values, "widths": tuple(values["widths"])})
     except (TypeError, KeyError) as error:
         raise ModelError(f"{where} is incomplete: {error}.") from error
+
+
+def check_model_spec(spec: ModelSpec, where: str) -> None:
+    """Raise `ModelError` for the first value that no model in a folder can have.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        As it was read.
+    where : str
+        Path named in the error.
+    """
+    for key, is_right, wanted in _claims(spec):
+        if not is_right:
+            raise ModelError(
+                f"{where} says {key} = {getattr(spec, key)!r}; {wanted} is needed. The "
+                "file was changed by hand or comes from another program; import the "
+                "model again."
+            )
+
+
+def _claims(spec: ModelSpec) -> Iterator[tuple[str, bool, str]]:
+    """Yield each key that could do harm, whether its value is right, and what is."""
+    # A name becomes a folder, widths become memory, before a weight is read.
+    is_name = isinstance(spec.name, str) and NAME.fullmatch(spec.name) is not None
+    yield "name", is_name, "the name of a file, without folders,"
+    are_widths = len(spec.widths) in LEVELS and all(
+        type(width) is int and 1 <= width <= MAX_WIDTH for width in spec.widths
+    )
+    yield "widths", are_widths, f"2 to 8 whole numbers up to {MAX_WIDTH}"
+    digest = spec.weights_sha256
+    is_digest = isinstance(digest, str) and DIGEST.fullmatch(digest) is not None
+    yield "weights_sha256", is_digest, "a SHA-256 of 64 hexadecimal digits"
+    yield "decoder", spec.decoder in ("watershed", "flow"), "watershed or flow"
+    yield "diameter_px", _lies(spec.diameter_px, 2, 2000), "a number from 2 to 2000"
+    for key in ("foreground_threshold", "seed_threshold"):
+        yield key, _lies(getattr(spec, key), 0.05, 0.95), "a number from 0.05 to 0.95"
+    yield "min_confidence", _lies(spec.min_confidence, 0, 1), "a number from 0 to 1"
+    yield "low_percentile", _lies(spec.low_percentile, 0, 100), "a number from 0 to 100"
+    is_above = _lies(spec.high_percentile, 0, 100) and (
+        spec.high_percentile > spec.low_percentile
+    )
+    yield "high_percentile", is_above, "a number above low_percentile, up to 100"
+
+
+def _lies(value: Any, low: float, high: float) -> bool:
+    """Return True for a finite number in a range, both ends included."""
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and low <= value <= high
+    )
 
 
 def settled_options(options: SegmentOptions, spec: ModelSpec) -> SegmentOptions:

@@ -7,10 +7,15 @@ from importlib.resources import files
 from pathlib import Path
 
 from napari_cellseg.core.errors import ModelError
-from napari_cellseg.core.model_spec import ModelSpec, model_spec_from_json
+from napari_cellseg.core.model_spec import (
+    ModelSpec,
+    check_model_spec,
+    model_spec_from_json,
+)
 
 SPEC_NAME = "model.json"
 WEIGHTS_NAME = "weights.safetensors"
+MAX_SPEC_BYTES = 2**20
 DEFAULT_MODEL = "cells-general"
 #: Folder with further models; each is a folder of its own.
 MODELS_VARIABLE = "CELLSEG_MODELS"
@@ -20,13 +25,22 @@ def read_model_spec(folder: Path) -> ModelSpec:
     """Return the spec of a model folder; raises `ModelError` where there is none."""
     path = folder / SPEC_NAME
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            content = file.read(MAX_SPEC_BYTES + 1)
+        text = content.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(
             f"'{folder}' is no model folder: {SPEC_NAME} cannot be read ({error}). "
             f"Choose a folder that holds {SPEC_NAME} and {WEIGHTS_NAME}."
         ) from error
-    return model_spec_from_json(text, str(path))
+    if len(content) > MAX_SPEC_BYTES:
+        raise ModelError(
+            f"'{path}' is larger than {MAX_SPEC_BYTES // 1024} KiB and no model "
+            f"description. Choose a folder that holds {SPEC_NAME} and {WEIGHTS_NAME}."
+        )
+    spec = model_spec_from_json(text, str(path))
+    check_model_spec(spec, str(path))
+    return spec
 
 
 def models_folders() -> list[Path]:
@@ -41,7 +55,8 @@ def list_models() -> list[tuple[Path, ModelSpec]]:
     """Return every model found, the shipped ones first; unreadable folders are left out."""
     found = []
     for parent in models_folders():
-        for folder in sorted(path.parent for path in parent.glob(f"*/{SPEC_NAME}")):
+        # Hidden ones are half copied, or half deleted.
+        for folder in sorted(path.parent for path in parent.glob(f"[!.]*/{SPEC_NAME}")):
             try:
                 found.append((folder, read_model_spec(folder)))
             except ModelError:

@@ -7,6 +7,7 @@ import re
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,8 @@ from napari_cellseg.io.model_folder import (
 
 PROMOTED_NAME = "promoted.json"
 MAX_PART_BYTES = 2**30
+#: What the zip module raises: damaged, encrypted, or packed in a way it does not know.
+UNREADABLE = (OSError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 def user_folder() -> Path:
@@ -92,6 +95,27 @@ def own_model(name: str) -> Path:
     raise ModelError(f"There is no model '{name}' of your own in '{user_folder()}'.")
 
 
+def remove(name: str) -> None:
+    """Delete one of the user's own models.
+
+    Raises
+    ------
+    ModelError
+        If there is none of this name.
+    SaveError
+        If it cannot be deleted.
+    """
+    folder = own_model(name)
+    try:
+        # Renamed first: a model that is half gone must not be found.
+        gone = folder.rename(folder.with_name(f".gone.{folder.name}"))
+        shutil.rmtree(gone)
+    except OSError as error:
+        raise SaveError(
+            f"'{folder}' could not be deleted: {error.strerror}."
+        ) from error
+
+
 def pack(folder: Path, out: Path) -> None:
     """Write a model folder into a zip; raises `SaveError`."""
     with replacing(out) as temporary, zipfile.ZipFile(temporary, "w") as file:
@@ -124,7 +148,7 @@ def unpacked(source: Path) -> Iterator[Path]:
                             f"'{source}': {part} is larger than a model's."
                         )
                     (folder / part).write_bytes(file.read(part))
-        except (OSError, KeyError, zipfile.BadZipFile) as error:
+        except UNREADABLE as error:
             raise ModelError(
                 f"'{source}' holds no model ({error}). Choose a folder or zip with "
                 f"{SPEC_NAME} and {WEIGHTS_NAME} in it."
