@@ -12,13 +12,13 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage.segmentation import watershed
 
-from napari_cellseg.core.cell_boxes import Box, plane_box
+from napari_cellseg.core.cell_boxes import Box, plane_box, start_of
 from napari_cellseg.core.cell_index import IndexedLabels, labels_of
 from napari_cellseg.core.decode import BORDER_SHARE, JOIN_SHARE
-from napari_cellseg.core.edits import Edit, Source, edit_on_labels
+from napari_cellseg.core.edits import Edit, Source, box_of, edit_on_labels
 from napari_cellseg.core.errors import EditError
+from napari_cellseg.core.flooding import flood
 from napari_cellseg.core.label_arrays import next_id
 from napari_cellseg.core.pieces import standing_peaks
 from napari_cellseg.core.types import PlaneMaps
@@ -48,6 +48,8 @@ def maps_on(plane_maps: PlaneMaps, box: Box) -> NDArray[np.float32]:
     box : (slice, slice)
         In pixels of the plane.
     """
+    if plane_maps.maps.shape[1:] == plane_maps.shape_yx:
+        return plane_maps.maps[(slice(3), *box)].astype(np.float32) / 255
     grid = []
     for part, n_map, n_plane in zip(
         box, plane_maps.maps.shape[1:], plane_maps.shape_yx, strict=True
@@ -96,14 +98,28 @@ def cell_at_point(
     allowed = is_free & (foreground >= EDGE_SHARE * peak)
     if peak < FAINTEST or not allowed[near].any():
         raise EditError(NOTHING)
-    lowered = np.minimum(height * JOIN_SHARE, height - DEPTH)
-    inside = np.where(allowed, height, 0)
-    seeds = standing_peaks(inside, np.where(allowed, lowered, 0))
-    basins = watershed(-height, seeds, mask=allowed)
-    bodies, _ = ndimage.label(allowed)
-    basins = np.where(basins > 0, basins, -bodies)
     at = _nearest(allowed, point_yx)
-    return _whole(basins == basins[at], at, is_free)
+    bodies, _ = ndimage.label(allowed)
+    body = bodies == bodies[at]
+    box = box_of(body)
+    body[box] &= _basin(np.where(body, height, 0)[box], body[box], start_of(box), at)
+    return _whole(body, at, is_free)
+
+
+def _basin(
+    height: NDArray[np.float32],
+    body: NDArray[np.bool_],
+    start: tuple[int, ...],
+    at: tuple[int, int],
+) -> NDArray[np.bool_]:
+    """Return what of a body belongs to the peak at a pixel; all of it without peaks."""
+    lowered = np.minimum(height * JOIN_SHARE, height - DEPTH)
+    seeds = standing_peaks(height, lowered)
+    if not seeds.any():
+        return body
+    basins = flood(seeds, np.round(height * 255).astype(np.uint8), body)
+    inner = tuple(place - low for place, low in zip(at, start, strict=True))
+    return np.asarray(basins == basins[inner])
 
 
 def cell_in_box(
@@ -144,7 +160,9 @@ def _whole(
 ) -> NDArray[np.bool_]:
     """Return the connected part of a mask at a pixel, its holes filled where free."""
     parts, _ = ndimage.label(mask)
-    cell: NDArray[np.bool_] = ndimage.binary_fill_holes(parts == parts[at]) & is_free
+    cell: NDArray[np.bool_] = parts == parts[at]
+    box = box_of(cell)
+    cell[box] = ndimage.binary_fill_holes(cell[box]) & is_free[box]
     if cell.sum() < SMALLEST_PX:
         raise EditError(NOTHING)
     return cell
