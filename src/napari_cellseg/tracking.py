@@ -8,6 +8,7 @@ knows no divisions, trackastra needs weights and torch. It is imported when it i
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -15,8 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cellseg.core.errors import TrackingError
+from napari_cellseg.core.label_arrays import relabel_sequential
 from napari_cellseg.core.options import TrackOptions
-from napari_cellseg.core.tracks import Detections, usual_step_px
+from napari_cellseg.core.track_edits import joined_confidence
+from napari_cellseg.core.tracks import (
+    Detections,
+    Parents,
+    find_detections,
+    lineage_of,
+    relabelled,
+    usual_step_px,
+)
+from napari_cellseg.core.types import CellImage, SegmentationResult
 
 MISSING = (
     "Linking cells through time needs laptrack, which is not installed. Run "
@@ -92,6 +103,40 @@ def link_cells(
     # What is certain of a cell is all of it: nothing else is looked for to follow it.
     links = [link for link in links if link[0] not in certain] + kept
     return np.array(sorted(links), np.int64).reshape(-1, 2)
+
+
+def track_result(
+    result: SegmentationResult, image: CellImage, options: TrackOptions
+) -> tuple[SegmentationResult, Parents]:
+    """Return a result with one id along each track, 1 to n, and the mother of each daughter.
+
+    The confidence of a track is the mean of its cells. An image without time is returned
+    as it is, with no parents.
+
+    Raises
+    ------
+    TrackingError
+        If laptrack is not installed.
+    """
+    if image.n_along("T") < 2:
+        return result, {}
+    detections = find_detections(result.labels)
+    links = link_cells(detections, options, z_to_y=z_to_y_of(image))
+    lineage = lineage_of(detections, links)
+    labels, numbers = relabel_sequential(relabelled(result.labels, detections, lineage))
+    known = dict(enumerate(result.confidence.tolist(), start=1))
+    sure = joined_confidence(detections, lineage.tracks.tolist(), known)
+    confidence = np.zeros(len(numbers), np.float32)
+    for track, number in numbers.items():
+        confidence[number - 1] = sure[track]
+    parents = {numbers[c]: numbers[m] for c, m in lineage.parents.items()}
+    return replace(result, labels=labels, confidence=confidence, maps=()), parents
+
+
+def z_to_y_of(image: CellImage) -> float:
+    """Return the distance of planes over the height of a pixel, 1 where not known."""
+    size = image.pixel_size
+    return size.z_um / size.y_um if size is not None and size.z_um else 1.0
 
 
 def _frames_of(detections: Detections) -> tuple[int, int]:

@@ -12,6 +12,7 @@ import tifffile
 from typer.testing import CliRunner, Result
 
 from fakes import FakeSegmenter
+from moving_cells import moving_cells, same_cells
 from napari_cellseg import engines
 from napari_cellseg.cli import batch
 from napari_cellseg.cli.batch_options import BatchOptions
@@ -344,3 +345,25 @@ def test_a_stack_becomes_3d_cells_with_volumes(
         rows = list(csv.DictReader(file))
     assert len(rows) == n_cells
     assert float(rows[0]["volume_um3"]) == 20 * (6 / n_cells) * 0.5
+
+
+def test_a_series_is_followed_and_the_table_names_mothers(
+    segmenter: FakeSegmenter, tmp_path: Path
+) -> None:
+    pytest.importorskip("laptrack", reason="the extra 'tracks' is not installed")
+    truth, parents = moving_cells()
+    series = (truth > 0).astype(np.uint16) * 1000
+    tifffile.imwrite(tmp_path / "a.tif", series, photometric="minisblack")
+
+    flags = ("--axes", "TYX", "--track")
+    result = segment(tmp_path / "a.tif", "-o", tmp_path / "o", *flags)
+
+    assert result.exit_code == 0, result.output
+    labels = tifffile.imread(tmp_path / "o" / "a_labels.tif").astype(np.int32)
+    ids = same_cells(labels, truth)
+    assert sorted(ids.values()) == list(range(14))
+    with (tmp_path / "o" / "a_cells.csv").open(encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    found = {(row["track_id"], row["parent_id"]) for row in rows if row["parent_id"]}
+    assert found == {(str(ids[c]), str(ids[m])) for c, m in parents.items()}
+    assert summary(tmp_path / "o")[0]["n_cells"] == "13"

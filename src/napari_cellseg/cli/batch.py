@@ -19,11 +19,13 @@ from napari_cellseg.cli.summary import SUMMARY_NAME, write_summary
 from napari_cellseg.core.errors import CellsegError, SaveError
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.measure import measure_cells
-from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.options import SegmentOptions, TrackOptions
 from napari_cellseg.core.segmenter import Segmenter
+from napari_cellseg.core.tracks import Parents
 from napari_cellseg.core.types import CellImage, PixelSize
 from napari_cellseg.io.images import read_image
 from napari_cellseg.io.paths import ImagePlace, full_address
+from napari_cellseg.tracking import track_result
 
 logger = logging.getLogger(__name__)
 
@@ -129,9 +131,14 @@ def _segment_file(
         yield Progress(0, 0, "reading")
         image = read_image_with(full_address(result.source), batch)
         segmented = yield from segmenter.segment(image, options)
+        parents: Parents | None = None
+        if batch.track and image.n_along("T") > 1:
+            yield Progress(0, 0, "linking")
+            segmented, parents = track_result(segmented, image, TrackOptions())
         yield Progress(0, 0, "measuring")
         confidence = dict(enumerate(segmented.confidence.tolist(), start=1))
         table = measure_cells(image, segmented.labels, confidence=confidence)
+        table = replace(table, parents=parents)
         yield Progress(0, 0, "saving")
         row = result.write(image, segmented, table, options)
         if on_done is not None:

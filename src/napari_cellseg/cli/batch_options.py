@@ -43,6 +43,10 @@ class BatchOptions:
             1e-6, 1e6, help="Distance of planes where the file does not say.", unit="µm"
         ),
     )
+    track: bool = option(
+        False,
+        Range(help="Time series: follow each cell from frame to frame; one id a cell."),
+    )
     skip_existing: bool = option(
         False,
         Range(help="Go on with a run that was stopped: finished images are left."),

@@ -39,6 +39,7 @@ from napari_cellseg.core.tracks import (
     spans,
 )
 from napari_cellseg.core.types import Labels
+from napari_cellseg.tracking import link_cells, z_to_y_of
 
 PickKind = Literal["same", "daughter"]
 
@@ -194,11 +195,9 @@ class TracksController:
             raise EditError(
                 "There are no cells on several frames yet. Segment the image first."
             )
-        size = image.pixel_size
-        z_to_y = size.z_um / size.y_um if size is not None and size.z_um else 1.0
         kept = CellLabels(cells.labels.copy(), cells.sources)
         kept.parents = dict(cells.parents)
-        job = _link_job(kept, self.options, z_to_y)
+        job = _link_job(kept, self.options, z_to_y_of(image))
         self.task.start("Linking", job, self._take)
 
     def _take(self, linked: _Linked) -> None:
@@ -323,8 +322,6 @@ class TracksController:
 
 def _link_job(cells: CellLabels, options: TrackOptions, z_to_y: float) -> Job[_Linked]:
     """Find the links of all cells; those of cells that were put right by hand stay."""
-    from napari_cellseg.tracking import link_cells
-
     yield Progress(0, 0, "finding the cells of each frame")
     detections = find_detections(cells.labels)
     yield Progress(0, 0, f"linking {len(detections.cells):,} cells")
