@@ -55,7 +55,7 @@ def wish(name: str = "plates") -> DeployWish:
 
 
 def test_an_endpoint_is_deployed_listed_and_stopped(cloud: CloudController) -> None:
-    assert cloud.total() == "Not asked yet."
+    assert cloud.total() == "Not asked yet; press Show what runs."
     cloud.deploy(ACCOUNT, wish())
     assert "The endpoint 'plates' answers. It is to be gone by" in cloud.lines[0]
     (sentence,) = cloud.sentences()

@@ -45,7 +45,7 @@ def window(qtbot: Any, cloud: CloudController) -> CloudWindow:
 
 
 def test_what_runs_is_shown_with_its_cost(window: CloudWindow) -> None:
-    assert window.total.text() == "Not asked yet."
+    assert window.total.text() == "Not asked yet; press Show what runs."
     assert not window.stop_button.isEnabled()
     window.list_button.click()
     text = window.running.item(0).text()

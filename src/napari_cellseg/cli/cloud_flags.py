@@ -7,6 +7,13 @@ from dataclasses import dataclass
 from napari_cellseg.core.cloud_options import INSTANCE, text_option
 from napari_cellseg.core.options import Range, check_options, option
 
+#: What the server reads without being told more, and what it answers with.
+IMAGE_TYPES = ("image/tiff", "image/png", "image/jpeg")
+RESULT_TYPES = {
+    "all": "application/vnd.cellseg.whole+zip",
+    "labels": "image/tiff",
+    "table": "application/json",
+}
 #: Of a name or path.
 ANY = r".*"
 
@@ -35,12 +42,16 @@ class BatchFlags:
 
     model: str | None = option(None, Range(help="Name or folder.", pattern=ANY))
     name: str = text_option("cells-batch", "Of the job.")
-    accept: str = option(
-        "application/zip",
+    image_type: str = option(
+        IMAGE_TYPES[0],
+        Range(choices=IMAGE_TYPES, help="What the images of the folder are."),
+    )
+    result: str = option(
+        "all",
         Range(
-            choices=("application/zip", "image/tiff", "application/json"),
-            help="zip: labels, confidence and figures; tiff: labels; json: counts and "
-            "one row a cell.",
+            choices=tuple(RESULT_TYPES),
+            help="all: a zip with labels, outlines, a table and counts; labels: TIFF; "
+            "table: JSON with counts and one row a cell.",
         ),
     )
     instance_type: str = option(

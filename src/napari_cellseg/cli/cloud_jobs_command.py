@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_cellseg.cli.cloud_flags import BatchFlags, TrainFlags
+from napari_cellseg.cli.cloud_flags import RESULT_TYPES, BatchFlags, TrainFlags
 from napari_cellseg.cli.flags import takes_options
 from napari_cellseg.cloud.place import now_utc, place_of, split_uri
 from napari_cellseg.cloud.sending import sender_of
@@ -220,8 +220,8 @@ def batch(
         wanted.part_name,
         images,
         results,
-        flags.accept,
-        "application/octet-stream",
+        RESULT_TYPES[flags.result],
+        flags.image_type,
         flags.instance_type,
         flags.instances,
     )

@@ -157,7 +157,7 @@ class CloudController:
     def total(self) -> str:
         """Return what everything costs together."""
         if self.there is None:
-            return "Not asked yet."
+            return "Not asked yet; press Show what runs."
         if not self.there:
             return "Nothing of ours runs in this region."
         prices: Prices = read_prices()
