@@ -203,7 +203,8 @@ from napari_cellseg.cloud.pipeline import handler
 handler._pipeline()
 print(handler.__file__)
 """
-    variables = dict.fromkeys(VARIABLES, "1") | {"CELLSEG_READING": "{}"}
+    variables = {name: "1" for name in VARIABLES if not name.endswith("_PREFIX")}
+    variables["CELLSEG_READING"] = "{}"
     done = subprocess.run(
         [sys.executable, "-I", "-c", program, str(tmp_path / "code.zip")],
         env={**variables, "AWS_DEFAULT_REGION": "us-east-1", "HOME": str(tmp_path)},
