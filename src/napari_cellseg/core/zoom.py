@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import edt
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from napari_cellseg.core.types import Labels
 
@@ -27,6 +29,20 @@ FARTHER_WINS = 1.15
 FAR_SHARE = {"large": 1.1, "small": 3.5}
 #: Two looks agree on the size if their diameters differ by at most this factor.
 AGREEMENT = 1.25
+
+#: Thinner cells than this, in network pixels, run together; they are shown this wide.
+THIN_PX = 9.0
+WIDE_ENOUGH_PX = 11.0
+#: A look from nearer costs four times as much a plane pixel; its window is so much smaller.
+NEARER_ZOOM = 2.0
+NEARER_PX = 256
+#: Thin cells are looked for where so much of the variance in a window is finer than
+#: `FINE_SIGMA_PX`.
+FINE_SIGMA_PX = 2.0
+FINE_SHARE = 0.1
+#: A look from nearer is believed if it finds so many times the cells, on nearly the area.
+NEARER_WINS = 1.25
+NEARER_AREA = 0.7
 
 Window = tuple[slice, slice]
 
@@ -45,12 +61,16 @@ class Look:
         Plane pixels inside cells, each weighted by the confidence of its cell.
     n_cells : int
         How many cells were found.
+    width_px : float
+        Median over the cells of the width where they are widest, in plane pixels; 0 if no
+        cell was found.
     """
 
     zoom: float
     diameter_px: float
     explained_px: float
     n_cells: int
+    width_px: float = 0.0
 
 
 def look_at(labels: Labels, confidence: NDArray[np.float32], zoom: float) -> Look:
@@ -63,7 +83,17 @@ def look_at(labels: Labels, confidence: NDArray[np.float32], zoom: float) -> Loo
     middle = int(np.searchsorted(weights, weights[-1] / 2))
     area = float(areas[order][min(middle, len(order) - 1)])
     explained = float((areas * confidence).sum())
-    return Look(zoom, 2 * math.sqrt(area / math.pi), explained, len(areas))
+    width = _median_width_px(labels) / zoom
+    return Look(zoom, 2 * math.sqrt(area / math.pi), explained, len(areas), width)
+
+
+def _median_width_px(labels: Labels) -> float:
+    """Return the median width of the cells where they are widest, in pixels of `labels`."""
+    depth = edt.edt(labels, parallel=1)
+    deepest = np.zeros(int(labels.max(initial=0)) + 1, np.float32)
+    np.maximum.at(deepest, labels.ravel(), depth.ravel())
+    found = deepest[1:][deepest[1:] > 0]
+    return 2 * float(np.median(found)) if found.size else 0.0
 
 
 def may_be_too_near(near: Look, farthest: Look, best_px: float) -> bool:
@@ -95,6 +125,55 @@ def is_too_near(near: Look, farther: Look, farthest: Look) -> bool:
         1 / AGREEMENT <= ratio <= AGREEMENT
         and farther.explained_px > FARTHER_WINS * near.explained_px
     )
+
+
+def finest_window(pixels: NDArray[np.float32]) -> Window | None:
+    """Return where thin cells may lie close together, or None if nothing is that fine.
+
+    Parameters
+    ----------
+    pixels : (c, y, x) float32
+        A window of the plane, normalised.
+
+    Returns
+    -------
+    window or None
+        At most `NEARER_PX` along each edge, in places of `pixels`.
+    """
+    grey = pixels[0] if pixels.strides[0] == 0 else pixels.mean(0)
+    fine = (grey - ndimage.gaussian_filter(grey, FINE_SIGMA_PX)) ** 2
+    edge = min(NEARER_PX, *grey.shape)
+    power = ndimage.uniform_filter(fine, edge, mode="constant")
+    half = edge // 2
+    inner = power[
+        half : grey.shape[0] - edge + half + 1, half : grey.shape[1] - edge + half + 1
+    ]
+    y, x = np.unravel_index(int(np.argmax(inner)), inner.shape)
+    window = (slice(int(y), int(y) + edge), slice(int(x), int(x) + edge))
+    variance = float(grey[window].var())
+    if variance == 0 or float(fine[window].mean()) < FINE_SHARE * variance:
+        return None
+    return window
+
+
+def is_too_far(near: Look, nearer: Look) -> bool:
+    """Return True if the cells are so thin that they ran together in the near look.
+
+    Parameters
+    ----------
+    near, nearer : Look
+        The same window at zoom 1 and at `NEARER_ZOOM`.
+    """
+    return (
+        0 < nearer.width_px < THIN_PX
+        and nearer.n_cells > NEARER_WINS * near.n_cells
+        and nearer.explained_px > NEARER_AREA * near.explained_px
+    )
+
+
+def zoom_for_width(width_px: float) -> float:
+    """Return the zoom at which thin cells are wide enough to be told apart."""
+    return float(np.clip(WIDE_ENOUGH_PX / width_px, 1.0, ZOOM_LIMITS[1]))
 
 
 def zoom_for(diameter_px: float, best_px: float) -> float:

@@ -16,13 +16,17 @@ from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.resize import ReadWindow, resized, resized_reader
 from napari_cellseg.core.types import Labels, PlaneMaps
 from napari_cellseg.core.zoom import (
+    NEARER_ZOOM,
     Look,
     Window,
+    finest_window,
+    is_too_far,
     is_too_near,
     look_at,
     may_be_too_near,
     middle_window,
     zoom_for,
+    zoom_for_width,
 )
 from napari_cellseg.nn.predict import Predictor
 
@@ -81,6 +85,8 @@ class Looker:
         yield Progress(0, 0, "looking for the size of the cells")
         window = middle_window(self._shape_yx)
         look = self._look(window, 1.0)
+        if (nearer := self._look_nearer(window)) is not None:
+            return zoom_for_width(nearer.width_px), nearer.diameter_px
         farthest = self._look(window, FARTHEST_ZOOM)
         # A look from between costs four times as much, and only large cells need it.
         if may_be_too_near(look, farthest, self._spec.diameter_px):
@@ -89,6 +95,19 @@ class Looker:
         return zoom_for(
             look.diameter_px, self._spec.diameter_px
         ), look.diameter_px or None
+
+    def _look_nearer(self, window: Window) -> Look | None:
+        """Look closely where thin cells may have run together; None if they have not."""
+        part = finest_window(self._read(window))
+        if part is None:
+            return None
+        inside = tuple(
+            slice(outer.start + inner.start, outer.start + inner.stop)
+            for outer, inner in zip(window, part, strict=True)
+        )
+        near = self._look((inside[0], inside[1]), 1.0)
+        nearer = self._look((inside[0], inside[1]), NEARER_ZOOM)
+        return nearer if is_too_far(near, nearer) else None
 
     def _look(self, window: Window, zoom: float) -> Look:
         """Segment a window at a zoom and measure what is found."""
