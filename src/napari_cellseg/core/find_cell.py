@@ -49,7 +49,8 @@ def maps_on(plane_maps: PlaneMaps, box: Box) -> NDArray[np.float32]:
         In pixels of the plane.
     """
     if plane_maps.maps.shape[1:] == plane_maps.shape_yx:
-        return plane_maps.maps[(slice(3), *box)].astype(np.float32) / 255
+        whole = plane_maps.maps[(slice(3), *box)].astype(np.float32)
+        return np.asarray(whole / 255, np.float32)
     grid = []
     for part, n_map, n_plane in zip(
         box, plane_maps.maps.shape[1:], plane_maps.shape_yx, strict=True

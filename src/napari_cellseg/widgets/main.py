@@ -109,9 +109,8 @@ class CellSegmentationWidget(QWidget):
         self.finder = FindController(
             self.segment, self.proofread, TaskController(starter)
         )
-        cell_tools = CellTools(self.proofread)
         self.tools = CanvasTools(
-            self.gestures, cell_tools, self.finder, self.measure, self
+            self.gestures, CellTools(self.proofread), self.finder, self.measure, self
         )
         self.keeper = LabelsKeeper(self.viewer, self.proofread, self.tools, self)
         self._placement: dict[str, Any] = {}
@@ -120,7 +119,6 @@ class CellSegmentationWidget(QWidget):
         self._keeps_for: object = None
         self.files = TaskController(starter)
         self.opener = FileOpener(self.viewer, self.files, self)
-        self.setAcceptDrops(True)
         self._build()
         self.areas = AreasView(self.viewer, self.proofread, self.keeper, self)
         self.link = ProjectLink(self, self)
@@ -143,6 +141,7 @@ class CellSegmentationWidget(QWidget):
 
     # ------------------------------------------------------------------- building
     def _build(self) -> None:
+        self.setAcceptDrops(True)
         self.header = ImageHeader(self.viewer, self.session)
         self.segment_tab = SegmentTab(self.segment)
         self.correct_tab = CorrectTab(self.proofread, self.tools, self.review)
