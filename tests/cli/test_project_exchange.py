@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,19 @@ def test_what_is_exported_comes_back_and_can_be_undone(
         edit = opened.journal.undo()
         assert edit is not None
         assert not edit.after.any()
+
+
+def test_cells_of_an_image_that_is_gone_are_exported_all_the_same(
+    folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "one.tif").unlink()
+
+    cellseg("project", "export", folder, "--format", "geojson", "-o", tmp_path / "out")
+
+    content = json.loads((tmp_path / "out" / "one.geojson").read_text())
+    assert [one["properties"]["measurements"]["area_px"] for one in content["features"]] == [
+        36, 36, 24,
+    ]  # fmt: skip
 
 
 def test_files_find_their_image_by_their_name(folder: Path, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,8 @@ from napari_cellseg.project.store import Project
 
 #: Formats whose one file holds the cells of many images.
 COCO_NAME = "coco.json"
+#: The format that holds measurements.
+MEASURED = "geojson"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,34 +62,54 @@ class ExchangeReport:
     failed: tuple[str, ...] = ()
 
 
-def cells_of_image(project: Project, image: ProjectImage) -> Cells:
-    """Return the cells that a project has of an image, with their numbers.
+def cells_of_image(
+    project: Project, image: ProjectImage, *, is_measured: bool = False
+) -> Cells:
+    """Return the cells that a project has of an image.
 
-    A missing image has cells without measurements and pixel size.
+    Of an image that is gone or cannot be read there is neither pixel size nor brightness.
+
+    Parameters
+    ----------
+    project : Project
+        Open, to read only or to write.
+    image : ProjectImage
+        One with labels.
+    is_measured : bool
+        Whether each cell is measured, which takes a while.
 
     Raises
     ------
-    ProjectError, ImageReadError, LabelsError
-        If something cannot be read.
+    ProjectError
+        If the labels cannot be read.
     """
     opened = project.open_labels(image.image_id)
-    pixels = None if image.is_missing else read_image(image.path)
-    fits = pixels is not None and pixels.labels_shape == opened.labels.shape
-    table = measure_cells(
-        pixels if fits else None,
-        opened.labels,
-        sources=opened.sources,
-        confidence=opened.confidence,
-    )
-    return Cells(
+    pixels = _pixels_of(image, opened.labels.shape)
+    cells = Cells(
         opened.labels,
         image.labels_axes,
         image.name,
         None if pixels is None else pixels.pixel_size,
         opened.sources,
         opened.confidence,
-        measurements=measurements_of(table),
     )
+    if not is_measured:
+        return cells
+    table = measure_cells(
+        pixels, cells.labels, sources=cells.sources, confidence=cells.confidence
+    )
+    return replace(cells, measurements=measurements_of(table))
+
+
+def _pixels_of(image: ProjectImage, shape: tuple[int, ...]) -> CellImage | None:
+    """Return an image of a project, or None if it is gone, damaged or of another size."""
+    if image.is_missing:
+        return None
+    try:
+        pixels = read_image(image.path)
+    except CellsegError:
+        return None
+    return pixels if pixels.labels_shape == shape else None
 
 
 def images_with_cells(
@@ -141,7 +163,8 @@ def export_images(
         yield Progress(place, len(images), image.name)
         path = folder / f"{name}{one.suffix}"
         try:
-            notes += one.write(path, cells_of_image(project, image))
+            cells = cells_of_image(project, image, is_measured=one.name == MEASURED)
+            notes += one.write(path, cells)
         except CellsegError as error:
             failed.append(f"{image.name}: {error}")
         else:
