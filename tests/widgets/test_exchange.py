@@ -205,3 +205,23 @@ def test_imported_cells_go_into_the_project_as_one_step(
         assert set(np.unique(kept.labels)) == {0, 4}
         assert kept.sources == {4: "model"}
         assert kept.journal.undo_name == "import a.geojson"
+
+
+def test_all_images_of_a_project_are_exported_with_the_last_step(
+    opened, cells_file, qtbot, tmp_path, monkeypatch
+):
+    opened.link.create(str(tmp_path / "work"))
+    opened.exchange.read(cells_file())
+    wait_idle(qtbot, opened)
+    opened.exchange.question.replace.click()
+    out = tmp_path / "out"
+    out.mkdir()
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_a: str(out))
+    menu = opened.link.bar.every_menu
+    (action,) = [a for a in menu.actions() if a.data() == "tiff"]
+
+    action.trigger()
+    wait_idle(qtbot, opened)
+
+    assert set(np.unique(tifffile.imread(out / "a_labels.tif"))) == {0, 4}
+    assert "Saved: 1 file in out" in opened.footer.line.text()

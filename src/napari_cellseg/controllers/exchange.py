@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_cellseg.cli.names import plan_names
 from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.controllers.export import AXES_ALONE, Saved
 from napari_cellseg.controllers.proofread import ProofreadController
@@ -23,6 +24,8 @@ from napari_cellseg.core.measure import MeasurementTable
 from napari_cellseg.core.types import LABELS_DTYPE, CellImage
 from napari_cellseg.io.exchange.cells import Cells, FoundLabels, measurements_of
 from napari_cellseg.io.exchange.formats import Format, ImageFrame, read_cells
+from napari_cellseg.project.exchange import export_images, images_with_cells
+from napari_cellseg.project.store import open_project
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,6 +90,34 @@ def write_cells(path: Path, one: Format, cells: Cells) -> Job[Saved]:
     yield Progress(0, 0, f"writing {path.name}")
     notes = one.write(path, cells)
     return Saved(" ".join([f"{path.name}.", *notes]), (path,))
+
+
+def write_project(folder: Path, one: Format, out: Path) -> Job[Saved]:
+    """Write the cells of all images of a project; one that fails stops no other.
+
+    The project is opened a second time, to read only: its own connection belongs to the
+    thread that opened it.
+
+    Raises
+    ------
+    ProjectError
+        If no image has cells.
+    SaveError
+        If the one file of COCO cannot be written.
+    """
+    yield Progress(0, 0, "opening the project")
+    with open_project(folder, read_only=True) as project:
+        images = images_with_cells(project)
+        names = plan_names([image.path for image in images])
+        named = dict(zip(names, images, strict=True))
+        report = yield from export_images(project, named, one, out)
+    n_files = f"{len(report.done)} file{'' if len(report.done) == 1 else 's'}"
+    said = [f"{n_files} in {out.name}.", *report.notes]
+    if report.failed:
+        said.append(
+            f"{len(report.failed)} images failed; the first: {report.failed[0]}"
+        )
+    return Saved(" ".join(said), (out,))
 
 
 def read_arrival(path: Path, image: CellImage | None) -> Job[Arrival]:

@@ -25,6 +25,7 @@ from napari_cellseg.controllers.exchange import (
     read_arrival,
     take_arrival,
     write_cells,
+    write_project,
 )
 from napari_cellseg.controllers.export import Saved, proposed_name
 from napari_cellseg.core.errors import CellsegError
@@ -51,8 +52,8 @@ class FormatMenu(QMenu):
 
     chosen = Signal(str)
 
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__("Export cells as", parent)
+    def __init__(self, parent: QWidget, title: str = "Export cells as") -> None:
+        super().__init__(title, parent)
         for one in FORMATS:
             action = QAction(f"{one.title}…", self)
             action.setData(one.name)
@@ -147,13 +148,20 @@ class CellExchange(QObject):
         self._arrival: Arrival | None = None
         self.question = ImportQuestion()
         self.question.answered.connect(self._on_answered)
+        layout = dock.layout()
+        layout.insertWidget(layout.count() - 1, self.question)
         dock.session.image_changed.connect(self._forget)
         for menu in (dock.measure_tab.format_menu, dock.link.bar.format_menu):
             menu.chosen.connect(self.ask_export)
+        dock.link.bar.every_menu.chosen.connect(self.ask_export_all)
         dock.correct_tab.import_wanted.connect(self.ask_import)
         dock.link.bar.import_wanted.connect(self.ask_import)
 
     # ---------------------------------------------------------------------- export
+    def ask_labels(self) -> None:
+        """Ask for a file name and write the cells as TIFF."""
+        self.ask_export("tiff")
+
     def ask_export(self, format_name: str) -> None:
         """Ask for a file name and write the cells in a format."""
         one = format_named(format_name)
@@ -182,6 +190,25 @@ class CellExchange(QObject):
             return
         if not self._is_busy():
             dock.files.start("Writing", write_cells(path, one, cells), self._on_saved)
+
+    def ask_export_all(self, format_name: str) -> None:
+        """Ask for a folder and write the cells of all images of the project."""
+        one = format_named(format_name)
+        folder = QFileDialog.getExistingDirectory(
+            self._dock, f"Export the cells of all images: {one.title}"
+        )
+        if folder:
+            self.export_all(Path(folder), one)
+
+    def export_all(self, out: Path, one: Format) -> None:
+        """Write the cells of all images of the project into a folder."""
+        projects = self._dock.link.projects
+        if projects.project is None or self._is_busy():
+            return
+        self._dock.keeper.reconcile()
+        projects.write()
+        job = write_project(projects.project.folder, one, out)
+        self._dock.files.start("Writing", job, self._on_saved)
 
     def _on_saved(self, saved: Saved) -> None:
         self._dock.footer.tell(f"Saved: {saved.words}")

@@ -124,8 +124,6 @@ class CellSegmentationWidget(QWidget):
         self.link = ProjectLink(self, self)
         self._layout.insertWidget(0, self.link.bar)
         self.results = ResultWriter(self, self.files, self.footer)
-        self.exchange = CellExchange(self)
-        self._layout.insertWidget(self._layout.count() - 1, self.exchange.question)
         self.teller = Teller(
             self.footer, self.segment, self.measure, self.train, self.files, self
         )
@@ -164,6 +162,7 @@ class CellSegmentationWidget(QWidget):
         self._layout.addWidget(self.footer)
 
     def _connect(self) -> None:
+        self.exchange = CellExchange(self)
         self.header.chosen.connect(self._on_image_chosen)
         self.opener.project_button.clicked.connect(self.link.bar.open_wanted)
         self.tabs.currentChanged.connect(self._on_tab_changed)
@@ -298,7 +297,7 @@ class CellSegmentationWidget(QWidget):
 
     def _on_primary_clicked(self) -> None:
         actions = (
-            self.start, self._on_labels_save_wanted, self._on_train_wanted,
+            self.start, self.exchange.ask_labels, self._on_train_wanted,
             self.results.ask_csv,
         )  # fmt: skip
         actions[self.tabs.currentIndex()]()
@@ -395,7 +394,3 @@ class CellSegmentationWidget(QWidget):
     # ---------------------------------------------------------------------- results
     def _on_table_wanted(self) -> None:
         self.results.open_table()
-
-    def _on_labels_save_wanted(self) -> None:
-        self.keeper.reconcile()
-        self.results.ask_labels()

@@ -69,6 +69,7 @@ class ProjectBar(QWidget):
         self.button.setMenu(self.menu)
         self.menu.aboutToShow.connect(self._fill_menu)
         self.format_menu = FormatMenu(self.menu)
+        self.every_menu = FormatMenu(self.menu, "Export all images as")
         self.status = line_label()
         self._build_walk()
         self.problem = line_label()
@@ -153,6 +154,8 @@ class ProjectBar(QWidget):
         self.menu.addSeparator()
         self._offer("Import cells…", self.import_wanted)
         self.menu.addMenu(self.format_menu)
+        if is_open:
+            self.menu.addMenu(self.every_menu)
         self._offer("Watch a folder or bucket…", self.watch_wanted)
 
     def _offer(self, title: str, wanted: Any) -> None:

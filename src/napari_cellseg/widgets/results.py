@@ -78,15 +78,6 @@ class ResultWriter(QObject):
         if path:
             self.write_csv(_with_ending(Path(path), ".csv"))
 
-    def ask_labels(self) -> None:
-        """Ask for a file name and write the labels."""
-        name = proposed_name(self._dock.session.image, "_labels.tif")
-        path, _ = QFileDialog.getSaveFileName(
-            self._dock, "Save the labels", name, "TIFF (*.tif *.tiff)"
-        )
-        if path:
-            self.write_labels(_with_ending(Path(path), ".tif"))
-
     def write_csv(self, path: Path) -> None:
         """Write the table as CSV, with where it comes from as JSON beside it."""
         table = self._dock.measure.table
