@@ -9,14 +9,11 @@ from napari.layers import Layer
 from qtpy.QtCore import QObject
 from qtpy.QtGui import QAction
 from qtpy.QtWidgets import (
-    QAbstractButton,
     QFileDialog,
     QHBoxLayout,
     QInputDialog,
     QMenu,
     QPushButton,
-    QSizePolicy,
-    QToolButton,
     QWidget,
 )
 
@@ -52,34 +49,30 @@ class FileOpener(QObject):
         self.buttons = QWidget()
         row = QHBoxLayout(self.buttons)
         row.setContentsMargins(0, 0, 0, 0)
-        self.open_button = self._button_with_menu()
+        self.open_button = QPushButton("Open image…")
+        self.open_button.setToolTip("TIFF, PNG, JPEG, LSM, SVS; or drop files here.")
+        self.more_button = self._more_button()
         self.sample_button = QPushButton("Open sample")
         self.sample_button.setToolTip("An image of nuclei to try everything on.")
         self.project_button = QPushButton("Open project…")
         self.project_button.setToolTip("Go on with images and cells that were saved.")
-        buttons: tuple[QAbstractButton, ...]
         buttons = (self.open_button, self.sample_button, self.project_button)
-        for button in buttons:
+        for button in (*buttons, self.more_button):
             button.setMinimumHeight(2 * button.fontMetrics().height())
-            row.addWidget(button, 1)
+            row.addWidget(button, 1 if button in buttons else 0)
         self.open_button.clicked.connect(self.ask)
         self.sample_button.clicked.connect(self.open_sample)
 
-    def _button_with_menu(self) -> QToolButton:
-        """Return the button for files, with addresses behind its arrow."""
-        button = QToolButton()
-        button.setText("Open image…")
-        button.setToolTip(
-            "TIFF, PNG, JPEG, LSM, SVS; or drop files here. The arrow: images in S3."
-        )
-        button.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
-        button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    def _more_button(self) -> QPushButton:
+        """Return the button for what lies elsewhere."""
+        button = QPushButton("⋯")
+        button.setToolTip("Images in S3, and results of a folder or bucket.")
+        button.setMaximumWidth(3 * button.fontMetrics().height())
         menu = QMenu(button)
         self.address_action = QAction("Open an address in S3…", menu)
-        menu.addAction(self.address_action)
         self.address_action.triggered.connect(self.ask_address)
         self.watch_action = QAction("Watch a folder or bucket…", menu)
-        menu.addAction(self.watch_action)
+        menu.addActions([self.address_action, self.watch_action])
         button.setMenu(menu)
         return button
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QFileDialog,
     QGroupBox,
@@ -24,7 +25,8 @@ from napari_cellseg.widgets.words import line_label, say
 
 #: Between two looks; listing a bucket costs next to nothing that often.
 LOOK_MILLISECONDS = 10_000
-LIST_LINES = 5
+#: The list scrolls where there are more.
+MAX_LINES = 6
 
 
 class WatchPanel(QGroupBox):
@@ -70,7 +72,8 @@ class WatchPanel(QGroupBox):
         self.status = line_label()
         self.list = QListWidget()
         self.list.setToolTip("Click a result to open its image and its cells.")
-        self.list.setFixedHeight(LIST_LINES * 2 * self.fontMetrics().height())
+        self.list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.itemClicked.connect(self._on_item_chosen)
         self.list.itemActivated.connect(self._on_item_chosen)
         row = QHBoxLayout()
@@ -140,6 +143,8 @@ class WatchPanel(QGroupBox):
             item = QListWidgetItem(_line(result))
             item.setToolTip(result.found.labels)
             self.list.addItem(item)
+        n_lines = min(len(self._watch.results), MAX_LINES) + 1
+        self.list.setFixedHeight(n_lines * self.list.fontMetrics().lineSpacing())
 
     def _on_item_chosen(self, item: QListWidgetItem) -> None:
         paths = self._watch.paths_of(self.list.row(item))
@@ -162,7 +167,9 @@ class WatchPanel(QGroupBox):
 def _line(result: FinishedImage) -> str:
     """Return a result in one line."""
     cells = "" if result.n_cells is None else f" · {result.n_cells:,} cells"
-    return f"{result.name}{cells} · {result.found.at.astimezone():%d %b %H:%M}"
+    at = result.found.at.astimezone()
+    is_today = at.date() == datetime.now(at.tzinfo).date()
+    return f"{result.name}{cells} · {at:{'%H:%M' if is_today else '%d %b'}}"
 
 
 class WatchLink:
