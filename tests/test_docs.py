@@ -1,0 +1,39 @@
+"""What the pages tell people to type is there to be typed."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+
+from napari_cellseg.cli.main import app
+
+PAGES = sorted((Path(__file__).parent.parent / "docs").glob("*.md"))
+
+
+def commands_of(page: Path) -> list[str]:
+    """Return the lines of a page's code that call ``cellseg``, without variables."""
+    lines = page.read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+    code = [line.strip() for line in lines if line.startswith("    ")]
+    return [line for line in code if line.startswith("cellseg ")]
+
+
+def lines() -> list[str]:
+    return [command for page in PAGES for command in commands_of(page)]
+
+
+@pytest.mark.parametrize("line", lines())
+def test_a_command_and_its_flags_exist(line: str) -> None:
+    command = typer.main.get_command(app)
+    words = shlex.split(line.split(" | ")[0])[1:]
+    while words and hasattr(command, "commands"):
+        command = command.commands[words.pop(0)]
+    known = {name for item in command.params for name in (*item.opts, "--help")}
+
+    assert {word for word in words if word.startswith("--")} <= known
+
+
+def test_there_are_commands_to_check() -> None:
+    assert len(lines()) > 10
