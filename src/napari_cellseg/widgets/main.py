@@ -7,11 +7,7 @@ from typing import Any
 from napari.layers import Image
 from qtpy.QtCore import QEvent
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
-from qtpy.QtWidgets import (
-    QTabWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
 from napari_cellseg.controllers.cell_tools import CellTools
 from napari_cellseg.controllers.engine import Engine, LocalEngine
