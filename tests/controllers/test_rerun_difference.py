@@ -119,11 +119,24 @@ def test_undoing_the_run_leaves_nothing_to_decide_and_redo_brings_it_back(
     assert difference.changes == []
     proofread.redo()
     assert len(difference.changes) == 3
+    difference.take_all()
+    proofread.undo()
+    assert difference.changes == []
 
 
 def test_what_a_hand_has_changed_since_is_decided(difference, proofread):
     proofread.delete_cells([4])
     assert sorted(kinds(difference)) == ["changed", "gone"]
+
+
+def test_cells_that_get_other_numbers_leave_nothing_to_decide(difference, proofread):
+    from napari_cellseg.core.edits import edit_on_labels
+
+    moved = np.where(AFTER > 0, AFTER + 10, 0).astype(np.int32)
+    proofread.apply(
+        edit_on_labels(AFTER, moved, (0, 0), "number", proofread.sources, author="model")
+    )
+    assert difference.changes == []
 
 
 def test_nothing_is_looked_at_before_the_first_step(difference):

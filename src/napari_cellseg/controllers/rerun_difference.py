@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from psygnal import Signal
 
@@ -36,13 +36,15 @@ class _Before:
         A copy.
     sources, confidence
         Of the cells in it.
+    is_undone : bool
+        True while the run is taken back.
     """
 
     made_at: float
     labels: Labels
     sources: dict[int, Source]
     confidence: dict[int, float]
-    changes: list[Change] = field(default_factory=list)
+    is_undone: bool = False
 
 
 class RerunDifference:
@@ -83,7 +85,9 @@ class RerunDifference:
     @property
     def changes(self) -> list[Change]:
         """The changes that nobody has decided on, and that no hand has touched since."""
-        sources = self._proofread.sources
+        sources, before = self._proofread.sources, self._before
+        if before is None or before.is_undone:
+            return []
         return [
             change
             for change in self._open
@@ -202,17 +206,16 @@ class RerunDifference:
             self._toggle(self._taken_back[edit.made_at])
         elif before is not None and edit.made_at == before.made_at:
             # The run was undone, or made again.
-            self._open = [] if self._open else list(before.changes)
+            before.is_undone = not before.is_undone
             self._show(None)
-        elif edit.author == "model" and edit.name in RUN_NAMES:
-            is_again = edit.made_at in self._seen
-            self._seen.add(edit.made_at)
-            if is_again:
-                self.forget()
-            else:
-                self._compare(edit)
-        else:
+        elif edit.author != "model":
             self.changed.emit()
+        elif edit.name in RUN_NAMES and edit.made_at not in self._seen:
+            self._seen.add(edit.made_at)
+            self._compare(edit)
+        else:
+            # Cells have other numbers now, as after they were linked through time.
+            self.forget()
 
     def _toggle(self, changes: list[Change]) -> None:
         """Bring choices back that were undone, or drop those that were made again."""
@@ -243,7 +246,6 @@ class RerunDifference:
 
     def _take(self, changes: list[Change]) -> None:
         if self._before is not None:
-            self._before.changes = changes
             self._open = list(changes)
             self._show(None)
 

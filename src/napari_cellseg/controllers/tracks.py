@@ -13,6 +13,7 @@ from psygnal import Signal
 from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.controllers.measure import MeasureController
 from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.controllers.rerun_difference import RUN_NAMES
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.checked import ReviewState
 from napari_cellseg.core.edits import Edit, is_empty
@@ -21,7 +22,6 @@ from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.measure import MeasurementTable
 from napari_cellseg.core.options import TrackOptions
 from napari_cellseg.core.track_edits import (
-    LINK_NAME,
     TrackEdit,
     continue_track,
     cut_track,
@@ -301,7 +301,7 @@ class TracksController:
             self._around[edit.made_at] = (cells.parents, kept)
             cells.parents = parents
             cells.states = cells.states if states is None else states
-        elif edit.author == "model" and edit.name != LINK_NAME and cells.parents:
+        elif edit.name in RUN_NAMES and cells.parents:
             self._around[edit.made_at] = (cells.parents, None)
             cells.parents = {}
         else:

@@ -9,6 +9,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
+    QGridLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -104,8 +105,8 @@ class ImageHeader(QWidget):
 
     def _build_pixel_size(self) -> None:
         self.pixel_size_row = QWidget()
-        row = QHBoxLayout(self.pixel_size_row)
-        row.setContentsMargins(0, 0, 0, 0)
+        grid = QGridLayout(self.pixel_size_row)
+        grid.setContentsMargins(0, 0, 0, 0)
         self.pixel_size_field = QDoubleSpinBox()
         self.pixel_size_field.setDecimals(4)
         self.pixel_size_field.setRange(0.0001, LARGEST_PIXEL_UM)
@@ -117,18 +118,20 @@ class ImageHeader(QWidget):
         self.plane_step_field = QDoubleSpinBox()
         self.plane_step_field.setDecimals(3)
         self.plane_step_field.setRange(0.0, LARGEST_PIXEL_UM)
-        self.plane_step_field.setSpecialValueText("planes: ?")
-        self.plane_step_field.setPrefix("planes: ")
+        self.plane_step_field.setSpecialValueText("unknown")
         self.plane_step_field.setSuffix(" µm")
         self.plane_step_field.setToolTip(
             "Distance from one plane of the stack to the next; gives volumes in µm³."
         )
         self.pixel_size_button = QPushButton("Set")
         self.pixel_size_button.clicked.connect(self._on_pixel_size_set)
-        row.addWidget(QLabel("Pixel size"))
-        row.addWidget(self.pixel_size_field, 1)
-        row.addWidget(self.plane_step_field, 1)
-        row.addWidget(self.pixel_size_button)
+        self.plane_step_title = QLabel("Plane to plane")
+        grid.addWidget(QLabel("Pixel size"), 0, 0)
+        grid.addWidget(self.pixel_size_field, 0, 1)
+        grid.addWidget(self.plane_step_title, 1, 0)
+        grid.addWidget(self.plane_step_field, 1, 1)
+        grid.addWidget(self.pixel_size_button, 0, 2)
+        grid.setColumnStretch(1, 1)
         self.pixel_size_row.hide()
 
     def release(self) -> None:
@@ -226,7 +229,8 @@ class ImageHeader(QWidget):
     def _on_edit_toggled(self, is_on: bool) -> None:  # noqa: FBT001 - Qt's signal
         self.pixel_size_row.setVisible(is_on)
         image, size = self._session.image, self._session.pixel_size
-        self.plane_step_field.setVisible(image is not None and "Z" in image.axes)
+        for widget in (self.plane_step_title, self.plane_step_field):
+            widget.setVisible(image is not None and "Z" in image.axes)
         self.plane_step_field.setValue((size and size.z_um) or 0.0)
         if size is not None:
             self.pixel_size_field.setValue(size.x_um)
