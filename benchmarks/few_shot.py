@@ -29,6 +29,7 @@ from napari_cellseg.core.training_item import TrainingItem, supply_of
 from napari_cellseg.io.base_sets import base_sets, benchmark_set
 from napari_cellseg.io.dataset import Sample, pairs_in_folder
 from napari_cellseg.io.model_folder import find_model
+from napari_cellseg.io.samples import read_sample, split_pieces
 from napari_cellseg.io.training_files import (
     TrainingRequest,
     read_outcome,
@@ -40,8 +41,6 @@ from napari_cellseg.nn.fine_tune import fine_tune
 from napari_cellseg.nn.training import fit
 from napari_cellseg.nn.training_data import (
     load_training_images,
-    read_sample,
-    split_pieces,
     synthetic_training_images,
 )
 from napari_cellseg.nn.weights import save_model
@@ -168,7 +167,9 @@ def trained(
     items = items_of(chosen(plan, count))
     folder = plan.out / f"{start}-{title_of(count)}-{options.preset}".replace(" ", "-")
     supply = supply_of(items)
-    print(f"{folder.name}: {supply.n_images} images, {supply.n_cells} cells", flush=True)
+    print(
+        f"{folder.name}: {supply.n_images} images, {supply.n_cells} cells", flush=True
+    )
     request = TrainingRequest(str(base), "auto", options, folder.name, folder.name)
     write_request(folder, request, items)
     outcome = read_outcome(folder) or run(fine_tune(folder), say_now_and_then)

@@ -196,7 +196,7 @@ def test_an_image_removed_in_a_run_keeps_the_result(dock, qtbot):
     from tests.fakes import NowStarter
 
     starter = NowStarter(is_held=True)
-    dock.task._starter = starter
+    dock.task.starter = starter
     image = dock.viewer.add_image(squares(), scale=(2, 2), name="gone")
     dock.start()
     dock.viewer.layers.remove(image)

@@ -73,7 +73,7 @@ def test_without_anything_checked_the_button_says_what_to_do(training):
     go_to_train(dock)
     assert not dock.footer.button.isEnabled()
     assert "mark an area as checked" in dock.footer.button.toolTip()
-    assert "Nothing is checked" in dock.train_tab.supply.text()
+    assert "Nothing is checked" in dock.train_tab.options.supply.text()
 
 
 def test_only_what_is_checked_is_learned_from(training, qtbot):
@@ -90,8 +90,8 @@ def test_what_there_is_to_learn_from_is_said(training):
     square = np.array([[5.0, 2.0], [5.0, 20.0], [22.0, 20.0], [22.0, 2.0]])
     dock.proofread.check_area(square, ())
     go_to_train(dock)
-    assert "1 checked cells" in dock.train_tab.supply.text()
-    assert "few" in dock.train_tab.supply.text()
+    assert "1 checked cell," in dock.train_tab.options.supply.text()
+    assert "few" in dock.train_tab.options.warning.text()
 
 
 def test_old_and_new_stand_side_by_side_and_one_click_uses_the_new(training, qtbot):
@@ -251,3 +251,45 @@ def test_what_an_earlier_window_left_is_offered(training, qtbot, make_napari_vie
     third = CellSegmentationWidget(viewer, StoreEngine(), trainer=lambda *_: trainer)
     assert third.train.left is None
     third.release()
+
+
+def test_a_folder_of_pairs_is_learned_from_without_an_export(training, qtbot, tmp_path):
+    dock, trainer = training
+    for part, data in (("images", squares(2)), ("masks", (squares(2) > 0).astype("u1"))):
+        (tmp_path / "set" / part).mkdir(parents=True)
+        tifffile.imwrite(tmp_path / "set" / part / "one.tif", data)
+    go_to_train(dock)
+    dock.train.choose_source("folder", tmp_path / "set")
+    qtbot.waitUntil(lambda: dock.train.supply is not None, timeout=5000)
+    assert "1 image, 1 checked cell, 3,600 px" in dock.train_tab.options.supply.text()
+    train(dock, qtbot)
+    (item,) = trainer.items
+    assert item.valid.all()
+
+
+def test_labels_without_an_image_are_told_of(training, qtbot, tmp_path):
+    dock, _ = training
+    for part, name in (("images", "one"), ("masks", "one"), ("masks", "two")):
+        (tmp_path / "set" / part).mkdir(parents=True, exist_ok=True)
+        tifffile.imwrite(tmp_path / "set" / part / f"{name}.tif", squares(2))
+    go_to_train(dock)
+    dock.train.choose_source("folder", tmp_path / "set")
+    qtbot.waitUntil(lambda: bool(dock.train.problem), timeout=5000)
+    assert "'masks/two.tif'" in dock.train_tab.options.supply.text()
+    assert not dock.footer.button.isEnabled()
+
+
+def test_advanced_options_are_made_from_their_own_ranges(training):
+    dock, _ = training
+    form = dock.train_tab.options.advanced
+    assert {"steps", "learning_rate", "encoder_share", "seed"} <= set(form.fields)
+    assert form.isHidden()
+    form.fields["steps"].setValue(77)
+    assert dock.train.options.plan[0] == 77
+    form.fields["steps"].setValue(form.fields["steps"].minimum())
+    assert dock.train.options.steps is None
+    assert form.fields["steps"].text() == "as the preset"
+    form.fields["encoder_share"].setValue(0.5)
+    assert dock.train.options.encoder_share == 0.5
+    dock.train.set_option("crop_px", 128)
+    assert form.fields["crop_px"].value() == 128

@@ -15,7 +15,6 @@ from types import FrameType
 
 import typer
 
-from napari_cellseg.cli.training_sources import training_items
 from napari_cellseg.cloud.metrics import HELD_OUT, LOSS, STEP, metric_line
 from napari_cellseg.cloud.package import REPORT_SUFFIXES, unpack_model
 from napari_cellseg.core.errors import TrainingError
@@ -41,6 +40,7 @@ from napari_cellseg.nn.fine_tune import fine_tune
 from napari_cellseg.nn.run_curve import write_curve
 from napari_cellseg.nn.team import joined_team
 from napari_cellseg.project.store import SUFFIX
+from napari_cellseg.project.training_sources import training_items
 from napari_cellseg.serving.training_job import (
     FailureNote,
     Hosts,

@@ -76,9 +76,9 @@ def _write(
     request: TrainingRequest, data: str, out: Path, channel: int | None
 ) -> None:
     """Write what is learned from, and say how much it is."""
-    from napari_cellseg.cli.training_sources import training_items
     from napari_cellseg.core.training_item import supply_of
     from napari_cellseg.io.training_files import write_request
+    from napari_cellseg.project.training_sources import training_items
 
     items = training_items(data, channel)
     supply = supply_of(items)

@@ -96,7 +96,7 @@ class TaskController:
     def __init__(
         self, starter: JobStarter, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._starter = starter
+        self.starter = starter
         self._clock = clock
         self._running: RunningJob | None = None
         self._listener: _TaskListener | None = None
@@ -132,7 +132,7 @@ class TaskController:
         listener = _TaskListener(self, on_result)
         self._listener = listener
         self.changed.emit()
-        running = self._starter(job, listener)
+        running = self.starter(job, listener)
         if self._listener is listener:
             self._running = running
 

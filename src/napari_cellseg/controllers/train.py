@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,14 @@ from typing import Any
 from psygnal import Signal
 
 from napari_cellseg.controllers.project import ProjectController
-from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.segment import SegmentController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
+from napari_cellseg.controllers.training_source import (
+    SourceKind,
+    TrainingSource,
+    no_items,
+)
 from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.jobs import Job
 from napari_cellseg.core.options import FineTuneOptions
@@ -24,7 +28,6 @@ from napari_cellseg.core.training_item import (
     TrainingOutcome,
     TrainingSupply,
     TrainProgress,
-    items_of,
     supply_of,
 )
 from napari_cellseg.io import model_store
@@ -36,15 +39,11 @@ from napari_cellseg.io.left_trainings import (
 )
 from napari_cellseg.io.training_files import read_outcome
 from napari_cellseg.nn.run_curve import CURVE_NAME, columns_of
-from napari_cellseg.project.store import open_project
-from napari_cellseg.project.training_items import project_items
 
 TrainerOpener = Callable[[str | None, str, str], Trainer]
 #: Seen on 2 CPU cores that had other work too: seconds for one crop of 256 x 256 pixels,
 #: forth and back, the measuring on held-out cells included.
 SECONDS_A_CROP = 0.15
-#: Below it, a person is told that little will come of it.
-FEW_CELLS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ class TrainController:
 
     Parameters
     ----------
-    session, proofread, segment, projects : controllers
+    session, segment, projects : controllers
         What is open, what is checked, which model is in use.
     task : TaskController
         Runs the training.
@@ -84,6 +83,10 @@ class TrainController:
         Of the training that runs, or ran last.
     outcome : TrainingOutcome or None
         Of the training that ran last.
+    supply : TrainingSupply or None
+        What there is to learn from; None until it is counted.
+    problem : str
+        Why it cannot be counted, or "".
     left : LeftTraining or None
         What an earlier window left behind, until the person decides about it.
     """
@@ -101,9 +104,9 @@ class TrainController:
     ) -> None:
         self._session = session
         self._segment = segment
-        self._proofread: ProofreadController = segment.proofread
-        self._projects = projects
+        self.source = TrainingSource(session, segment, projects)
         self.task = task
+        self.counting = TaskController(task.starter)
         self._open_trainer = open_trainer
         self._trainer: Trainer | None = None
         self.options = FineTuneOptions()
@@ -112,50 +115,51 @@ class TrainController:
         self.supply: TrainingSupply | None = None
         self.left: LeftTraining | None = None
         self._out: Path | None = None
+        self.problem = ""
         task.changed.connect(self._on_task_changed)
+        self.counting.changed.connect(self._on_counting_changed)
 
     # ------------------------------------------------------------- what there is
+    def choose_source(self, kind: SourceKind, folder: Path | None = None) -> None:
+        """Learn from another source from now on, and count what it has."""
+        self.source.choose(kind, folder)
+        self.count()
+
     def count(self) -> None:
-        """Count what is checked on the image that is open."""
-        try:
-            self.supply = supply_of(self._items_here())
-        except TrainingError:
-            self.supply = None
+        """Count what is checked; other images than this one are read off the main thread."""
+        self.source.settle()
+        self.supply, self.problem = None, ""
+        if self.source.kind == "image":
+            self.counting.abandon()
+            self._count_here()
+        elif not self.source.why_not(None):
+            self.counting.start("Counting", self.source.counted(), self._take_supply)
         self.changed.emit()
 
-    def _items_here(self) -> list[TrainingItem]:
-        image, cells = self._session.image, self._proofread.cells
-        if image is None or cells is None:
-            return []
-        channel = self._segment.options.channel
-        if image.n_channels > 1 and not image.is_rgb and channel is None:
-            return []
-        locked = self._proofread.locked_ids
-        return items_of(image, cells.labels, cells.areas, locked, channel=channel)
+    def _count_here(self) -> None:
+        try:
+            self.supply = supply_of(self.source.here())
+        except TrainingError as error:
+            self.problem = str(error)
+
+    def _take_supply(self, supply: TrainingSupply) -> None:
+        self.supply = supply
+        self.changed.emit()
+
+    def _on_counting_changed(self) -> None:
+        if self.counting.state == "failed" and self.counting.failure is not None:
+            self.problem = self.counting.failure.message
+            self.changed.emit()
 
     @property
     def words(self) -> str:
-        """What there is to learn from, in a line."""
-        supply, size = self.supply, self._session.pixel_size
-        if supply is None or not supply.n_cells:
-            return "Nothing is checked yet."
-        area = f"{supply.area_px:,} px"
-        if size is not None:
-            area = f"{supply.area_px * size.y_um * size.x_um / 1e6:.3g} mm²"
-        text = f"This image: {supply.n_cells} checked cells, {area}"
-        if self._projects.project is not None:
-            text += ", and what is checked in the project"
-        return text
+        """What there is to learn from, or why it cannot be, in a line."""
+        return self.problem or self.source.words(self.supply)
 
     @property
     def warning(self) -> str:
         """Why little will come of it, or ""."""
-        if self._projects.project is not None or self.supply is None:
-            return ""
-        n_cells = self.supply.n_cells
-        if 0 < n_cells < FEW_CELLS:
-            return f"{n_cells} cells are few; 100 to 200 make a difference."
-        return ""
+        return self.source.warning(self.supply)
 
     def why_not(self) -> str:
         """Return why nothing can be trained now, or ""."""
@@ -163,13 +167,7 @@ class TrainController:
             return "A training is running."
         if self._segment.model is None:
             return "No model is installed."
-        has_any = self.supply is not None and self.supply.n_cells > 0
-        if not has_any and self._projects.project is None:
-            return (
-                "Correct or accept cells, or mark an area as checked, first: only what "
-                "you vouch for is learned."
-            )
-        return ""
+        return self.problem or self.source.why_not(self.supply)
 
     @property
     def minutes(self) -> float:
@@ -186,6 +184,8 @@ class TrainController:
     # ---------------------------------------------------------------- training
     def start(self) -> None:
         """Train on all that is checked; raises `TrainingError` where nothing is."""
+        if self.source.kind == "image":
+            self._count_here()
         if reason := self.why_not():
             raise TrainingError(reason)
         model = self._segment.model
@@ -194,34 +194,17 @@ class TrainController:
         self._trainer = self._open_trainer(model.name if model else None, name, title)
         self.curve, self.outcome, self.left = [], None, None
         self._out = trainings_folder() / _stamped(name)
-        job = self._job(self._trainer, self._items_here(), self._out)
+        job = self._job(self._trainer, self.source.collected(), self._out)
         self.task.start("Training", job, self._take)
 
     def _job(
-        self, trainer: Trainer, here: list[TrainingItem], out: Path
+        self, trainer: Trainer, collected: Job[list[TrainingItem]], out: Path
     ) -> Job[TrainingOutcome]:
-        """Collect the items of the project too, and train."""
-        items = list(here)
-        for name, found in self._others():
-            yield TrainProgress(0, 0, f"reading {name}")
-            items += found
+        """Collect the items, and train."""
+        items = yield from collected
         if not items:
-            raise TrainingError("Nothing is checked yet, on no image of the project.")
+            raise no_items(self.source.kind)
         return (yield from trainer.train(items, self.options, out))
-
-    def _others(self) -> Iterator[tuple[str, list[TrainingItem]]]:
-        """Yield what is checked on the other images of the project.
-
-        Runs off the main thread, so it reads through a connection of its own.
-        """
-        project, image = self._projects.project, self._session.image
-        if project is None:
-            return
-        here = self._projects.image_at(image.source) if image is not None else None
-        with open_project(project.folder, read_only=True) as reader:
-            for name, found in project_items(reader, self._segment.options.channel):
-                if here is None or name != here.name:
-                    yield name, found
 
     def stop(self) -> None:
         """End early with the best model so far."""
@@ -247,6 +230,11 @@ class TrainController:
         if is_left and stopping:
             self._trainer.stop()
         return is_left
+
+    def close(self) -> None:
+        """Hear of nothing any more; a training that was not let alone ends."""
+        self.task.abandon()
+        self.counting.abandon()
 
     # ------------------------------------------------------ from an earlier window
     def look_for_left(self) -> None:

@@ -304,6 +304,17 @@ class FineTuneOptions:
     crop_px: int = option(
         256, Range(64, 2048, 32, "px", advanced=True, help="Edge of a crop.")
     )
+    encoder_share: float = option(
+        0.3,
+        Range(
+            0,
+            1,
+            0.05,
+            advanced=True,
+            help="How fast the part learns that knows images in general, compared with "
+            "the rest; 1 where nothing is known before.",
+        ),
+    )
     replay_share: float = option(
         0.3,
         Range(

@@ -39,6 +39,8 @@ class TrainingItem:
         What the person calls the image.
     group : str
         Items of one group (image, patient) are never on both sides of a split.
+    pixel_um2 : float or None
+        Area of a pixel, None where it is not known.
     """
 
     plane: NDArray[np.generic]
@@ -46,6 +48,7 @@ class TrainingItem:
     valid: NDArray[np.bool_]
     name: str
     group: str
+    pixel_um2: float | None = None
 
     def __post_init__(self) -> None:
         shape = self.plane.shape
@@ -79,19 +82,43 @@ class TrainingSupply:
         Images with something valid, and cells in it.
     area_px : int
         Valid pixels.
+    area_um2 : float or None
+        The same, None where the pixel size of an image is not known.
     """
 
     n_images: int
     n_cells: int
     area_px: int
+    area_um2: float | None = None
 
 
 def supply_of(items: Sequence[TrainingItem]) -> TrainingSupply:
     """Return what there is to learn from."""
-    return TrainingSupply(
+    return joined_supply(
+        [
+            TrainingSupply(
+                1,
+                len(item.cell_ids()),
+                n_pixels := int(item.valid.sum()),
+                None if item.pixel_um2 is None else n_pixels * item.pixel_um2,
+            )
+            for item in items
+        ],
         len({item.group for item in items}),
-        sum(len(item.cell_ids()) for item in items),
-        sum(int(item.valid.sum()) for item in items),
+    )
+
+
+def joined_supply(
+    supplies: Sequence[TrainingSupply], n_images: int | None = None
+) -> TrainingSupply:
+    """Return several supplies as one, of other images each if `n_images` is None."""
+    areas = [each.area_um2 for each in supplies]
+    known = [area for area in areas if area is not None]
+    return TrainingSupply(
+        sum(each.n_images for each in supplies) if n_images is None else n_images,
+        sum(each.n_cells for each in supplies),
+        sum(each.area_px for each in supplies),
+        sum(known) if areas and len(known) == len(areas) else None,
     )
 
 
@@ -136,6 +163,7 @@ def items_of(
     valid = checked_mask(areas, labels.shape)
     ids = set(locked)
     channels = list(choose_channels(image, channel))
+    size = image.pixel_size
     items = []
     for index in image.plane_indices():
         known = valid[index] | known_around(labels[index], ids)
@@ -147,6 +175,7 @@ def items_of(
                     known,
                     image.name,
                     image.source or image.name,
+                    None if size is None else size.y_um * size.x_um,
                 )
             )
     return items

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.matching import MSA_THRESHOLDS, Matching, match_labels, pooled
 from napari_cellseg.io.dataset import Sample
-from napari_cellseg.nn.training_data import read_sample
+from napari_cellseg.io.samples import read_sample
 
 Predict = Callable[[NDArray[np.generic]], NDArray[np.int32]]
 SHOWN_THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from napari_cellseg.core.errors import TrainingError
@@ -183,13 +184,23 @@ class _Tuning:
 
 
 def _thresholds(old: SegmentOptions) -> list[SegmentOptions]:
-    """Return the old options, and those with every other pair of thresholds."""
+    """Return the old options, and those with every other pair of thresholds, near ones first."""
     tried = [
         replace(old, foreground_threshold=foreground, seed_threshold=seed)
         for foreground in FOREGROUND_GRID
         for seed in SEED_GRID
     ]
-    return [old, *(options for options in tried if options != old)]
+    others = [options for options in tried if options != old]
+    return [old, *sorted(others, key=partial(_distance, old))]
+
+
+def _distance(old: SegmentOptions, new: SegmentOptions) -> float:
+    """Return how far thresholds moved."""
+    names = ("foreground_threshold", "seed_threshold")
+    moved = 0.0
+    for name in names:
+        moved += abs(float(getattr(old, name) or 0.0) - float(getattr(new, name)))
+    return moved
 
 
 def split_items(

@@ -23,8 +23,6 @@ from napari_cellseg.nn.weights import load_state, save_state
 logger = logging.getLogger(__name__)
 
 CHECKPOINT_NAME = "checkpoint.pt"
-#: The encoder knows images in general; it learns so much slower than the rest.
-ENCODER_SHARE = 0.3
 WARM_UP_SHARE = 0.05
 AVERAGE = 0.99
 WEIGHT_DECAY = 0.02
@@ -64,6 +62,7 @@ class FineTuneRun:
     ) -> None:
         self.n_steps, self._batch_size, self._rate = options.plan
         self._is_new = is_new(options)
+        self._encoder_share = options.encoder_share
         self.device = device
         self.team = team
         self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -86,7 +85,7 @@ class FineTuneRun:
         for name, parameter in self.network.named_parameters():
             is_early = name.startswith(("stem", "encoder"))
             (early if is_early else late).append(parameter)
-        share = 1.0 if self._is_new else ENCODER_SHARE
+        share = 1.0 if self._is_new else self._encoder_share
         return [{"params": early, "share": share}, {"params": late, "share": 1.0}]
 
     def rate(self) -> float:

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from napari_cellseg.core.errors import SaveError
 from napari_cellseg.io.atomic import replacing
 
 CURVE_NAME = "curve.csv"
@@ -22,13 +23,25 @@ Line = Sequence[tuple[float, float]]
 
 
 def append_row(path: Path, values: Mapping[str, object]) -> None:
-    """Add a row to a CSV file; the first one brings the header."""
+    """Add a row to a CSV file; the first one brings the header.
+
+    Raises
+    ------
+    SaveError
+        If it cannot be written, as on a full disk.
+    """
     is_new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        if is_new:
-            writer.writerow(values)
-        writer.writerow([_text(value) for value in values.values()])
+    try:
+        with path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            if is_new:
+                writer.writerow(values)
+            writer.writerow([_text(value) for value in values.values()])
+    except OSError as error:
+        raise SaveError(
+            f"'{path}' could not be written ({error.strerror}). Free some space or choose "
+            "another folder, and train again; it goes on from the last checkpoint."
+        ) from error
 
 
 def _text(value: object) -> object:

@@ -9,9 +9,10 @@ import numpy as np
 
 from napari_cellseg.core.intensity import normalize
 from napari_cellseg.io.dataset import Sample
+from napari_cellseg.io.samples import read_sample, split_pieces
 from napari_cellseg.nn.evaluate import Predict
 from napari_cellseg.nn.fine_tune_picture import write_picture
-from napari_cellseg.nn.training_data import PERCENTILES, read_sample, split_pieces
+from napari_cellseg.nn.training_data import PERCENTILES
 
 EXAMPLES_FOLDER = "examples"
 

@@ -55,9 +55,7 @@ def _listen(stream: IO[bytes], requests: queue.SimpleQueue[dict[str, Any]]) -> N
     os._exit(0)
 
 
-def _answer(
-    segmenter: Segmenter, request: dict[str, Any], answers: IO[bytes]
-) -> None:
+def _answer(segmenter: Segmenter, request: dict[str, Any], answers: IO[bytes]) -> None:
     """Say hello, or segment the image that the request names."""
     if request["kind"] == "hello":
         send(answers, {"kind": "hello", "device": segmenter.device})

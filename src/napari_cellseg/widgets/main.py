@@ -181,7 +181,7 @@ class CellSegmentationWidget(QWidget):
             self.areas.release, self.link.release, self.teller.release,
             self.watch.release,
             self.files.abandon, self.segment.close,
-            self.train.task.abandon, self.measure.task.abandon, self.gestures.stop,
+            self.train.close, self.measure.task.abandon, self.gestures.stop,
             self.keeper.release,
             self.header.release, self._unbind_key,
         ):  # fmt: skip

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from qtpy.QtCore import QPointF, QSize, Qt, Signal
 from qtpy.QtGui import QPainter, QPaintEvent, QPalette, QPixmap
 from qtpy.QtWidgets import (
-    QComboBox,
-    QFormLayout,
     QGridLayout,
     QHBoxLayout,
     QLabel,
@@ -24,14 +22,9 @@ from napari_cellseg.controllers.train import CurvePoint, TrainController
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.training_item import Comparison, TrainingOutcome
 from napari_cellseg.widgets.left_training import LeftRow
-from napari_cellseg.widgets.options_form import may_be_narrow
+from napari_cellseg.widgets.train_options import TrainOptionsForm
 from napari_cellseg.widgets.words import line_label
 
-PRESETS = (
-    ("quick", "quick"),
-    ("thorough", "thorough"),
-    ("from_scratch", "from scratch"),
-)
 PICTURE_PX = QSize(270, 150)
 CURVE_PX = 80
 
@@ -92,17 +85,8 @@ class TrainTab(QWidget):
     def __init__(self, train: TrainController) -> None:
         super().__init__()
         self._train = train
-        self.supply = line_label()
-        self.preset = QComboBox()
-        self.preset.setToolTip(
-            "quick: for 100 to 200 cells; thorough: for more; from scratch: forgets the "
-            "old model, for images like no others."
-        )
-        may_be_narrow(self.preset)
-        for value, words in PRESETS:
-            self.preset.addItem(words, value)
-        self.preset.currentIndexChanged.connect(self._on_preset_changed)
-        self.time = line_label()
+        self.options = TrainOptionsForm(train)
+        self.options.failed.connect(self.failed)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.line = line_label()
@@ -117,13 +101,17 @@ class TrainTab(QWidget):
         self.result = _Result()
         self.result.use.clicked.connect(self._on_use_clicked)
         self.result.keep.clicked.connect(train.keep_old)
-        form = QFormLayout()
-        form.addRow("Training", self.preset)
-        form.addRow("", self.time)
         layout = QVBoxLayout(self)
-        for part in (self.left, self.supply, self.bar, self.line, self.curve, self.stop):
+        layout.setContentsMargins(4, 4, 4, 4)
+        for part in (
+            self.left,
+            self.options,
+            self.bar,
+            self.line,
+            self.curve,
+            self.stop,
+        ):
             layout.addWidget(part)
-        layout.insertLayout(2, form)
         layout.addWidget(self.result)
         layout.addWidget(self.back)
         layout.addStretch(1)
@@ -134,15 +122,13 @@ class TrainTab(QWidget):
         """Follow the controller."""
         train, task = self._train, self._train.task
         self.left.refresh()
-        self.supply.setText(" ".join(filter(None, [train.words, train.warning])))
-        self.time.setText(f"about {max(1, round(train.minutes))} min on two CPU cores")
+        self.options.refresh()
         is_running = task.is_running
-        self.preset.setEnabled(not is_running)
         for part in (self.bar, self.stop):
             part.setVisible(is_running)
         has_result = train.outcome is not None
         self.curve.setVisible(bool(train.curve) and not has_result)
-        self.time.setVisible(not has_result)
+        self.options.setVisible(not has_result)
         if is_running:
             self.bar.setRange(0, task.progress.total)
             self.bar.setValue(task.progress.done)
@@ -156,9 +142,6 @@ class TrainTab(QWidget):
             self.line.setText("")
             path = train.picture
             self.result.show_outcome(train.outcome, None if path is None else str(path))
-
-    def _on_preset_changed(self, index: int) -> None:
-        self._train.set_option("preset", self.preset.itemData(index))
 
     def _on_use_clicked(self) -> None:
         self._try(self._train.use_new)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from napari_cellseg.core.training_item import TrainingItem
 from napari_cellseg.io.dataset import Sample, pairs_in_folder
 from napari_cellseg.io.images import read_labels
 from napari_cellseg.io.s3.address import is_s3_address
+from napari_cellseg.io.samples import read_sample
 from napari_cellseg.project.store import SUFFIX, open_project
 from napari_cellseg.project.training_items import project_items
 
@@ -37,21 +38,36 @@ def training_items(data: str | Path, channel: int | None) -> list[TrainingItem]:
     """
     if Path(data).suffix == SUFFIX:
         return _project_items(Path(data), channel)
-    from napari_cellseg.nn.training_data import read_sample
-
-    items = []
-    for sample in _samples(data):
-        if sample.split == "test":
-            continue
-        plane, labels = read_sample(sample)
-        chosen = plane if channel is None else plane[[channel]]
-        valid = _checked_part(sample, labels.shape)
-        items.append(TrainingItem(chosen, labels, valid, sample.name, sample.group))
+    items = [item for _, item in folder_items(data, channel)]
     if not items:
         raise TrainingError(
             f"All images of '{data}' are for the test. Split the data set again."
         )
     return items
+
+
+def folder_items(
+    data: str | Path, channel: int | None
+) -> Iterator[tuple[str, TrainingItem]]:
+    """Yield name and content of each pair of a folder that is not for the test.
+
+    Raises
+    ------
+    TrainingError, ImageReadError
+        If there is none, or one cannot be read.
+    """
+    for sample in _samples(data):
+        if sample.split == "test":
+            continue
+        plane, labels = read_sample(sample)
+        chosen = plane
+        if channel is not None and len(plane) > 1:
+            chosen = plane[channel : channel + 1]
+        valid = _checked_part(sample, labels.shape)
+        yield (
+            sample.name,
+            TrainingItem(chosen, labels, valid, sample.name, sample.group),
+        )
 
 
 def _checked_part(sample: Sample, shape: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -68,7 +84,21 @@ def _samples(data: str | Path) -> Iterable[Sample]:
         from napari_cellseg.io.s3.dataset import s3_samples
 
         return s3_samples(str(data))
+    _refuse_lonely_labels(Path(data))
     return pairs_in_folder(Path(data))
+
+
+def _refuse_lonely_labels(folder: Path) -> None:
+    """Say so where labels have no image: their cells would silently be left out."""
+    images = {path.stem for path in (folder / "images").glob("*")}
+    masks = sorted(path.name for path in (folder / "masks").glob("*.tif"))
+    lonely = [name for name in masks if Path(name).stem not in images]
+    if lonely and images:
+        more = f" and {len(lonely) - 1} more" if len(lonely) > 1 else ""
+        raise TrainingError(
+            f"'masks/{lonely[0]}'{more} in '{folder}' has no image of that name in "
+            "'images/'. Add the image, or take the labels away."
+        )
 
 
 def _project_items(folder: Path, channel: int | None) -> list[TrainingItem]:

@@ -1,0 +1,42 @@
+"""Reads a sample of a set: the plane that is learned from, and its labels."""
+
+from __future__ import annotations
+
+import cc3d
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cellseg.core.errors import TrainingError
+from napari_cellseg.io.dataset import Sample
+from napari_cellseg.io.images import read_image, read_labels
+
+
+def read_sample(sample: Sample) -> tuple[NDArray[np.generic], NDArray[np.int32]]:
+    """Return the (1 or 3, y, x) pixels and the (y, x) labels of a sample.
+
+    Colour images whose channels are equal come back as one grey channel.
+
+    Raises
+    ------
+    TrainingError
+        If image and labels differ in size or are no single plane.
+    """
+    image = read_image(sample.image_path)
+    labels, _ = read_labels(sample.labels_path)
+    if image.n_planes != 1 or image.labels_shape[-2:] != labels.shape:
+        raise TrainingError(
+            f"'{sample.image_path.name}' has shape {image.shape} and its labels "
+            f"{labels.shape}; one plane with labels of the same size is needed."
+        )
+    plane = image.plane((0,) * (image.data.ndim - 3))
+    is_grey = not image.is_rgb or bool(
+        (plane[0] == plane[1]).all() and (plane[0] == plane[2]).all()
+    )
+    return (plane[:1] if is_grey else plane), labels
+
+
+def split_pieces(labels: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return labels in which every id is one connected piece, numbered from 1."""
+    return np.asarray(cc3d.connected_components(labels, connectivity=8)).astype(
+        np.int32
+    )

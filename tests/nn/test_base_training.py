@@ -1,0 +1,119 @@
+"""A run of ``cellseg train`` leaves all that tells where its model comes from."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from napari_cellseg.core.errors import SaveError
+from napari_cellseg.core.jobs import run
+from napari_cellseg.core.options import TrainOptions
+from napari_cellseg.core.synthetic import random_scene
+from napari_cellseg.io.base_sets import BaseSets
+from napari_cellseg.io.dataset import Sample, pairs_in_folder
+from napari_cellseg.io.model_folder import read_model_spec
+from napari_cellseg.nn import base_training, training
+from napari_cellseg.nn.base_training import BaseRun, train_base
+from napari_cellseg.nn.network import CellNet
+
+OPTIONS = TrainOptions(
+    steps=4,
+    batch_size=2,
+    crop_px=64,
+    synthetic_images=1,
+    validate_every=2,
+    checkpoint_every=2,
+    warmup_steps=1,
+)
+
+
+def small() -> CellNet:
+    return CellNet((4, 8))
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BaseRun:
+    for name, seed in (("a", 3), ("b", 13), ("c", 25)):
+        scene = random_scene(seed, (96, 96))
+        for part, data in (
+            ("images", scene.image.plane()[0]),
+            ("masks", scene.labels.astype(np.uint16)),
+        ):
+            (tmp_path / "set" / part).mkdir(parents=True, exist_ok=True)
+            tifffile.imwrite(tmp_path / "set" / part / f"{name}.tif", data)
+
+    def sets(folder: Path) -> BaseSets:
+        samples: list[Sample] = pairs_in_folder(folder, "scenes")
+        return BaseSets(tuple(samples[:2]), tuple(samples[2:]))
+
+    monkeypatch.setattr(base_training, "base_sets", sets)
+    monkeypatch.setattr(training, "CellNet", small)
+    monkeypatch.setattr(training, "CURVE_EVERY", 1)
+    return BaseRun(tmp_path / "set", tmp_path / "run", "cellseg train", "cpu")
+
+
+def validated(place: BaseRun) -> list[str]:
+    with (place.out / "validation.csv").open() as file:
+        return [row["step"] for row in csv.DictReader(file)]
+
+
+def test_a_run_leaves_model_report_curve_and_examples(place: BaseRun) -> None:
+    result = run(train_base(place, OPTIONS))
+    report = json.loads((place.out / "report.json").read_text())
+    spec = read_model_spec(place.out / "model")
+    assert report["weights_sha256"] == spec.weights_sha256
+    assert report["options"]["seed"] == OPTIONS.seed
+    assert report["training_images"] == {"scenes": 2}
+    assert report["validation_images"] == {"scenes": ["c"]}
+    assert report["training_set_sha256"] != report["validation_set_sha256"]
+    assert report["seconds"] > 0
+    assert spec.figures == result.figures == report["figures"]
+    assert validated(place) == ["2", "4"]
+    assert "scenes/ap50" in (place.out / "curve.svg").read_text()
+    with Image.open(place.out / "examples" / "scenes.png") as picture:
+        assert picture.width > 2 * picture.height
+
+
+def test_a_killed_run_goes_on_and_says_everything_once(place: BaseRun) -> None:
+    job = train_base(place, OPTIONS)
+    for progress in job:
+        if progress.total == OPTIONS.steps and progress.done == 3:
+            break
+    job.close()
+    result = run(train_base(place, OPTIONS))
+    assert result.steps == OPTIONS.steps
+    assert validated(place) == ["2", "4"]
+    rows = (place.out / "curve.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows] == ["step", "1", "2", "3", "4"]
+
+
+def test_a_run_that_is_done_is_only_measured_again(place: BaseRun) -> None:
+    first = run(train_base(place, OPTIONS))
+    again = run(train_base(place, OPTIONS))
+    assert again.figures == first.figures
+    assert validated(place) == ["2", "4"]
+
+
+def test_a_disk_that_fills_leaves_the_checkpoint_before(
+    place: BaseRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = train_base(place, OPTIONS)
+    for progress in job:
+        if progress.total == OPTIONS.steps and progress.done == 2:
+            break
+    before = (place.out / "checkpoint.pt").read_bytes()
+
+    def full(*_: object) -> None:
+        raise RuntimeError("PytorchStreamWriter failed writing file")
+
+    monkeypatch.setattr("torch.save", full)
+    with pytest.raises(SaveError, match="disk is probably full"):
+        run(job)
+    assert (place.out / "checkpoint.pt").read_bytes() == before
+    assert not (place.out / "model").exists()
