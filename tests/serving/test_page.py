@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +24,7 @@ pytest.importorskip("starlette", reason="the extra 'serve' is not installed")
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 pytestmark = pytest.mark.slow
-SECONDS = 120
+SECONDS = 280
 
 #: Drops a file onto the page as a person does; selenium has no gesture for it.
 DROP = """
@@ -81,17 +82,17 @@ def token(page: Any, text: str) -> None:
     field.send_keys(text)
 
 
-def line_with(page: Any, words: str) -> str:
-    """Wait for words in the line of the result, and return the line."""
+def line_like(page: Any, pattern: str) -> str:
+    """Wait until the line of the result begins like this, and return it."""
     line = page.find_element("id", "line")
-    wait_until(page, lambda _: words in line.text, message=line.text)
+    wait_until(page, lambda _: re.match(pattern, line.text), message=line.text)
     return str(line.text)
 
 
 def test_a_chosen_image_gets_outlines_and_a_count(page: Any, picture: Path) -> None:
     token(page, TOKEN)
     page.find_element("id", "file").send_keys(str(picture))
-    told = line_with(page, "cells in")
+    told = line_like(page, r"\d+ cells in")
     assert int(told.split()[0]) > 3
     # The name of a file is text, whatever it looks like.
     assert "A01 <b>.png" in told
@@ -107,15 +108,15 @@ def test_a_dropped_image_does_as_well(page: Any, picture: Path) -> None:
     token(page, TOKEN)
     body = base64.b64encode(picture.read_bytes()).decode()
     page.execute_script(DROP, body, "dropped.png")
-    assert int(line_with(page, "cells in dropped.png").split()[0]) > 3
+    assert int(line_like(page, r"\d+ cells in dropped.png").split()[0]) > 3
 
 
 @pytest.mark.parametrize(
     ("name", "given", "words"),
     [
-        ("notes.txt", TOKEN, "is no TIFF, PNG or JPEG"),
-        ("broken.png", TOKEN, "broken.png"),
-        ("again.png", "wrong", "token is missing or wrong"),
+        ("notes.txt", TOKEN, "notes.txt is no TIFF, PNG or JPEG"),
+        ("broken.png", TOKEN, "(?!Looking).*cannot|(?!Looking).*no image"),
+        ("again.png", "wrong", "the token is missing or wrong"),
     ],
     ids=["no image", "damaged", "token"],
 )
@@ -124,11 +125,7 @@ def test_what_cannot_be_done_is_said_on_the_page(
 ) -> None:
     token(page, given)
     page.execute_script(DROP, base64.b64encode(b"nothing").decode(), name)
-    told = line_with(page, words)
-    if name == "broken.png":
-        line = page.find_element("id", "line")
-        wait_until(page, lambda _: "Looking" not in line.text)
-        told = line.text
+    told = line_like(page, words)
     assert "cells in" not in told
     assert not page.find_element("id", "result").is_displayed()
 
