@@ -104,7 +104,7 @@ def test_a_training_is_started_with_what_it_may_cost(aws: Sender) -> None:
         (("logs", "ghost"), "no log of 'ghost'"),
         (("fetch", "ghost"), "no training job 'ghost'"),
         (
-            ("train", "s3://b/x", "--name", "cells-general"),
+            ("train", "s3://b/x", "--name", "cells-general", "--bucket", BUCKET),
             "model 'cells-general' already",
         ),
         (("batch", "in", "out", "--bucket", BUCKET), "no address in S3"),

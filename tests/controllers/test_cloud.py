@@ -13,15 +13,19 @@ pytest.importorskip("boto3", reason="the extra 'aws' is not installed")
 from aws_stand_in import BUCKET, GPU, PLACE, aws_stand_in, make_bucket
 from napari_cellseg.cloud import costs
 from napari_cellseg.cloud.sending import Sender
+from napari_cellseg.cloud.training import TrainWish
+from napari_cellseg.controllers import cloud as controllers
 from napari_cellseg.controllers.cloud import CloudController, DeployWish
 from napari_cellseg.controllers.task import JobListener, TaskController, failure_from
 from napari_cellseg.core.cloud_options import (
     AccountOptions,
     DeployOptions,
     PlaceOptions,
+    TrainJobOptions,
 )
 from napari_cellseg.core.errors import CellsegError, OptionsError
 from napari_cellseg.core.jobs import Job, run
+from napari_cellseg.core.options import FineTuneOptions
 
 ACCOUNT = AccountOptions()
 OURS = PlaceOptions(PLACE.image, PLACE.role, BUCKET)
@@ -90,6 +94,37 @@ def test_the_check_up_is_told_line_by_line(cloud: CloudController) -> None:
     assert f"✓ bucket {BUCKET}: is there, in eu-central-1" in cloud.lines
     assert any(line.startswith("✗ role cellseg") for line in cloud.lines)
     assert any(line.startswith("    → ") for line in cloud.lines)
+
+
+def test_a_training_ends_with_a_model_in_the_menu(
+    cloud: CloudController, aws: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """moto trains nothing; that a job's model is fetched is tested with `cloud.training`."""
+
+    def fetched(name: str, _sender: Sender) -> Any:
+        yield from ()
+        return f"model of {name[:4]}"
+
+    monkeypatch.setattr(controllers, "fetch_model", fetched)
+    arrived: list[str] = []
+    cloud.model_arrived.connect(arrived.append)
+    wish = TrainWish(f"s3://{BUCKET}/set/", "mine")
+    machine = TrainJobOptions(instance_type=GPU, spot=True)
+    cloud.train(ACCOUNT, wish, OURS, FineTuneOptions(steps=4), machine)
+    (job,) = aws.client("sagemaker").list_training_jobs()["TrainingJobSummaries"]
+    asked = aws.client("sagemaker").describe_training_job(
+        TrainingJobName=job["TrainingJobName"]
+    )
+    assert asked["HyperParameters"]["steps"] == "4"
+    assert asked["EnableManagedSpotTraining"] is True
+    assert arrived == ["model of mine"]
+    assert cloud.lines == ("'model of mine' is in the model menu now.",)
+
+
+def test_a_training_says_what_it_may_cost(cloud: CloudController) -> None:
+    assert cloud.train_price(TrainJobOptions()) == "At most $8.46."
+    spot = TrainJobOptions(max_hours=2, hosts=2, spot=True)
+    assert cloud.train_price(spot) == "At most $5.64, less on spot."
 
 
 def test_the_price_is_said_before_it_is_spent(cloud: CloudController) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ def test_what_runs_is_shown_with_its_cost(window: CloudWindow) -> None:
     window.list_button.click()
     text = window.running.item(0).text()
     assert "endpoint plates (real-time, 1 × ml.g5.xlarge, InService)" in text
-    assert "(2.0 h), about $1.41 an hour, $2.8" in text
+    assert re.search(r"\(2\.\d h\), about \$1\.41 an hour, \$\d\.\d\d so far", text)
     assert "In all about $1.41 an hour" in window.total.text()
 
 
@@ -90,6 +91,25 @@ def test_what_is_missing_is_said(
     monkeypatch.delenv("CELLSEG_AWS_IMAGE", raising=False)
     window.deploy_button.click()
     assert "No image is given" in window.report.text()
+
+
+def test_a_training_is_wished_for_as_it_is_filled_in(
+    window: CloudWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(window._cloud, "train", lambda *given: asked.append(given))
+    fields = window.training
+    fields.data.setText("s3://b/set/")
+    fields.name.setText("mine")
+    fields.spot.setChecked(True)
+    fields.button.click()
+    _, wish, _, options, machine = asked[0]
+    assert (wish.data, wish.name, wish.is_here) == ("s3://b/set/", "mine", False)
+    assert options.preset == "quick"
+    assert machine.spot is True
+    assert fields.price.text() == "At most $8.46, less on spot."
+    fields.computer.setText("my laptop")
+    assert "instance_type is 'my laptop'" in fields.price.text()
 
 
 def test_the_window_fits_a_small_screen(window: CloudWindow) -> None:

@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from napari_cellseg.core.jobs import Progress
     from napari_cellseg.core.training_item import TrainingItem
 
-S3 = "s3://"
-#: Stands in a plan for what is uploaded; `start_training` puts the address in.
-TO_UPLOAD = "s3://to-be-uploaded/"
 #: Seconds between two looks at a log.
 LOG_POLL_SECONDS = 5.0
 
@@ -68,33 +65,18 @@ def train(
     `cellseg cloud fetch NAME` gets its model, `cellseg cloud stop NAME` ends it.
     """
     from napari_cellseg.cloud.requests import check_call
-    from napari_cellseg.cloud.train_plan import TrainPlan, train_call
-    from napari_cellseg.cloud.training import check_free, planned
-    from napari_cellseg.io.model_folder import find_model, models_folders
+    from napari_cellseg.cloud.train_plan import train_call
+    from napari_cellseg.cloud.training import TrainWish
 
-    check_free(flags.name)
-    start = find_model(flags.model)
-    is_shipped = start.parent == models_folders()[0]
-    is_here = not data.startswith(S3)
-    plan = TrainPlan(
-        flags.name,
-        flags.name,
-        start.name if is_shipped else "",
-        "",
-        TO_UPLOAD if is_here else data,
-        flags.channel,
-        place_of(place),
-        options,
-        machine,
-        now_utc(),
-    )
+    wish = TrainWish(data, flags.name, flags.model, flags.channel)
+    plan = wish.plan(place_of(place), options, machine, now_utc())
     if flags.dry_run:
-        call = train_call(planned(plan, has_items=is_here, has_model=not is_shipped))
+        call = train_call(plan)
         check_call(call)
         show_requests([call])
         return
-    items = _items(data, flags.channel) if is_here else []
-    name = _start(plan, sender_of(account), items, None if is_shipped else start)
+    items = _items(data, flags.channel) if wish.is_here else []
+    name = _start(plan, sender_of(account), items, wish.start_model())
     if flags.wait:
         _follow(name, sender_of(account))
         _fetch(name, sender_of(account))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,14 +19,16 @@ from napari_cellseg.cloud.package import (
     unpack_model,
     unpack_report,
 )
+from napari_cellseg.cloud.place import CloudPlace
 from napari_cellseg.cloud.requests import Call, check_call
 from napari_cellseg.cloud.sending import Sender, found
 from napari_cellseg.cloud.train_plan import TrainPlan, train_call
+from napari_cellseg.core.cloud_options import TrainJobOptions
 from napari_cellseg.core.errors import ModelError, RemoteError
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.options import FINE_TUNE_PRESETS, FineTuneOptions
 from napari_cellseg.core.training_item import TrainingItem, TrainProgress
-from napari_cellseg.io.model_folder import list_models
+from napari_cellseg.io.model_folder import find_model, list_models, models_folders
 from napari_cellseg.io.model_store import take_in
 from napari_cellseg.io.training_files import ITEMS_FOLDER, write_items
 
@@ -34,6 +37,9 @@ POLL_SECONDS = 15.0
 ENDED = ("Completed", "Failed", "Stopped")
 KIND = "training job"
 REPORT_NAME = "output.tar.gz"
+S3 = "s3://"
+#: Stands in a plan for what is uploaded, until `planned` puts the address in.
+TO_UPLOAD = "s3://to-be-uploaded/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +108,70 @@ def start_training(
     yield Progress(0, 0, call.doing)
     sender.send(call)
     return plan.job_name
+
+
+@dataclass(frozen=True, slots=True)
+class TrainWish:
+    """What a person wants to be trained.
+
+    Attributes
+    ----------
+    data : str
+        ``s3://…``, or a folder or project here.
+    name : str
+        Of the new model.
+    model : str or None
+        To start from; None is the default.
+    channel : int or None
+        Channel that shows the cells.
+    """
+
+    data: str
+    name: str
+    model: str | None = None
+    channel: int | None = None
+
+    @property
+    def is_here(self) -> bool:
+        """True if the data have to be uploaded."""
+        return not self.data.startswith(S3)
+
+    def start_model(self) -> Path | None:
+        """Return the folder of the model to upload, None if our image has it."""
+        folder = find_model(self.model)
+        return None if folder.parent == models_folders()[0] else folder
+
+    def plan(
+        self,
+        place: CloudPlace,
+        options: FineTuneOptions,
+        machine: TrainJobOptions,
+        now: datetime,
+    ) -> TrainPlan:
+        """Return the plan, with the addresses of what will be uploaded.
+
+        Raises
+        ------
+        ModelError
+            If there is no such model to start from, or one of the new name already.
+        OptionsError
+            If the name or the data cannot be.
+        """
+        check_free(self.name)
+        start = self.start_model()
+        plan = TrainPlan(
+            self.name,
+            self.name,
+            "" if start else find_model(self.model).name,
+            "",
+            TO_UPLOAD if self.is_here else self.data,
+            self.channel,
+            place,
+            options,
+            machine,
+            now,
+        )
+        return planned(plan, has_items=self.is_here, has_model=start is not None)
 
 
 def planned(plan: TrainPlan, *, has_items: bool, has_model: bool) -> TrainPlan:

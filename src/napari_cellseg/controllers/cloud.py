@@ -21,18 +21,29 @@ from napari_cellseg.cloud.inventory import Running, running
 from napari_cellseg.cloud.place import now_utc, place_of
 from napari_cellseg.cloud.sending import Sender, sender_of
 from napari_cellseg.cloud.teardown import stop
+from napari_cellseg.cloud.train_plan import TrainPlan
+from napari_cellseg.cloud.training import (
+    TrainWish,
+    fetch_model,
+    follow_training,
+    start_training,
+)
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.cloud_options import (
     SERVERLESS,
     AccountOptions,
     DeployOptions,
     PlaceOptions,
+    TrainJobOptions,
 )
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.finding import Finding
 from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.options import FineTuneOptions
 from napari_cellseg.io.model_folder import find_model, list_models, read_model_spec
 
+#: Name of the task that trains.
+TRAINING = "Training at AWS"
 MARKS = {"ok": "✓", "warning": "!", "problem": "✗"}
 
 
@@ -77,6 +88,7 @@ class CloudController:
     """
 
     changed = Signal()
+    model_arrived = Signal(str)
 
     def __init__(
         self,
@@ -127,6 +139,27 @@ class CloudController:
         self._begin()
         self.task.start("Stopping", _stopped(name, self._open(account)), self._on_done)
 
+    def train(
+        self,
+        account: AccountOptions,
+        wish: TrainWish,
+        place: PlaceOptions,
+        options: FineTuneOptions,
+        machine: TrainJobOptions,
+    ) -> None:
+        """Train a model there, and fetch it; cancelling leaves the job running.
+
+        Raises
+        ------
+        CellsegError
+            If something is missing, before anything is asked.
+        """
+        plan = wish.plan(place_of(place), options, machine, now_utc())
+        self.account = account
+        self._begin()
+        job = _trained(plan, wish, self._open(account))
+        self.task.start(TRAINING, job, self._on_trained)
+
     def check(
         self, account: AccountOptions, place: PlaceOptions, instance_type: str
     ) -> None:
@@ -166,6 +199,16 @@ class CloudController:
         more = " and what has no known price" if None in costs else ""
         return f"In all about {dollars(known)} an hour{more}; {prices.origin}."
 
+    def train_price(self, machine: TrainJobOptions) -> str:
+        """Return what a training may cost at the most."""
+        prices = read_prices()
+        price = prices.hourly(machine.instance_type, machine.hosts)
+        words = hourly_text(machine.instance_type, machine.hosts, prices)
+        if price is not None:
+            spot = ", less on spot" if machine.spot else ""
+            words = f"at most {dollars(price * machine.max_hours)}{spot}"
+        return f"{words[0].upper()}{words[1:]}."
+
     def price(self, options: DeployOptions) -> str:
         """Return what an endpoint would cost."""
         if options.mode == SERVERLESS:
@@ -188,6 +231,12 @@ class CloudController:
         lines, there = told
         self.lines, self.there = tuple(lines), tuple(there)
         self.changed.emit()
+
+    def _on_trained(self, told: tuple[str, list[Running]]) -> None:
+        name, there = told
+        self.lines, self.there = (f"'{name}' is in the model menu now.",), tuple(there)
+        self.changed.emit()
+        self.model_arrived.emit(name)
 
     def _on_checked(self, findings: list[Finding]) -> None:
         lines: list[str] = []
@@ -226,6 +275,23 @@ def _stopped(name: str, sender: Sender) -> Job[tuple[list[str], list[Running]]]:
     done = yield from stop(name, sender)
     there = yield from _listed(sender)
     return [f"Done: {line}" for line in done], there
+
+
+def _trained(
+    plan: TrainPlan, wish: TrainWish, sender: Sender
+) -> Job[tuple[str, list[Running]]]:
+    """Train, follow, fetch."""
+    from napari_cellseg.cli.training_sources import training_items
+
+    items = []
+    if wish.is_here:
+        yield Progress(0, 0, "reading what is checked")
+        items = training_items(wish.data, wish.channel)
+    name = yield from start_training(plan, sender, items, wish.start_model())
+    yield from follow_training(name, sender)
+    model = yield from fetch_model(name, sender)
+    there = yield from _listed(sender)
+    return model, there
 
 
 def _checked(findings: Iterable[Finding]) -> Job[list[Finding]]:

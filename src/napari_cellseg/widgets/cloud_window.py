@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from html import escape
 from typing import Any
 
@@ -19,12 +20,13 @@ from qtpy.QtWidgets import (
     QLineEdit,
     QListWidget,
     QPushButton,
+    QTabWidget,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_cellseg.cloud.place import VARIABLE
-from napari_cellseg.controllers.cloud import CloudController, DeployWish
+from napari_cellseg.controllers.cloud import TRAINING, CloudController, DeployWish
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.cloud_options import (
     AccountOptions,
@@ -33,12 +35,13 @@ from napari_cellseg.core.cloud_options import (
 )
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.options import range_of
+from napari_cellseg.widgets.cloud_train import TrainFields
 from napari_cellseg.widgets.jobs import start_job
 from napari_cellseg.widgets.words import line_label
 
 TITLE = "Endpoints at AWS"
 SIZE = (640, 740)
-LIST_HEIGHT = 130
+LIST_HEIGHT = 90
 MODES = {
     "real-time": "Answers at once, costs all the time",
     "serverless": "No graphics card, up to 4 MB; costs while it works",
@@ -70,8 +73,12 @@ class CloudWindow(QDialog):
         self.setWindowTitle(TITLE)
         self.resize(*SIZE)
         layout = QVBoxLayout(self)
-        for part in (self._account_box(), self._running_box(), self._deploy_box()):
+        self.pages = QTabWidget()
+        self.pages.addTab(self._deploy_page(), "New endpoint")
+        self.pages.addTab(self._train_page(), "Train")
+        for part in (self._account_box(), self._running_box(), self.pages):
             layout.addWidget(part)
+        layout.addLayout(self._common_buttons())
         self.report = line_label()
         self.report.setAlignment(Qt.AlignmentFlag.AlignTop)
         layout.addWidget(self.report, 1)
@@ -90,11 +97,23 @@ class CloudWindow(QDialog):
             "Show what runs", "Ask AWS what of ours runs in this region."
         )
         self.list_button.clicked.connect(self._on_list_clicked)
-        row = QHBoxLayout(box)
+        row = QHBoxLayout()
         for title, part in (("Profile", self.profile), ("Region", self.region)):
             row.addWidget(QLabel(title))
             row.addWidget(part)
         row.addWidget(self.list_button)
+        form = QFormLayout(box)
+        form.addRow(row)
+        self.image, self.role, self.bucket = QLineEdit(), QLineEdit(), QLineEdit()
+        for name, part in (
+            ("image", self.image),
+            ("role", self.role),
+            ("bucket", self.bucket),
+        ):
+            part.setToolTip(range_of(PlaceOptions, name).help)
+            variable = VARIABLE.format(name.upper())
+            part.setPlaceholderText(os.environ.get(variable, EXAMPLES[name]))
+            form.addRow(name.capitalize(), part)
         return box
 
     def _running_box(self) -> QGroupBox:
@@ -122,8 +141,7 @@ class CloudWindow(QDialog):
         layout.addLayout(row)
         return box
 
-    def _deploy_box(self) -> QGroupBox:
-        box = QGroupBox("New endpoint")
+    def _deploy_page(self) -> QWidget:
         self.model = QComboBox()
         self.model.addItems(self._cloud.models())
         self.name = QLineEdit("cellseg")
@@ -139,54 +157,46 @@ class CloudWindow(QDialog):
         self.hours.setSuffix(" h")
         self.hours.setValue(DeployOptions().stop_after_hours)
         self.hours.setToolTip(range_of(DeployOptions, "stop_after_hours").help)
-        self.image, self.role, self.bucket = QLineEdit(), QLineEdit(), QLineEdit()
-        form = QFormLayout()
+        self.price = QLabel()
+        self.price.setWordWrap(True)
+        self.deploy_button = _button("Deploy", "")
+        self.deploy_button.clicked.connect(self._on_deploy_clicked)
+        self.mode.currentIndexChanged.connect(self._on_wish_changed)
+        self.computer.textChanged.connect(self._on_wish_changed)
+        self.hours.valueChanged.connect(self._on_wish_changed)
+        page = QWidget()
+        form = QFormLayout(page)
         for title, part in (
             ("Model", self.model),
             ("Name", self.name),
             ("Mode", self.mode),
             ("Computer", self.computer),
             ("Gone after", self.hours),
-            ("Image", self.image),
-            ("Role", self.role),
-            ("Bucket", self.bucket),
         ):
             form.addRow(title, part)
-        for name, part in (
-            ("image", self.image),
-            ("role", self.role),
-            ("bucket", self.bucket),
-        ):
-            part.setToolTip(range_of(PlaceOptions, name).help)
-            part.setPlaceholderText(
-                os.environ.get(VARIABLE.format(name.upper()), EXAMPLES[name])
-            )
-        self.price = QLabel()
-        self.price.setWordWrap(True)
-        layout = QVBoxLayout(box)
-        layout.addLayout(form)
-        layout.addWidget(self.price)
-        layout.addLayout(self._deploy_buttons())
-        for signal in (
-            self.mode.currentIndexChanged,
-            self.computer.textChanged,
-            self.hours.valueChanged,
-        ):
-            signal.connect(self._on_wish_changed)
-        return box
+        form.addRow(self.price)
+        form.addRow(self.deploy_button)
+        return page
 
-    def _deploy_buttons(self) -> QHBoxLayout:
+    def _train_page(self) -> QWidget:
+        self.training = TrainFields(self._cloud.models())
+        self.training.changed.connect(self._on_wish_changed)
+        self.training.button.clicked.connect(self._on_train_clicked)
+        return self.training
+
+    def _common_buttons(self) -> QHBoxLayout:
         self.check_button = _button(
-            "Check", "Look whether sign-in, bucket, role, image and quota are ready."
+            "Check the account",
+            "Look whether sign-in, bucket, role, image and quota are ready.",
         )
         self.check_button.clicked.connect(self._on_check_clicked)
-        self.deploy_button = _button("Deploy", "")
-        self.deploy_button.clicked.connect(self._on_deploy_clicked)
-        self.cancel_button = _button("Cancel", "What was made so far is deleted again.")
+        self.cancel_button = _button(
+            "Cancel", "An endpoint that is being made is deleted; a training goes on."
+        )
         self.cancel_button.clicked.connect(self._cloud.task.cancel)
         row = QHBoxLayout()
-        for button in (self.check_button, self.deploy_button, self.cancel_button):
-            row.addWidget(button)
+        row.addWidget(self.check_button)
+        row.addWidget(self.cancel_button)
         return row
 
     # --------------------------------------------------------------------- what it says
@@ -243,11 +253,29 @@ class CloudWindow(QDialog):
         except CellsegError as error:
             self._cloud.say(error)
 
+    def _on_train_clicked(self) -> None:
+        fields = self.training
+        try:
+            self._cloud.train(
+                self.account(),
+                fields.wish(),
+                self.place(),
+                fields.options(),
+                fields.machine(),
+            )
+        except CellsegError as error:
+            self._cloud.say(error)
+
     def _on_wish_changed(self, *_values: Any) -> None:
         try:
             self.price.setText(self._cloud.price(self.options()))
         except CellsegError as error:
             self.price.setText(str(error))
+        try:
+            words = self._cloud.train_price(self.training.machine())
+        except CellsegError as error:
+            words = str(error)
+        self.training.price.setText(words)
 
     # ------------------------------------------------------------- from the controller
     def refresh(self) -> None:
@@ -277,6 +305,11 @@ class CloudWindow(QDialog):
             text = f"✕ {task.failure.message}"
         elif task.state == "cancelled" and not text:
             text = "Cancelled."
+            if task.name == TRAINING:
+                text = (
+                    "No longer followed; the job goes on if it had begun. Show what runs, "
+                    "to stop it; cellseg cloud fetch gets its model."
+                )
         self.report.setText(escape(text).replace("\n", "<br>"))
 
     def refresh_buttons(self) -> None:
@@ -289,7 +322,12 @@ class CloudWindow(QDialog):
             if name
             else "Choose one in the list first."
         )
-        for button in (self.list_button, self.check_button, self.deploy_button):
+        for button in (
+            self.list_button,
+            self.check_button,
+            self.deploy_button,
+            self.training.button,
+        ):
             button.setEnabled(not is_busy)
         self.deploy_button.setToolTip(
             "Something else is under way." if is_busy else "Make it, for this price."
@@ -304,9 +342,19 @@ class CloudWindow(QDialog):
         return there[row].name if has_one else ""
 
 
-def open_cloud_window(parent: QWidget) -> CloudWindow:
-    """Return the window, with its jobs on a thread of their own."""
-    return CloudWindow(CloudController(TaskController(start_job)), parent)
+def open_cloud_window(parent: QWidget, on_model: Callable[[str], None]) -> CloudWindow:
+    """Return the window, with its jobs on a thread of their own.
+
+    Parameters
+    ----------
+    parent : QWidget
+        It closes with it.
+    on_model : callable
+        Hears the name of a model that was trained and fetched.
+    """
+    cloud = CloudController(TaskController(start_job))
+    cloud.model_arrived.connect(on_model)
+    return CloudWindow(cloud, parent)
 
 
 def _button(text: str, tip: str) -> QPushButton:

@@ -108,12 +108,19 @@ class PlaceRow(QWidget):
         if self.account is None:
             from napari_cellseg.widgets.cloud_window import open_cloud_window
 
-            self.account = open_cloud_window(self)
+            self.account = open_cloud_window(self, self._on_model_arrived)
         place = self.endpoint.place()
         self.account.profile.setText(place.profile)
         self.account.region.setText(place.region)
         self.account.show()
         self.account.raise_()
+
+    def _on_model_arrived(self, _name: str) -> None:
+        """Offer a model that was trained at AWS; what is chosen stays."""
+        chosen = self._segment.model
+        self._segment.load_models()
+        if chosen is not None:
+            self._segment.choose_model(chosen.name)
 
     def _on_menu_activated(self, index: int) -> None:
         self._show_fields(index)

@@ -1,0 +1,97 @@
+"""What is filled in to train a model at AWS."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_cellseg.cloud.training import TrainWish
+from napari_cellseg.core.cloud_options import TrainJobOptions
+from napari_cellseg.core.options import FineTuneOptions, range_of
+
+
+class TrainFields(QWidget):
+    """Data, model, computer; says when one of them changes."""
+
+    changed = Signal()
+
+    def __init__(self, models: list[str]) -> None:
+        super().__init__()
+        self.data = QLineEdit()
+        self.data.setPlaceholderText("project.cellseg, a folder, or s3://bucket/set/")
+        self.data.setToolTip(
+            "A project or folder on this computer is uploaded, only what is checked; a "
+            "folder in S3 has images/ and masks/."
+        )
+        self.name = QLineEdit("my-model")
+        self.name.setToolTip("Name of the new model.")
+        self.model = QComboBox()
+        self.model.addItems(models)
+        self.preset = QComboBox()
+        preset = range_of(FineTuneOptions, "preset")
+        self.preset.addItems(list(preset.choices))
+        self.preset.setToolTip(preset.help)
+        self.computer = QLineEdit(TrainJobOptions().instance_type)
+        self.hours = QDoubleSpinBox()
+        limits = range_of(TrainJobOptions, "max_hours")
+        self.hours.setRange(limits.minimum or 0.0, limits.maximum or 1.0)
+        self.hours.setSuffix(" h")
+        self.hours.setValue(TrainJobOptions().max_hours)
+        self.hours.setToolTip(limits.help)
+        self.spot = QCheckBox("Spare computers (spot)")
+        self.spot.setToolTip(range_of(TrainJobOptions, "spot").help)
+        self.price = QLabel()
+        self.price.setWordWrap(True)
+        self.button = QPushButton("Train there")
+        self.button.setToolTip("Train, follow the curve, and fetch the new model.")
+        self.button.setAutoDefault(False)
+        self._lay_out()
+        self.computer.textChanged.connect(self.changed)
+        self.hours.valueChanged.connect(self.changed)
+        self.spot.toggled.connect(self.changed)
+
+    def _lay_out(self) -> None:
+        form = QFormLayout()
+        for title, part in (
+            ("Learn from", self.data),
+            ("New model", self.name),
+            ("Start from", self.model),
+            ("Effort", self.preset),
+            ("Computer", self.computer),
+            ("At most", self.hours),
+            ("", self.spot),
+        ):
+            form.addRow(title, part)
+        layout = QVBoxLayout(self)
+        layout.addLayout(form)
+        layout.addWidget(self.price)
+        layout.addWidget(self.button)
+        layout.addStretch()
+
+    def wish(self) -> TrainWish:
+        """Return what is wanted."""
+        return TrainWish(
+            self.data.text().strip(), self.name.text().strip(), self.model.currentText()
+        )
+
+    def options(self) -> FineTuneOptions:
+        """Return how to learn."""
+        return FineTuneOptions(preset=self.preset.currentText())
+
+    def machine(self) -> TrainJobOptions:
+        """Return on what; raises `OptionsError`."""
+        return TrainJobOptions(
+            instance_type=self.computer.text().strip(),
+            max_hours=self.hours.value(),
+            spot=self.spot.isChecked(),
+        )
