@@ -82,6 +82,7 @@ def test_a_pixel_size_of_the_file_counts_more(tmp_path: Path) -> None:
         '{"v":1,"file":"a.tif","options":{"diameter_px":-4}}',
         '{"v":1,"file":"a.tif","um":"wide"}',
         "nonsense",
+        "[" * 60_000,
     ],
 )
 def test_a_header_that_is_not_understood_is_refused(

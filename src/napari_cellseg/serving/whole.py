@@ -78,6 +78,8 @@ def file_reading(attributes: str) -> FileReading | None:
             values.get("axes"),
             None if um is None else float(um),
         )
+    except RecursionError as error:
+        raise RemoteError("The header of the request is nested too deep.") from error
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
     if not is_right:

@@ -366,7 +366,6 @@ def test_what_is_no_image_never_reaches_the_endpoint(
         (record("input/a\x00b.png"), "control signs"),
         (record("input/a\nERROR b.png"), "control signs"),
         (record(f"input/{'x' * 1015}.png"), "too long"),
-        (record(s3={"object": {"key": "input/a.png"}}), "names the bucket 'None'"),
     ],
     ids=lambda value: value if isinstance(value, str) else "record",
 )
@@ -386,6 +385,14 @@ def test_a_hostile_record_is_refused_in_a_sentence(
     "body",
     [
         "no json",
+        "[" * 200_000,
+        json.dumps({"Records": [record(s3={"object": {"key": "input/a.png"}})]}),
+        json.dumps({"Records": [record(s3={"bucket": [], "object": {"key": "a"}})]}),
+        json.dumps(
+            {"Records": [record(s3={"bucket": {"name": 3}, "object": {"key": "a"}})]}
+        ),
+        json.dumps({"Records": [None, 3]}),
+        json.dumps({"Event": 3, "Records": None}),
         "[]",
         "{}",
         '{"Records": "x"}',
@@ -467,6 +474,23 @@ def test_an_answer_that_would_fill_the_memory_is_not_unpacked(
 
     assert not pipeline.take(message(record()))
     assert "251658240 bytes" in rows(pipeline)[0]["error"]
+
+
+@pytest.mark.parametrize(
+    "counts", ["[]", '{"n_cells": "many"}', '{"n_cells": 1, "model": 3}', "[" * 99_999]
+)
+def test_counts_that_are_none_come_again(
+    counts: str, pipeline: Pipeline, endpoint: FakeEndpoint
+) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        for name in PARTS:
+            file.writestr(name, counts)
+    upload(pipeline)
+    endpoint.answers = lambda _: buffer.getvalue()
+
+    assert not pipeline.take(message(record()))
+    assert keys(pipeline) == []
 
 
 def test_results_of_an_image_that_was_replaced_meanwhile_are_dropped(

@@ -276,7 +276,7 @@ class Pipeline:
             row = self.table.run_answered_at(upload.key)
             if not row:
                 raise LaterError(f"The answer {upload.key!r} belongs to no run yet.")
-            if row["run_state"] != runs.SUBMITTED:
+            if row.get("run_state") != runs.SUBMITTED:
                 return
             found = self.s3.get_object(Bucket=self.settings.bucket, Key=upload.key)
             data = found["Body"].read(MAX_ANSWER_BYTES + 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from typing import Any
 
 from napari_cellseg.cloud.pipeline.contract import (
@@ -17,10 +18,20 @@ from napari_cellseg.cloud.pipeline.contract import (
     PipelineSettings,
 )
 from napari_cellseg.cloud.pipeline.runs import Run
-from napari_cellseg.cloud.pipeline.uploads import output_key
+from napari_cellseg.cloud.pipeline.uploads import MALFORMED, output_key
 
 #: All parts together, expanded; the function has about twice that.
 MAX_PARTS_BYTES = 200 * 2**20
+#: What a zip and its JSON may raise.
+UNREADABLE = (
+    *MALFORMED,
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    RuntimeError,  # encrypted
+    NotImplementedError,  # packed in a way that is not known
+)
 #: Counts last: who waits for them finds the rest.
 ORDER = (LABELS, OVERLAY, CELLS, COUNTS)
 
@@ -42,8 +53,9 @@ def unpacked(data: bytes) -> dict[str, bytes]:
                     f"{len(sizes)} parts; {', '.join(PARTS)} were expected."
                 )
             parts = {name: file.read(name) for name in PARTS}
-        json.loads(parts[COUNTS])["n_cells"]
-    except (zipfile.BadZipFile, ValueError, KeyError, EOFError, OSError) as error:
+        counts = json.loads(parts[COUNTS])
+        int(counts["n_cells"]), counts.get("model", {}).get("name")
+    except UNREADABLE as error:
         raise LaterError(
             f"The endpoint's answer is cut off or damaged ({type(error).__name__}); "
             f"{len(data)} bytes arrived."

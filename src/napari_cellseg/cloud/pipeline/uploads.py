@@ -22,6 +22,8 @@ from napari_cellseg.cloud.pipeline.contract import (
 MAX_KEY_BYTES = 1024
 #: Records of one message; S3 sends one, and a flood is none of S3's.
 MAX_RECORDS = 100
+#: What reading JSON of somebody else may raise; deep nesting is a RecursionError.
+MALFORMED = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 #: Control signs, and what is no Unicode text.
 UNSHOWN = ("Cc", "Cs")
 LONGEST_PART = max(len(f"_{part}") for part in PARTS)
@@ -63,9 +65,10 @@ def records_of(body: str) -> list[dict[str, Any]]:
             record["eventSource"] == "aws:s3"
             and str(record["eventVersion"]).split(".")[0] == "2"
             and isinstance(record["s3"]["object"]["key"], str)
+            and isinstance(record["s3"]["bucket"]["name"], str)
             for record in records
         )
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except MALFORMED as error:
         raise RefusedError(
             f"The message is no notification of S3 ({type(error).__name__}); nothing was "
             "done with it."
@@ -89,10 +92,10 @@ def upload_of(record: dict[str, Any], settings: PipelineSettings) -> Upload | No
     name = str(record.get("eventName", ""))
     if "ObjectCreated:" not in name:
         return None
-    bucket = record["s3"].get("bucket", {}).get("name")
+    bucket = record["s3"]["bucket"]["name"]
     if bucket != settings.bucket:
         raise RefusedError(
-            f"The message names the bucket {str(bucket)[:80]!r}; only {settings.bucket!r} is "
+            f"The message names the bucket {bucket[:80]!r}; only {settings.bucket!r} is "
             "read here."
         )
     key = unquote_plus(record["s3"]["object"]["key"], errors="surrogateescape")
