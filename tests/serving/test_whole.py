@@ -92,6 +92,11 @@ def test_a_header_that_is_not_understood_is_refused(
         understood(Message(tiff(tmp_path), "image/tiff", attributes), 2**20)
 
 
+def test_a_body_nested_too_deep_is_refused() -> None:
+    with pytest.raises(CellsegError, match="holds no image"):
+        understood(Message(b"[" * 1_000_000, "application/json"), 2**20)
+
+
 def test_another_request_of_ours_is_none_of_a_file() -> None:
     assert file_reading('{"v":1,"axes":"CYX"}') is None
 

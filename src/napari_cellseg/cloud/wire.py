@@ -190,7 +190,7 @@ def attributes_of(text: str) -> dict[str, Any]:
         values = json.loads(text)
         version = values["v"]
         known = set(values) <= KEYS | PART_KEYS
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise RemoteError(
             f"The header {ATTRIBUTES_HEADER} is no JSON of ours ({error!r}); it begins "
             f"with {text[:60]!r}."

@@ -47,6 +47,7 @@ class ProjectBar(QWidget):
     image_wanted = Signal(int)
     import_wanted = Signal()
     watch_wanted = Signal()
+    address_wanted = Signal()
 
     def __init__(self, viewer: Any, projects: ProjectController) -> None:
         super().__init__()
@@ -156,6 +157,7 @@ class ProjectBar(QWidget):
         self.menu.addMenu(self.format_menu)
         if is_open:
             self.menu.addMenu(self.every_menu)
+        self._offer("Open an address in S3…", self.address_wanted)
         self._offer("Watch a folder or bucket…", self.watch_wanted)
 
     def _offer(self, title: str, wanted: Any) -> None:

@@ -191,6 +191,7 @@ class WatchLink:
         self.panel.open_wanted.connect(dock.opener.open)
         dock.opener.watch_action.triggered.connect(self.panel.show_panel)
         dock.link.bar.watch_wanted.connect(self.panel.show_panel)
+        dock.link.bar.address_wanted.connect(dock.opener.ask_address)
 
     def release(self) -> None:
         """Look no more and let go of the dock."""
