@@ -2,7 +2,7 @@
 
 One thread; maps of true cells, as the network would give them after perfect training.
 Prints two Markdown tables: fields of 1024 x 1024 from few large cells to thousands of
-small ones, and fields of one density from 512 x 512 to 4096 x 4096.
+small ones, and fields of one density from 512 x 512 to 2048 x 2048.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from napari_cellseg.core.targets import make_targets
 from napari_cellseg.core.types import PlaneMaps
 
 CELLS_PX = (96.0, 48.0, 36.0, 24.0, 16.0, 11.0, 8.0)
-EDGES_PX = (512, 1024, 2048, 4096)
+EDGES_PX = (512, 1024, 2048)
 OPTIONS = SegmentOptions(
     foreground_threshold=0.5, seed_threshold=0.6, min_confidence=0.3, min_area_px=4
 )

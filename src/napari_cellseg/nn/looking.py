@@ -33,6 +33,10 @@ from napari_cellseg.nn.predict import Predictor
 #: Looks from afar that tell whether cells are too large to be seen whole from near.
 FARTHER_ZOOM = 0.5
 FARTHEST_ZOOM = 0.25
+BEYOND_ZOOM = 0.125
+#: Cells above this many plane pixels fall to pieces at `FARTHER_ZOOM` as well: synthetic
+#: nuclei of 250 px came out as 9 of 6, of 380 px not at all; from beyond, 6 of 6, 5 of 5.
+HUGE_PX = 220.0
 
 
 class Looker:
@@ -88,9 +92,12 @@ class Looker:
         if (nearer := self._look_nearer(window)) is not None:
             return zoom_for_width(nearer.width_px), nearer.diameter_px
         farthest = self._look(window, FARTHEST_ZOOM)
-        # A look from between costs four times as much, and only large cells need it.
+        # One more look is only needed where cells may be large.
         if may_be_too_near(look, farthest, self._spec.diameter_px):
-            farther = self._look(window, FARTHER_ZOOM)
+            if farthest.diameter_px > HUGE_PX:
+                farther, farthest = farthest, self._look(window, BEYOND_ZOOM)
+            else:
+                farther = self._look(window, FARTHER_ZOOM)
             look = farther if is_too_near(look, farther, farthest) else look
         return zoom_for(
             look.diameter_px, self._spec.diameter_px
