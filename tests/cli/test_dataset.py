@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from napari_cellseg.cli.evaluating import evaluate_folders
 from napari_cellseg.cli.main import app
-from napari_cellseg.cli.training_sources import training_items
+from napari_cellseg.project.training_sources import training_items
 from napari_cellseg.core.checked import CheckedArea
 from napari_cellseg.core.errors import ImageReadError, ProjectError
 from napari_cellseg.core.jobs import run

@@ -281,7 +281,7 @@ def _trained(
     plan: TrainPlan, wish: TrainWish, sender: Sender
 ) -> Job[tuple[str, list[Running]]]:
     """Train, follow, fetch."""
-    from napari_cellseg.cli.training_sources import training_items
+    from napari_cellseg.project.training_sources import training_items
 
     items = []
     if wish.is_here:
