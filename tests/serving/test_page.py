@@ -85,7 +85,7 @@ def token(page: Any, text: str) -> None:
 def line_like(page: Any, pattern: str) -> str:
     """Wait until the line of the result begins like this, and return it."""
     line = page.find_element("id", "line")
-    wait_until(page, lambda _: re.match(pattern, line.text), message=line.text)
+    wait_until(page, lambda _: re.match(pattern, line.text), message=pattern)
     return str(line.text)
 
 

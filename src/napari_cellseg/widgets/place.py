@@ -10,6 +10,7 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -59,6 +60,10 @@ class PlaceRow(QWidget):
         self.report = QLabel()
         self.report.setTextFormat(Qt.TextFormat.PlainText)
         self.report.setWordWrap(True)
+        # A long name must not widen the dock.
+        self.report.setSizePolicy(
+            QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred
+        )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         for part in (

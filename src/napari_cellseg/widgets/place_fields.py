@@ -19,6 +19,8 @@ from superqt.utils import signals_blocked
 from napari_cellseg.core.run_place import RunPlace
 from napari_cellseg.widgets.options_form import may_be_narrow
 
+#: Beside a menu it would push the fields out of a dock of the usual width.
+LIST_WIDTH_PX = 44
 USUAL_PROFILE = "(the usual one)"
 USUAL_REGION = "(of the profile)"
 
@@ -73,11 +75,13 @@ class EndpointFields(QWidget):
         self.name.setToolTip("Name of the endpoint; 'cellseg cloud deploy' makes one.")
         for menu in (self.profile, self.region, self.name):
             may_be_narrow(menu)
+            menu.setMinimumContentsLength(5)
         edit = self.name.lineEdit()
         if edit is not None:
             edit.setPlaceholderText("my-cells")
             edit.returnPressed.connect(self.entered)
         self.list_button = QPushButton("List")
+        self.list_button.setMaximumWidth(LIST_WIDTH_PX)
         self.list_button.setToolTip("Look which endpoints there are.")
         self.list_button.clicked.connect(self.list_wanted)
         grid = QGridLayout(self)
@@ -123,3 +127,7 @@ def _offer(menu: QComboBox, entries: list[str]) -> None:
         menu.addItems(entries)
         if text:
             menu.setCurrentText(text)
+        edit = menu.lineEdit()
+        if edit is not None:
+            # The beginning of a long name says more than its end.
+            edit.setCursorPosition(0)
