@@ -222,6 +222,7 @@ def test_what_cannot_be_trained_is_one_sentence_in_the_failure_file(
     assert len(failure) <= 1024
 
 
+@pytest.mark.timeout(1000)
 def test_the_image_starts_the_training_that_the_platform_asks_for(
     tmp_path: Path,
 ) -> None:
@@ -244,7 +245,7 @@ def test_the_image_starts_the_training_that_the_platform_asks_for(
         },
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 1
