@@ -73,6 +73,7 @@ def test_a_nearer_look_wins_with_more_thin_cells_on_the_same_ground() -> None:
     assert not is_too_far(near, Look(2.0, 10.0, 900.0, 11, 5.0))  # hardly more
     assert not is_too_far(near, Look(2.0, 30.0, 900.0, 20, 15.0))  # not thin
     assert not is_too_far(near, Look(2.0, 10.0, 100.0, 20, 5.0))  # specks
+    assert not is_too_far(near, Look(2.0, 4.0, 900.0, 20, 3.5))  # pieces of large cells
     assert not is_too_far(near, Look(2.0, 0.0, 0.0, 0, 0.0))
 
 

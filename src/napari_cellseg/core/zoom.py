@@ -40,9 +40,11 @@ NEARER_PX = 256
 #: `FINE_SIGMA_PX`.
 FINE_SIGMA_PX = 2.0
 FINE_SHARE = 0.1
-#: A look from nearer is believed if it finds so many times the cells, on nearly the area.
+#: A look from nearer is believed if it finds so many times the cells, on nearly the area;
+#: but not if they were so many times as wide before: then large cells fell to pieces.
 NEARER_WINS = 1.25
 NEARER_AREA = 0.7
+NEARER_WIDTH = 3.0
 
 Window = tuple[slice, slice]
 
@@ -166,6 +168,7 @@ def is_too_far(near: Look, nearer: Look) -> bool:
     """
     return (
         0 < nearer.width_px < THIN_PX
+        and near.width_px < NEARER_WIDTH * nearer.width_px
         and nearer.n_cells > NEARER_WINS * near.n_cells
         and nearer.explained_px > NEARER_AREA * near.explained_px
     )
