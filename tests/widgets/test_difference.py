@@ -55,7 +55,7 @@ def test_counts_stand_in_the_box_after_a_second_run(shown):
 
 def test_keys_step_keep_and_take_and_the_view_follows(shown, qtbot):
     before = shown.proofread.labels.copy()
-    press(shown, Qt.Key.Key_N)
+    press(shown, Qt.Key.Key_E)
     assert len(outlines(shown)) == 1
     camera = np.array(shown.viewer.scene.camera.center[-2:])
     np.testing.assert_allclose(camera, (13.5, 44.5), atol=1)

@@ -15,11 +15,11 @@ from napari_cellseg.core.difference import Change
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.widgets.cleanup import Cleanup
 from napari_cellseg.widgets.gestures import DRAWING
+from napari_cellseg.widgets.keys import CHANGE_KEY, NEW_KEY, OLD_KEY
 from napari_cellseg.widgets.labels_keeper import LabelsKeeper
 from napari_cellseg.widgets.layer_images import KEY
 from napari_cellseg.widgets.words import line_label
 
-NEXT_KEY, NEW_KEY, OLD_KEY = "Shift-N", "Shift-Y", "Shift-W"
 OLD_LAYER = "outline before the run"
 OLD_COLOUR = "white"
 #: The line is this share of the box that is looked at.
@@ -40,7 +40,7 @@ class DifferenceBox(QGroupBox):
         self._difference = difference
         self.line = line_label()
         self.next = _button(
-            "Next change", NEXT_KEY, "Go to the next change; its old outline is white."
+            "Next change", CHANGE_KEY, "Go to the next change; its old outline is white."
         )
         self.take = _button("Take new", NEW_KEY, "The new run is right here.")
         self.keep = _button(
@@ -111,7 +111,7 @@ class DifferenceLink(QObject):
         ):  # fmt: skip
             button.clicked.connect(action)
         for key, pressed in (
-            (NEXT_KEY, self._on_next), (NEW_KEY, self._on_take), (OLD_KEY, self._on_keep),
+            (CHANGE_KEY, self._on_next), (NEW_KEY, self._on_take), (OLD_KEY, self._on_keep),
         ):  # fmt: skip
             dock.tools.add_key(key, pressed)
         self.difference.shown.connect(self._on_shown)

@@ -102,12 +102,22 @@ TOOLS = (
 SEGMENT_KEY = "S"
 NEXT_KEY, RIGHT_KEY, WRONG_KEY = "N", "Y", "W"
 HELP_KEY = "?"
+#: What a new run changed: go on, take it, keep the old.
+CHANGE_KEY, NEW_KEY, OLD_KEY = "Shift-E", "Shift-Y", "Shift-W"
+#: Through time: the same cell as, the daughter of, cut.
+SAME_KEY, DAUGHTER_KEY, CUT_KEY = "Shift-T", "Shift-D", "Shift-C"
 
 #: The rest of our keys: what each does, by heading.
 ACTIONS = (
     ("Review", NEXT_KEY, "Next doubtful cell"),
     ("Review", RIGHT_KEY, "It is right: lock it and go on"),
     ("Review", WRONG_KEY, "It is no cell: delete it and go on"),
+    ("After a new run", CHANGE_KEY, "Next change"),
+    ("After a new run", NEW_KEY, "Take the new"),
+    ("After a new run", OLD_KEY, "Keep the old"),
+    ("Through time", SAME_KEY, "Same cell as one on an earlier frame"),
+    ("Through time", DAUGHTER_KEY, "Daughter of one on an earlier frame"),
+    ("Through time", CUT_KEY, "Another cell from this frame on"),
     ("Anywhere", SEGMENT_KEY, "Segment"),
     ("Anywhere", "Ctrl-Z", "Undo, every step since the beginning"),
     ("Anywhere", "Ctrl-Shift-Z", "Redo"),

@@ -24,11 +24,11 @@ from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.options import TrackOptions, range_of
 from napari_cellseg.widgets.cleanup import Cleanup
 from napari_cellseg.widgets.jobs import Later
+from napari_cellseg.widgets.keys import CUT_KEY, DAUGHTER_KEY, SAME_KEY
 from napari_cellseg.widgets.labels_keeper import LabelsKeeper
 from napari_cellseg.widgets.words import line_label
 
 TRACKS_LAYER = "tracks"
-SAME_KEY, DAUGHTER_KEY, CUT_KEY = "Shift-T", "Shift-D", "Shift-C"
 SHOW_MILLISECONDS = 200
 ASKS = {
     "same": "Now click what cell {cell} was on an earlier frame; Esc leaves it.",
