@@ -46,6 +46,11 @@ def ids(dock):
     return set(np.unique(dock.keeper.layer.data)) - {0}
 
 
+def wait_written(qtbot, dock):
+    """Wait for a file; the first of its kind compiles what traces outlines."""
+    qtbot.waitUntil(lambda: not dock.files.is_running, timeout=60_000)
+
+
 def choose_save(monkeypatch, path):
     monkeypatch.setattr(
         QFileDialog, "getSaveFileName", lambda *_a, **_k: (str(path), "")
@@ -63,7 +68,7 @@ def test_cells_are_exported_from_the_menus(
     for action, one in zip(menu.actions(), FORMATS, strict=True):
         choose_save(monkeypatch, tmp_path / f"out{one.suffix}")
         action.trigger()
-        wait_idle(qtbot, opened)
+        wait_written(qtbot, opened)
 
         assert (tmp_path / f"out{one.suffix}").exists()
         assert f"Saved: out{one.suffix}" in opened.footer.line.text()
@@ -221,7 +226,7 @@ def test_all_images_of_a_project_are_exported_with_the_last_step(
     (action,) = [a for a in menu.actions() if a.data() == "tiff"]
 
     action.trigger()
-    wait_idle(qtbot, opened)
+    wait_written(qtbot, opened)
 
     assert set(np.unique(tifffile.imread(out / "a_labels.tif"))) == {0, 4}
     assert "Saved: 1 file in out" in opened.footer.line.text()
