@@ -65,7 +65,7 @@ def go_to_train(dock):
 def train(dock, qtbot):
     go_to_train(dock)
     qtbot.mouseClick(dock.footer.button, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: not dock.train.task.is_running, timeout=5000)
+    qtbot.waitUntil(lambda: not dock.train.task.is_running, timeout=60_000)
 
 
 def test_without_anything_checked_the_button_says_what_to_do(training):
@@ -175,10 +175,10 @@ def endless(training, qtbot, monkeypatch, trained_model):
     dock.proofread.set_state([1], "accepted")
     go_to_train(dock)
     qtbot.mouseClick(dock.footer.button, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: bool(dock.train.curve), timeout=5000)
+    qtbot.waitUntil(lambda: bool(dock.train.curve), timeout=60_000)
     yield dock, trainer
     trainer.was_stopped = True
-    qtbot.waitUntil(lambda: not dock.train.task.is_running, timeout=5000)
+    qtbot.waitUntil(lambda: not dock.train.task.is_running, timeout=60_000)
 
 
 def test_closing_asks_and_stays_if_the_person_wants(endless):
@@ -260,7 +260,7 @@ def test_a_folder_of_pairs_is_learned_from_without_an_export(training, qtbot, tm
         tifffile.imwrite(tmp_path / "set" / part / "one.tif", data)
     go_to_train(dock)
     dock.train.choose_source("folder", tmp_path / "set")
-    qtbot.waitUntil(lambda: dock.train.supply is not None, timeout=5000)
+    qtbot.waitUntil(lambda: dock.train.supply is not None, timeout=60_000)
     assert "1 image, 1 checked cell, 3,600 px" in dock.train_tab.options.supply.text()
     train(dock, qtbot)
     (item,) = trainer.items
@@ -274,7 +274,7 @@ def test_labels_without_an_image_are_told_of(training, qtbot, tmp_path):
         tifffile.imwrite(tmp_path / "set" / part / f"{name}.tif", squares(2))
     go_to_train(dock)
     dock.train.choose_source("folder", tmp_path / "set")
-    qtbot.waitUntil(lambda: bool(dock.train.problem), timeout=5000)
+    qtbot.waitUntil(lambda: bool(dock.train.problem), timeout=60_000)
     assert "'masks/two.tif'" in dock.train_tab.options.supply.text()
     assert not dock.footer.button.isEnabled()
 
