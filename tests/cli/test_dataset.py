@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 
 from napari_cellseg.cli.evaluating import evaluate_folders
 from napari_cellseg.cli.main import app
-from napari_cellseg.project.training_sources import training_items
 from napari_cellseg.core.checked import CheckedArea
 from napari_cellseg.core.errors import ImageReadError, ProjectError
 from napari_cellseg.core.jobs import run
@@ -23,6 +22,7 @@ from napari_cellseg.io.datasets.manifest import read_manifest
 from napari_cellseg.io.exchange.coco import CocoFile
 from napari_cellseg.project.new_labels import NewLabels
 from napari_cellseg.project.store import create_project
+from napari_cellseg.project.training_sources import training_items
 
 RUNNER = CliRunner()
 
