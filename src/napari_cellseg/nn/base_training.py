@@ -79,7 +79,7 @@ def base_spec(command: str) -> ModelSpec:
         title="Cells, general",
         description=(
             "Nuclei and whole cells in fluorescence, phase contrast, brightfield and "
-            "H&E, some 9 to 110 pixels across. One channel, or colour."
+            "H&E, some 8 to 110 pixels across, and bacteria. One channel, or colour."
         ),
         architecture="CellNet",
         widths=(),
