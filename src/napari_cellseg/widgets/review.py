@@ -21,6 +21,9 @@ from napari_cellseg.widgets.keys import NEXT_KEY, RIGHT_KEY, WRONG_KEY
 from napari_cellseg.widgets.tools import CanvasTools
 from napari_cellseg.widgets.words import line_label
 
+#: Three buttons in a row leave little room in a narrow dock.
+BETWEEN_PX = 4
+
 
 class ReviewBox(QWidget):
     """Shows what is left to look at, and takes the answers.
@@ -57,6 +60,7 @@ class ReviewBox(QWidget):
         self.forget.clicked.connect(review.forget_areas)
         self.line = line_label()
         grid = QGridLayout()
+        grid.setHorizontalSpacing(BETWEEN_PX)
         grid.addWidget(self.next, 0, 0, 1, 2)
         grid.addWidget(self.right, 0, 2)
         grid.addWidget(self.wrong, 0, 3)
