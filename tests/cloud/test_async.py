@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import urllib3
 from tests.servers import TOKEN, http, serving
 
 from napari_cellseg.cloud.async_endpoint import AsyncLine
@@ -42,6 +43,8 @@ def aws() -> Iterator[str]:
     server = moto_server.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
+    # What other tests of this process left at moto is there still.
+    urllib3.request("POST", f"http://{host}:{port}/moto-api/reset")
     yield f"http://{host}:{port}"
     server.stop()
 

@@ -69,12 +69,13 @@ def test_width_is_that_of_the_plane_whatever_the_zoom() -> None:
 def test_a_nearer_look_wins_with_more_thin_cells_on_the_same_ground() -> None:
     near = Look(1.0, 20.0, 1000.0, 10, 12.0)
 
-    assert is_too_far(near, Look(2.0, 10.0, 900.0, 20, 5.0))
-    assert not is_too_far(near, Look(2.0, 10.0, 900.0, 11, 5.0))  # hardly more
-    assert not is_too_far(near, Look(2.0, 30.0, 900.0, 20, 15.0))  # not thin
-    assert not is_too_far(near, Look(2.0, 10.0, 100.0, 20, 5.0))  # specks
-    assert not is_too_far(near, Look(2.0, 4.0, 900.0, 20, 3.5))  # pieces of large cells
-    assert not is_too_far(near, Look(2.0, 0.0, 0.0, 0, 0.0))
+    assert is_too_far(near, Look(2.0, 10.0, 900.0, 20, 5.0), 9000)
+    assert not is_too_far(near, Look(2.0, 10.0, 900.0, 11, 5.0), 9000)  # hardly more
+    assert not is_too_far(near, Look(2.0, 30.0, 900.0, 20, 15.0), 9000)  # not thin
+    assert not is_too_far(near, Look(2.0, 10.0, 100.0, 20, 5.0), 9000)  # specks
+    assert not is_too_far(near, Look(2.0, 4.0, 900.0, 20, 3.5), 9000)  # pieces of large cells
+    assert not is_too_far(near, Look(2.0, 0.0, 0.0, 0, 0.0), 9000)
+    assert not is_too_far(near, Look(2.0, 10.0, 900.0, 20, 5.0), 90_000)  # noise
 
 
 def test_thinner_cells_are_shown_larger_and_none_smaller() -> None:

@@ -83,7 +83,7 @@ def test_two_processes_go_the_way_of_one(alone: Path, together: Path) -> None:
     moved = np.linalg.norm(one - start)
     # bfloat16 rounds sums over two crops other than sums over four.
     assert np.linalg.norm(two - one) < 0.05 * moved
-    np.testing.assert_allclose(losses_of(together), losses_of(alone), rtol=0.02)
+    np.testing.assert_allclose(losses_of(together), losses_of(alone), rtol=0.05)
 
 
 @pytest.mark.slow
@@ -117,7 +117,7 @@ def test_one_process_goes_on_with_what_two_began(
     monkeypatch.setattr(training, "CellNet", team_run.small)
     images = list(synthetic_training_images(3, 0))
     run(training.fit(images, team_run.OPTIONS, tmp_path, torch.device("cpu")))
-    np.testing.assert_allclose(losses_of(tmp_path), losses_of(alone), rtol=0.02)
+    np.testing.assert_allclose(losses_of(tmp_path), losses_of(alone), rtol=0.05)
 
 
 @pytest.mark.parametrize("size", [2, 3, 8])

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from napari_cellseg.cli.flags import takes_options
-from napari_cellseg.io.datasets.splitting import SplitOptions
+from napari_cellseg.core.dataset_options import SplitOptions
 
 app = typer.Typer(
     no_args_is_help=True, help="Data sets: labelled images to train and evaluate on."

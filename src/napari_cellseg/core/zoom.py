@@ -42,9 +42,11 @@ FINE_SIGMA_PX = 2.0
 FINE_SHARE = 0.1
 #: A look from nearer is believed if it finds so many times the cells, on nearly the area;
 #: but not if they were so many times as wide before: then large cells fell to pieces.
-NEARER_WINS = 1.25
+NEARER_WINS = 1.1
 NEARER_AREA = 0.7
 NEARER_WIDTH = 3.0
+#: Where the near look saw next to nothing, a nearer one sees cells in the noise.
+NEARER_COVER = 0.03
 
 Window = tuple[slice, slice]
 
@@ -158,16 +160,19 @@ def finest_window(pixels: NDArray[np.float32]) -> Window | None:
     return window
 
 
-def is_too_far(near: Look, nearer: Look) -> bool:
+def is_too_far(near: Look, nearer: Look, area_px: int) -> bool:
     """Return True if the cells are so thin that they ran together in the near look.
 
     Parameters
     ----------
     near, nearer : Look
         The same window at zoom 1 and at `NEARER_ZOOM`.
+    area_px : int
+        Plane pixels of the window.
     """
     return (
-        0 < nearer.width_px < THIN_PX
+        near.explained_px > NEARER_COVER * area_px
+        and 0 < nearer.width_px < THIN_PX
         and near.width_px < NEARER_WIDTH * nearer.width_px
         and nearer.n_cells > NEARER_WINS * near.n_cells
         and nearer.explained_px > NEARER_AREA * near.explained_px

@@ -114,7 +114,8 @@ class Looker:
         )
         near = self._look((inside[0], inside[1]), 1.0)
         nearer = self._look((inside[0], inside[1]), NEARER_ZOOM)
-        return nearer if is_too_far(near, nearer) else None
+        area_px = (part[0].stop - part[0].start) * (part[1].stop - part[1].start)
+        return nearer if is_too_far(near, nearer, area_px) else None
 
     def _look(self, window: Window, zoom: float) -> Look:
         """Segment a window at a zoom and measure what is found."""

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from tests.io.datasets.made_layouts import image_of, labels_of, make_pairs, save
 
+from napari_cellseg.core.dataset_options import SplitOptions
 from napari_cellseg.core.errors import OptionsError
 from napari_cellseg.core.jobs import run
 from napari_cellseg.io.datasets.checking import (
@@ -29,7 +30,6 @@ from napari_cellseg.io.datasets.manifest import (
     write_manifest,
 )
 from napari_cellseg.io.datasets.splitting import (
-    SplitOptions,
     counts_by_split,
     side_of,
     split_dataset,
