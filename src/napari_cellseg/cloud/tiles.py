@@ -218,6 +218,7 @@ class _Pending:
     def __init__(self, line: Line, tiles: deque[Tile]) -> None:
         self._line, self._tiles = line, tiles
         self._calls: dict[Tile, Call] = {}
+        self._arrived: list[tuple[Tile, Message]] = []
         self._n_refused = 0
         self._not_before = 0.0
         self.waiting_words = ""
@@ -239,13 +240,14 @@ class _Pending:
 
     def _arrivals(self) -> list[tuple[Tile, Message]]:
         """Return what has arrived; what was refused at no cost is sent later."""
-        arrived = []
+        arrived: list[tuple[Tile, Message]] = []
         for tile, call in list(self._calls.items()):
             try:
                 news = call.poll(POLL_SECONDS)
             except CloudError as error:
                 del self._calls[tile]
                 if not error.is_free or self._n_refused >= len(WAITS):
+                    self._arrived = arrived  # together with the failure
                     raise
                 self._not_before = time.monotonic() + WAITS[self._n_refused]
                 self._n_refused += 1
@@ -260,7 +262,7 @@ class _Pending:
     def last_arrivals(self) -> list[tuple[Tile, Message]]:
         """Return what was on its way when something else failed, for it is paid for."""
         until = time.monotonic() + LAST_SECONDS
-        arrived = []
+        arrived = self._arrived
         while self._calls and time.monotonic() < until:
             for tile, call in list(self._calls.items()):
                 try:
