@@ -188,8 +188,7 @@ def test_a_viewer_that_closes_in_a_run_leaves_nothing(make_dock, engine, qtbot, 
     dock.start()
     qtbot.waitUntil(lambda: dock.task.progress.total == 10)
     dock.viewer.close()
-    qtbot.wait(300)
-    assert not dock.task.is_running
+    qtbot.waitUntil(lambda: not dock.task.is_running, timeout=5000)
 
 
 def test_an_image_removed_in_a_run_keeps_the_result(dock, qtbot):
