@@ -16,6 +16,7 @@ from napari_cellseg.core.synthetic import (
     OpticsOptions,
     SceneOptions,
     make_scene,
+    random_bodies,
     random_rods,
     random_scene,
 )
@@ -166,7 +167,7 @@ def test_a_random_scene_has_pixels_and_exact_truth(seed: int) -> None:
 def test_random_scenes_are_drawn_over_all_kinds_and_sizes() -> None:
     drawn = [random_scene(seed, (64, 256)).options.cells for seed in range(80)]
 
-    assert {cells.kind for cells in drawn} == set(KINDS) - RODS
+    assert {cells.kind for cells in drawn} == set(KINDS) - RODS - {"cell_bodies"}
     assert min(cells.diameter_px for cells in drawn) < 16
     assert len({cells.n_cells for cells in drawn}) > 20
 
@@ -201,3 +202,29 @@ def test_a_packed_colony_leaves_no_room_between_its_rods() -> None:
     assert labels.max() == 40
     covered = binary_closing(labels > 0, iterations=3)
     assert (labels > 0).sum() > 0.8 * covered.sum()
+
+
+def test_random_bodies_lie_on_each_other_and_their_truth_is_exact() -> None:
+    scenes = [random_bodies(seed, (160, 192)) for seed in range(24)]
+
+    n_pieces = 0
+    for scene in scenes:
+        assert scene.options.cells.kind == "cell_bodies"
+        assert label(scene.labels, connectivity=1).max() == scene.labels.max()
+        n_pieces += int(label(scene.labels > 0, connectivity=1).max())
+    assert n_pieces < 0.6 * sum(int(scene.labels.max()) for scene in scenes)
+    assert min(scene.options.optics.blur_px for scene in scenes) < 2
+    assert max(scene.options.optics.blur_px for scene in scenes) > 5
+
+
+def test_bodies_shine_evenly_so_that_only_outlines_tell_them_apart() -> None:
+    cells = CellOptions(
+        kind="cell_bodies", n_cells=30, diameter_px=40.0, texture=0.0, variation=0.0
+    )
+    optics = OpticsOptions(
+        blur_px=0, haze=0, noise=0, uneven_light=0, vignetting=0, contrast=1
+    )
+    scene = make_scene(SceneOptions((200, 200), cells, optics), 3)
+
+    inside = np.asarray(scene.image.plane()[0])[scene.labels > 0]
+    assert len(np.unique(inside)) == 1

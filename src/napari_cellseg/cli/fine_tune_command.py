@@ -72,9 +72,7 @@ def fine_tune(
     typer.echo(f"The model is in '{outcome.folder}'.")
 
 
-def _write(
-    request: TrainingRequest, data: str, out: Path, channel: int | None
-) -> None:
+def _write(request: TrainingRequest, data: str, out: Path, channel: int | None) -> None:
     """Write what is learned from, and say how much it is."""
     from napari_cellseg.core.training_item import supply_of
     from napari_cellseg.io.training_files import write_request

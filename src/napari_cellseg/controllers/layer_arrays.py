@@ -40,7 +40,9 @@ class StackedChannels:
         return len(self.shape)
 
     def __array__(  # numpy calls it
-        self, dtype: Any = None, copy: bool | None = None  # noqa: FBT001
+        self,
+        dtype: Any = None,
+        copy: bool | None = None,  # noqa: FBT001
     ) -> NDArray[Any]:
         """Read everything."""
         return np.asarray(self[...], dtype=dtype)
@@ -140,7 +142,9 @@ def image_from_arrays(
         notes = ("The alpha channel is not used.",)
     ordered = [channels_first(one, axes, name) for one in arrays]
     kept = "".join(x for x in ORDER if x == "C" or x in axes)
-    data = ordered[0] if len(ordered) == 1 else StackedChannels(ordered, kept.index("C"))
+    data = (
+        ordered[0] if len(ordered) == 1 else StackedChannels(ordered, kept.index("C"))
+    )
     return CellImage(
         data=data,
         axes=kept,

@@ -134,7 +134,11 @@ class SegmentController:
 
     def wake(self) -> None:
         """Open the model's process before it is needed, and learn where it runs."""
-        if self.model is not None and not self.device and not self._warm_task.is_running:
+        if (
+            self.model is not None
+            and not self.device
+            and not self._warm_task.is_running
+        ):
             job = self._segmenters.warm_up(self.model.name)
             self._warm_task.start("Waking the model", job, self._on_woken)
 
@@ -192,7 +196,9 @@ class SegmentController:
         image = self.session.image
         if (reason := self.why_not()) or image is None or self.model is None:
             raise ImageError(reason)
-        job = _segment_job(self._segmenters, self.model.name, image, region, self.options)
+        job = _segment_job(
+            self._segmenters, self.model.name, image, region, self.options
+        )
         target = _Target(image, region, keeps)
         self.task.start("Segmenting", job, lambda result: self._take(target, result))
 

@@ -79,5 +79,7 @@ def describe_pixel_size(pixel_size: PixelSize | None) -> str:
     if pixel_size is None:
         return ""
     y_um, x_um = pixel_size.y_um, pixel_size.x_um
-    size = f"{x_um:.4g}" if abs(y_um - x_um) < 1e-6 * x_um else f"{y_um:.4g} × {x_um:.4g}"
+    size = (
+        f"{x_um:.4g}" if abs(y_um - x_um) < 1e-6 * x_um else f"{y_um:.4g} × {x_um:.4g}"
+    )
     return f"{size} µm/px"

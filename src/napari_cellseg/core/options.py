@@ -195,7 +195,9 @@ class SegmentOptions:
     )
     join_planes: bool = option(
         True,
-        Range(help="Stacks with Z: what overlaps on neighbouring planes is one 3-D cell."),
+        Range(
+            help="Stacks with Z: what overlaps on neighbouring planes is one 3-D cell."
+        ),
     )
     plane_overlap: float = option(
         0.5,

@@ -40,6 +40,7 @@ KIND_WEIGHTS = {
     "bbbc005": 0.4,
     "synthetic": 1.5,
     "rods": 0.8,
+    "bodies": 0.7,
 }
 MAX_GRADIENT = 2.0
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from napari_cellseg.core.errors import TrainingError
-from napari_cellseg.core.synthetic import random_rods, random_scene
+from napari_cellseg.core.synthetic import random_bodies, random_rods, random_scene
 from napari_cellseg.io.dataset import Sample
 from napari_cellseg.io.samples import read_sample, split_pieces
 from napari_cellseg.nn.batches import TrainingImage, training_image
@@ -16,8 +16,12 @@ logger = logging.getLogger(__name__)
 
 PERCENTILES = (1.0, 99.8)
 SYNTHETIC_SHAPE_YX = (320, 320)
-#: Scenes of bacteria for each other synthetic scene.
-RODS_SHARE = 0.75
+#: Kinds of synthetic scenes, what draws one, and how many for each of the first kind.
+SYNTHETIC_KINDS = (
+    ("synthetic", random_scene, 1.0),
+    ("rods", random_rods, 0.75),
+    ("bodies", random_bodies, 0.5),
+)
 
 
 def load_training_images(samples: Sequence[Sample]) -> Iterator[TrainingImage]:
@@ -30,13 +34,9 @@ def load_training_images(samples: Sequence[Sample]) -> Iterator[TrainingImage]:
 
 
 def synthetic_training_images(count: int, seed: int) -> Iterator[TrainingImage]:
-    """Yield `count` synthetic scenes of kind ``"synthetic"``, then those of ``"rods"``."""
-    n_rods = round(RODS_SHARE * count)
-    for kind, draw, n_scenes in (
-        ("synthetic", random_scene, count),
-        ("rods", random_rods, n_rods),
-    ):
-        for index in range(n_scenes):
+    """Yield `count` scenes of the first of `SYNTHETIC_KINDS`, its share of the others."""
+    for kind, draw, share in SYNTHETIC_KINDS:
+        for index in range(round(share * count)):
             scene = draw(seed * 1_000_003 + index, SYNTHETIC_SHAPE_YX)
             yield training_image(
                 scene.image.plane(),

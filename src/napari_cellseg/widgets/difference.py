@@ -40,7 +40,9 @@ class DifferenceBox(QGroupBox):
         self._difference = difference
         self.line = line_label()
         self.next = _button(
-            "Next change", CHANGE_KEY, "Go to the next change; its old outline is white."
+            "Next change",
+            CHANGE_KEY,
+            "Go to the next change; its old outline is white.",
         )
         self.take = _button("Take new", NEW_KEY, "The new run is right here.")
         self.keep = _button(

@@ -283,7 +283,9 @@ class ImageHeader(QWidget):
             return
         axes = "".join(letters) + "YX"
         order = [letter for letter in axes if letter != "C"]
-        is_twice = len(set(axes)) < len(axes) or ("C" in axes and len(self.choice.layers) > 1)
+        is_twice = len(set(axes)) < len(axes) or (
+            "C" in axes and len(self.choice.layers) > 1
+        )
         if is_twice or order != sorted(order, key="TZYX".index):
             text = "Each axis can be named once, and time comes before planes."
             say(self.facts, text, "warning", self._viewer.theme)

@@ -27,7 +27,9 @@ class HandWorkQuestion(QWidget):
         self.keep_button.setToolTip("Your cells stay; the model fills in the rest.")
         self.keep_button.clicked.connect(self._on_keep_clicked)
         self.replace_button = QPushButton("Replace all")
-        self.replace_button.setToolTip("The model's cells only; undo brings yours back.")
+        self.replace_button.setToolTip(
+            "The model's cells only; undo brings yours back."
+        )
         self.replace_button.clicked.connect(self._on_replace_clicked)
         self.leave_button = QPushButton("Don't run")
         self.leave_button.setToolTip("Leave everything as it is.")
@@ -45,7 +47,9 @@ class HandWorkQuestion(QWidget):
         """Show the question with what it is about."""
         parts = []
         if n_hand:
-            parts.append(f"drew, edited or accepted {n_hand} cell{'' if n_hand == 1 else 's'}")
+            parts.append(
+                f"drew, edited or accepted {n_hand} cell{'' if n_hand == 1 else 's'}"
+            )
         if n_deleted:
             parts.append(f"deleted {n_deleted}")
         text = f"You {' and '.join(parts)} here. Keep that in the new run?"

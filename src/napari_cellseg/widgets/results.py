@@ -82,7 +82,9 @@ class ResultWriter(QObject):
         """Write the table as CSV, with where it comes from as JSON beside it."""
         table = self._dock.measure.table
         if table is None:
-            self._footer.tell("There is no table yet. Segment the image first.", "error")
+            self._footer.tell(
+                "There is no table yet. Segment the image first.", "error"
+            )
             return
         if self._is_busy():
             return
@@ -100,12 +102,16 @@ class ResultWriter(QObject):
             return
         if self._is_busy():
             return
-        self._task.start("Writing", save_labels(path, labels, axes, size), self._on_saved)
+        self._task.start(
+            "Writing", save_labels(path, labels, axes, size), self._on_saved
+        )
 
     def _is_busy(self) -> bool:
         """Say so where a file is still being written."""
         if self._task.is_running:
-            self._footer.tell("Still busy with a file; try again in a moment.", "warning")
+            self._footer.tell(
+                "Still busy with a file; try again in a moment.", "warning"
+            )
         return self._task.is_running
 
     def _on_saved(self, saved: Saved) -> None:

@@ -58,9 +58,7 @@ class SegmentTab(QWidget):
         self._build_fine()
         form = QFormLayout()
         form.setContentsMargins(0, 0, 0, 0)
-        form.setFieldGrowthPolicy(
-            QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow
-        )
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.addRow("Model", self.model_row)
         form.addRow("Run on", self.place)
         self.channel_title = QLabel("Cells in")
@@ -161,9 +159,7 @@ class SegmentTab(QWidget):
         self.fine_button.setCheckable(True)
         self.fine_button.setAutoRaise(True)
         self.fine_button.setArrowType(Qt.ArrowType.RightArrow)
-        self.fine_button.setToolButtonStyle(
-            Qt.ToolButtonStyle.ToolButtonTextBesideIcon
-        )
+        self.fine_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.fine_button.setToolTip("Move thresholds; the cells follow at once.")
         self.fine_button.toggled.connect(self._on_fine_toggled)
         self.fine = QWidget()
@@ -323,7 +319,9 @@ class SegmentTab(QWidget):
         options, model = self._segment.options, self._segment.model
         foreground, seeds = options.foreground_threshold, options.seed_threshold
         if model is not None:
-            foreground = foreground if foreground is not None else model.foreground_threshold
+            foreground = (
+                foreground if foreground is not None else model.foreground_threshold
+            )
             seeds = seeds if seeds is not None else model.seed_threshold
         with signals_blocked(self.foreground), signals_blocked(self.seeds):
             self.foreground.setValue(foreground if foreground is not None else 0.5)

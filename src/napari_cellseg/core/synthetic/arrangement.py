@@ -15,8 +15,6 @@ from napari_cellseg.core.synthetic.shapes import Stamp
 from napari_cellseg.core.synthetic.textures import Field, smooth_noise
 from napari_cellseg.core.types import Labels
 
-#: A cell is left out if neighbours would hide more of it than this.
-MAX_HIDDEN = 0.25
 #: Cells with fewer pixels in the field are not drawn.
 MIN_VISIBLE_PX = 12
 #: Places tried for one cell before it is left out.
@@ -41,6 +39,8 @@ class Layout:
         0 for cells all over the field, 1 for all of them in clumps.
     reach : float
         Greatest distance of a cell from the one it joins, in units of the spacing.
+    max_hidden : float
+        A cell is left out if neighbours would hide more of it than this share.
     """
 
     shape_yx: tuple[int, int]
@@ -49,6 +49,7 @@ class Layout:
     spacing_px: float
     clustering: float
     reach: float = 1.25
+    max_hidden: float = 0.25
 
     @property
     def canvas_yx(self) -> tuple[int, int]:
@@ -90,7 +91,7 @@ def scatter(
         stamp = next_stamp()
         for _ in range(N_TRIES):
             centre = _next_centre(layout, centres, rng)
-            if _press(labels, stamp, centre, len(centres) + 1):
+            if _press(labels, stamp, centre, len(centres) + 1, layout.max_hidden):
                 centres.append(centre)
                 break
     return labels
@@ -113,7 +114,11 @@ def _next_centre(
 
 
 def _press(
-    labels: Labels, stamp: Stamp, centre: tuple[float, float], number: int
+    labels: Labels,
+    stamp: Stamp,
+    centre: tuple[float, float],
+    number: int,
+    max_hidden: float,
 ) -> bool:
     """Write a cell where nothing lies yet; False if too much of it would be hidden."""
     rows = stamp.rows + round(centre[0])
@@ -127,7 +132,7 @@ def _press(
     from_centre = (rows - round(centre[0])) ** 2 + (columns - round(centre[1])) ** 2
     if not free[from_centre < middle_px2].all():
         return False
-    if free.sum() < max(1, (1 - MAX_HIDDEN) * rows.size):
+    if free.sum() < max(1, (1 - max_hidden) * rows.size):
         return False
     labels[rows[free], columns[free]] = number
     return True

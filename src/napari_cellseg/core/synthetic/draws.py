@@ -22,6 +22,10 @@ DIAMETERS_PX = (8.0, 120.0)
 #: Widths of bacteria.
 WIDTHS_PX = (3.5, 20.0)
 GLOWING_RODS_SHARE = 0.35
+#: Sizes of cell bodies that lie on each other.
+BODY_DIAMETERS_PX = (20.0, 100.0)
+#: Share of their scenes that are far out of focus.
+DEFOCUSED_SHARE = 0.45
 #: Share of scenes without any cell.
 EMPTY_SHARE = 0.02
 
@@ -75,6 +79,39 @@ def random_rods(seed: int, shape_yx: tuple[int, int] = (256, 256)) -> Scene:
     optics = random_optics(cells, rng)
     # What is as thin as this is lost in more blur.
     optics = replace(optics, blur_px=min(optics.blur_px, 0.2 + 0.12 * width))
+    return make_scene(SceneOptions(shape_yx, cells, optics), seed)
+
+
+def random_bodies(seed: int, shape_yx: tuple[int, int] = (256, 256)) -> Scene:
+    """Return a scene of cell bodies on each other, sharp or far out of focus.
+
+    Parameters
+    ----------
+    seed : int
+        0 or more; the same seed and shape give the same scene.
+    shape_yx : tuple of int
+        Size in pixels.
+    """
+    rng = np.random.default_rng([seed, 3])
+    low, high = map(math.log, BODY_DIAMETERS_PX)
+    diameter = math.exp(rng.uniform(low, high))
+    cell_area_px = math.pi * diameter**2 / 4
+    coverage = rng.uniform(0.05, 0.8)
+    cells = CellOptions(
+        kind="cell_bodies",
+        n_cells=max(3, round(coverage * math.prod(shape_yx) / cell_area_px)),
+        diameter_px=diameter,
+        size_spread=rng.uniform(0.03, 0.25),
+        elongation=1 + rng.exponential(0.25) % 0.9,
+        irregularity=rng.uniform(0, 0.8),
+        clustering=rng.uniform(0.2, 1),
+        texture=rng.uniform(0.05, 1),
+        variation=rng.uniform(0.05, 0.8),
+        debris=0.0,
+    )
+    optics = random_optics(cells, rng)
+    if rng.random() < DEFOCUSED_SHARE:
+        optics = replace(optics, blur_px=min(12.0, rng.uniform(0.03, 0.2) * diameter))
     return make_scene(SceneOptions(shape_yx, cells, optics), seed)
 
 

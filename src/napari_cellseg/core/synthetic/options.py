@@ -15,6 +15,7 @@ KINDS = (
     "brightfield_rounded",
     "rods",
     "glowing_rods",
+    "cell_bodies",
 )
 #: The largest side of a scene; drawing one takes about 60 bytes a pixel.
 MAX_SIDE_PX = 8192

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cellseg.core.synthetic import (
+    bodies,
     brightfield,
     fluorescence,
     histology,
@@ -24,7 +25,7 @@ from napari_cellseg.core.types import CellImage, Labels, PixelSize
 #: The margin is this much of a diameter, so that cells at the edge are drawn whole.
 MARGIN_DIAMETERS = 0.6
 #: Kinds that shine on a dark ground.
-GLOWING = ("nuclei", "whole_cells", "glowing_rods")
+GLOWING = ("nuclei", "whole_cells", "glowing_rods", "cell_bodies")
 #: What a camera counts without light, of its range.
 DARK_LEVEL = 0.02
 
@@ -75,6 +76,7 @@ def make_scene(options: SceneOptions, seed: int) -> Scene:
         "brightfield_rounded": _brightfield,
         "rods": _rods,
         "glowing_rods": _glowing_rods,
+        "cell_bodies": _cell_bodies,
     }[cells.kind]
     if cells.kind not in GLOWING:
         # Transmitted light has no haze: the ground is as bright as the cells.
@@ -180,6 +182,15 @@ def _glowing_rods(
     labels = whole_in_field(rods.rods_labels(layout, options.cells, rng), layout)
     light = rods.glow(labels, options.cells, rng)
     light = light + fluorescence.dirt_light(layout.canvas_yx, options.cells, rng)
+    return labels, optics.focus(light, options.optics)[None]
+
+
+def _cell_bodies(
+    layout: Layout, options: SceneOptions, rng: np.random.Generator
+) -> tuple[Labels, Field]:
+    """Draw stained cell bodies on each other."""
+    labels = whole_in_field(bodies.bodies_labels(layout, options.cells, rng), layout)
+    light = bodies.bodies_light(labels, options.cells, rng)
     return labels, optics.focus(light, options.optics)[None]
 
 

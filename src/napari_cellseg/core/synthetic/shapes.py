@@ -83,6 +83,33 @@ def blob_outline(
     return turned(outline, rng.uniform(0, math.pi))
 
 
+def cornered_outline(
+    radius_px: float, irregularity: float, rng: np.random.Generator
+) -> Outline:
+    """Return a body with a few corners joined by nearly straight sides.
+
+    Parameters
+    ----------
+    radius_px : float
+        Radius of the circle of about the same area.
+    irregularity : float
+        0 for even corners, 1 for spikes and dents.
+    rng : numpy.random.Generator
+        Where the randomness comes from.
+    """
+    n_corners = int(rng.integers(6, 12))
+    spacing = rng.dirichlet(np.full(n_corners, 12.0))
+    angles = 2 * math.pi * np.cumsum(spacing) + rng.uniform(0, 2 * math.pi)
+    height = 1 + (0.06 + 0.2 * irregularity) * rng.normal(size=n_corners)
+    radius = 1.05 * radius_px * np.clip(height, 0.6, 1.5)
+    corners = np.stack([radius * np.sin(angles), radius * np.cos(angles)], axis=1)
+    n_between = max(2, int(radius_px / 2))
+    share = np.linspace(0, 1, n_between, endpoint=False)[:, None]
+    sides = corners[:, None] * (1 - share) + np.roll(corners, -1, 0)[:, None] * share
+    bulge = 1 + 0.06 * rng.normal(size=(n_corners, 1, 1)) * (4 * share * (1 - share))
+    return np.asarray((sides * bulge).reshape(-1, 2))
+
+
 def spread_outline(
     radius_px: float,
     n_arms: int,
