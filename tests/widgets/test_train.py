@@ -134,9 +134,6 @@ def test_keeping_the_old_changes_nothing(training, qtbot):
     assert dock.segment.model.name == DEFAULT_MODEL
 
 
-@pytest.mark.skip(
-    reason="the software renderer crashed in glDrawArrays here twice; not understood yet"
-)
 def test_what_is_checked_on_other_images_of_the_project_is_learned_too(
     training, qtbot, tmp_path
 ):

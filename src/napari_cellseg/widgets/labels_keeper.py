@@ -14,6 +14,7 @@ from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.labels import check_labels
 from napari_cellseg.core.rerun import Merged
+from napari_cellseg.widgets.canvas import canvas_widget
 from napari_cellseg.widgets.layer_images import KEY, note, plain
 from napari_cellseg.widgets.layers import (
     LabelsBinding,
@@ -303,7 +304,8 @@ class LabelsKeeper(QObject):
             return
         self.centre(place)
         camera = self._viewer.scene.camera
-        canvas_px = min(self._viewer.window._qt_viewer.canvas.size)
+        canvas = canvas_widget(self._viewer)
+        canvas_px = min(canvas.width(), canvas.height())
         size = max(diameter_px, 1.0) * abs(float(layer.scale[-1]))
         camera.zoom = canvas_px * SHOWN_SHARE / size
 

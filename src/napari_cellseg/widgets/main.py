@@ -25,6 +25,7 @@ from napari_cellseg.core.rerun import Merged
 from napari_cellseg.engines import open_trainer
 from napari_cellseg.io.model_store import promoted
 from napari_cellseg.widgets.areas import AreasView
+from napari_cellseg.widgets.canvas import free_layers_where_drawn
 from napari_cellseg.widgets.cleanup import Cleanup
 from napari_cellseg.widgets.correct_link import CorrectLink
 from napari_cellseg.widgets.difference import DifferenceLink
@@ -83,6 +84,7 @@ class CellSegmentationWidget(QWidget):
         self.viewer = plain(napari_viewer)
         self._cleanup = Cleanup()
         self.destroyed.connect(self._cleanup.run)
+        free_layers_where_drawn(self.viewer, self._cleanup)
         self.task = TaskController(starter)
         self.session = Session()
         self.proofread = ProofreadController()
