@@ -63,7 +63,7 @@ def test_a_touched_cell_is_edited_and_a_new_one_is_by_hand():
     proofread.add_cell(FREE, ())
     assert proofread.sources == {1: "edited", 2: "model", 3: "hand"}
     assert proofread.n_by_source("hand") == 1
-    assert set(proofread.hand_ids) == {1, 3}
+    assert proofread.locked_ids == {1, 3}
 
 
 def test_every_edit_is_told():

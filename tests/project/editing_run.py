@@ -13,25 +13,28 @@ from pathlib import Path
 import numpy as np
 
 from napari_cellseg.core import labels as corrections
+from napari_cellseg.core.classes import assign_class, updated_classes, with_classes
 from napari_cellseg.core.edits import Edit, apply_edit, edit_on_labels, updated_sources
 from napari_cellseg.core.errors import EditError
-from napari_cellseg.core.types import Labels
 from napari_cellseg.project.labels import ProjectLabels
 from napari_cellseg.project.store import open_project
 
 WRITE_EVERY = 7
 
 
-def digest(labels: Labels) -> int:
-    """Return a number that two different label arrays hardly share."""
+def digest(opened: ProjectLabels) -> int:
+    """Return a number that two different label arrays, or classes, hardly share."""
+    labels = opened.labels
     weights = np.arange(1, labels.size + 1, dtype=np.uint64) * np.uint64(2654435761)
-    return int((labels.ravel().astype(np.uint64) * weights).sum())
+    known = sum(cell * len(name) * 7919 for cell, name in opened.classes.items())
+    return int((labels.ravel().astype(np.uint64) * weights).sum()) + known
 
 
 def random_edit(opened: ProjectLabels, rng: np.random.Generator) -> Edit | None:
-    """Return a stroke, a deletion, a merge or a split."""
+    """Return a stroke, a deletion, a merge, a split or a class."""
     labels, sources = opened.labels, opened.sources
-    kind = rng.choice(["brush", "delete", "merge", "split"], p=[0.55, 0.15, 0.15, 0.15])
+    kinds = ["brush", "delete", "merge", "split", "class"]
+    kind = rng.choice(kinds, p=[0.5, 0.1, 0.15, 0.15, 0.1])
     y, x = (int(low) for low in rng.integers(0, 80, 2))
     ids = list(sources)
     try:
@@ -39,6 +42,9 @@ def random_edit(opened: ProjectLabels, rng: np.random.Generator) -> Edit | None:
             after = labels[y : y + 16, x : x + 16].copy()
             after[2:12, 2:12] = rng.integers(1, 40)
             return edit_on_labels(labels, after, (y, x), "brush stroke", sources)
+        if kind == "class":
+            chosen, name = rng.choice(ids, 2).tolist(), "a" * int(rng.integers(0, 4))
+            return assign_class(labels, chosen, name, opened.classes)
         if kind == "delete":
             return corrections.delete_cells(labels, [int(rng.choice(ids))], sources)
         if kind == "merge":
@@ -61,11 +67,13 @@ def step(opened: ProjectLabels, rng: np.random.Generator) -> str:
         edit = random_edit(opened, rng)
         name = "" if edit is None else edit.name
         if edit is not None:
+            edit = with_classes(edit, opened.labels, opened.classes)
             opened.journal.push(edit)
     if edit is None:
         return ""
     apply_edit(opened.labels, edit)
     opened.sources = updated_sources(opened.sources, edit)
+    opened.classes = updated_classes(opened.classes, edit)
     return name
 
 
@@ -74,10 +82,10 @@ def main(folder: Path, seed: int) -> None:
     project = open_project(folder)
     opened = project.open_labels(1)
     rng = np.random.default_rng(seed)
-    print("ready", digest(opened.labels), flush=True)  # noqa: T201
+    print("ready", digest(opened), flush=True)  # noqa: T201
     for n in range(1, 100_000):
         if name := step(opened, rng):
-            print(name.replace(" ", "_"), digest(opened.labels), flush=True)  # noqa: T201
+            print(name.replace(" ", "_"), digest(opened), flush=True)  # noqa: T201
         if n % WRITE_EVERY == 0:
             opened.write()
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from napari_cellseg.core.classes import assign_class, updated_classes
 from napari_cellseg.core.edits import (
     Edit,
     apply_edit,
@@ -210,3 +211,32 @@ def test_reading_an_edit_from_a_project_that_is_gone_is_told(folder: Path) -> No
     with pytest.raises(ProjectError, match="work"):
         opened.journal.undo()
     assert opened.journal.can_undo
+
+
+def test_classes_are_in_the_journal_and_survive_a_restart(folder: Path) -> None:
+    with open_project(folder) as project:
+        opened = project.open_labels(1)
+        paint(opened, 1, 2)
+        paint(opened, 2, 4)
+        opened.take(assign_class(opened.labels, [1, 2], "dead", opened.classes))
+        opened.take(assign_class(opened.labels, [2], "mitotic", opened.classes))
+    with open_project(folder) as project:
+        opened = project.open_labels(1)
+        assert opened.classes == {1: "dead", 2: "mitotic"}
+        for known in ({1: "dead", 2: "dead"}, {}):
+            edit = opened.journal.undo()
+            assert edit is not None
+            opened.classes = updated_classes(opened.classes, edit)
+            assert opened.classes == known
+    with open_project(folder) as project:
+        assert project.open_labels(1).classes == {}
+
+
+def test_classes_of_a_session_without_a_project_go_into_it(
+    tmp_path: Path, image: Path
+) -> None:
+    labels = np.ones((4, 4), np.int32)
+    new = NewLabels(labels, "YX", {1: "hand"}, classes={1: "dead"})
+    with create_project(tmp_path / "taken") as project:
+        project.add_images([image])
+        assert project.start_labels(1, new).classes == {1: "dead"}

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from tests.project.editing_run import digest
 
+from napari_cellseg.core.classes import updated_classes
 from napari_cellseg.core.edits import apply_edit, updated_sources
 from napari_cellseg.project.labels import ProjectLabels
 from napari_cellseg.project.new_labels import NewLabels
@@ -49,20 +50,23 @@ def _killed_after(folder: Path, seed: int, seconds: float) -> list[tuple[str, in
 
 def test_no_completed_step_is_lost_when_killed(folder: Path) -> None:
     rng = np.random.default_rng(1)
-    n_steps = 0
+    n_steps, names = 0, set()
     for seed in range(N_KILLS):
         told = _killed_after(folder, seed, rng.uniform(0, LONGEST_RUN))
         n_steps += len(told) - 1
+        names |= {name.partition("_")[0] for name, _ in told}
         with open_project(folder) as project:
             opened = project.open_labels(1)
             last = told[-1][1]
-            if digest(opened.labels) != last:
+            if digest(opened) != last:
                 # One step may have been committed and not yet been told of.
                 _take_last_step_back(project, opened)
-            assert digest(opened.labels) == last
+            assert digest(opened) == last
             # The cells that are known are those in the labels.
             assert set(opened.sources) == set(np.unique(opened.labels)) - {0}
+            assert opened.classes.keys() <= opened.sources.keys()
     assert n_steps > 3 * N_KILLS  # the sessions did work before they were killed
+    assert "class" in names
 
 
 def _take_last_step_back(project: Project, opened: ProjectLabels) -> None:
@@ -75,6 +79,7 @@ def _take_last_step_back(project: Project, opened: ProjectLabels) -> None:
     assert back is not None
     apply_edit(opened.labels, back)
     opened.sources = updated_sources(opened.sources, back)
+    opened.classes = updated_classes(opened.classes, back)
 
 
 def test_undo_goes_back_to_the_beginning_after_a_crash(folder: Path) -> None:

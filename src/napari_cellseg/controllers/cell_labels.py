@@ -35,6 +35,8 @@ class CellLabels:
         What a person said of each cell that was looked at.
     areas : list of CheckedArea
         Where everything was looked at.
+    classes : dict of int to str
+        What kind each cell is, where a person said so; see `core.classes`.
     parents : dict of int to int
         By a daughter its mother, in labels with time; see `core.tracks`.
     around_runs : dict
@@ -58,6 +60,7 @@ class CellLabels:
         self.deleted: list[Footprint] = []
         self.states: dict[int, ReviewState] = {}
         self.areas: list[CheckedArea] = []
+        self.classes: dict[int, str] = {}
         self.parents: dict[int, int] = {}
         self.origin: SegmentationResult | None = None
         self.around_runs: dict[float, tuple[dict[int, float], list[Footprint]]] = {}

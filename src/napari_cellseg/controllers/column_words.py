@@ -13,6 +13,7 @@ MEANINGS = {
     "plane": "Plane of the stack on which the cell was measured, counted from 0.",
     "source": "Who made the cell: model, edited (the model's, changed by hand) or hand.",
     "confidence": "How sure the model is of the cell, 0 to 1; empty if drawn by hand.",
+    "class": "What kind of cell a person said it is; empty if nobody did.",
     "area_px": "Area in pixels.",
     "area_um2": "Area in square micrometres.",
     "perimeter_px": "Length of the outline in pixels.",

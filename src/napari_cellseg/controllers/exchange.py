@@ -11,6 +11,7 @@ from napari_cellseg.cli.names import plan_names
 from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.controllers.export import AXES_ALONE, Saved
 from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.core.classes import n_by_class, with_classes
 from napari_cellseg.core.edits import Source, is_empty
 from napari_cellseg.core.errors import ImageError, LabelsError
 from napari_cellseg.core.importing import (
@@ -76,6 +77,7 @@ def cells_to_write(
         image.pixel_size if image is not None and fits else None,
         dict(proofread.sources),
         proofread.model_confidence,
+        dict(proofread.classes),
         measurements={} if table is None else measurements_of(table),
     )
 
@@ -160,22 +162,26 @@ def take_arrival(
         raise LabelsError("There are no labels to import into. Choose the image first.")
     found = arrival.found
     name = arrival.path.name
-    imported = ImportedCells(found.labels, found.sources, name)
+    imported = ImportedCells(found.labels, found.sources, name, found.classes)
     taken = import_cells(cells.labels, cells.sources, imported, mode, unknown)
-    if is_empty(taken.edit):
+    edit = with_classes(taken.edit, cells.labels, cells.classes, taken.classes)
+    if is_empty(edit):
         return f"Nothing new in {name}: these cells are here already."
     changed = taken.changed_ids
     cells.around_runs[taken.edit.made_at] = (cells.confidence, cells.deleted)
     cells.confidence = {i: v for i, v in cells.confidence.items() if i not in changed}
     kept = untouched_areas(cells.areas, taken.edit, cells.labels.shape)
     n_areas, cells.areas = len(cells.areas) - len(kept), kept
-    proofread.apply(taken.edit)
+    proofread.apply(edit)
     # A number may be given again; nobody has looked at the cell that has it now.
     proofread.set_state([i for i in changed if i in cells.states], "unseen")
     n_cells = f"{taken.n_cells} cell{'' if taken.n_cells == 1 else 's'}"
     said = [f"{n_cells} imported from {name}; undo takes that back."]
     if taken.n_left_out:
         said.append(f"{taken.n_left_out} lay on cells of yours and were left out.")
+    if counts := n_by_class(found.classes):
+        kinds = ", ".join(f"{n} {name}" for name, n in counts.items())
+        said.append(f"Classes: {kinds}.")
     if n_areas:
         said.append(f"{n_areas} checked areas changed and are checked no more.")
     return " ".join([*said, *found.notes])

@@ -102,6 +102,7 @@ class MeasureController:
             labels.copy(),
             self.proofread.model_confidence,
             dict(self.proofread.sources),
+            dict(self.proofread.classes),
         )
         self.task.start("Measuring", job, self._take)
 
@@ -199,7 +200,7 @@ class MeasureController:
             edit,
             self.proofread.sources,
             self.proofread.model_confidence,
-        )
+        ).with_classes(self.proofread.classes)
 
 
 def _measure_job(
@@ -207,7 +208,9 @@ def _measure_job(
     labels: Labels,
     confidence: Mapping[int, float],
     sources: Mapping[int, Source],
+    classes: Mapping[int, str],
 ) -> Job[MeasurementTable]:
     """Measure all cells."""
     yield Progress(0, 0, "measuring")
-    return measure_cells(image, labels, confidence=confidence, sources=sources)
+    table = measure_cells(image, labels, confidence=confidence, sources=sources)
+    return table.with_classes(classes)

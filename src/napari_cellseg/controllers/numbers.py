@@ -91,6 +91,9 @@ def table_words(table: MeasurementTable | None, *, is_measuring: bool) -> TableW
     parts = [f"{n} {words}" for source, words in (
         ("model", "by the model"), ("edited", "edited by you"), ("hand", "drawn by you"),
     ) if (n := sources.get(source, 0))]  # fmt: skip
+    parts += [
+        f"{n} {name or 'without a class'}" for name, n in table.n_by_class.items()
+    ]
     density = summary["density_per_mm2"]
     if density is None:
         tip = "Set the pixel size above to get cells per mm²."

@@ -154,6 +154,7 @@ class ProjectController:
             return self._kept[image.image_id][0]
         opened = self.project.open_labels(image.image_id)
         cells = CellLabels(opened.labels, opened.sources, opened.confidence)
+        cells.classes = dict(opened.classes)
         cells.deleted = opened.deleted()
         notes = self.project.review(image.image_id)
         cells.states, cells.areas = notes.states(), notes.areas()
@@ -200,7 +201,13 @@ class ProjectController:
         opened = project.start_labels(
             image.image_id,
             NewLabels(
-                cells.labels, axes, cells.sources, cells.confidence, size, history
+                cells.labels,
+                axes,
+                cells.sources,
+                cells.confidence,
+                size,
+                history,
+                cells.classes,
             ),
         )
         self._keep(image.image_id, cells, opened)

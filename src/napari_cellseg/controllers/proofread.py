@@ -20,6 +20,12 @@ from napari_cellseg.core.checked import (
     checked_background,
     locked_ids,
 )
+from napari_cellseg.core.classes import (
+    assign_class,
+    class_change,
+    updated_classes,
+    with_classes,
+)
 from napari_cellseg.core.edits import (
     Edit,
     Source,
@@ -96,6 +102,11 @@ class ProofreadController:
         return {} if self.cells is None else self.cells.sources
 
     @property
+    def classes(self) -> dict[int, str]:
+        """The class of each cell that has one; empty without labels."""
+        return {} if self.cells is None else self.cells.classes
+
+    @property
     def history(self) -> Steps:
         """What can be undone; empty without labels."""
         return History() if self.cells is None else self.cells.history
@@ -121,11 +132,6 @@ class ProofreadController:
         }
 
     @property
-    def hand_ids(self) -> tuple[int, ...]:
-        """The cells that were made or edited by hand."""
-        return tuple(cell for cell, source in self.sources.items() if source != "model")
-
-    @property
     def deleted(self) -> list[Footprint]:
         """Where cells were deleted by hand and nothing has taken their place."""
         if self.cells is None:
@@ -143,6 +149,14 @@ class ProofreadController:
         return locked_ids(self.sources, self.cells.states)
 
     @property
+    def kept_ids(self) -> set[int]:
+        """The cells that a run leaves: locked ones, and those that a person gave a class.
+
+        A class does not say that the outline is right: nothing is learned from it.
+        """
+        return self.locked_ids | self.classes.keys()
+
+    @property
     def kept_empty(self) -> list[Footprint]:
         """Where a run must add nothing: deleted cells, and background that was checked."""
         if self.cells is None:
@@ -152,7 +166,7 @@ class ProofreadController:
     @property
     def has_hand_work(self) -> bool:
         """True if a new run could lose something that a person did."""
-        return bool(self.locked_ids or self.deleted)
+        return bool(self.kept_ids or self.deleted)
 
     # -------------------------------------------------------------- what was seen
     def set_state(self, ids: Sequence[int], state: ReviewState) -> None:
@@ -207,6 +221,11 @@ class ProofreadController:
         """Delete all cells below an area."""
         self.make(corrections.remove_small, min_area_px)
 
+    def set_class(self, ids: Iterable[int], name: str) -> None:
+        """Give cells a class, "" for none; raises `EditError` if nothing changes."""
+        cells = self._cells()
+        self.apply(assign_class(cells.index, ids, name, cells.classes))
+
     def make(
         self, correction: Callable[..., Edit], *arguments: Any, **options: Any
     ) -> None:
@@ -215,11 +234,20 @@ class ProofreadController:
         self.apply(correction(cells.index, *arguments, cells.sources, **options))
 
     # ------------------------------------------------------------- the one history
-    def apply(self, edit: Edit) -> None:
-        """Make an edit and remember it; one that changes nothing is dropped."""
+    def apply(self, edit: Edit, said: Mapping[int, str] | None = None) -> None:
+        """Make an edit and remember it; one that changes nothing is dropped.
+
+        Parameters
+        ----------
+        edit : Edit
+            The classes of the cells that it changes follow, see `core.classes`.
+        said : mapping of int to str
+            Classes that are known otherwise, such as from a file.
+        """
+        cells = self._cells()
+        edit = with_classes(edit, cells.labels, cells.classes, said)
         if is_empty(edit):
             return
-        cells = self._cells()
         cells.history.push(edit)
         if edit.author == "hand":
             cells.deleted.extend(deleted_footprints(edit))
@@ -291,10 +319,11 @@ class ProofreadController:
         shown = run_edit(cells.labels, cells.sources, merged, name)
         if is_empty(shown):
             return
-        edit = shown
+        edit = shown = with_classes(shown, cells.labels, cells.classes)
         around = (cells.confidence, cells.deleted)
         if cells.history.undo_name == name == MOVED:
-            edit, around = self._joined_with_last(merged, name)
+            edit, around, classes = self._joined_with_last(merged, name)
+            shown = class_change(shown, cells.labels, cells.classes, classes)
         cells.history.push(edit)
         cells.around_runs[edit.made_at] = around
         cells.confidence = {**cells.confidence, **merged.confidence}
@@ -307,8 +336,11 @@ class ProofreadController:
 
     def _joined_with_last(
         self, merged: Merged, name: str
-    ) -> tuple[Edit, tuple[dict[int, float], list[Footprint]]]:
-        """Take the last run out of the history; return the edit from before it."""
+    ) -> tuple[Edit, tuple[dict[int, float], list[Footprint]], dict[int, str]]:
+        """Take the last run out of the history; return the edit from before it.
+
+        With what a run brings along, and the classes after it.
+        """
         cells = self._cells()
         back = cells.history.undo()
         if back is None:  # pragma: no cover - the caller saw its name
@@ -317,7 +349,10 @@ class ProofreadController:
         apply_edit(labels, back)
         sources = updated_sources(cells.sources, back)
         around = cells.around_runs.pop(back.made_at, (cells.confidence, cells.deleted))
-        return run_edit(labels, sources, merged, name), around
+        before = updated_classes(cells.classes, back)
+        edit = run_edit(labels, sources, merged, name)
+        edit = with_classes(edit, labels, before)
+        return edit, around, updated_classes(before, edit)
 
     def _take_back(self, edit: Edit | None) -> None:
         """Write an edit of the history; what a run brought along changes with it."""
@@ -336,6 +371,7 @@ class ProofreadController:
         apply_edit(cells.labels, edit)
         cells.index.follow(edit)
         cells.sources = updated_sources(cells.sources, edit)
+        cells.classes = updated_classes(cells.classes, edit)
         if moved := moved_numbers(edit):
             self._move_notes(moved)
         self.edited.emit(edit)

@@ -8,6 +8,7 @@ from psygnal import Signal
 
 from napari_cellseg.controllers.proofread import MOVED, ProofreadController
 from napari_cellseg.controllers.task import TaskController
+from napari_cellseg.core.classes import updated_classes
 from napari_cellseg.core.difference import (
     Change,
     ChangeView,
@@ -34,7 +35,7 @@ class _Before:
         Of the run's edit.
     labels : int32 array
         A copy.
-    sources, confidence
+    sources, confidence, classes
         Of the cells in it.
     is_undone : bool
         True while the run is taken back.
@@ -44,6 +45,7 @@ class _Before:
     labels: Labels
     sources: dict[int, Source]
     confidence: dict[int, float]
+    classes: dict[int, str]
     is_undone: bool = False
 
 
@@ -166,7 +168,8 @@ class RerunDifference:
         self._open = [one for one in self._open if one not in changes]
         self._is_ours = True
         try:
-            self._proofread.apply(kept.edit)
+            said = {new: before.classes.get(old, "") for old, new in kept.ids.items()}
+            self._proofread.apply(kept.edit, said)
         finally:
             self._is_ours = False
         # Somebody wanted them: the next run leaves them.
@@ -239,6 +242,7 @@ class RerunDifference:
             labels,
             updated_sources(cells.sources, edit.inverted()),
             dict(around[0] if around else {}),
+            updated_classes(cells.classes, edit.inverted()),
         )
         self._before = before
         job = _compare_job(labels, cells.labels.copy())

@@ -293,7 +293,7 @@ class SegmentController:
             None if is_new else proofread.labels,
             result,
             shape=run.image.labels_shape,
-            keep=proofread.locked_ids if keeps else (),
+            keep=proofread.kept_ids if keeps else (),
             deleted=proofread.kept_empty if keeps else (),
             region=run.region,
         )

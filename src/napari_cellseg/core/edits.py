@@ -61,6 +61,9 @@ class Edit:
         them is no cell on that side.
     author : "hand" or "model"
         Who made the change.
+    classes_before, classes_after : mapping of int to str
+        Only the ids whose class changed, see `core.classes`; an id that is absent from
+        one of them has no class on that side.
     made_at : float
         Seconds since 1970 (UTC).
     """
@@ -73,6 +76,8 @@ class Edit:
     sources_after: Mapping[int, Source] = field(default_factory=dict)
     author: Author = "hand"
     made_at: float = field(default_factory=time.time)
+    classes_before: Mapping[int, str] = field(default_factory=dict)
+    classes_after: Mapping[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         before, after = self.before, self.after
@@ -114,6 +119,8 @@ class Edit:
             after=self.before,
             sources_before=self.sources_after,
             sources_after=self.sources_before,
+            classes_before=self.classes_after,
+            classes_after=self.classes_before,
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -38,11 +38,14 @@ class ImportedCells:
         Who made each cell, where it is known.
     name : str
         Of the file, for the history.
+    classes : mapping of int to str
+        What kind each cell is, where it is known.
     """
 
     labels: Labels
     sources: Mapping[int, Source]
     name: str
+    classes: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,11 +60,15 @@ class Import:
         Cells that are taken in.
     n_left_out : int
         Cells that lay on others that stay.
+    classes : mapping of int to str
+        What the file says of cells, by their new ids, "" for none; {} if it knows no
+        classes.
     """
 
     edit: Edit
     n_cells: int
     n_left_out: int = 0
+    classes: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def changed_ids(self) -> set[int]:
@@ -110,9 +117,9 @@ def import_cells(
     }
     before = known_sources(labels, sources)
     if mode == "replace":
-        after, new_sources, n_left_out = cells.labels, made_by, 0
+        after, new_sources, new_ids = cells.labels, made_by, {i: i for i in made_by}
     else:
-        after, new_sources, n_left_out = _added(labels, before, cells.labels, made_by)
+        after, new_sources, new_ids = _added(labels, before, cells.labels, made_by)
     start = (0,) * labels.ndim
     # Not by hand: cells that give way must not count as deleted by a person.
     edit = edit_on_labels(
@@ -128,7 +135,9 @@ def import_cells(
         sources_before={c: s for c, s in before.items() if c in changed},
         sources_after={c: s for c, s in new_sources.items() if c in changed},
     )
-    return Import(edit, len(made_by) - n_left_out, n_left_out)
+    said = {new: cells.classes.get(old, "") for old, new in new_ids.items()}
+    n_left_out = len(made_by) - len(new_ids)
+    return Import(edit, len(new_ids), n_left_out, said if cells.classes else {})
 
 
 def untouched_areas(
@@ -145,8 +154,8 @@ def _added(
     sources: Mapping[int, Source],
     new: Labels,
     made_by: Mapping[int, Source],
-) -> tuple[Labels, dict[int, Source], int]:
-    """Return labels with new cells where there was none, their sources, and those left out."""
+) -> tuple[Labels, dict[int, Source], dict[int, int]]:
+    """Return labels with new cells where there was none, the sources of all, and new ids."""
     sizes = count_pixels(new)
     covered = count_pixels(np.where(labels > 0, new, 0).astype(new.dtype))
     out = [
@@ -160,5 +169,6 @@ def _added(
     check_free_ids(highest + 1, len(new_ids))
     shifted = np.where(numbered > 0, numbered + highest, 0).astype(labels.dtype)
     after = np.where(labels > 0, labels, shifted).astype(labels.dtype)
-    added = {number + highest: made_by[cell] for cell, number in new_ids.items()}
-    return after, {**sources, **added}, len(out)
+    ids = {cell: number + highest for cell, number in new_ids.items()}
+    added = {number: made_by[cell] for cell, number in ids.items()}
+    return after, {**sources, **added}, ids

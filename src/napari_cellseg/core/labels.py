@@ -47,6 +47,7 @@ from napari_cellseg.core.types import Labels
 __all__ = [
     "MAX_ID",
     "add_cell",
+    "cells_in_region",
     "check_labels",
     "count_pixels",
     "delete_cells",
@@ -136,6 +137,25 @@ def delete_in_region(
     EditError
         If no cell lies in the region, or it is no region of the plane.
     """
+    chosen = cells_in_region(indexed, region, plane)
+    return delete_cells(indexed, chosen, sources, plane=None if everywhere else plane)
+
+
+def cells_in_region(
+    indexed: IndexedLabels, region: NDArray[Any], plane: tuple[int, ...]
+) -> list[int]:
+    """Return the cells of which at least half of the pixels on a plane lie in a region.
+
+    Parameters
+    ----------
+    indexed, region, plane
+        As in `delete_in_region`.
+
+    Raises
+    ------
+    EditError
+        If no cell lies in the region, or it is no region of the plane.
+    """
     labels = labels_of(indexed)
     plane_box(labels, plane)  # says so if there is no such plane
     mask, part = _region_mask(region, labels.shape[-2:])
@@ -150,7 +170,7 @@ def delete_in_region(
         raise EditError(
             "No cell lies in the region by half or more. Draw it around the cells."
         )
-    return delete_cells(indexed, chosen, sources, plane=None if everywhere else plane)
+    return chosen
 
 
 def _region_mask(

@@ -17,9 +17,11 @@ from napari_cellseg.core.cell_features import (
     intensity_columns,
     shape_columns,
 )
+from napari_cellseg.core.classes import n_by_class
 from napari_cellseg.core.edits import Edit, Source
 from napari_cellseg.core.errors import LabelsError
 from napari_cellseg.core.table_columns import (
+    CLASS,
     PLANE_COLUMNS,
     intensity_names,
     ordered_frame,
@@ -100,6 +102,7 @@ class MeasurementTable:
             "mean_area_um2": self._mean("area_um2"),
             **self._volumes(),
             "n_by_source": self.n_by_source,
+            **({"n_by_class": self.n_by_class} if CLASS in self.cells else {}),
         }
 
     def _volumes(self) -> dict[str, float | None]:
@@ -116,6 +119,25 @@ class MeasurementTable:
         found = {str(source): int(n) for source, n in once.value_counts().items()}
         return {**counts, **found}
 
+    @property
+    def n_by_class(self) -> dict[str, int]:
+        """Number of cells of each class, the most frequent first; "" is no class."""
+        if CLASS not in self.cells:
+            return {}
+        once = self.cells.drop_duplicates("label")
+        return n_by_class(dict(zip(once["label"], once[CLASS], strict=True)))
+
+    def with_classes(self, classes: Mapping[int, str]) -> MeasurementTable:
+        """Return the table with a column ``class``, or without it if no cell has one."""
+        bare = self.cells.drop(columns=CLASS, errors="ignore")
+        kinds = [classes.get(cell, "") for cell in bare["label"].tolist()]
+        if not any(kinds):
+            return replace(self, cells=bare)
+        kind = pd.Series(kinds, index=bare.index, dtype=object)
+        keys = ["label", *_plane_names(self.axes)]
+        cells = ordered_frame(bare.assign(**{CLASS: kind}), keys)
+        return replace(self, cells=cells)
+
     def _mean(self, column: str) -> float | None:
         return _mean_of(self.cells, column)
 
@@ -128,6 +150,8 @@ class MeasurementTable:
         confidence: Mapping[int, float] | None = None,
     ) -> MeasurementTable:
         """Return the table after an edit; only the cells that it changed are measured.
+
+        It has no classes: `with_classes` puts them in.
 
         Parameters
         ----------
@@ -149,8 +173,9 @@ class MeasurementTable:
         changed = np.array(edit.changed_ids, np.int64)
         planes = list(_planes_of(edit, labels.shape))
         affected = self.cells["label"].isin(changed) & self._lies_on(planes)
-        old = self.cells[affected]
-        parts = [self.cells[~affected]]
+        bare = self.cells.drop(columns=CLASS, errors="ignore")
+        old = bare[affected]
+        parts = [bare[~affected]]
         for index in planes:
             box = _box_to_measure(old, index, edit, self.axes)
             part = request.measure_plane(index, changed.tolist(), box)

@@ -14,6 +14,8 @@ from napari_cellseg.core.types import CellImage, PixelSize
 
 # The column that names the place on an axis before y and x.
 PLANE_COLUMNS = {"T": "frame", "Z": "z_plane", "?": "plane"}
+#: There only where a cell has a class.
+CLASS = "class"
 # Signs that cannot stand in a column name: they end a cell or a line in some reader.
 _BREAKS = re.compile(r"[\x00-\x1f\x7f;,\"]+")
 
@@ -76,7 +78,7 @@ def with_micrometres(columns: Columns, pixel_size: PixelSize | None) -> Columns:
 
 
 def ordered_frame(cells: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
-    """Return rows numbered from 0, with the keys, source and confidence in front."""
-    first = [*keys, "source", "confidence"]
+    """Return rows numbered from 0, with the keys, source, confidence and class in front."""
+    first = [*keys, "source", "confidence", *([CLASS] if CLASS in cells else [])]
     rest = [name for name in cells.columns if name not in first]
     return cells[[*first, *rest]].reset_index(drop=True)

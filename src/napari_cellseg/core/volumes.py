@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from napari_cellseg.core.table_columns import CLASS
 from napari_cellseg.core.types import PixelSize
 
 #: What every section of a cell says of the whole cell.
@@ -78,9 +79,9 @@ def cells_in_3d(
     Returns
     -------
     DataFrame
-        ``label``, ``frame`` where there is time, ``source``, ``confidence``, planes,
-        volume, diameter of the sphere of that volume, centre, area of the largest
-        section, ``touches_border``, and intensities over all voxels.
+        ``label``, ``frame`` where there is time, ``source``, ``confidence``, ``class``
+        where it is used, planes, volume, diameter of the sphere of that volume, centre,
+        area of the largest section, ``touches_border``, and intensities over all voxels.
     """
     keys = cell_keys(cells)
     grouped = cells.groupby(keys, sort=True)
@@ -90,6 +91,7 @@ def cells_in_3d(
     columns: dict[str, pd.Series[Any]] = {
         "source": grouped["source"].first(),
         "confidence": grouped["confidence"].first(),
+        **({CLASS: grouped[CLASS].first()} if CLASS in cells else {}),
         "n_planes": grouped.size(),
         "first_plane": first,
         "last_plane": last,

@@ -43,7 +43,7 @@ CREATE TABLE edits (
     start TEXT NOT NULL,            -- JSON: corner of the box
     shape TEXT NOT NULL,            -- JSON: size of the box
     pixels BLOB NOT NULL,           -- Zstandard: int32 before, then int32 after
-    sources TEXT NOT NULL,          -- JSON: [before, after]
+    sources TEXT NOT NULL,          -- JSON: [before, after], and of classes where they change
     state TEXT NOT NULL             -- done, undone, or dropped (undone and overtaken)
 );
 CREATE INDEX edits_of_image ON edits (image, state, id);

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_cellseg.core.edits import Source, apply_edit, is_empty, updated_sources
+from napari_cellseg.core.classes import with_classes
+from napari_cellseg.core.edits import Source, is_empty
 from napari_cellseg.core.errors import CellsegError, ProjectError
 from napari_cellseg.core.importing import (
     Import,
@@ -92,6 +93,7 @@ def cells_of_image(
         None if pixels is None else pixels.pixel_size,
         opened.sources,
         opened.confidence,
+        opened.classes,
     )
     if not is_measured:
         return cells
@@ -285,15 +287,14 @@ def _import_one(
     if pixels is not None:
         _start_empty(project, image, pixels)
     opened = project.open_labels(image.image_id)
-    cells = ImportedCells(found.labels, found.sources, path.name)
+    cells = ImportedCells(found.labels, found.sources, path.name, found.classes)
     taken = import_cells(
         opened.labels, opened.sources, cells, choice.mode, choice.unknown
     )
-    if is_empty(taken.edit) and not taken.edit.sources_after:
+    edit = with_classes(taken.edit, opened.labels, opened.classes, taken.classes)
+    if is_empty(edit) and not edit.sources_after:
         return f"{image.name}: nothing new in {path.name}", found.notes
-    opened.journal.push(taken.edit)
-    apply_edit(opened.labels, taken.edit)
-    opened.sources = updated_sources(opened.sources, taken.edit)
+    opened.take(edit)
     _forget_changed(project.review(image.image_id), opened, taken)
     if opened.journal.problem:
         raise ProjectError(opened.journal.problem)

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 
+from napari_cellseg.core.classes import updated_classes
 from napari_cellseg.core.edits import Edit, Source, apply_edit, updated_sources
 from napari_cellseg.core.rerun import Footprint, deleted_footprints
 from napari_cellseg.core.types import Labels
@@ -26,9 +27,9 @@ JOIN edits ON edits.id = steps.edit
 WHERE steps.image = ? AND steps.id > ? ORDER BY steps.id
 """
 SAVE_CELL = """
-INSERT INTO cells (image, label, source, confidence) VALUES (?, ?, ?, ?)
+INSERT INTO cells (image, label, source, confidence, class) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (image, label) DO UPDATE SET source = excluded.source,
-confidence = excluded.confidence
+confidence = excluded.confidence, class = excluded.class
 """
 
 
@@ -43,6 +44,8 @@ class ProjectLabels:
         Who made each cell.
     confidence : dict of int to float
         The model's confidence where there is one.
+    classes : dict of int to str
+        What kind each cell is, where it was said.
     journal : Journal
         What can be undone and redone; push each edit to it before it is shown.
     n_recovered : int
@@ -61,8 +64,9 @@ class ProjectLabels:
         self._image_id = image_id
         self.journal = journal
         self.labels: Labels = store.read()
-        self.sources, self.confidence = self._read_cells()
+        self.sources, self.confidence, self.classes = self._read_cells()
         self._saved_sources = dict(self.sources)
+        self._saved_classes = dict(self.classes)
         self._saved_confidence = dict(self.confidence)
         self.n_recovered = self._replay()
 
@@ -70,10 +74,12 @@ class ProjectLabels:
     def _folder(self) -> Path:
         return self._store.folder.parent.parent
 
-    def _read_cells(self) -> tuple[dict[int, Source], dict[int, float]]:
+    def _read_cells(
+        self,
+    ) -> tuple[dict[int, Source], dict[int, float], dict[int, str]]:
         with told(self._folder):
             rows = self._connection.execute(
-                "SELECT label, source, confidence FROM cells WHERE image = ?",
+                "SELECT label, source, confidence, class FROM cells WHERE image = ?",
                 (self._image_id,),
             ).fetchall()
         sources: dict[int, Source] = {row["label"]: row["source"] for row in rows}
@@ -82,7 +88,8 @@ class ProjectLabels:
             for row in rows
             if row["confidence"] is not None
         }
-        return sources, confidence
+        classes = {row["label"]: row["class"] for row in rows if row["class"]}
+        return sources, confidence, classes
 
     def deleted(self) -> list[Footprint]:
         """Return where cells were deleted by hand, as the journal has it."""
@@ -94,13 +101,21 @@ class ProjectLabels:
             ).fetchall()
         return [found for row in rows for found in deleted_footprints(edit_of(row))]
 
+    def take(self, edit: Edit) -> None:
+        """Make an edit: in the journal first, then in all that is held here."""
+        self.journal.push(edit)
+        self._apply(edit)
+
+    def _apply(self, edit: Edit) -> None:
+        apply_edit(self.labels, edit)
+        self.sources = updated_sources(self.sources, edit)
+        self.classes = updated_classes(self.classes, edit)
+
     def _replay(self) -> int:
-        """Bring labels and sources up to the last step; return how many there were."""
+        """Bring labels and cells up to the last step; return how many there were."""
         rows = self._steps_since_written()
         for row in rows:
-            edit = _edit_of_step(row)
-            apply_edit(self.labels, edit)
-            self.sources = updated_sources(self.sources, edit)
+            self._apply(_edit_of_step(row))
         return len(rows)
 
     def _steps_since_written(self) -> list[sqlite3.Row]:
@@ -128,25 +143,30 @@ class ProjectLabels:
         if not self.journal.retry():
             return
         rows = self._steps_since_written()
-        boxes: list[Box] = [_edit_of_step(row).box for row in rows]
-        sources = self._saved_sources
+        boxes: list[Box] = []
+        sources, classes = self._saved_sources, self._saved_classes
         for row in rows:
-            sources = updated_sources(sources, _edit_of_step(row))
+            edit = _edit_of_step(row)
+            boxes.append(edit.box)
+            sources = updated_sources(sources, edit)
+            classes = updated_classes(classes, edit)
         if confidence is not None:
             self.confidence = dict(confidence)
         with told(self._folder):
             self._store.write(self.labels, boxes)
             with transaction(self._connection):
-                self._save_cells(sources)
+                self._save_cells(sources, classes)
                 if rows:
                     self._connection.execute(
                         "UPDATE images SET written_step = ? WHERE id = ?",
                         (rows[-1]["step"], self._image_id),
                     )
-        self._saved_sources = sources
+        self._saved_sources, self._saved_classes = sources, classes
         self._saved_confidence = dict(self.confidence)
 
-    def _save_cells(self, sources: Mapping[int, Source]) -> None:
+    def _save_cells(
+        self, sources: Mapping[int, Source], classes: Mapping[int, str]
+    ) -> None:
         """Write the cells that are new, changed or gone."""
         gone = self._saved_sources.keys() - sources.keys()
         changed = {
@@ -154,6 +174,7 @@ class ProjectLabels:
             for cell, source in sources.items()
             if self._saved_sources.get(cell) != source
             or self._saved_confidence.get(cell) != self.confidence.get(cell)
+            or self._saved_classes.get(cell) != classes.get(cell)
         }
         self._connection.executemany(
             "DELETE FROM cells WHERE image = ? AND label = ?",
@@ -162,7 +183,13 @@ class ProjectLabels:
         self._connection.executemany(
             SAVE_CELL,
             [
-                (self._image_id, cell, sources[cell], self.confidence.get(cell))
+                (
+                    self._image_id,
+                    cell,
+                    sources[cell],
+                    self.confidence.get(cell),
+                    classes.get(cell, ""),
+                )
                 for cell in changed
             ],
         )

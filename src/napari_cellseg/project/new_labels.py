@@ -47,6 +47,8 @@ class NewLabels:
         For the metadata of the OME-Zarr.
     history : History
         Steps that were made before there was a project.
+    classes : mapping of int to str
+        What kind each cell is, where it was said.
     """
 
     labels: Labels
@@ -55,3 +57,4 @@ class NewLabels:
     confidence: Mapping[int, float] = field(default_factory=dict)
     pixel_size: PixelSize | None = None
     history: History = field(default_factory=History)
+    classes: Mapping[int, str] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,9 @@ _ZSTD = Zstd(level=1)
 def row_of(edit: Edit) -> dict[str, Any]:
     """Return the columns of an edit, without its image and state."""
     pixels = np.stack([edit.before, edit.after]).astype("<i4")
+    known: list[Mapping[int, str]] = [edit.sources_before, edit.sources_after]
+    if edit.classes_before or edit.classes_after:
+        known += [edit.classes_before, edit.classes_after]
     return {
         "name": edit.name,
         "author": edit.author,
@@ -26,7 +30,7 @@ def row_of(edit: Edit) -> dict[str, Any]:
         "start": json.dumps([int(low) for low in edit.start]),
         "shape": json.dumps(list(edit.before.shape)),
         "pixels": bytes(_ZSTD.encode(np.ascontiguousarray(pixels))),
-        "sources": json.dumps([dict(edit.sources_before), dict(edit.sources_after)]),
+        "sources": json.dumps([dict(side) for side in known]),
     }
 
 
@@ -35,9 +39,12 @@ def edit_of(row: sqlite3.Row) -> Edit:
     shape = tuple(json.loads(row["shape"]))
     packed = np.frombuffer(_ZSTD.decode(row["pixels"]), "<i4")
     before, after = packed.astype(LABELS_DTYPE).reshape(2, *shape)
-    sources_before, sources_after = (
-        {int(cell): source for cell, source in side.items()}
+    known = [
+        {int(cell): word for cell, word in side.items()}
         for side in json.loads(row["sources"])
+    ]
+    sources_before, sources_after, classes_before, classes_after = (
+        known if len(known) == 4 else [*known, {}, {}]
     )
     return Edit(
         name=row["name"],
@@ -48,4 +55,6 @@ def edit_of(row: sqlite3.Row) -> Edit:
         sources_after=sources_after,
         author=row["author"],
         made_at=row["made_at"],
+        classes_before=classes_before,
+        classes_after=classes_after,
     )

@@ -209,7 +209,13 @@ class Project:
                 self._connection.executemany(
                     SAVE_CELL,
                     [
-                        (image_id, cell, source, new.confidence.get(cell))
+                        (
+                            image_id,
+                            cell,
+                            source,
+                            new.confidence.get(cell),
+                            new.classes.get(cell, ""),
+                        )
                         for cell, source in new.sources.items()
                     ],
                 )

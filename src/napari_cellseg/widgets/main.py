@@ -320,7 +320,7 @@ class CellSegmentationWidget(QWidget):
         elif proofread.keep_mine and self._keeps_for is proofread.cells:
             self._run(keeps=True)
         else:
-            self.question.ask(len(proofread.locked_ids), len(proofread.deleted))
+            self.question.ask(len(proofread.kept_ids), len(proofread.deleted))
 
     def _on_question_answered(self, answer: str) -> None:
         if answer == KEEP:

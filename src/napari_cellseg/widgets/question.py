@@ -47,9 +47,8 @@ class HandWorkQuestion(QWidget):
         """Show the question with what it is about."""
         parts = []
         if n_hand:
-            parts.append(
-                f"drew, edited or accepted {n_hand} cell{'' if n_hand == 1 else 's'}"
-            )
+            cells = f"{n_hand} cell{'' if n_hand == 1 else 's'}"
+            parts.append(f"drew, edited, accepted or gave a class to {cells}")
         if n_deleted:
             parts.append(f"deleted {n_deleted}")
         text = f"You {' and '.join(parts)} here. Keep that in the new run?"
