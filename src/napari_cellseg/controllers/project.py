@@ -245,6 +245,15 @@ class ProjectController:
             if kept is cells and self.project is not None:
                 self.project.lineage(image_id).set_parents(kept.parents)
 
+    def class_names(self) -> list[str]:
+        """Return the classes that the project offers; empty without a list."""
+        return [] if self.project is None else self.project.classes().names()
+
+    def save_class_names(self, names: list[str]) -> None:
+        """Keep the classes that are offered; nothing happens without a project."""
+        if self.project is not None and not self.project.is_read_only:
+            self.project.classes().set_names(names)
+
     def keeps(self, cells: CellLabels | None) -> bool:
         """Say whether every step on these cells goes to the project."""
         return any(cells is kept for kept, _ in self._kept.values())

@@ -31,6 +31,7 @@ from napari_cellseg.project.labels import SAVE_CELL, ProjectLabels, shape_text
 from napari_cellseg.project.labels_store import LabelsStore
 from napari_cellseg.project.lineage import LineageNotes
 from napari_cellseg.project.new_labels import NewLabels, Recovered
+from napari_cellseg.project.notes import CLASSES, ClassNotes, Note
 from napari_cellseg.project.review import ReviewNotes
 
 SUFFIX = ".cellseg"
@@ -233,7 +234,12 @@ class Project:
 
     def lineage(self, image_id: int) -> LineageNotes:
         """Return which cell of an image came of which."""
-        return LineageNotes(self._connection, self.folder, image_id)
+        note = Note(self._connection, self.folder, f"parents of image {image_id}")
+        return LineageNotes(note)
+
+    def classes(self) -> ClassNotes:
+        """Return which classes are offered for cells."""
+        return ClassNotes(Note(self._connection, self.folder, CLASSES))
 
     def open_labels(self, image_id: int) -> ProjectLabels:
         """Return the labels of an image, with every step that was ever completed.

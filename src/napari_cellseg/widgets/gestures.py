@@ -17,6 +17,8 @@ GestureKind = Literal["click", "line", "path", "outline", "circle", "box"]
 #: Width of what is drawn, in pixels of the screen.
 STROKE_SCREEN_PX = 2.0
 CIRCLE_POINTS = 48
+#: A drag shorter than this, in pixels, is a click.
+CLICK_PX = 3.0
 DRAWING = "drawing"
 
 
@@ -39,6 +41,12 @@ class Drawn:
     def length_px(self) -> float:
         """Distance of the first and last point."""
         return float(np.linalg.norm(self.points_yx[-1] - self.points_yx[0]))
+
+    @property
+    def is_box(self) -> bool:
+        """True if a box was dragged, and not a point clicked."""
+        reach = np.abs(self.points_yx[-1] - self.points_yx[0])
+        return bool((reach > CLICK_PX).all())
 
 
 def is_drawing(layer: Any) -> bool:

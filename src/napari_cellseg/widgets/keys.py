@@ -14,6 +14,7 @@ ToolName = Literal[
     "merge",
     "split",
     "split_auto",
+    "set_class",
     "grow",
     "shrink",
     "smooth",
@@ -71,6 +72,9 @@ TOOLS = (
     Tool("split", "Split cell", "K", "cells", "path", "Drag a line right across a cell."),
     Tool("split_auto", "Split by itself", "T", "cells", "click",
          "Click two cells that were taken for one: they are split at the waist."),
+    Tool("set_class", "Set class", "Shift-K", "cells", "box",
+         "Click a cell, or drag a box around several, to say of what kind they are: "
+         "they get the class beside the button."),
     Tool("grow", "Grow", ".", "shape", "click",
          "Click a cell to grow it by a pixel; it never eats its neighbours."),
     Tool("shrink", "Shrink", ",", "shape", "click",
@@ -102,6 +106,8 @@ TOOLS = (
 SEGMENT_KEY = "S"
 NEXT_KEY, RIGHT_KEY, WRONG_KEY = "N", "Y", "W"
 HELP_KEY = "?"
+#: The digits are napari's.
+NEXT_CLASS_KEY = "Shift-L"
 #: What a new run changed: go on, take it, keep the old.
 CHANGE_KEY, NEW_KEY, OLD_KEY = "Shift-E", "Shift-Y", "Shift-W"
 #: Through time: the same cell as, the daughter of, cut.
@@ -109,6 +115,7 @@ SAME_KEY, DAUGHTER_KEY, CUT_KEY = "Shift-T", "Shift-D", "Shift-C"
 
 #: The rest of our keys: what each does, by heading.
 ACTIONS = (
+    ("Cells", NEXT_CLASS_KEY, "Next class to set"),
     ("Review", NEXT_KEY, "Next doubtful cell"),
     ("Review", RIGHT_KEY, "It is right: lock it and go on"),
     ("Review", WRONG_KEY, "It is no cell: delete it and go on"),

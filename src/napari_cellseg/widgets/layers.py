@@ -318,12 +318,14 @@ class LabelsBinding(QObject):
         """Show source and confidence of each cell in napari's own tables and tips."""
         sources = self._proofread.sources
         confidence = self._proofread.model_confidence
+        classes = self._proofread.classes
         ids = sorted(sources)
         self.layer.features = pd.DataFrame(
             {
                 "index": ids,
                 "source": [sources[cell] for cell in ids],
                 "confidence": [confidence.get(cell, np.nan) for cell in ids],
+                **({"class": [classes.get(i, "") for i in ids]} if classes else {}),
             }
         )
 

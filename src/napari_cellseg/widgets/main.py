@@ -26,6 +26,7 @@ from napari_cellseg.engines import open_trainer
 from napari_cellseg.io.model_store import promoted
 from napari_cellseg.widgets.areas import AreasView
 from napari_cellseg.widgets.canvas import free_layers_where_drawn
+from napari_cellseg.widgets.classes import ClassLink
 from napari_cellseg.widgets.cleanup import Cleanup
 from napari_cellseg.widgets.correct_link import CorrectLink
 from napari_cellseg.widgets.difference import DifferenceLink
@@ -128,6 +129,7 @@ class CellSegmentationWidget(QWidget):
         self.watch = WatchLink(self, TaskController(starter))
         self.through_time = TimeLink(self, TaskController(starter), self._cleanup)
         self.correcting = CorrectLink(self, self._cleanup)
+        self.by_class = ClassLink(self, self._cleanup)
         self.rerun = DifferenceLink(self, TaskController(starter), self._cleanup)
         self._connect()
         self._load_models()

@@ -6,6 +6,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QGridLayout,
+    QHBoxLayout,
     QPushButton,
     QSpinBox,
     QToolButton,
@@ -26,6 +27,8 @@ from napari_cellseg.widgets.tools import CanvasTools
 #: Always open, without a heading.
 COMMON: tuple[Group, ...] = ("cells",)
 FOLDED: tuple[Group, ...] = ("shape", "many", "planes")
+#: What they need to know stands beside their button.
+WITH_CHOICE: tuple[ToolName, ...] = ("small", "set_class")
 NOT_READY = "Segment the image, or choose labels above, first."
 
 
@@ -90,6 +93,7 @@ class ToolPalette(QWidget):
         self._tools = tools
         self.buttons: dict[str, ToolButton] = {}
         self.folds: dict[Group, Fold] = {}
+        self._beside: dict[ToolName, QHBoxLayout] = {}
         self.min_area = _area_box(tools.min_area_px)
         self.min_area.valueChanged.connect(self._on_min_area_changed)
         self.all_planes = QCheckBox("All planes")
@@ -108,6 +112,7 @@ class ToolPalette(QWidget):
             self.folds[group] = Fold(GROUP_TITLES[group], self._grid(group))
             layout.addWidget(self.folds[group])
         layout.addWidget(self._grid("review"))
+        self.put_beside("small", self.min_area)
 
     def _grid(self, group: Group) -> QWidget:
         """Return the buttons of a group, two in a row."""
@@ -121,12 +126,19 @@ class ToolPalette(QWidget):
             button = ToolButton(tool)
             button.used.connect(self._on_tool_used)
             self.buttons[tool.name] = button
-            if tool.name == "small":  # its area stands beside it
+            if tool.name in WITH_CHOICE:
                 place += place % 2
-                grid.addWidget(self.min_area, place // 2, 1)
+                self._beside[tool.name] = QHBoxLayout()
+                grid.addLayout(self._beside[tool.name], place // 2, 1)
             grid.addWidget(button, place // 2, place % 2)
-            place += 2 if tool.name == "small" else 1
+            place += 2 if tool.name in WITH_CHOICE else 1
+        for column in (0, 1):
+            grid.setColumnStretch(column, 1)
         return page
+
+    def put_beside(self, name: ToolName, choice: QWidget) -> None:
+        """Put what a tool needs to know beside its button."""
+        self._beside[name].addWidget(choice)
 
     def refresh(self) -> None:
         """Show what the controllers hold."""

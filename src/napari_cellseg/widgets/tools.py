@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from napari.layers import Labels
 from qtpy.QtCore import QObject, Signal
 
@@ -15,9 +14,6 @@ from napari_cellseg.controllers.measure import MeasureController
 from napari_cellseg.core.errors import CellsegError, EditError
 from napari_cellseg.widgets.gestures import Drawn, GestureCapture
 from napari_cellseg.widgets.keys import TOOLS, Tool, ToolName
-
-#: A drag shorter than this, in pixels, is a click.
-CLICK_PX = 3.0
 
 
 class _KeyPress:
@@ -71,12 +67,17 @@ class CanvasTools(QObject):
         self.active: Tool | None = None
         self.min_area_px = 30
         self._more_keys: dict[str, Callable[[Labels], None]] = {}
+        self._more_actions: dict[ToolName, Callable[[Drawn], None]] = {}
         find.task.changed.connect(self._on_find_changed)
         cell_tools.changed.connect(self.changed.emit)
 
     def add_key(self, key: str, action: Callable[[Labels], None]) -> None:
         """Let a key on the labels call a bound method; napari passes it the layer."""
         self._more_keys[key] = action
+
+    def add_action(self, name: ToolName, action: Callable[[Drawn], None]) -> None:
+        """Let a bound method do what a tool is for; it may raise `CellsegError`."""
+        self._more_actions[name] = action
 
     def attach(self, layer: Labels, reconcile: Callable[[], None]) -> None:
         """Work on a layer; `reconcile` is called before each correction."""
@@ -159,6 +160,9 @@ class CanvasTools(QObject):
 
     def _act(self, name: ToolName, drawn: Drawn) -> None:
         """Make the correction of a gesture."""
+        if name in self._more_actions:
+            self._more_actions[name](drawn)
+            return
         tools = self.cell_tools
         on_drawn: dict[str, Callable[[Any, tuple[int, ...]], None]] = {
             "add": tools.add,
@@ -210,8 +214,7 @@ class CanvasTools(QObject):
     def _find_cell(self, drawn: Drawn) -> None:
         """Add what the model sees at a click, or in a box."""
         ends = drawn.points_yx[[0, -1]]
-        is_box = bool((np.abs(ends[1] - ends[0]) > CLICK_PX).all())
-        self._find.find(ends if is_box else ends[:1], drawn.plane)
+        self._find.find(ends if drawn.is_box else ends[:1], drawn.plane)
 
     def _on_find_changed(self) -> None:
         """Say why the model found nothing; show that it looks."""
