@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import tifffile
 from typer.testing import CliRunner
 
 from napari_cellseg.cli.main import app
-from napari_cellseg.core.errors import LabelsError, SaveError
+from napari_cellseg.core.errors import ImageReadError, LabelsError, SaveError
 
 runner = CliRunner()
 
@@ -82,3 +83,49 @@ def test_the_pixel_size_gives_micrometres(labels: Path, tmp_path: Path) -> None:
     runner.invoke(app, ["measure", str(labels), "--pixel-size", "2", "-o", str(out)])
 
     assert [float(row["area_um2"]) for row in rows_of(out)] == [36, 40]
+
+
+def test_classes_become_a_column_and_are_counted(labels: Path, tmp_path: Path) -> None:
+    table = tmp_path / "kinds.csv"
+    table.write_text("label,class\n1,\n7,dead\n99,mitotic\n")
+
+    result = runner.invoke(app, ["measure", str(labels), "--classes", str(table)])
+
+    assert "2 cells (1 without a class, 1 dead)" in result.output
+    written = labels.with_name("a_cells.csv")
+    assert [(row["label"], row["class"]) for row in rows_of(written)] == [
+        ("1", ""),
+        ("7", "dead"),
+    ]
+    record = json.loads(written.with_suffix(".json").read_text())
+    assert record["summary"]["n_by_class"] == {"": 1, "dead": 1}
+
+    again = ["measure", str(labels), "--classes", str(written), "--overwrite"]
+    assert "1 dead" in runner.invoke(app, again).output
+
+
+def test_without_classes_there_is_no_column(labels: Path) -> None:
+    runner.invoke(app, ["measure", str(labels)])
+
+    assert "class" not in rows_of(labels.with_name("a_cells.csv"))[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("label,area_px\n1,9\n", "'label' and 'class' are needed"),
+        ("label,class\n1,\n", "gives no cell a class"),
+        ("label,class\nx,dead\n", "kinds.csv"),
+    ],
+    ids=["no column", "no class", "no number"],
+)
+def test_a_table_without_classes_is_refused(
+    labels: Path, tmp_path: Path, text: str, said: str
+) -> None:
+    table = tmp_path / "kinds.csv"
+    table.write_text(text)
+
+    result = runner.invoke(app, ["measure", str(labels), "--classes", str(table)])
+
+    assert isinstance(result.exception, ImageReadError)
+    assert said in str(result.exception)

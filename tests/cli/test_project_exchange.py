@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from napari_cellseg.cli.main import app
 from napari_cellseg.core.checked import CheckedArea
+from napari_cellseg.core.classes import assign_class, updated_classes
 from napari_cellseg.core.edits import Source
 from napari_cellseg.io.exchange.formats import FORMATS
 from napari_cellseg.project.new_labels import NewLabels
@@ -180,3 +181,45 @@ def test_stacks_are_told_of_and_left_out_of_coco(folder: Path, tmp_path: Path) -
 
     assert "failed: z.ome.tif: COCO holds one plane" in printed
     assert (tmp_path / "o" / "coco.json").is_file()
+
+
+@pytest.mark.parametrize("name", ["geojson", "coco"])
+def test_classes_go_out_and_come_back_on_the_same_cells(
+    folder: Path, tmp_path: Path, name: str
+) -> None:
+    out = tmp_path / "out"
+    with open_project(folder) as project:
+        opened = project.open_labels(1)
+        opened.take(assign_class(opened.labels, [1, 3], "dead", {}))
+    cellseg("project", "export", folder, "--format", name, "--out", out)
+    (file,) = out.iterdir()
+    text = file.read_text()
+    assert text.count("dead") == (2 if name == "geojson" else 1)
+    file.write_text(text.replace("dead", "mitotic"))
+
+    cellseg("project", "import", folder, file, "--image", "one.tif")
+    cellseg("project", "import", folder, file, "--image", "two.tif")
+
+    with open_project(folder) as project:
+        opened = project.open_labels(1)
+        np.testing.assert_array_equal(opened.labels, LABELS)
+        assert opened.classes == {1: "mitotic", 3: "mitotic"}
+        edit = opened.journal.undo()
+        assert edit is not None
+        assert updated_classes(opened.classes, edit) == {1: "dead", 3: "dead"}
+        assert project.open_labels(2).classes == {1: "mitotic", 3: "mitotic"}
+
+
+def test_a_file_without_classes_leaves_those_of_the_cells_it_finds_again(
+    folder: Path, tmp_path: Path
+) -> None:
+    with open_project(folder) as project:
+        opened = project.open_labels(1)
+        opened.take(assign_class(opened.labels, [1, 3], "dead", {}))
+    moved = np.where(LABELS == 3, 9, 0).astype(np.int32)
+    tifffile.imwrite(tmp_path / "one_labels.tif", moved)
+
+    cellseg("project", "import", folder, tmp_path / "one_labels.tif")
+
+    with open_project(folder) as project:
+        assert project.open_labels(1).classes == {9: "dead"}

@@ -14,6 +14,13 @@ def measure(
     image: Annotated[
         Path | None, typer.Option(help="Image that intensities are taken from.")
     ] = None,
+    classes: Annotated[
+        Path | None,
+        typer.Option(
+            help="What kind each cell is: a CSV with the columns label and class, or "
+            "cells with classes in GeoJSON or COCO."
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -32,6 +39,13 @@ def measure(
     from napari_cellseg.cli.measuring import measure_file
 
     table, path = measure_file(
-        labels, image=image, out=out, pixel_size_um=pixel_size, overwrite=overwrite
+        labels,
+        image=image,
+        classes=classes,
+        out=out,
+        pixel_size_um=pixel_size,
+        overwrite=overwrite,
     )
-    typer.echo(f"{table.summary['n_cells']} cells: {path}")
+    kinds = [f"{n} {name or 'without a class'}" for name, n in table.n_by_class.items()]
+    counts = f" ({', '.join(kinds)})" if kinds else ""
+    typer.echo(f"{table.summary['n_cells']} cells{counts}: {path}")

@@ -9,6 +9,8 @@ from napari_cellseg.core.errors import LabelsError, SaveError
 from napari_cellseg.core.measure import MeasurementTable, measure_cells
 from napari_cellseg.core.provenance import provenance
 from napari_cellseg.core.types import CellImage, Labels, PixelSize
+from napari_cellseg.io.exchange.classes import read_classes
+from napari_cellseg.io.exchange.formats import ImageFrame
 from napari_cellseg.io.images import read_image, read_labels
 from napari_cellseg.io.writers import write_cells_csv
 
@@ -17,6 +19,7 @@ def measure_file(
     labels_path: Path,
     *,
     image: Path | None = None,
+    classes: Path | None = None,
     out: Path | None = None,
     pixel_size_um: float | None = None,
     overwrite: bool = False,
@@ -29,6 +32,8 @@ def measure_file(
         Labels of any integer type.
     image : Path or None
         Image of the same size that intensities are taken from.
+    classes : Path or None
+        What kind each cell is, see `io.exchange.classes`.
     out : Path or None
         The CSV; None means ``NAME_cells.csv`` beside the labels.
     pixel_size_um : float or None
@@ -58,6 +63,10 @@ def measure_file(
         pixel_size = PixelSize(pixel_size_um, pixel_size_um)
     table = measure_cells(measured, labels, pixel_size=pixel_size)
     record = {**provenance(measured), "labels": str(labels_path.absolute())}
+    if classes is not None:
+        frame = ImageFrame(labels.shape, table.axes, labels_path.name)
+        table = table.with_classes(read_classes(classes, frame))
+        record["classes"] = str(classes.absolute())
     write_cells_csv(path, table, record)
     return table, path
 
