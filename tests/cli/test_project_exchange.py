@@ -123,12 +123,14 @@ def test_what_was_known_of_a_cell_is_not_said_of_the_one_that_replaces_it(
         corners = np.array([[0.0, 0], [0, 18], [10, 18], [10, 0]])
         empty = CheckedArea((), corners + np.array([0, 100]))
         project.review(1).set_areas([CheckedArea((), corners), empty])
+        project.lineage(1).set_parents({2: 1})
 
     cellseg("project", "import", folder, tmp_path / "one_labels.tif")
 
     with open_project(folder, read_only=True) as project:
         assert project.open_labels(1).confidence == {}
         assert project.review(1).states() == {}
+        assert project.lineage(1).parents() == {}
         (area,) = project.review(1).areas()
         assert area.outline_yx[0, 1] == 100  # nothing changed there
 

@@ -1,17 +1,22 @@
 """Linking and mending tracks: one history, undo takes the lineage back too."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from tests.fakes import NowStarter
 from tests.moving_cells import frame_by_frame, moving_cells, same_cells
 
+from napari_cellseg.controllers.exchange import Arrival, take_arrival
 from napari_cellseg.controllers.measure import MeasureController
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.controllers.tracks import TracksController
 from napari_cellseg.core.errors import EditError
+from napari_cellseg.core.numbering import renumber_cells
 from napari_cellseg.core.types import CellImage
+from napari_cellseg.io.exchange.cells import FoundLabels
 
 pytest.importorskip("laptrack", reason="the extra 'tracks' is not installed")
 
@@ -192,3 +197,50 @@ def test_the_table_for_export_has_track_and_parent(window, truth):
     table = window.tracks.with_parents(window.measure.table)
 
     assert table.parents == window.tracks.parents
+
+
+def imported(window, labels, mode):
+    """Take labels from a file into a window, as the dock does."""
+    arrival = Arrival(
+        Path("cells.tif"), window.session.image, FoundLabels(labels), 1, 1
+    )
+    take_arrival(window.proofread, arrival, mode, "model")
+
+
+def test_an_import_leaves_no_lineage_of_cells_that_are_gone(window):
+    window.tracks.link()
+    before = dict(window.proofread.cells.parents)
+    assert before
+    other = np.zeros_like(window.labels)
+    for number, cell in enumerate(np.unique(window.labels)[1:].tolist(), start=1):
+        other[window.labels == cell] = 1 + number % 9
+    imported(window, other, "replace")
+    assert window.proofread.cells.parents == {}
+    assert window.tracks.lines().graph == {}
+    window.proofread.undo()
+    assert window.proofread.cells.parents == before
+    window.proofread.redo()
+    assert window.proofread.cells.parents == {}
+
+
+def test_cells_that_are_added_leave_the_lineage_of_the_others(window):
+    window.tracks.link()
+    before = dict(window.proofread.cells.parents)
+    free = np.zeros_like(window.labels)
+    free[:, :3, :3] = window.labels[:, :3, :3] == 0
+    imported(window, free, "add")
+    assert window.proofread.n_cells == 14
+    assert window.proofread.cells.parents == before
+
+
+def test_a_lineage_goes_along_when_cells_are_numbered_anew(window):
+    window.tracks.link()
+    window.proofread.delete_cells([1])
+    before, labels = dict(window.proofread.cells.parents), window.labels.copy()
+    assert 1 not in before.values()
+    window.proofread.make(renumber_cells)
+    moved = {cell: int(window.labels[labels == cell][0]) for cell in np.unique(labels)}
+    after = {moved[child]: moved[mother] for child, mother in before.items()}
+    assert window.proofread.cells.parents == after != before
+    window.proofread.undo()
+    assert window.proofread.cells.parents == before

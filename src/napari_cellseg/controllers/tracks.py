@@ -35,6 +35,7 @@ from napari_cellseg.core.tracks import (
     find_detections,
     known_links,
     lineage_of,
+    parents_after,
     sound_parents,
     spans,
 )
@@ -291,7 +292,7 @@ class TracksController:
         self.changed.emit()
 
     def _on_edited(self, edit: Edit) -> None:
-        """Let the parents follow undo and redo; a new run begins without any."""
+        """Let the parents follow undo, redo and new numbers; a new run has none."""
         cells = self._proofread.cells
         if self._is_ours or cells is None:
             return
@@ -301,11 +302,13 @@ class TracksController:
             self._around[edit.made_at] = (cells.parents, kept)
             cells.parents = parents
             cells.states = cells.states if states is None else states
-        elif edit.name in RUN_NAMES and cells.parents:
-            self._around[edit.made_at] = (cells.parents, None)
-            cells.parents = {}
         else:
-            return
+            is_run = edit.name in RUN_NAMES
+            parents = {} if is_run else parents_after(edit, cells.parents)
+            if parents == cells.parents:
+                return
+            self._around[edit.made_at] = (cells.parents, None)
+            cells.parents = parents
         self._tell_parents()
 
     def _tell_parents(self) -> None:

@@ -16,7 +16,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from napari_cellseg.core.edits import Edit
 from napari_cellseg.core.label_arrays import check_free_ids
+from napari_cellseg.core.numbering import moved_numbers
 from napari_cellseg.core.types import LABELS_DTYPE, Labels
 
 Parents: TypeAlias = dict[int, int]
@@ -227,6 +229,21 @@ def sound_parents(
         for child, parent in parents.items()
         if child in life and parent in life and life[parent][1] < life[child][0]
     }
+
+
+def parents_after(edit: Edit, parents: Mapping[int, int]) -> Parents:
+    """Return the parents after an edit that gives numbers to other cells.
+
+    Cells that are numbered anew keep their mothers. Of a cell that a model or a file puts
+    in the place of another, or takes away, no mother or daughter is known. A person's own
+    corrections change no parents here.
+    """
+    if moved := moved_numbers(edit):
+        return {moved.get(c, c): moved.get(m, m) for c, m in parents.items()}
+    if edit.author != "model":
+        return dict(parents)
+    other = {*edit.sources_before, *edit.sources_after, *edit.changed_ids}
+    return {c: m for c, m in parents.items() if c not in other and m not in other}
 
 
 def with_lineage(cells: pd.DataFrame, parents: Mapping[int, int]) -> pd.DataFrame:

@@ -20,6 +20,7 @@ from napari_cellseg.core.importing import (
 )
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.measure import measure_cells
+from napari_cellseg.core.tracks import parents_after
 from napari_cellseg.core.types import LABELS_DTYPE, CellImage
 from napari_cellseg.io.exchange.cells import Cells, measurements_of
 from napari_cellseg.io.exchange.cells_file import check_plane
@@ -296,6 +297,8 @@ def _import_one(
         return f"{image.name}: nothing new in {path.name}", found.notes
     opened.take(edit)
     _forget_changed(project.review(image.image_id), opened, taken)
+    lineage = project.lineage(image.image_id)
+    lineage.set_parents(parents_after(taken.edit, lineage.parents()))
     if opened.journal.problem:
         raise ProjectError(opened.journal.problem)
     left = f", {taken.n_left_out} lay on others" if taken.n_left_out else ""
