@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import numpy as np
@@ -9,9 +10,11 @@ import pytest
 from tests.moving_cells import frame_by_frame, moving_cells, same_cells
 
 from napari_cellseg.core.errors import TrackingError
+from napari_cellseg.core.jobs import run
 from napari_cellseg.core.options import TrackOptions
 from napari_cellseg.core.tracks import find_detections, lineage_of, relabelled
 from napari_cellseg.tracking import link_cells
+from napari_cellseg.tracking_child import link_in_child
 
 
 def tracked(labels, options=None, **more):
@@ -117,3 +120,74 @@ def test_what_to_install_is_said(monkeypatch):
 
     with pytest.raises(TrackingError, match=r"pip install napari-cellseg\[tracks\]"):
         link_cells(find_detections(np.ones((2, 5, 5), np.int32)), TrackOptions())
+
+
+def test_a_process_of_its_own_finds_the_same_links():
+    pytest.importorskip("laptrack", reason="the extra 'tracks' is not installed")
+    truth, _ = moving_cells()
+    detections = find_detections(frame_by_frame(truth))
+    known = np.array([[0, 12]])
+
+    links = run(link_in_child(detections, TrackOptions(), known, 1.0))
+
+    np.testing.assert_array_equal(
+        links, link_cells(detections, TrackOptions(), known=known)
+    )
+
+
+def test_a_cancel_ends_the_process_at_once(monkeypatch, tmp_path):
+    started = []
+    real = subprocess.Popen
+
+    def sleeping(*_arguments, **options):
+        program = [sys.executable, "-c", "import time; time.sleep(600)"]
+        started.append(real(program, **options))
+        return started[0]
+
+    monkeypatch.setattr(subprocess, "Popen", sleeping)
+    job = link_in_child(
+        find_detections(moving_cells()[0]), TrackOptions(), np.zeros((0, 2), int), 1.0
+    )
+    for _ in range(4):
+        progress = next(job)
+    assert "Cancel stops it at once" in progress.message
+    assert started[0].poll() is None
+
+    job.close()
+
+    assert started[0].returncode is not None
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("raise SystemExit(3)", r"ended by itself \(code 3\)"),
+        (
+            "import sys, pathlib; pathlib.Path(sys.argv[1], 'why.txt').write_text('no x')",
+            "no x",
+        ),
+    ],
+    ids=["ends", "refuses"],
+)
+def test_what_stops_the_process_is_said(monkeypatch, program, said):
+    real = subprocess.Popen
+
+    def other(arguments, **options):
+        return real([sys.executable, "-c", program, arguments[-1]], **options)
+
+    monkeypatch.setattr(subprocess, "Popen", other)
+    detections = find_detections(moving_cells()[0])
+    with pytest.raises(TrackingError, match=said):
+        run(link_in_child(detections, TrackOptions(), np.zeros((0, 2), int), 1.0))
+
+
+def test_the_process_ends_with_its_window(tmp_path):
+    code = (
+        "from napari_cellseg import tracking_child as t; import threading, time\n"
+        "threading.Thread(target=t._end_with_window, daemon=True).start()\n"
+        "time.sleep(600)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
+    process.stdin.close()
+
+    assert process.wait(60) == 0

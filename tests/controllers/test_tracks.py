@@ -17,6 +17,7 @@ from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.numbering import renumber_cells
 from napari_cellseg.core.types import CellImage
 from napari_cellseg.io.exchange.cells import FoundLabels
+from napari_cellseg.tracking_child import link_here
 
 pytest.importorskip("laptrack", reason="the extra 'tracks' is not installed")
 
@@ -32,7 +33,7 @@ class Window:
             self.session, self.proofread, TaskController(NowStarter())
         )
         self.tracks = TracksController(
-            self.proofread, self.measure, TaskController(self.starter)
+            self.proofread, self.measure, TaskController(self.starter), link_here
         )
         shape = (labels.shape[0], 1, *labels.shape[1:])
         self.session.show_image(CellImage(np.zeros(shape, np.uint8), axes))

@@ -20,6 +20,7 @@ from napari_cellseg.core.edits import (
 )
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.core.history import History
+from napari_cellseg.project.copying import purge_dropped
 from napari_cellseg.project.labels import ProjectLabels
 from napari_cellseg.project.new_labels import NewLabels
 from napari_cellseg.project.store import create_project, open_project
@@ -240,3 +241,73 @@ def test_classes_of_a_session_without_a_project_go_into_it(
     with create_project(tmp_path / "taken") as project:
         project.add_images([image])
         assert project.start_labels(1, new).classes == {1: "dead"}
+
+
+def overtaken(folder: Path, n_edits: int) -> None:
+    """Paint and undo some times, then paint what cannot be undone by redo."""
+    with open_project(folder) as project:
+        opened = project.open_labels(1)
+        for row in range(n_edits):
+            paint(opened, 1, row)
+            edit = opened.journal.undo()
+            assert edit is not None
+            apply_edit(opened.labels, edit)
+        paint(opened, 2, 4)
+
+
+def states(folder: Path) -> list[str]:
+    with sqlite3.connect(folder / "project.db") as connection:
+        return [
+            row[0] for row in connection.execute("SELECT state FROM edits ORDER BY id")
+        ]
+
+
+def test_dropped_edits_are_purged_when_the_project_is_closed(folder: Path) -> None:
+    overtaken(folder, 5)
+    assert states(folder) == ["done"]
+    with open_project(folder) as project:
+        opened = project.open_labels(1)
+        assert set(np.unique(opened.labels)) == {0, 2}
+        assert opened.n_recovered == 0
+        edit = opened.journal.undo()
+        assert edit is not None
+        apply_edit(opened.labels, edit)
+        assert not opened.labels.any()
+    assert states(folder) == ["undone"]
+
+
+def test_dropped_edits_that_a_crash_could_need_stay(folder: Path) -> None:
+    project = open_project(folder)
+    opened = project.open_labels(1)
+    paint(opened, 1, 2)
+    edit = opened.journal.undo()
+    assert edit is not None
+    apply_edit(opened.labels, edit)
+    paint(opened, 2, 4)
+    assert purge_dropped(project._connection) == 0
+    shutil.copytree(folder, folder.with_name("crashed.cellseg"))  # as a kill leaves it
+    with open_project(folder.with_name("crashed.cellseg")) as crashed:
+        again = crashed.open_labels(1)
+        assert again.n_recovered == 3
+        np.testing.assert_array_equal(again.labels, opened.labels)
+    project.close()
+
+
+def test_a_copy_is_made_without_dropped_edits(folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    with open_project(folder) as project:
+        opened = project.open_labels(1)
+        for _ in range(40):
+            noise = rng.integers(1, 2**30, opened.labels.shape, dtype=np.int32)
+            opened.take(edit_on_labels(opened.labels, noise, (0, 0), "noise", {}))
+            edit = opened.journal.undo()
+            assert edit is not None
+            apply_edit(opened.labels, edit)
+        paint(opened, 2, 4)
+        project.save_as(folder.with_name("copy"))
+        kept = (folder / "project.db").stat().st_size
+        copied = (folder.with_name("copy.cellseg") / "project.db").stat().st_size
+        assert copied < kept / 2
+    assert states(folder.with_name("copy.cellseg")) == ["done"]
+    with open_project(folder.with_name("copy.cellseg")) as project:
+        assert set(np.unique(project.open_labels(1).labels)) == {0, 2}

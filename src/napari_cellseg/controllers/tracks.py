@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,8 +40,13 @@ from napari_cellseg.core.tracks import (
     spans,
 )
 from napari_cellseg.core.types import Labels
-from napari_cellseg.tracking import link_cells, z_to_y_of
+from napari_cellseg.tracking import z_to_y_of
+from napari_cellseg.tracking_child import link_in_child
 
+#: Links detections: with options, links that stay, and the ratio of z to y.
+Linker: TypeAlias = Callable[
+    [Detections, TrackOptions, NDArray[np.int64], float], Job[NDArray[np.int64]]
+]
 PickKind = Literal["same", "daughter"]
 
 
@@ -99,6 +104,8 @@ class TracksController:
         Knows the image, and where each cell is on each frame.
     task : TaskController
         Links off the main thread.
+    linker : Linker
+        Finds the links; the default does so in a process that a cancel can end.
 
     Attributes
     ----------
@@ -116,8 +123,10 @@ class TracksController:
         proofread: ProofreadController,
         measure: MeasureController,
         task: TaskController,
+        linker: Linker = link_in_child,
     ) -> None:
         self._proofread = proofread
+        self._linker = linker
         self._measure = measure
         self.task = task
         self.options = TrackOptions()
@@ -198,7 +207,7 @@ class TracksController:
             )
         kept = CellLabels(cells.labels.copy(), cells.sources)
         kept.parents = dict(cells.parents)
-        job = _link_job(kept, self.options, z_to_y_of(image))
+        job = _link_job(kept, self.options, z_to_y_of(image), self._linker)
         self.task.start("Linking", job, self._take)
 
     def _take(self, linked: _Linked) -> None:
@@ -323,14 +332,15 @@ class TracksController:
         return replace(table, parents=cells.parents)
 
 
-def _link_job(cells: CellLabels, options: TrackOptions, z_to_y: float) -> Job[_Linked]:
+def _link_job(
+    cells: CellLabels, options: TrackOptions, z_to_y: float, linker: Linker
+) -> Job[_Linked]:
     """Find the links of all cells; those of cells that were put right by hand stay."""
     yield Progress(0, 0, "finding the cells of each frame")
     detections = find_detections(cells.labels)
-    yield Progress(0, 0, f"linking {len(detections.cells):,} cells")
     by_hand = [cell for cell, source in cells.sources.items() if source != "model"]
     known = known_links(detections, by_hand, cells.parents)
-    links = link_cells(detections, options, known=known, z_to_y=z_to_y)
+    links = yield from linker(detections, options, known, z_to_y)
     yield Progress(0, 0, "numbering the tracks")
     lineage = lineage_of(detections, links, known)
     found = link_all(cells.labels, detections, lineage, cells.sources)

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from napari_cellseg import __version__
 from napari_cellseg.core.errors import ProjectError
+from napari_cellseg.project.copying import copy_database, purge_dropped
 from napari_cellseg.project.database import (
     create_database,
     open_database,
@@ -96,6 +97,8 @@ class Project:
             if not self.is_read_only:
                 for opened in self._opened.values():
                     opened.write()
+                with told(self.folder):
+                    purge_dropped(self._connection)
         finally:
             self._opened.clear()
             self._connection.close()
@@ -304,18 +307,7 @@ class Project:
             for part in (LABELS_FOLDER, MODELS_FOLDER):
                 if (self.folder / part).is_dir():
                     shutil.copytree(self.folder / part, folder / part)
-            target = sqlite3.connect(folder / "project.db")
-            try:
-                self._connection.backup(target)
-                rows = target.execute("SELECT id, path FROM images").fetchall()
-                moved = [
-                    (stored_path(absolute_path(path, self.folder), folder), image_id)
-                    for image_id, path in rows
-                ]
-                target.executemany("UPDATE images SET path = ? WHERE id = ?", moved)
-                target.commit()
-            finally:
-                target.close()
+            copy_database(self._connection, self.folder, folder)
 
 
 def with_suffix(folder: Path) -> Path:
