@@ -311,3 +311,24 @@ def test_a_copy_is_made_without_dropped_edits(folder: Path) -> None:
     assert states(folder.with_name("copy.cellseg")) == ["done"]
     with open_project(folder.with_name("copy.cellseg")) as project:
         assert set(np.unique(project.open_labels(1).labels)) == {0, 2}
+
+
+def test_a_step_without_pixels_can_be_read(folder: Path) -> None:
+    none = np.zeros((0, 0), np.int32)
+    edit = Edit("import cells", (0, 0), none, none, {}, {3: "hand"})
+    with open_project(folder) as project:
+        project.open_labels(1).journal.push(edit)
+    with open_project(folder) as project:
+        opened = project.open_labels(1)
+        assert opened.sources == {3: "hand"}
+        assert opened.journal.undo() is not None
+
+
+def test_a_damaged_step_is_told(folder: Path) -> None:
+    with open_project(folder) as project:
+        opened = project.open_labels(1)
+        paint(opened, 1, 2)
+        project._connection.execute("UPDATE edits SET pixels = x'00'")
+        with pytest.raises(ProjectError, match=r"'brush stroke'.*is damaged"):
+            opened.write()
+        project._opened.clear()

@@ -324,8 +324,10 @@ class ProofreadController:
         if cells.history.undo_name == name == MOVED:
             edit, around, classes = self._joined_with_last(merged, name)
             shown = class_change(shown, cells.labels, cells.classes, classes)
-        cells.history.push(edit)
-        cells.around_runs[edit.made_at] = around
+        # A slider that came back to where it was leaves nothing to undo.
+        if not is_empty(edit) or edit.sources_before != edit.sources_after:
+            cells.history.push(edit)
+            cells.around_runs[edit.made_at] = around
         cells.confidence = {**cells.confidence, **merged.confidence}
         if not keeps:
             cells.deleted = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +12,8 @@ import numpy as np
 from numcodecs import Zstd
 
 from napari_cellseg.core.edits import Edit
-from napari_cellseg.core.types import LABELS_DTYPE
+from napari_cellseg.core.errors import ProjectError
+from napari_cellseg.core.types import LABELS_DTYPE, Labels
 
 #: Labels are long runs of one number: the fastest level packs them a hundredfold.
 _ZSTD = Zstd(level=1)
@@ -35,10 +37,8 @@ def row_of(edit: Edit) -> dict[str, Any]:
 
 
 def edit_of(row: sqlite3.Row) -> Edit:
-    """Return the edit of a row."""
-    shape = tuple(json.loads(row["shape"]))
-    packed = np.frombuffer(_ZSTD.decode(row["pixels"]), "<i4")
-    before, after = packed.astype(LABELS_DTYPE).reshape(2, *shape)
+    """Return the edit of a row; raises `ProjectError` if it is damaged."""
+    before, after = _pixels_of(row)
     known = [
         {int(cell): word for cell, word in side.items()}
         for side in json.loads(row["sources"])
@@ -58,3 +58,18 @@ def edit_of(row: sqlite3.Row) -> Edit:
         classes_before=classes_before,
         classes_after=classes_after,
     )
+
+
+def _pixels_of(row: sqlite3.Row) -> Labels:
+    """Return what a row's box was and became, (2, *shape)."""
+    shape = (2, *json.loads(row["shape"]))
+    if math.prod(shape) == 0:  # Zstandard does not unpack what it packed of nothing
+        return np.zeros(shape, LABELS_DTYPE)
+    try:
+        packed = np.frombuffer(_ZSTD.decode(row["pixels"]), "<i4")
+        return packed.astype(LABELS_DTYPE).reshape(shape)
+    except (RuntimeError, ValueError) as error:
+        raise ProjectError(
+            f"Step {row['id']} ('{row['name']}') of the project is damaged ({error}). "
+            "Restore project.db from a backup."
+        ) from error
