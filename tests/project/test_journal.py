@@ -332,3 +332,34 @@ def test_a_damaged_step_is_told(folder: Path) -> None:
         with pytest.raises(ProjectError, match=r"'brush stroke'.*is damaged"):
             opened.write()
         project._opened.clear()
+
+
+def test_nothing_is_lost_while_the_project_is_somewhere_else(folder: Path) -> None:
+    elsewhere = folder.with_name("renamed.cellseg")
+    with open_project(folder) as project:
+        opened = project.open_labels(1)
+        paint(opened, 1, 2)
+        folder.rename(elsewhere)
+        paint(opened, 2, 4)
+        assert "was moved" in opened.journal.problem
+        assert opened.journal.n_waiting == 1
+        opened.write()
+        with pytest.raises(ProjectError, match="was moved"):
+            project.review(1).set_state([1], "accepted")
+        assert not folder.exists()
+        elsewhere.rename(folder)
+        assert opened.journal.retry()
+    with open_project(folder) as project:
+        assert project.open_labels(1).sources == {1: "hand", 2: "hand"}
+
+
+def test_labels_are_not_written_beside_a_project_that_was_moved(folder: Path) -> None:
+    project = open_project(folder)
+    opened = project.open_labels(1)
+    paint(opened, 1, 2)
+    elsewhere = folder.rename(folder.with_name("renamed.cellseg"))
+    with pytest.raises(ProjectError, match="was moved"):
+        project.close()
+    assert not folder.exists()
+    with open_project(elsewhere) as again:
+        assert again.open_labels(1).sources == {1: "hand"}

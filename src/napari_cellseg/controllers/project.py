@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import get_args
 
@@ -84,7 +85,9 @@ class ProjectController:
             cells.history = History()
         self._kept.clear()
         old, self.project = self.project, None
-        old.close()
+        # Every step is in the journal: what the labels lack is replayed the next time.
+        with suppress(ProjectError):
+            old.close()
 
     def add_images(self, paths: list[Path]) -> int:
         """Add images and return how many are new; raises `ProjectError`."""

@@ -94,6 +94,46 @@ CREATE TABLE promotions (
 """
 
 
+class PlacedConnection(sqlite3.Connection):
+    """A connection to a file that must stay where it is.
+
+    SQLite follows a file that is renamed, and the labels do not: what was corrected would
+    be split between two folders.
+
+    Attributes
+    ----------
+    path : Path or None
+        Of the file; None for a copy in memory.
+    identity : (int, int)
+        Device and number of the file, as they were when it was opened.
+    """
+
+    path: Path | None = None
+    identity: tuple[int, int] = (0, 0)
+
+
+def check_place(connection: sqlite3.Connection) -> None:
+    """Raise `ProjectError` if the database is not the file at its path any more."""
+    path: Path | None = getattr(connection, "path", None)
+    if path is None:
+        return
+    try:
+        is_there = _identity(path) == getattr(connection, "identity", None)
+    except FileNotFoundError:
+        is_there = False
+    if not is_there:
+        raise ProjectError(
+            f"{path.parent} was moved, renamed or replaced while it was open, so nothing "
+            "can be saved in it. Move it back to go on."
+        )
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Return what tells a file from every other, whatever its name."""
+    found = path.stat()
+    return found.st_dev, found.st_ino
+
+
 def create_database(folder: Path) -> None:
     """Make the database of a new project.
 
@@ -153,12 +193,15 @@ def open_database(folder: Path, *, writable: bool) -> sqlite3.Connection:
 
 def _connected(path: Path, mode: str) -> sqlite3.Connection:
     """Open a database where it lies, ``"rw"`` or ``"ro"``."""
-    return sqlite3.connect(
+    connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,
         timeout=BUSY_SECONDS,
         isolation_level=None,
+        factory=PlacedConnection,
     )
+    connection.path, connection.identity = path, _identity(path)
+    return connection
 
 
 def _copied(path: Path) -> sqlite3.Connection:
@@ -185,7 +228,14 @@ def _copied(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Commit all statements of the block together, or none of them."""
+    """Commit all statements of the block together, or none of them.
+
+    Raises
+    ------
+    ProjectError
+        If the project was moved while it was open.
+    """
+    check_place(connection)
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield

@@ -16,7 +16,7 @@ from napari_cellseg.core.classes import updated_classes
 from napari_cellseg.core.edits import Edit, Source, apply_edit, updated_sources
 from napari_cellseg.core.rerun import Footprint, deleted_footprints
 from napari_cellseg.core.types import Labels
-from napari_cellseg.project.database import told, transaction
+from napari_cellseg.project.database import check_place, told, transaction
 from napari_cellseg.project.journal import Journal
 from napari_cellseg.project.labels_store import Box, LabelsStore
 from napari_cellseg.project.packing import edit_of
@@ -153,6 +153,7 @@ class ProjectLabels:
         if confidence is not None:
             self.confidence = dict(confidence)
         with told(self._folder):
+            check_place(self._connection)  # a chunk would make the old folder anew
             self._store.write(self.labels, boxes)
             with transaction(self._connection):
                 self._save_cells(sources, classes)

@@ -15,6 +15,7 @@ from napari_cellseg import __version__
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.project.copying import copy_database, purge_dropped
 from napari_cellseg.project.database import (
+    check_place,
     create_database,
     open_database,
     told,
@@ -271,7 +272,9 @@ class Project:
     def _labels_store(self, image_id: int) -> LabelsStore:
         folder = self.folder / LABELS_FOLDER
         if not self.is_read_only:
-            folder.mkdir(exist_ok=True)
+            check_place(self._connection)
+            with told(folder):
+                folder.mkdir(exist_ok=True)
         return LabelsStore(folder / f"{image_id}.ome.zarr")
 
     def _labels_shape(self, image_id: int) -> str:
@@ -299,6 +302,7 @@ class Project:
         folder = with_suffix(folder)
         if folder.exists():
             raise ProjectError(f"{folder} exists already; choose a new name.")
+        check_place(self._connection)
         for opened in self._opened.values():
             opened.write()
         with told(folder):
