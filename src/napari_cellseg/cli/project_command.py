@@ -14,30 +14,55 @@ app = typer.Typer(
     no_args_is_help=True, help="Projects: images and their corrected cells."
 )
 Folder = Annotated[Path, typer.Argument(help="NAME.cellseg")]
-Images = Annotated[list[str], typer.Argument(help="Image files, folders, or globs.")]
+Images = Annotated[
+    list[str],
+    typer.Argument(
+        help="Image files, folders, globs in quotes, or s3://BUCKET/FOLDER."
+    ),
+]
 
 
 @app.command()
 def new(folder: Folder, images: Images) -> None:
-    """Make a project of images; they stay where they are."""
-    from napari_cellseg.io.paths import list_images
+    """Make a project of images; they stay where they are, also in S3."""
+    from napari_cellseg.io.paths import list_places
     from napari_cellseg.project.store import create_project
 
-    paths = list_images(images)
+    places = list_places(images)
     with create_project(folder) as project:
-        n_new = project.add_images(paths)
+        n_new = project.add_images(places)
         typer.echo(f"{n_new} images in '{project.folder}'.")
 
 
 @app.command()
 def add(folder: Folder, images: Images) -> None:
     """Add images to a project."""
-    from napari_cellseg.io.paths import list_images
+    from napari_cellseg.io.paths import list_places
     from napari_cellseg.project.store import open_project
 
-    paths = list_images(images)
+    places = list_places(images)
     with open_project(folder) as project:
-        typer.echo(f"{project.add_images(paths)} images added.")
+        typer.echo(f"{project.add_images(places)} images added.")
+
+
+@app.command()
+def relocate(
+    folder: Folder,
+    where: Annotated[
+        str, typer.Argument(help="Folder or s3://BUCKET/FOLDER where they are now.")
+    ],
+) -> None:
+    """Find images that have moved, also to S3 or from it."""
+    from napari_cellseg.cli.progress import run_with_bar
+    from napari_cellseg.io.paths import image_place
+    from napari_cellseg.project.moved import find_moved
+    from napari_cellseg.project.store import open_project
+
+    with open_project(folder) as project:
+        job = find_moved(project.table.sought(), image_place(where))
+        n_found = project.table.move(run_with_bar(job))
+        n_left = sum(image.is_missing for image in project.images())
+        typer.echo(f"{n_found} images found, {n_left} files still missing.")
 
 
 @app.command()
@@ -66,7 +91,7 @@ def labels(
             if not image.has_labels:
                 continue
             opened = project.open_labels(image.image_id)
-            size = None if image.is_missing else read_image(image.path).pixel_size
+            size = None if image.is_missing else read_image(image.address).pixel_size
             path = out / f"{Path(image.name).stem}_labels.tif"
             write_labels(path, opened.labels, axes=image.labels_axes, pixel_size=size)
             typer.echo(str(path))
@@ -99,7 +124,7 @@ def export_cells(
 
     with open_project(folder, read_only=True) as project:
         images = images_with_cells(project, image or ())
-        names = plan_names([one.path for one in images])
+        names = plan_names([one.place for one in images])
         out.mkdir(parents=True, exist_ok=True)
         named = dict(zip(names, images, strict=True))
         job = export_images(project, named, format_named(format_name), out)

@@ -110,7 +110,7 @@ def write_project(folder: Path, one: Format, out: Path) -> Job[Saved]:
     yield Progress(0, 0, "opening the project")
     with open_project(folder, read_only=True) as project:
         images = images_with_cells(project)
-        names = plan_names([image.path for image in images])
+        names = plan_names([image.place for image in images])
         named = dict(zip(names, images, strict=True))
         report = yield from export_images(project, named, one, out)
     n_files = f"{len(report.done)} file{'' if len(report.done) == 1 else 's'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import get_args
@@ -10,11 +11,16 @@ from psygnal import Signal
 
 from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.core.checked import ReviewState
-from napari_cellseg.core.errors import ProjectError
+from napari_cellseg.core.errors import CellsegError, ImageReadError, ProjectError
 from napari_cellseg.core.history import History
+from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.types import PixelSize
+from napari_cellseg.io.paths import ImagePlace, image_place, list_places
+from napari_cellseg.io.s3.address import S3Address, is_s3_address
+from napari_cellseg.project.identity import Identity, identities, seen_identity
 from napari_cellseg.project.images import ProjectImage
 from napari_cellseg.project.labels import ProjectLabels
+from napari_cellseg.project.moved import find_moved
 from napari_cellseg.project.new_labels import NewLabels
 from napari_cellseg.project.store import Project, create_project, open_project
 
@@ -40,12 +46,18 @@ class ProjectController:
         self._kept: dict[int, tuple[CellLabels, ProjectLabels]] = {}
 
     # ------------------------------------------------------------------- projects
-    def create(self, folder: Path, images: list[Path]) -> None:
-        """Make a project of some images and open it; raises `ProjectError`."""
+    def create(self, folder: Path, images: Sequence[ImagePlace]) -> None:
+        """Make a project of some images and open it.
+
+        Raises
+        ------
+        ProjectError, ImageReadError
+            If it cannot be made, or an image cannot be looked at.
+        """
         project = create_project(folder)
         try:
             project.add_images(images)
-        except ProjectError:
+        except CellsegError:
             project.close()
             raise
         self._use(project)
@@ -89,17 +101,51 @@ class ProjectController:
         with suppress(ProjectError):
             old.close()
 
-    def add_images(self, paths: list[Path]) -> int:
-        """Add images and return how many are new; raises `ProjectError`."""
-        n_new = self._open_project().add_images(paths)
+    def add_images(self, places: Sequence[ImagePlace]) -> int:
+        """Add images and return how many are new; raises `CellsegError`."""
+        n_new = self._open_project().add_images(places)
         self._refresh()
         return n_new
 
-    def relocate(self, folder: Path) -> int:
-        """Look for missing images and return how many were found."""
-        n_found = self._open_project().relocate(folder)
+    def add_known(self, known: Mapping[ImagePlace, Identity]) -> int:
+        """Add what `s3_additions` found, and return how many are new."""
+        n_new = self._open_project().table.add_known(known)
+        self._refresh()
+        return n_new
+
+    def search(self, where: ImagePlace) -> Job[dict[int, ImagePlace]]:
+        """Look for missing images below a place; `relocate` takes what is found.
+
+        Raises
+        ------
+        ProjectError
+            If no project is open.
+        ImageReadError
+            While it runs, if the place is in S3 and cannot be listed.
+        """
+        return find_moved(self._open_project().table.sought(), where)
+
+    def relocate(self, found: Mapping[int, ImagePlace]) -> int:
+        """Note where images lie now, and return how many it are."""
+        n_found = self._open_project().table.move(found)
         self._refresh()
         return n_found
+
+    def replaced_text(self, image: ProjectImage) -> str:
+        """Say that an object in S3 is another one than was added; "" if it is not.
+
+        What was last read of it is compared; S3 is not asked.
+        """
+        if self.project is None or not isinstance(image.place, S3Address):
+            return ""
+        now = seen_identity(image.place)
+        known = self.project.table.identity_of(image.image_id)
+        if now is None or not known[1] or now == known:
+            return ""
+        return (
+            f"'{image.address}' was replaced in S3 since it was added to the project; look "
+            "whether its cells still fit."
+        )
 
     def save_as(self, folder: Path) -> None:
         """Write a copy of the project; raises `ProjectError`."""
@@ -139,8 +185,11 @@ class ProjectController:
         """Return the project's image that a layer came from, or None."""
         if self.project is None or not source:
             return None
-        wanted = Path(source).absolute()
-        return next((one for one in self._images if one.path == wanted), None)
+        try:
+            wanted = image_place(source)
+        except ImageReadError:
+            return None
+        return next((one for one in self._images if one.place == wanted), None)
 
     def cells_of(self, source: str) -> CellLabels | None:
         """Return the cells that the project has of an image, or None.
@@ -175,7 +224,7 @@ class ProjectController:
         cells : CellLabels
             Of an image that has no labels in the project yet.
         source : str
-            Path of the image; it is added where it is not in the project.
+            Path or address of the image; it is added where it is not in the project.
         axes : str
             One letter an axis of the labels.
         size : PixelSize or None
@@ -194,10 +243,10 @@ class ProjectController:
         project, history = self.project, cells.history
         if project is None or project.is_read_only or not isinstance(history, History):
             return False
-        if not source or not Path(source).exists():
+        if not source or not (is_s3_address(source) or Path(source).exists()):
             return False
         if self.image_at(source) is None:
-            self.add_images([Path(source)])
+            self.add_images([image_place(source)])
         image = self.image_at(source)
         if image is None or image.has_labels:
             return False
@@ -295,3 +344,20 @@ class ProjectController:
         if problem != self.problem:
             self.problem = problem
             self.problem_changed.emit(problem)
+
+
+def s3_additions(text: str) -> Job[dict[ImagePlace, Identity]]:
+    """Return the images that an address in S3 means, each with its identity.
+
+    Parameters
+    ----------
+    text : str
+        An object, a prefix or a pattern; see `io.paths.list_places`.
+
+    Raises
+    ------
+    ImageReadError
+        If there is none, or S3 cannot be asked.
+    """
+    yield Progress(0, 0, f"looking at {text}")
+    return (yield from identities(list_places([text])))

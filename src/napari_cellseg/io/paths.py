@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from napari_cellseg.core.errors import ImageReadError
 from napari_cellseg.io.foreign import translated
-from napari_cellseg.io.s3.address import S3Address, is_s3_address
+from napari_cellseg.io.s3.address import S3Address, is_s3_address, parse_s3_address
 from napari_cellseg.io.sniff import IMAGE_SUFFIXES
 
 SKIPPED_NAMES = ("thumbs.db", "desktop.ini")
@@ -23,6 +23,17 @@ ImagePlace: TypeAlias = Path | S3Address
 def full_address(place: ImagePlace) -> str:
     """Return where an image lies, in full."""
     return str(place) if isinstance(place, S3Address) else str(place.absolute())
+
+
+def image_place(text: str) -> ImagePlace:
+    """Return the place that a path or address means, a path made absolute.
+
+    Raises
+    ------
+    ImageReadError
+        If it is an address, and none that S3 has.
+    """
+    return parse_s3_address(text) if is_s3_address(text) else Path(text).absolute()
 
 
 def list_places(paths: Sequence[str | Path]) -> list[ImagePlace]:
@@ -83,11 +94,6 @@ def list_images(paths: Sequence[str | Path]) -> list[Path]:
     ImageReadError
         If a folder cannot be read, or nothing is found at all.
     """
-    if any(map(is_s3_address, paths)):
-        raise ImageReadError(
-            "Images in S3 can be segmented and opened, but not kept in a project. Copy them "
-            "to this computer first."
-        )
     found = {
         path for given in paths for path in _expanded(given) if not _is_skipped(path)
     }

@@ -60,6 +60,8 @@ class Request:
         Where the bytes are, if not at `path`.
     source : str
         Address of the image, if it is not `path`.
+    notes : tuple of str
+        What is to be said of the image whatever the file says.
     """
 
     path: Path
@@ -68,6 +70,7 @@ class Request:
     as_stored: bool = False
     remote: Remote | None = None
     source: str = ""
+    notes: tuple[str, ...] = ()
 
     def openable(self) -> Path | BinaryIO:
         """Return what a reader of files can open."""
@@ -212,5 +215,5 @@ def _image(scene: Scene, request: Request, data: Any, axes: str) -> CellImage:
         is_rgb=is_rgb,
         name=scene.name,
         source=request.source or str(request.path),
-        notes=scene.notes,
+        notes=(*request.notes, *scene.notes),
     )

@@ -109,7 +109,7 @@ def _pixels_of(image: ProjectImage, shape: tuple[int, ...]) -> CellImage | None:
     if image.is_missing:
         return None
     try:
-        pixels = read_image(image.path)
+        pixels = read_image(image.address)
     except CellsegError:
         return None
     return pixels if pixels.labels_shape == shape else None
@@ -282,7 +282,7 @@ def _import_one(
         labels = project.open_labels(image.image_id).labels
         frame, pixels = ImageFrame(labels.shape, image.labels_axes, image.name), None
     else:
-        pixels = read_image(image.path)
+        pixels = read_image(image.address)
         frame = ImageFrame(pixels.labels_shape, pixels.labels_axes, image.name)
     found = read_cells(path, frame)
     if pixels is not None:

@@ -1,15 +1,13 @@
-"""The images of a project: by reference, recognised when they have moved."""
+"""The images of a project: by reference, to a file here or an object in S3."""
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-#: So many bytes of both ends of a file, with its size, tell it from others.
-FINGERPRINT_BYTES = 65536
+from napari_cellseg.io.paths import ImagePlace, full_address
+from napari_cellseg.io.s3.address import S3Address, is_s3_address, parse_s3_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +18,7 @@ class ProjectImage:
     ----------
     image_id : int
         Its number in the project.
-    path : Path
+    place : Path or S3Address
         Where it was last, absolute; it may be gone.
     name : str
         File name.
@@ -33,79 +31,44 @@ class ProjectImage:
     """
 
     image_id: int
-    path: Path
+    place: ImagePlace
     name: str
     group: str
     has_labels: bool
     labels_axes: str = ""
 
     @property
+    def address(self) -> str:
+        """Where it was last, as text that `io.images.read_image` takes."""
+        return full_address(self.place)
+
+    @property
+    def is_in_s3(self) -> bool:
+        """True if it is an object in S3."""
+        return isinstance(self.place, S3Address)
+
+    @property
     def is_missing(self) -> bool:
-        """True if nothing is at its path; touches the disk."""
-        return not self.path.exists()
+        """True if no file is at its path; touches the disk, but never asks S3."""
+        return isinstance(self.place, Path) and not self.place.exists()
 
 
-def fingerprint(path: Path) -> tuple[int, str]:
-    """Return the size in bytes of a file and a digest of its two ends.
+def stored_path(place: ImagePlace, folder: Path) -> str:
+    """Return a place as a project keeps it: relative, so that both can move together.
 
-    A folder (OME-Zarr) is known by the file that describes it.
+    An address in S3 is kept as it is.
     """
-    if path.is_dir():
-        described = [
-            path / name for name in ("zarr.json", ".zattrs", ".zgroup", ".zarray")
-        ]
-        path = next((file for file in described if file.is_file()), path)
-        if path.is_dir():
-            return 0, ""
-    n_bytes = path.stat().st_size
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        digest.update(file.read(FINGERPRINT_BYTES))
-        if n_bytes > 2 * FINGERPRINT_BYTES:
-            file.seek(-FINGERPRINT_BYTES, os.SEEK_END)
-        digest.update(file.read(FINGERPRINT_BYTES))
-    return n_bytes, digest.hexdigest()
-
-
-def stored_path(path: Path, folder: Path) -> str:
-    """Return a path as a project keeps it: relative, so that both can move together."""
-    path = path.absolute()
+    if isinstance(place, S3Address):
+        return str(place)
+    path = place.absolute()
     try:
         return Path(os.path.relpath(path, folder)).as_posix()
     except ValueError:  # another drive of Windows
         return path.as_posix()
 
 
-def absolute_path(stored: str, folder: Path) -> Path:
+def absolute_path(stored: str, folder: Path) -> ImagePlace:
     """Return where a stored path leads."""
+    if is_s3_address(stored):
+        return parse_s3_address(stored)
     return Path(os.path.normpath(folder / stored))
-
-
-def find_moved(
-    missing: Iterable[ProjectImage],
-    known: Mapping[int, tuple[int, str]],
-    folder: Path,
-) -> dict[int, Path]:
-    """Return where missing images lie now, by their number.
-
-    Parameters
-    ----------
-    missing : iterable of ProjectImage
-        Images that are not at their path.
-    known : mapping of int to (int, str)
-        What `fingerprint` gave for each when it was added.
-    folder : Path
-        Searched with all folders in it.
-    """
-    wanted = {image.name for image in missing}
-    places: dict[str, list[Path]] = {}
-    for path in folder.rglob("*"):
-        if path.name in wanted:
-            places.setdefault(path.name, []).append(path)
-    found = {}
-    for image in missing:
-        for path in places.get(image.name, []):
-            if fingerprint(path) == known[image.image_id]:
-                found[image.image_id] = path
-                break
-    return found

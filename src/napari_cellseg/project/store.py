@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 import time
@@ -13,6 +14,10 @@ from filelock import FileLock, Timeout
 
 from napari_cellseg import __version__
 from napari_cellseg.core.errors import ProjectError
+from napari_cellseg.core.jobs import run
+from napari_cellseg.core.types import PixelSize
+from napari_cellseg.io.images import probe
+from napari_cellseg.io.paths import ImagePlace
 from napari_cellseg.project.copying import copy_database, purge_dropped
 from napari_cellseg.project.database import (
     check_place,
@@ -21,17 +26,13 @@ from napari_cellseg.project.database import (
     told,
     transaction,
 )
-from napari_cellseg.project.images import (
-    ProjectImage,
-    absolute_path,
-    find_moved,
-    fingerprint,
-    stored_path,
-)
+from napari_cellseg.project.image_table import ImageTable
+from napari_cellseg.project.images import ProjectImage
 from napari_cellseg.project.journal import Journal
 from napari_cellseg.project.labels import SAVE_CELL, ProjectLabels, shape_text
 from napari_cellseg.project.labels_store import LabelsStore
 from napari_cellseg.project.lineage import LineageNotes
+from napari_cellseg.project.moved import find_moved
 from napari_cellseg.project.new_labels import NewLabels, Recovered
 from napari_cellseg.project.notes import CLASSES, ClassNotes, Note
 from napari_cellseg.project.review import ReviewNotes
@@ -59,6 +60,8 @@ class Project:
         True if nothing can be written.
     recovered : tuple of Recovered
         What the last session did not bring to its end; empty after a clean close.
+    table : ImageTable
+        Its images.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class Project:
         )
         self._last_edit_id = int(last or 0)
         self._opened: dict[int, ProjectLabels] = {}
+        self.table = ImageTable(folder, connection)
 
     @property
     def name(self) -> str:
@@ -109,90 +113,19 @@ class Project:
     # --------------------------------------------------------------------- images
     def images(self) -> list[ProjectImage]:
         """Return the images in the order in which they were added."""
-        with told(self.folder):
-            rows = self._connection.execute(
-                "SELECT * FROM images ORDER BY id"
-            ).fetchall()
-        return [
-            ProjectImage(
-                row["id"],
-                absolute_path(row["path"], self.folder),
-                row["name"],
-                row["group_name"],
-                has_labels=bool(row["labels_shape"]),
-                labels_axes=row["labels_axes"],
-            )
-            for row in rows
-        ]
+        return self.table.images()
 
-    def add_images(self, paths: Iterable[Path], group: str | None = None) -> int:
-        """Add images by reference and return how many are new.
+    def add_images(self, places: Iterable[ImagePlace], group: str | None = None) -> int:
+        """Add images by reference and return how many are new; see `ImageTable.add`."""
+        return self.table.add(places, group)
 
-        Parameters
-        ----------
-        paths : iterable of Path
-            Files, or OME-Zarr folders; they are not read but for their ends.
-        group : str, optional
-            Patient, well or field that they belong to; None: each its own.
+    def relocate(self, where: ImagePlace) -> int:
+        """Look for missing images under a folder, here or in S3; return how many are found.
 
-        Raises
-        ------
-        ProjectError
-            If one does not exist, or the project cannot be written.
+        See `project.moved.find_moved`, which does it.
         """
-        rows = []
         with told(self.folder):
-            for path in paths:
-                if not path.exists():
-                    raise ProjectError(f"{path} does not exist; check the path.")
-                stored = stored_path(path, self.folder)
-                rows.append((stored, path.name, group or stored, *fingerprint(path)))
-            with transaction(self._connection):
-                before = self._connection.total_changes
-                self._connection.executemany(
-                    "INSERT OR IGNORE INTO images "
-                    "(path, name, group_name, n_bytes, fingerprint) VALUES (?, ?, ?, ?, ?)",
-                    rows,
-                )
-                return self._connection.total_changes - before
-
-    def image_at(self, path: Path) -> ProjectImage | None:
-        """Return the image that lies at a path, or None if it is not in the project."""
-        wanted = stored_path(path, self.folder)
-        return next(
-            (
-                one
-                for one in self.images()
-                if stored_path(one.path, self.folder) == wanted
-            ),
-            None,
-        )
-
-    def relocate(self, folder: Path) -> int:
-        """Look for missing images under a folder and return how many were found.
-
-        An image is known by its name, its size and what its two ends hold.
-        """
-        missing = {one.image_id: one for one in self.images() if one.is_missing}
-        with told(self.folder):
-            rows = self._connection.execute(
-                "SELECT id, n_bytes, fingerprint FROM images"
-            ).fetchall()
-            known = {
-                row["id"]: (row["n_bytes"], row["fingerprint"])
-                for row in rows
-                if row["id"] in missing
-            }
-            found = find_moved(missing.values(), known, folder)
-            with transaction(self._connection):
-                self._connection.executemany(
-                    "UPDATE images SET path = ? WHERE id = ?",
-                    [
-                        (stored_path(path, self.folder), key)
-                        for key, path in found.items()
-                    ],
-                )
-        return len(found)
+            return self.table.move(run(find_moved(self.table.sought(), where)))
 
     # --------------------------------------------------------------------- labels
     def start_labels(self, image_id: int, new: NewLabels) -> ProjectLabels:
@@ -269,13 +202,29 @@ class Project:
             self._opened[image_id] = opened
         return opened
 
+    def labels_frame(self, image_id: int) -> tuple[tuple[int, ...], PixelSize | None]:
+        """Return shape and pixel size of the labels of an image; they are not read.
+
+        Raises
+        ------
+        ProjectError, ImageReadError
+            If there are none, or they cannot be read.
+        """
+        shape = self._labels_shape(image_id)
+        if not shape:
+            raise ProjectError(f"Image {image_id} of {self.folder.name} has no labels.")
+        return tuple(json.loads(shape)), probe(self._labels_folder(image_id)).pixel_size
+
+    def _labels_folder(self, image_id: int) -> Path:
+        return self.folder / LABELS_FOLDER / f"{image_id}.ome.zarr"
+
     def _labels_store(self, image_id: int) -> LabelsStore:
-        folder = self.folder / LABELS_FOLDER
+        folder = self._labels_folder(image_id)
         if not self.is_read_only:
             check_place(self._connection)
             with told(folder):
-                folder.mkdir(exist_ok=True)
-        return LabelsStore(folder / f"{image_id}.ome.zarr")
+                folder.parent.mkdir(exist_ok=True)
+        return LabelsStore(folder)
 
     def _labels_shape(self, image_id: int) -> str:
         with told(self.folder):
@@ -388,6 +337,7 @@ def project_facts(project: Project) -> dict[str, Any]:
     images = project.images()
     return {
         "images": len(images),
+        "in S3": sum(image.is_in_s3 for image in images),
         "with labels": sum(image.has_labels for image in images),
         "missing": sum(image.is_missing for image in images),
         "recovered steps": sum(one.n_steps for one in project.recovered),

@@ -35,6 +35,6 @@ def project_items(
         areas, locked = notes.areas(), locked_ids(opened.sources, notes.states())
         if areas or locked:
             found = items_of(
-                read_image(image.path), opened.labels, areas, locked, channel=channel
+                read_image(image.address), opened.labels, areas, locked, channel=channel
             )
             yield image.name, found

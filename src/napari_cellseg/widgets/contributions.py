@@ -73,7 +73,7 @@ def _labels_layer(path: str) -> LayerData:
     named = probe(path).axes.replace("C", "").replace("S", "")
     axes = named if named in LABELS_AXES else "YX".rjust(labels.ndim, "?")
     notes: dict[str, Any] = {"name": Path(path).name, "source": path}
-    values = {**_placement(pixel_size, axes), "name": Path(path).stem}
+    values = {**placement_of(pixel_size, axes), "name": Path(path).stem}
     if "?" not in axes:
         notes["axes"] = axes
         values["axis_labels"] = tuple(axes.lower())
@@ -109,7 +109,7 @@ def layers_of(image: CellImage, *, has_axes: bool = True) -> list[LayerData]:
     """
     axes = image.labels_axes
     group = uuid.uuid4().hex
-    common: dict[str, Any] = _placement(image.pixel_size, axes)
+    common: dict[str, Any] = placement_of(image.pixel_size, axes)
     notes: dict[str, Any] = {"name": image.name, "source": image.source}
     notes["notes"] = list(image.notes)
     if has_axes:
@@ -133,7 +133,7 @@ def layers_of(image: CellImage, *, has_axes: bool = True) -> list[LayerData]:
     return layers
 
 
-def _placement(pixel_size: PixelSize | None, axes: str) -> dict[str, Any]:
+def placement_of(pixel_size: PixelSize | None, axes: str) -> dict[str, Any]:
     """Return scale and units of a layer, empty where the pixel size is unknown."""
     if pixel_size is None:
         return {}

@@ -10,11 +10,13 @@ import pint
 from napari.layers import Image, Layer
 
 from napari_cellseg.controllers.layer_arrays import image_from_arrays
-from napari_cellseg.core.errors import AmbiguousAxesError
+from napari_cellseg.core.errors import AmbiguousAxesError, ImageError
 from napari_cellseg.core.types import CellImage, PixelSize
 
 #: Where a layer says what our reader knew, or what the person answered.
 KEY = "napari-cellseg"
+#: The note of a layer that stands for an image that cannot be had: why.
+MISSING = "missing"
 LETTERS = "TCZYX"
 
 
@@ -100,6 +102,8 @@ def read_choice(choice: ImageChoice) -> CellImage:
         If it is no image to work on.
     """
     first = choice.layers[0]
+    if reason := noted(first).get(MISSING):
+        raise ImageError(str(reason))
     axes = axes_of(first)
     shape = _full_resolution(first).shape
     if axes is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cellseg.controllers.task import TaskController
+from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.io.s3.address import SCHEME, is_s3_address
 from napari_cellseg.io.sniff import IMAGE_SUFFIXES
@@ -26,6 +28,7 @@ from napari_cellseg.widgets.contributions import (
     read_layers,
     sample_nuclei,
 )
+from napari_cellseg.widgets.stand_in import StandIn
 
 
 class FileOpener(QObject):
@@ -100,6 +103,14 @@ class FileOpener(QObject):
         """Open files; one that cannot be read is told of."""
         self._task.start("Opening", _read_job(paths), self._show)
 
+    def open_kept(self, address: str, stand_in: StandIn | None) -> None:
+        """Open an image of a project; if it cannot be had, what stands in for it."""
+        self._task.start("Opening", _kept_job(address, stand_in), self._show)
+
+    def work(self, name: str, job: Job[Any], on_done: Callable[[Any], None]) -> None:
+        """Do something with files off the main thread; what goes wrong is told of."""
+        self._task.start(name, job, on_done)
+
     def open_sample(self) -> None:
         """Open the sample."""
         self._task.start("Opening", _sample_job(), self._show)
@@ -117,6 +128,17 @@ def _read_job(paths: list[str]) -> Job[list[LayerData]]:
         yield Progress(index, len(paths), f"opening {Path(path).name}")
         layers.extend(read_layers(path))
     return layers
+
+
+def _kept_job(address: str, stand_in: StandIn | None) -> Job[list[LayerData]]:
+    """Read a file or an object in S3; what stands in for it where that cannot be."""
+    yield Progress(0, 0, f"opening {Path(address).name}")
+    try:
+        return read_layers(address)
+    except CellsegError as error:
+        if stand_in is None:
+            raise
+        return [stand_in.layer(str(error))]
 
 
 def _sample_job() -> Job[list[LayerData]]:

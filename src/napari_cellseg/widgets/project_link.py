@@ -8,13 +8,17 @@ from typing import Any
 
 from napari.layers import Image
 from qtpy.QtCore import QObject
-from qtpy.QtWidgets import QFileDialog, QWidget
+from qtpy.QtWidgets import QFileDialog, QInputDialog, QWidget
 
-from napari_cellseg.controllers.project import ProjectController
+from napari_cellseg.controllers.project import ProjectController, s3_additions
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.session import Session
-from napari_cellseg.core.errors import CellsegError, ProjectError
+from napari_cellseg.core.errors import CellsegError, ImageReadError, ProjectError
+from napari_cellseg.io.paths import ImagePlace, full_address, image_place
+from napari_cellseg.io.s3.address import SCHEME, S3Address
 from napari_cellseg.io.sniff import IMAGE_SUFFIXES
+from napari_cellseg.project.identity import Identity
+from napari_cellseg.project.images import ProjectImage
 from napari_cellseg.project.recent import (
     recent_file,
     recent_projects,
@@ -25,6 +29,7 @@ from napari_cellseg.widgets.image_header import ImageHeader
 from napari_cellseg.widgets.jobs import Later
 from napari_cellseg.widgets.labels_keeper import LabelsKeeper
 from napari_cellseg.widgets.layer_images import (
+    MISSING,
     axes_of,
     image_choices,
     labels_placement,
@@ -32,6 +37,7 @@ from napari_cellseg.widgets.layer_images import (
 )
 from napari_cellseg.widgets.opening import FileOpener
 from napari_cellseg.widgets.project_bar import ProjectBar
+from napari_cellseg.widgets.stand_in import StandIn
 
 #: Labels on disk follow the journal after so long without a step.
 WRITE_MILLISECONDS = 2000
@@ -72,7 +78,9 @@ class ProjectLink(QObject):
         bar.open_wanted.connect(self._on_open_wanted)
         bar.recent_wanted.connect(self.open)
         bar.add_wanted.connect(self._on_add_wanted)
+        bar.add_s3_wanted.connect(self._on_add_s3_wanted)
         bar.relocate_wanted.connect(self._on_relocate_wanted)
+        bar.relocate_s3_wanted.connect(self._on_relocate_s3_wanted)
         bar.copy_wanted.connect(self._on_copy_wanted)
         bar.close_wanted.connect(self.close)
         bar.image_wanted.connect(self.show_image)
@@ -98,14 +106,15 @@ class ProjectLink(QObject):
 
     def _create(self, folder: Path) -> None:
         choices = image_choices(self._viewer.layers)
-        sources = [Path(_source_of(choice.layers[0])) for choice in choices]
-        files = [path for path in sources if str(path) != "." and path.exists()]
-        if not files:
+        sources = [_source_of(choice.layers[0]) for choice in choices]
+        places = [image_place(source) for source in sources if source]
+        kept = [one for one in places if isinstance(one, S3Address) or one.exists()]
+        if not kept:
             raise ProjectError(
                 "A project keeps images by their files, and no image here comes from one. "
                 "Save the image to a file and open that."
             )
-        self.projects.create(folder, files)
+        self.projects.create(folder, kept)
         for choice in choices:
             self._adopt(choice.layers[0])
         self._remember()
@@ -145,20 +154,32 @@ class ProjectLink(QObject):
         if not 0 <= index < len(images):
             return
         image = images[index]
-        if image.is_missing:
+        stand_in = self._stand_in(image)
+        if image.is_missing and stand_in is None:
             self._footer.tell(
-                f"{image.path} is gone. If it has moved, choose Project › Find moved "
+                f"{image.address} is gone. If it has moved, choose Project › Find moved "
                 "images… and the folder it is in now.",
                 "error",
             )
             return
         self.projects.write()
-        here = self._choice_of(str(image.path))
-        if here is not None:
+        here = self._choice_of(image.address)
+        if here is not None and MISSING not in noted(here.layers[0]):
             self._header.choose(here)
             return
         self._put_away()
-        self._opener.open([str(image.path)])
+        self._opener.open_kept(image.address, stand_in)
+
+    def _stand_in(self, image: ProjectImage) -> StandIn | None:
+        """Return what is shown if the image cannot be had; None if it has no cells."""
+        project = self.projects.project
+        if project is None or not image.has_labels:
+            return None
+        try:
+            shape, size = project.labels_frame(image.image_id)
+        except CellsegError:  # told of when the labels are opened
+            return None
+        return StandIn(image.name, image.address, image.labels_axes, shape, size)
 
     def _choice_of(self, source: str) -> Any:
         """Return the layers that came from a file, or None."""
@@ -193,6 +214,8 @@ class ProjectLink(QObject):
         index = -1 if image is None else self.projects.images.index(image)
         self.bar.show_image(index)
         self._show_kept()
+        if image is not None and (text := self.projects.replaced_text(image)):
+            self._footer.tell(text, "warning")
         axes = self._header.axes
         if choice is not None and axes is not None and self._keeper.layer is None:
             self._try(self._bring, source, choice.layers[0], axes)
@@ -280,20 +303,59 @@ class ProjectLink(QObject):
             self._try(self._add, [Path(path) for path in paths])
 
     def _add(self, paths: list[Path]) -> None:
-        n_new = self.projects.add_images(paths)
-        self._footer.tell(f"{n_new} images added.")
+        self._tell_added(self.projects.add_images(paths))
+
+    def _tell_added(self, n_new: int) -> None:
+        self._footer.tell(f"{n_new} image{'' if n_new == 1 else 's'} added.")
+
+    def _on_add_s3_wanted(self) -> None:
+        text = self._asked_address(
+            "Add images in S3", "s3://bucket/folder/, or s3://bucket/folder/*.tif"
+        )
+        if text:
+            job = s3_additions(text)
+            self._opener.work("Looking into S3", job, self._on_additions_found)
+
+    def _on_additions_found(self, known: dict[ImagePlace, Identity]) -> None:
+        self._try(self._add_known, known)
+
+    def _add_known(self, known: dict[ImagePlace, Identity]) -> None:
+        self._tell_added(self.projects.add_known(known))
+
+    def _asked_address(self, title: str, example: str) -> str:
+        """Return an address that the person gives, "" for none."""
+        text, is_given = QInputDialog.getText(
+            self._dock, title, f"Address, such as {example}:", text=SCHEME
+        )
+        text = text.strip()
+        return text if is_given and text != SCHEME else ""
 
     def _on_relocate_wanted(self) -> None:
         folder = QFileDialog.getExistingDirectory(
             self._dock, "Where are the images now?"
         )
         if folder:
-            self._try(self._relocate, Path(folder))
+            self._try(self._search, folder)
 
-    def _relocate(self, folder: Path) -> None:
-        n_found = self.projects.relocate(folder)
+    def _on_relocate_s3_wanted(self) -> None:
+        text = self._asked_address("Where are the images now?", "s3://bucket/folder/")
+        if text:
+            self._try(self._search, text)
+
+    def _search(self, where: str) -> None:
+        """Look for the missing images off the main thread."""
+        job = self.projects.search(image_place(where))
+        self._opener.work("Looking for images", job, self._on_images_found)
+
+    def _on_images_found(self, found: dict[int, ImagePlace]) -> None:
+        self._try(self._relocate, found)
+
+    def _relocate(self, found: dict[int, ImagePlace]) -> None:
+        n_found = self.projects.relocate(found)
         n_left = sum(image.is_missing for image in self.projects.images)
-        self._footer.tell(f"{n_found} images found, {n_left} still missing.")
+        words = f"{n_found} image{'' if n_found == 1 else 's'} found"
+        left = f", {n_left} still missing" if n_left else ""
+        self._footer.tell(f"{words}{left}.")
 
     def _on_copy_wanted(self) -> None:
         folder, _ = QFileDialog.getSaveFileName(
@@ -304,6 +366,9 @@ class ProjectLink(QObject):
 
 
 def _source_of(layer: Image) -> str:
-    """Return the path of the file that a layer came from, "" if from none."""
-    source = noted(layer).get("source", layer.source.path or "")
-    return str(Path(source).absolute()) if source else ""
+    """Return the path or address that a layer came from, "" if from none."""
+    source = str(noted(layer).get("source", layer.source.path or ""))
+    try:
+        return full_address(image_place(source)) if source else ""
+    except ImageReadError:  # an address that another plugin understands
+        return ""

@@ -253,7 +253,7 @@ def test_a_key_cannot_leave_the_cache(key: str, cache_here: Path) -> None:
 
     name = file_name_of(S3Address(BUCKET, key))
     item = objects.S3Object(S3Address(BUCKET, key), 3, '"../../etag"')
-    place = cache._folder_of(item) / cache._digest(item.etag) / name
+    place = cache._folder_of(item.address) / cache._digest(item.etag) / name
 
     assert "/" not in name
     assert "\\" not in name

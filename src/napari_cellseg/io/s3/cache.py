@@ -20,7 +20,7 @@ from platformdirs import user_cache_path
 from napari_cellseg.core.errors import ImageReadError, LimitError, SaveError
 from napari_cellseg.io.atomic import replacing
 from napari_cellseg.io.limits import GIB, human_bytes
-from napari_cellseg.io.s3.address import file_name_of
+from napari_cellseg.io.s3.address import S3Address, file_name_of
 from napari_cellseg.io.s3.objects import S3Object, read_span
 
 #: Where the cache lies and how large it may grow, if not as usual.
@@ -68,7 +68,7 @@ def local_copy(item: S3Object, report: Report | None = None) -> Path:
     ImageReadError
         If it does not arrive, or cannot be kept.
     """
-    folder = _folder_of(item)
+    folder = _folder_of(item.address)
     path = folder / _digest(item.etag) / file_name_of(item.address)
     with suppress(OSError):
         if path.stat().st_size == item.n_bytes:
@@ -92,9 +92,19 @@ def local_copy(item: S3Object, report: Report | None = None) -> Path:
     return path
 
 
-def _folder_of(item: S3Object) -> Path:
+def kept_copy(address: S3Address) -> Path | None:
+    """Return the last copy of an object that was fetched, or None; S3 is not asked."""
+    found = sorted(
+        (path.stat().st_mtime, path)
+        for path in _folder_of(address).glob("*/*")
+        if path.is_file() and path.name == file_name_of(address)
+    )
+    return found[-1][1] if found else None
+
+
+def _folder_of(address: S3Address) -> Path:
     """Return the folder of all copies of an object."""
-    return cache_folder() / _digest(f"{item.address.bucket}\0{item.address.key}")
+    return cache_folder() / _digest(f"{address.bucket}\0{address.key}")
 
 
 def _digest(text: str) -> str:

@@ -72,10 +72,11 @@ ANONYMOUS = (
     "is not public, and no AWS credentials are found here. Log in (aws sso login) or set "
     "AWS_PROFILE"
 )
+NO_WAY = "cannot be reached. Check the network and the region"
 #: Name of an exception of botocore -> what it means.
 LOST = {
-    "EndpointConnectionError": "cannot be reached. Check the network and the region",
-    "ConnectTimeoutError": "cannot be reached. Check the network and the region",
+    "EndpointConnectionError": NO_WAY,
+    "ConnectTimeoutError": NO_WAY,
     "ReadTimeoutError": "did not arrive in time. Try again",
     "ProxyConnectionError": "cannot be reached: the proxy does not answer. Check it",
     "SSLError": "cannot be reached safely: the certificate is not right. Check the network",
@@ -85,6 +86,17 @@ LOST = {
     "TokenRetrievalError": "cannot be had: the login has expired. Run aws sso login",
     "PartialCredentialsError": "cannot be had: half of the credentials is missing",
 }
+#: Those of them that say that nobody answers.
+OFFLINE = (
+    "EndpointConnectionError",
+    "ConnectTimeoutError",
+    "ReadTimeoutError",
+    "ProxyConnectionError",
+)
+
+
+class UnreachableError(ImageReadError):
+    """S3 does not answer: this computer is offline, or it is."""
 
 
 class NotInS3Error(ImageReadError):
@@ -168,7 +180,7 @@ def in_s3_words(what: str) -> Iterator[None]:
 
     Raises
     ------
-    NotInS3Error, ReplacedError, ImageReadError
+    NotInS3Error, ReplacedError, UnreachableError, ImageReadError
     """
     from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
     from urllib3.exceptions import HTTPError
@@ -181,7 +193,8 @@ def in_s3_words(what: str) -> Iterator[None]:
         kind = type(error).__name__
         told = " ".join(str(error).split())[:160]
         reason = LOST.get(kind, f"did not arrive whole ({told}). Try again")
-        raise ImageReadError(f"{what} {reason}.") from error
+        raised = UnreachableError if kind in OFFLINE else ImageReadError
+        raise raised(f"{what} {reason}.") from error
 
 
 def _refused(what: str, error: Any) -> ImageReadError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,8 @@ from napari_cellseg.io.s3.client import NotInS3Error, in_s3_words, s3_client
 READ_TRIES = 3
 #: How a sentence ends where it helps to ask again.
 AGAIN = "Try again."
+#: So many objects are remembered as they were when they were last looked at.
+N_SEEN = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,17 @@ class S3Object:
     etag: str
 
 
+_seen: OrderedDict[S3Address, S3Object] = OrderedDict()
+
+
+def seen(address: S3Address) -> S3Object | None:
+    """Return an object as it was when this program last looked at it, None if never.
+
+    S3 is not asked: it is what was read, whatever has become of it since.
+    """
+    return _seen.get(address)
+
+
 def look_at(address: S3Address) -> S3Object:
     """Return size and ETag of an object.
 
@@ -51,7 +65,12 @@ def look_at(address: S3Address) -> S3Object:
         raise NotInS3Error(f"'{address}' is a bucket, not an image in it. Name one.")
     with in_s3_words(f"'{address}'"):
         found = s3_client().head_object(Bucket=address.bucket, Key=address.key)
-    return S3Object(address, int(found["ContentLength"]), str(found["ETag"]))
+    item = S3Object(address, int(found["ContentLength"]), str(found["ETag"]))
+    _seen[address] = item
+    _seen.move_to_end(address)
+    while len(_seen) > N_SEEN:
+        _seen.popitem(last=False)
+    return item
 
 
 def read_span(item: S3Object, start: int, stop: int) -> bytes:
