@@ -39,12 +39,14 @@ from napari_cellseg.cloud.training import (
     start_training,
 )
 from napari_cellseg.core.cloud_options import TrainJobOptions
-from napari_cellseg.core.errors import ModelError, RemoteError
+from napari_cellseg.core.errors import LimitError, ModelError, RemoteError
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.options import FineTuneOptions
 from napari_cellseg.core.synthetic import random_scene
 from napari_cellseg.core.training_item import TrainingItem, TrainProgress
 from napari_cellseg.io.model_folder import find_model, list_models, read_model_spec
+from napari_cellseg.io.s3 import cache
+from napari_cellseg.io.s3.client import s3_client
 
 CHILD = Path(__file__).parents[1] / "serving" / "training_child.py"
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
@@ -53,6 +55,7 @@ LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sender]:
     monkeypatch.setenv("CELLSEG_MODELS", str(tmp_path / "models"))
+    monkeypatch.setenv(cache.FOLDER_VARIABLE, str(tmp_path / "cache"))
     with aws_stand_in() as sender:
         make_bucket(sender)
         yield sender
@@ -283,6 +286,36 @@ def test_fetching_twice_gives_the_same_model(aws: Sender, tmp_path: Path) -> Non
     upload_result(job, tmp_path / "model.tar.gz", aws)
     assert run(fetch_model(name, aws)) == spec.name
     assert run(fetch_model(name, aws)) == spec.name
+
+
+def test_what_was_fetched_does_not_travel_again_until_it_is_replaced(
+    aws: Sender,
+) -> None:
+    asked: list[str] = []
+
+    def note(model: Any, **_: Any) -> None:
+        asked.append(model.name)
+
+    events = s3_client(aws.settings.account("s3")).meta.events
+    events.register("after-call.s3.*", note)
+    for body in (b"model" * 100, b"model" * 100, b"other" * 100):
+        aws.client("s3").put_object(Bucket=BUCKET, Key="m.tar.gz", Body=body)
+        assert run(aws.fetch(f"s3://{BUCKET}/m.tar.gz")).read_bytes() == body
+    assert asked.count("GetObject") == 2
+
+
+def test_a_model_larger_than_the_cache_is_not_fetched(
+    aws: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws.client("s3").put_object(Bucket=BUCKET, Key="m.tar.gz", Body=bytes(5000))
+    monkeypatch.setenv(cache.SIZE_VARIABLE, "0.000001")
+    with pytest.raises(LimitError, match=cache.SIZE_VARIABLE):
+        run(aws.fetch(f"s3://{BUCKET}/m.tar.gz"))
+
+
+def test_what_is_not_there_is_told_of(aws: Sender) -> None:
+    with pytest.raises(RemoteError, match="is not there"):
+        run(aws.fetch(f"s3://{BUCKET}/none.tar.gz"))
 
 
 def test_a_job_of_somebody_else_is_not_followed(aws: Sender) -> None:

@@ -16,12 +16,12 @@ from napari_cellseg.cloud.settings import (
     CloudSettings,
     aws_client,
     identity_of,
-    is_aws,
     profile_names,
     region_names,
     region_of,
 )
 from napari_cellseg.core.errors import RemoteError
+from napari_cellseg.io.aws import is_aws
 
 REGION = "eu-central-1"
 

@@ -19,10 +19,11 @@ from napari_cellseg.cloud.limits import LIMITS
 from napari_cellseg.cloud.line import About
 from napari_cellseg.cloud.locations import Place, place_of
 from napari_cellseg.cloud.parts import decode_json, encode_info
-from napari_cellseg.cloud.settings import RUNTIME, CloudSettings, aws_client
+from napari_cellseg.cloud.settings import CloudSettings, aws_client
 from napari_cellseg.cloud.wire import JSON_TYPE, Message
 from napari_cellseg.core.errors import RemoteError
 from napari_cellseg.core.jobs import Progress
+from napari_cellseg.io.aws import RUNTIME, S3
 
 #: Between two looks into the bucket; longer and longer, as each look is a request.
 LOOK_SECONDS = (0.2, 0.5, 1.0, 1.0, 2.0, 2.0, 5.0)
@@ -72,7 +73,7 @@ class AsyncLine:
         self.name = f"the endpoint '{endpoint}'"
         self.max_bytes = LIMITS["async"].body_bytes
         self._client = aws_client(RUNTIME, settings)
-        self._s3 = aws_client("s3", settings)
+        self._s3 = aws_client(S3, settings)
 
     def about(self) -> About:
         """Ask the container what it is, unless it rests."""

@@ -14,8 +14,9 @@ from napari_cellseg.cloud.errors import CloudError
 from napari_cellseg.cloud.inventory import running
 from napari_cellseg.cloud.place import CloudPlace
 from napari_cellseg.cloud.sending import Sender
-from napari_cellseg.cloud.settings import identity_of, is_aws
+from napari_cellseg.cloud.settings import identity_of
 from napari_cellseg.core.finding import Finding
+from napari_cellseg.io.aws import is_aws
 
 #: What the person has to be allowed to, in the words of IAM.
 ACTIONS = (

@@ -11,11 +11,12 @@ from napari_cellseg.cloud.errors import CloudError, in_plain_words
 from napari_cellseg.cloud.limits import LIMITS
 from napari_cellseg.cloud.line import About, Upload, check_status
 from napari_cellseg.cloud.parts import decode_json, encode_info
-from napari_cellseg.cloud.settings import RUNTIME, CloudSettings, aws_client
+from napari_cellseg.cloud.settings import CloudSettings, aws_client
 from napari_cellseg.cloud.stream import STREAM_TYPE, read_stream
 from napari_cellseg.cloud.wire import JSON_TYPE, Message
 from napari_cellseg.core.errors import RemoteError
 from napari_cellseg.core.jobs import Progress
+from napari_cellseg.io.aws import RUNTIME
 
 NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 MAX_ANSWER_BYTES = 2**30

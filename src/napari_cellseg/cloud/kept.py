@@ -20,6 +20,8 @@ from platformdirs import user_cache_path
 from napari_cellseg.core.errors import SaveError
 from napari_cellseg.core.tiling import Tile
 from napari_cellseg.io.atomic import replacing
+from napari_cellseg.io.room import make_room
+from napari_cellseg.io.s3.cache import cache_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +84,7 @@ def key_of(plane: NDArray[Any], *depends: object) -> str:
 
 
 def forget_old(folder: Path) -> None:
-    """Remove what was kept for too long."""
+    """Remove what was kept for too long, and what is more than the cache may hold."""
     oldest = time.time() - KEEP_SECONDS
     for kept in folder.iterdir() if folder.is_dir() else ():
         try:
@@ -91,3 +93,4 @@ def forget_old(folder: Path) -> None:
             continue
         if is_old:
             shutil.rmtree(kept, ignore_errors=True)
+    make_room(folder, 0, cache_bytes())

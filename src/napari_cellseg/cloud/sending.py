@@ -12,7 +12,12 @@ from napari_cellseg.cloud.place import APP_TAG, account_of, split_uri
 from napari_cellseg.cloud.requests import Call, filled
 from napari_cellseg.cloud.settings import CloudSettings, aws_client
 from napari_cellseg.core.cloud_options import AccountOptions
-from napari_cellseg.io.atomic import replacing
+from napari_cellseg.core.errors import ImageReadError
+from napari_cellseg.core.jobs import Job
+from napari_cellseg.io.aws import S3
+from napari_cellseg.io.s3.address import parse_s3_address
+from napari_cellseg.io.s3.cache import copying
+from napari_cellseg.io.s3.objects import look_at
 
 #: SageMaker says in words only that something is not there.
 MISSING_WORDS = ("not find", "not exist", "not found", "No scalable target")
@@ -90,18 +95,23 @@ class Sender:
         """Copy a file to S3, encrypted there; raises `CloudError`."""
         bucket, key = split_uri(uri)
         with in_plain_words(f"write to {uri}", self.settings.profile):
-            self.client("s3").upload_file(
+            self.client(S3).upload_file(
                 str(path), bucket, key, ExtraArgs={"ServerSideEncryption": "AES256"}
             )
 
-    def download(self, uri: str, path: Path) -> None:
-        """Copy an object of S3 to a file; raises `CloudError`, `SaveError`."""
-        bucket, key = split_uri(uri)
-        with (
-            in_plain_words(f"read {uri}", self.settings.profile),
-            replacing(path) as temporary,
-        ):
-            self.client("s3").download_file(bucket, key, str(temporary))
+    def fetch(self, uri: str) -> Job[Path]:
+        """Return a copy of an object of S3 in the cache of this computer.
+
+        Raises
+        ------
+        CloudError, LimitError
+            If it cannot be had, or is larger than the cache.
+        """
+        try:
+            item = look_at(parse_s3_address(uri), self.settings.account(S3))
+            return (yield from copying(item))
+        except ImageReadError as error:
+            raise CloudError(str(error)) from error
 
     def delete_object(self, uri: str) -> None:
         """Delete an object of S3; one that is not there is no error."""

@@ -1,9 +1,6 @@
 """Whose account, which region, which address: what every call to AWS starts from.
 
-Credentials come from boto3's own chain (environment, profile, single sign-on, role) and
-are never read, kept or shown here. They are sent to hosts of AWS only: whatever another
-address is given, or has crept in through ``AWS_ENDPOINT_URL`` or the configuration file,
-gets made-up ones.
+Clients are made in `io.aws`, which sends credentials to hosts of AWS only.
 """
 
 from __future__ import annotations
@@ -14,33 +11,20 @@ from urllib.parse import urlsplit
 
 from napari_cellseg.cloud.errors import in_plain_words, need_boto3
 from napari_cellseg.core.errors import RemoteError
-
-RUNTIME = "sagemaker-runtime"
-#: Hosts that belong to AWS, in every partition that boto3 knows.
-AWS_SUFFIXES = (
-    ".amazonaws.com",
-    ".amazonaws.com.cn",
-    ".api.aws",
-    ".api.amazonwebservices.com.cn",
-    ".amazonaws.eu",
-    ".api.amazonwebservices.eu",
-    ".c2s.ic.gov",
-    ".sc2s.sgov.gov",
-    ".cloud.adc-e.uk",
-    ".csp.hci.ic.gov",
+from napari_cellseg.io.aws import (
+    RUNTIME,
+    AwsAccount,
+    Patience,
+    is_aws,
+    make_client,
+    open_session,
 )
-#: What a host that is not AWS is signed with: nobody's, so that nothing can leak.
-NOBODY = {"aws_access_key_id": "nobody", "aws_secret_access_key": "nobody"}
-#: The region where none matters, as at a server of our own.
-ANY_REGION = "us-east-1"
-CONNECT_SECONDS = 5.0
-#: SageMaker gives a model 60 s; its answer must not be cut off before.
-INFERENCE_SECONDS = 70.0
-CONTROL_SECONDS = 30.0
-#: How often a call may be sent: an inference once, as each one costs money; what can be
-#: repeated at no cost, a few times.
-ATTEMPTS = {RUNTIME: 1}
-USUAL_ATTEMPTS = 4
+
+#: SageMaker gives a model 60 s; its answer must not be cut off before. Each inference
+#: costs money: it is sent once.
+INFERENCE = Patience(read_seconds=70.0, attempts=1)
+#: What can be repeated at no cost.
+CONTROL = Patience(read_seconds=30.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +58,10 @@ class CloudSettings:
             return self.runtime_url
         return self.endpoint_url
 
+    def account(self, service: str) -> AwsAccount:
+        """Return the account as a service is asked with it."""
+        return AwsAccount(self.profile, self.region, self.url_of(service))
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -103,8 +91,7 @@ class Identity:
 def aws_client(service: str, settings: CloudSettings) -> Any:
     """Return a boto3 client for a service.
 
-    It sends an inference once; everything else up to `USUAL_ATTEMPTS` times. Redirects
-    are not followed by botocore.
+    It sends an inference once; everything else a few times.
 
     Parameters
     ----------
@@ -119,18 +106,14 @@ def aws_client(service: str, settings: CloudSettings) -> Any:
         If boto3 is missing, or there is no such profile, no region or no credentials.
     """
     need_boto3()
+    patience = INFERENCE if service == RUNTIME else CONTROL
     with in_plain_words(f"open {service}", settings.profile):
-        client = _client(service, settings, _session(settings), signed=True)
-        if is_aws(client.meta.endpoint_url):
-            return client
-        # Nothing was sent yet. The address may come from the environment.
-        return _client(service, settings, _session(settings), signed=False)
-
-
-def is_aws(address: str) -> bool:
-    """Return True if an address is AWS's own and travels encrypted."""
-    parts = urlsplit(address)
-    return parts.scheme == "https" and (parts.hostname or "").endswith(AWS_SUFFIXES)
+        client = make_client(service, settings.account(service), patience)
+    is_lab = service == RUNTIME and settings.runtime_url and settings.token
+    if is_lab and not is_aws(client.meta.endpoint_url):
+        bearer = _Bearer(settings.token, settings.runtime_url)
+        client.meta.events.register(f"before-send.{service}", bearer.put)
+    return client
 
 
 def identity_of(settings: CloudSettings) -> Identity:
@@ -179,7 +162,7 @@ def region_of(settings: CloudSettings) -> str:
         If none is given and the profile has none.
     """
     with in_plain_words("choose a region", settings.profile):
-        found = settings.region or _session(settings).region_name
+        found = settings.region or open_session(settings.account(RUNTIME)).region_name
     if not found:
         raise RemoteError(
             "No region is chosen. Name the one that your endpoint is in, such as "
@@ -188,59 +171,14 @@ def region_of(settings: CloudSettings) -> str:
     return str(found)
 
 
-def _session(settings: CloudSettings) -> Any:
-    """Return a boto3 session; it finds out later whether credentials are good."""
-    need_boto3()
-    import boto3
-
-    return boto3.session.Session(
-        profile_name=settings.profile or None, region_name=settings.region or None
-    )
-
-
-def _client(
-    service: str, settings: CloudSettings, session: Any, *, signed: bool
-) -> Any:
-    """Return a client that is signed with the person's credentials, or nobody's."""
-    import botocore
-    from botocore.config import Config
-
-    address = settings.url_of(service)
-    is_inference = service == RUNTIME
-    config = Config(
-        connect_timeout=CONNECT_SECONDS,
-        read_timeout=INFERENCE_SECONDS if is_inference else CONTROL_SECONDS,
-        retries={
-            "mode": "standard",
-            "total_max_attempts": ATTEMPTS.get(service, USUAL_ATTEMPTS),
-        },
-        user_agent_extra="napari-cellseg",
-        s3={"addressing_style": "path"} if address else None,
-    )
-    if not signed and is_inference:
-        config = config.merge(Config(signature_version=botocore.UNSIGNED))
-    region = session.region_name or (None if signed and not address else ANY_REGION)
-    keys = {} if signed else NOBODY
-    client = session.client(
-        service,
-        endpoint_url=address or None,
-        region_name=region,
-        config=config,
-        **keys,
-    )
-    if not signed and is_inference and settings.runtime_url and settings.token:
-        client.meta.events.register(
-            f"before-send.{service}", _Bearer(settings.token).put
-        )
-    return client
-
-
 class _Bearer:
-    """Puts a lab server's token on each request."""
+    """Puts a lab server's token on each request to it, and on none to another host."""
 
-    def __init__(self, token: str) -> None:
+    def __init__(self, token: str, address: str) -> None:
         self._value = f"Bearer {token}"
+        self._host = urlsplit(address).netloc
 
     def put(self, request: Any, **_kwargs: Any) -> None:
-        """Set the header; the request goes to a server of our own."""
-        request.headers["Authorization"] = self._value
+        """Set the header."""
+        if urlsplit(request.url).netloc == self._host:
+            request.headers["Authorization"] = self._value

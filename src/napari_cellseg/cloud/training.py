@@ -296,10 +296,9 @@ def fetch_model(name: str, sender: Sender) -> Job[str]:
             f"The training job '{name}' was stopped before it had a model."
         )
     yield Progress(0, 0, "downloading the model")
+    archive = yield from sender.fetch(done.model_uri)
+    yield Progress(0, 0, "unpacking the model")
     with TemporaryDirectory(prefix="cellseg-") as temporary:
-        archive = Path(temporary) / ARCHIVE_NAME
-        sender.download(done.model_uri, archive)
-        yield Progress(0, 0, "unpacking the model")
         spec = unpack_model(archive, Path(temporary) / "model")
         for _, known in list_models():
             if known.name == spec.name and known.weights_sha256 == spec.weights_sha256:
@@ -320,10 +319,7 @@ def fetch_report(name: str, sender: Sender, folder: Path) -> Job[list[Path]]:
     job = described(name, sender)
     uri = f"{job['OutputDataConfig']['S3OutputPath']}/{name}/output/{REPORT_NAME}"
     yield Progress(0, 0, "downloading the report")
-    with TemporaryDirectory(prefix="cellseg-") as temporary:
-        archive = Path(temporary) / REPORT_NAME
-        sender.download(uri, archive)
-        return unpack_report(archive, folder)
+    return unpack_report((yield from sender.fetch(uri)), folder)
 
 
 def check_free(name: str) -> None:

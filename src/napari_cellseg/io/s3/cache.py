@@ -10,16 +10,16 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from platformdirs import user_cache_path
 
 from napari_cellseg.core.errors import ImageReadError, LimitError, SaveError
+from napari_cellseg.core.jobs import Job, Progress, run
 from napari_cellseg.io.atomic import replacing
 from napari_cellseg.io.limits import GIB, human_bytes
+from napari_cellseg.io.room import make_room
 from napari_cellseg.io.s3.address import S3Address, file_name_of
 from napari_cellseg.io.s3.objects import S3Object, read_span
 
@@ -28,10 +28,6 @@ FOLDER_VARIABLE, SIZE_VARIABLE = "CELLSEG_S3_CACHE", "CELLSEG_S3_CACHE_GIB"
 USUAL_GIB = 10.0
 #: Bytes of one request; a broken line costs no more than that again.
 PART_BYTES = 16 * 2**20
-#: A copy that was used so recently may be open in a window, and stays.
-IN_USE_SECONDS = 600.0
-
-Report = Callable[[int, int], None]
 
 
 def cache_folder() -> Path:
@@ -51,15 +47,18 @@ def cache_bytes() -> int:
         ) from error
 
 
-def local_copy(item: S3Object, report: Report | None = None) -> Path:
+def local_copy(item: S3Object) -> Path:
+    """Return a copy of an object, fetched at once; see `copying`."""
+    return run(copying(item))
+
+
+def copying(item: S3Object) -> Job[Path]:
     """Return a copy of an object, fetched if it is not here or was replaced in S3.
 
     Parameters
     ----------
     item : S3Object
         As it is in S3 now.
-    report : callable, optional
-        Called with the bytes that are here, and all bytes.
 
     Raises
     ------
@@ -82,8 +81,10 @@ def local_copy(item: S3Object, report: Report | None = None) -> Path:
             "OME-Zarr, which are read in parts."
         )
     try:
-        _make_room(item.n_bytes, limit, folder)
-        _fetch(item, path, report)
+        # Older copies of this object are of no use any more.
+        shutil.rmtree(folder, ignore_errors=True)
+        make_room(cache_folder(), item.n_bytes, limit)
+        yield from _fetched(item, path)
     except (SaveError, OSError) as error:
         raise ImageReadError(
             f"'{item.address}' could not be kept here: {error} Set {FOLDER_VARIABLE} to "
@@ -112,7 +113,7 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _fetch(item: S3Object, path: Path, report: Report | None) -> None:
+def _fetched(item: S3Object, path: Path) -> Job[None]:
     """Fetch an object in parts; nothing stands at `path` before it is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if item.n_bytes == 0:
@@ -121,25 +122,5 @@ def _fetch(item: S3Object, path: Path, report: Report | None) -> None:
     with replacing(path) as new, new.open("wb") as file:
         for start in range(0, item.n_bytes, PART_BYTES):
             stop = min(start + PART_BYTES, item.n_bytes)
+            yield Progress(start, item.n_bytes, f"fetching {item.address.name}")
             file.write(read_span(item, start, stop))
-            if report is not None:
-                report(stop, item.n_bytes)
-
-
-def _make_room(n_bytes: int, limit: int, folder: Path) -> None:
-    """Remove older copies of this object, then those that were not used for longest."""
-    shutil.rmtree(folder, ignore_errors=True)
-    found = []
-    for path in cache_folder().glob("*/*/*"):
-        with suppress(OSError):
-            state = path.stat()
-            found.append((state.st_mtime, state.st_size, path))
-    total = sum(size for _, size, _ in found) + n_bytes
-    for used, size, path in sorted(found):
-        if total <= limit or used > time.time() - IN_USE_SECONDS:
-            break
-        with suppress(OSError):  # Windows keeps what is open
-            path.unlink()
-            total -= size
-            path.parent.rmdir()
-            path.parent.parent.rmdir()

@@ -1,8 +1,7 @@
 """The client for S3, and its errors in a sentence.
 
-Credentials come from boto3's own chain and go to hosts of AWS only. Without any, public
-buckets are read unsigned. Another store that speaks S3 (``AWS_ENDPOINT_URL_S3``) is signed
-to with the keys of that store, `KEY_VARIABLE` and `SECRET_VARIABLE`, or with nobody's.
+Without credentials, public buckets are read unsigned. Who is signed for, and where, is
+settled in `io.aws`.
 """
 
 from __future__ import annotations
@@ -13,11 +12,19 @@ from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
-from urllib.parse import urlsplit
 
 from napari_cellseg.core.errors import ImageReadError
+from napari_cellseg.io.aws import (
+    KEY_VARIABLE,
+    S3,
+    SECRET_VARIABLE,
+    AwsAccount,
+    Patience,
+    make_client,
+)
 
-KEY_VARIABLE, SECRET_VARIABLE = "CELLSEG_S3_KEY", "CELLSEG_S3_SECRET"
+#: The profile and region that `cloud` takes as well.
+CHOSEN = ("CELLSEG_AWS_PROFILE", "CELLSEG_AWS_REGION")
 #: What decides where requests go and who signs them.
 VARIABLES = (
     "AWS_PROFILE",
@@ -29,11 +36,6 @@ VARIABLES = (
     KEY_VARIABLE,
     SECRET_VARIABLE,
 )
-CONNECT_SECONDS = 5.0
-READ_SECONDS = 60.0
-ATTEMPTS = 4
-#: boto3 asks for a region even where the store has none.
-ANY_REGION = "us-east-1"
 NEEDS_BOTO3 = (
     "Images in S3 are read through boto3, which is not installed; "
     "pip install 'napari-cellseg[aws]' brings it."
@@ -119,8 +121,14 @@ KINDS = {
 }
 
 
-def s3_client() -> Any:
-    """Return the client; one for each set of variables that decide where it goes.
+def s3_client(account: AwsAccount | None = None) -> Any:
+    """Return the client; one for each account and set of variables that decide for it.
+
+    Parameters
+    ----------
+    account : AwsAccount, optional
+        Whose; None takes ``CELLSEG_AWS_PROFILE`` and ``CELLSEG_AWS_REGION``, else what
+        boto3 finds by itself.
 
     Raises
     ------
@@ -129,49 +137,15 @@ def s3_client() -> Any:
     """
     if find_spec("boto3") is None:
         raise ImageReadError(NEEDS_BOTO3)
+    chosen = account or AwsAccount(*(os.environ.get(name, "") for name in CHOSEN))
     with in_s3_words("The store"):
-        return _client(tuple(os.environ.get(name, "") for name in VARIABLES))
+        return _client(chosen, tuple(os.environ.get(name, "") for name in VARIABLES))
 
 
 @cache
-def _client(_variables: tuple[str, ...]) -> Any:
-    """Return a new client: AWS signed or unsigned, another store with its own keys."""
-    import boto3
-    from botocore import UNSIGNED
-    from botocore.config import Config
-
-    session = boto3.session.Session()
-    config = Config(
-        connect_timeout=CONNECT_SECONDS,
-        read_timeout=READ_SECONDS,
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-        user_agent_extra="napari-cellseg",
-    )
-    region = session.region_name or ANY_REGION
-    unsigned = config.merge(Config(signature_version=UNSIGNED))
-    client = session.client("s3", region_name=region, config=unsigned)
-    if _is_aws(client.meta.endpoint_url, session):
-        if session.get_credentials() is None:
-            return client
-        return session.client("s3", region_name=region, config=config)
-    own = config.merge(Config(s3={"addressing_style": "path"}))
-    return session.client(
-        "s3",
-        region_name=region,
-        config=own,
-        aws_access_key_id=os.environ.get(KEY_VARIABLE, "nobody"),
-        aws_secret_access_key=os.environ.get(SECRET_VARIABLE, "nobody"),
-    )
-
-
-def _is_aws(address: str, session: Any) -> bool:
-    """Say whether an address is AWS's own, by botocore's list of partitions."""
-    loader = session._session.get_component("data_loader")
-    outputs = [part["outputs"] for part in loader.load_data("partitions")["partitions"]]
-    kinds = ("dnsSuffix", "dualStackDnsSuffix")
-    ends = tuple(f".{output[kind]}" for output in outputs for kind in kinds)
-    parts = urlsplit(address)
-    return parts.scheme == "https" and (parts.hostname or "").endswith(ends)
+def _client(account: AwsAccount, _variables: tuple[str, ...]) -> Any:
+    """Return a new client."""
+    return make_client(S3, account, Patience(), may_be_public=True)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from napari_cellseg.core.errors import ImageReadError, LimitError, SaveError
+from napari_cellseg.io.aws import AwsAccount
 from napari_cellseg.io.limits import human_bytes
 from napari_cellseg.io.s3.address import S3Address
 from napari_cellseg.io.s3.client import NotInS3Error, in_s3_words, s3_client
@@ -33,11 +34,14 @@ class S3Object:
         Its size.
     etag : str
         Changes with its content.
+    account : AwsAccount or None
+        Who reads it; see `s3_client`.
     """
 
     address: S3Address
     n_bytes: int
     etag: str
+    account: AwsAccount | None = None
 
 
 _seen: OrderedDict[S3Address, S3Object] = OrderedDict()
@@ -51,8 +55,15 @@ def seen(address: S3Address) -> S3Object | None:
     return _seen.get(address)
 
 
-def look_at(address: S3Address) -> S3Object:
+def look_at(address: S3Address, account: AwsAccount | None = None) -> S3Object:
     """Return size and ETag of an object.
+
+    Parameters
+    ----------
+    address : S3Address
+        Of the object.
+    account : AwsAccount or None
+        Who asks; see `s3_client`.
 
     Raises
     ------
@@ -64,8 +75,9 @@ def look_at(address: S3Address) -> S3Object:
     if not address.key:
         raise NotInS3Error(f"'{address}' is a bucket, not an image in it. Name one.")
     with in_s3_words(f"'{address}'"):
-        found = s3_client().head_object(Bucket=address.bucket, Key=address.key)
-    item = S3Object(address, int(found["ContentLength"]), str(found["ETag"]))
+        found = s3_client(account).head_object(Bucket=address.bucket, Key=address.key)
+    n_bytes, etag = int(found["ContentLength"]), str(found["ETag"])
+    item = S3Object(address, n_bytes, etag, account)
     _seen[address] = item
     _seen.move_to_end(address)
     while len(_seen) > N_SEEN:
@@ -91,7 +103,7 @@ def read_span(item: S3Object, start: int, stop: int) -> bytes:
 def _span_once(item: S3Object, start: int, stop: int) -> bytes:
     """Ask for a span once."""
     with in_s3_words(f"'{item.address}'"):
-        answer = s3_client().get_object(
+        answer = s3_client(item.account).get_object(
             Bucket=item.address.bucket,
             Key=item.address.key,
             Range=f"bytes={start}-{stop - 1}",
