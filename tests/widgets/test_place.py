@@ -71,6 +71,38 @@ def test_a_test_tells_and_a_connection_folds_the_fields(row):
     assert not row.compare_button.isVisible()
 
 
+def type_over(qtbot, field, text):
+    """Replace what stands in a field, key by key."""
+    field.selectAll()
+    qtbot.keyClicks(field, text)
+
+
+def test_a_token_goes_to_its_own_server_alone(row, qtbot):
+    choose(row, AT_SERVER)
+    fields = row.server
+    type_over(qtbot, fields.address, "lab-gpu:8080")
+    type_over(qtbot, fields.token, "open sesame")
+    assert fields.place() == RunPlace("http://lab-gpu:8080", "open sesame")
+
+    for other in ("evil:8080", "lab-gpu:9090", "https://lab-gpu:8080"):
+        type_over(qtbot, fields.address, other)
+        assert fields.place().token == ""
+        assert fields.token.text() == ""
+
+    type_over(qtbot, fields.address, "lab-gpu:8080/cells")
+    assert fields.place().token == "open sesame"
+
+
+def test_a_token_that_is_typed_first_waits_for_the_address(row, qtbot):
+    choose(row, AT_SERVER)
+    fields = row.server
+    type_over(qtbot, fields.token, "open sesame")
+    type_over(qtbot, fields.address, "lab-gpu:8080")
+    assert fields.place().token == "open sesame"
+    type_over(qtbot, fields.address, "other:8080")
+    assert fields.place().token == ""
+
+
 def test_what_is_missing_is_said(row):
     choose(row, AT_ENDPOINT)
     row.connect_button.click()

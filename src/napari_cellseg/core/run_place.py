@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +42,20 @@ class RunPlace:
 
 
 HERE = RunPlace()
+
+
+def server_of(address: str) -> str:
+    """Return what makes a server another one: scheme, host and port; "" for no address.
+
+    A token belongs to it, whatever path follows.
+    """
+    parts = urlsplit(address)
+    try:
+        port = parts.port
+    except ValueError:  # not yet typed to its end
+        return address
+    if not parts.hostname:
+        return ""
+    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    return f"{parts.scheme}://{parts.hostname}:{port or usual}"
+

@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
 )
 from superqt.utils import signals_blocked
 
-from napari_cellseg.core.run_place import RunPlace
+from napari_cellseg.core.run_place import RunPlace, server_of
 from napari_cellseg.widgets.options_form import may_be_narrow
 
 #: Beside a menu it would push the fields out of a dock of the usual width.
@@ -38,7 +38,15 @@ class ServerFields(QWidget):
         self.token = QLineEdit()
         self.token.setPlaceholderText("token")
         self.token.setEchoMode(QLineEdit.EchoMode.Password)
-        self.token.setToolTip("Ask who started the server; empty if it has none.")
+        self.token.setToolTip(
+            "Ask who started the server; empty if it has none. It is kept for this address "
+            "only."
+        )
+        self._tokens: dict[str, str] = {}
+        #: Whose the token is that stands in the field; "" until that is settled.
+        self._owner = ""
+        self.address.textChanged.connect(self._on_address_changed)
+        self.token.textEdited.connect(self._on_token_edited)
         self.address.returnPressed.connect(self.entered)
         self.token.returnPressed.connect(self.entered)
         row = QHBoxLayout(self)
@@ -47,11 +55,27 @@ class ServerFields(QWidget):
         row.addWidget(self.token, 1)
 
     def place(self) -> RunPlace:
-        """Return the server as it is filled in."""
+        """Return the server as it is filled in; the token is its own from now on."""
+        self._owner = server_of(self._full_address())
+        return RunPlace(self._full_address(), self.token.text())
+
+    def _full_address(self) -> str:
         address = self.address.text().strip()
-        if address and "://" not in address:
-            address = f"http://{address}"
-        return RunPlace(address, self.token.text())
+        return f"http://{address}" if address and "://" not in address else address
+
+    def _on_address_changed(self, _text: str) -> None:
+        """Put a token away with its server; another server must never see it."""
+        server = server_of(self._full_address())
+        if self._owner and self._owner != server:
+            self._tokens[self._owner] = self.token.text()
+            self._owner = ""
+            self.token.clear()
+        if server in self._tokens and not self.token.text():
+            self._owner = server
+            self.token.setText(self._tokens[server])
+
+    def _on_token_edited(self, _text: str) -> None:
+        self._owner = server_of(self._full_address())
 
 
 class EndpointFields(QWidget):
