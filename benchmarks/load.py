@@ -72,6 +72,13 @@ def png(plane: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
+def memory_of(server: psutil.Process) -> int:
+    """Return what a server and its processes hold, in bytes."""
+    return sum(
+        each.memory_info().rss for each in (server, *server.children(recursive=True))
+    )
+
+
 class Crowd:
     """Clients that ask until they are told to stop."""
 
@@ -93,7 +100,7 @@ class Crowd:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             if server is not None:
-                memory.append(server.memory_info().rss)
+                memory.append(memory_of(server))
             time.sleep(1)
         self._stop.set()
         for thread in self._threads:
@@ -117,7 +124,8 @@ class Crowd:
                 if status == "200":
                     self.seconds.append(time.perf_counter() - started)
             if status != "200":
-                self._stop.wait(BACK_OFF_SECONDS)
+                told = answer.headers.get("Retry-After") if status == "429" else None
+                self._stop.wait(float(told or BACK_OFF_SECONDS))
 
     def _ping(self) -> None:
         pool = urllib3.PoolManager(retries=False, timeout=60)

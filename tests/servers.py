@@ -8,8 +8,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import urllib3
 
@@ -43,6 +45,24 @@ def serving(*flags: str, environment: Mapping[str, str] | None = None) -> Iterat
         finally:
             process.send_signal(signal.SIGTERM)
             assert process.wait(30) is not None
+
+
+@contextlib.contextmanager
+def listening(app: Any) -> Iterator[int]:
+    """Serve an application over HTTP in this process, and give the port."""
+    import uvicorn
+
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        door.listen()
+        thread = threading.Thread(target=server.run, args=([door],))
+        thread.start()
+        try:
+            yield int(door.getsockname()[1])
+        finally:
+            server.should_exit = True
+            thread.join(60)
 
 
 def http(

@@ -1,134 +1,159 @@
-"""The worker: orders in turn, on time, and none that nobody waits for."""
+"""The worker: places for those that wait, and what becomes of orders."""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
-from tests.fakes import FakeSegmenter
+from tests.serving.benches import HandBench
 
+from napari_cellseg.cloud.wire import Message
 from napari_cellseg.core.errors import OptionsError
-from napari_cellseg.core.jobs import Progress
-from napari_cellseg.serving import work
 from napari_cellseg.serving.allowed import container_options, lab_options
-from napari_cellseg.serving.work import (
-    BusyError,
-    GoneError,
-    LateError,
-    NotReadyError,
-    Worker,
-)
+from napari_cellseg.serving.bench import Problem
+from napari_cellseg.serving.pace import MAX_RETRY_SECONDS, Pace
+from napari_cellseg.serving.reply import BusyError, NotReadyError, refusal
+from napari_cellseg.serving.work import Order, Worker
 
-LONG = 60.0
+REQUEST = Message(b"pixels", "image/tiff")
 
 
 @pytest.fixture
-def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
-    monkeypatch.setattr(work, "open_part_segmenter", lambda *_: FakeSegmenter())
-    made = Worker(queue_length=2)
+def bench() -> HandBench:
+    return HandBench()
+
+
+@pytest.fixture
+def worker(bench: HandBench) -> Worker:
+    made = Worker(bench, queue_length=2)
     made.start()
-    until = time.monotonic() + 10
-    while not made.is_ready and time.monotonic() < until:
-        time.sleep(0.01)
-    yield made
-    made.stop(5)
+    return made
 
 
-class Slow:
-    """Work that goes on step by step until it is let go."""
-
-    def __init__(self) -> None:
-        self.n_steps = 0
-        self.may_end = threading.Event()
-        self.is_cleaned_up = threading.Event()
-
-    def __call__(self, _segmenter: Any) -> Any:
-        try:
-            while not self.may_end.wait(0.01):
-                self.n_steps += 1
-                yield Progress(self.n_steps, 0, f"step {self.n_steps}")
-        finally:
-            self.is_cleaned_up.set()
-        return "done"
+def ordered(worker: Worker) -> Order:
+    with worker.place() as place:
+        return worker.order(REQUEST, "", 60.0, place)
 
 
-def test_an_order_that_takes_too_long_is_stopped_and_said_so(worker: Worker) -> None:
-    slow = Slow()
-    order = worker.order(slow, 0.2)
-    with pytest.raises(LateError, match="smaller region"):
-        order.answer.result(10)
-    assert slow.is_cleaned_up.is_set()
-    assert slow.n_steps > 1
+def test_an_answer_comes_back(worker: Worker, bench: HandBench) -> None:
+    order = ordered(worker)
+    bench.begin()
+    assert order.progress.message == "at work"
+    bench.end(body=b"labels")
+    assert order.answer.result(0).body == b"labels"
+    assert worker.n_waiting == 0
 
 
-def test_waiting_counts_as_well(worker: Worker) -> None:
-    slow, late = Slow(), Slow()
-    worker.order(slow, LONG)
-    order = worker.order(late, 0.1)
-    time.sleep(0.3)
-    slow.may_end.set()
-    with pytest.raises(LateError):
-        order.answer.result(10)
-    assert late.n_steps == 0
-
-
-def test_what_nobody_waits_for_is_not_worked_on(worker: Worker) -> None:
-    first, second = Slow(), Slow()
-    running, waiting = worker.order(first, LONG), worker.order(second, LONG)
-    running.drop()
-    waiting.drop()
-    for order in (running, waiting):
-        with pytest.raises(GoneError):
-            order.answer.result(10)
-    assert second.n_steps == 0
-
-
-def test_a_full_queue_refuses_and_says_how_many_are_before(worker: Worker) -> None:
-    slow = Slow()
-    first = worker.order(slow, LONG)
-    until = time.monotonic() + 10
-    while worker.n_before(first) and time.monotonic() < until:
-        time.sleep(0.01)
-    waiting = [worker.order(Slow(), LONG) for _ in range(2)]
+def test_a_full_queue_refuses_and_says_how_many_are_before(
+    worker: Worker, bench: HandBench
+) -> None:
+    first = ordered(worker)
+    bench.begin()
+    waiting = [ordered(worker) for _ in range(2)]
     with pytest.raises(BusyError, match="2 images wait"):
-        worker.order(Slow(), LONG)
-    assert [worker.n_before(order) for order in waiting] == [1, 2]
-    for order in waiting:
-        order.drop()
-    slow.may_end.set()
-    assert first.answer.result(10) == "done"
+        worker.place()
+    assert [worker.n_before(order) for order in (first, *waiting)] == [0, 1, 2]
+    assert worker.n_waiting == 2
+    bench.end()
+    bench.begin(1)
+    assert worker.n_before(waiting[0]) == 0
+    worker.place()
 
 
-def test_an_error_of_a_library_does_not_end_the_worker(worker: Worker) -> None:
-    def broken(_segmenter: Any) -> Any:
-        yield Progress(0, 0)
-        raise RuntimeError("CUDA out of memory")
-
-    with pytest.raises(Exception, match="CUDA out of memory"):
-        worker.order(broken, LONG).answer.result(10)
-    fine = Slow()
-    fine.may_end.set()
-    assert worker.order(fine, LONG).answer.result(10) == "done"
+def test_a_request_that_still_arrives_holds_a_place_and_gives_it_back(
+    worker: Worker,
+) -> None:
+    with worker.place(), worker.place(), pytest.raises(BusyError):
+        worker.place()
+    with worker.place(), worker.place():
+        pass
 
 
-def test_a_server_that_stops_tells_who_waits(worker: Worker) -> None:
-    slow = Slow()
-    worker.order(slow, LONG)
-    waiting = worker.order(Slow(), LONG)
-    threading.Timer(0.3, slow.may_end.set).start()
-    worker.stop(10)
+def test_who_goes_away_gives_the_place_back_once(
+    worker: Worker, bench: HandBench
+) -> None:
+    order = ordered(worker)
+    order.drop()
+    assert bench.dropped == [order.number]
+    bench.begin()
+    bench.end()
+    order.drop()
+    with worker.place(), worker.place(), pytest.raises(BusyError):
+        worker.place()
+    assert bench.dropped == [order.number]
+
+
+def test_a_server_that_stops_tells_who_waits(worker: Worker, bench: HandBench) -> None:
+    order = ordered(worker)
+    worker.stop(5)
+    assert bench.is_stopped
+    assert b"being stopped" in order.answer.result(0).body
     with pytest.raises(BusyError, match="being stopped"):
-        waiting.answer.result(10)
-    with pytest.raises((BusyError, NotReadyError)):
-        worker.order(Slow(), LONG)
+        worker.place()
 
 
-def test_before_the_model_is_there_nothing_is_taken() -> None:
+def test_before_the_model_is_there_nothing_is_taken(bench: HandBench) -> None:
     with pytest.raises(NotReadyError, match="being loaded"):
-        Worker().order(Slow(), LONG)
+        Worker(bench).place()
+
+
+def test_a_bench_that_dies_takes_with_it_only_what_was_in_hand(
+    worker: Worker, bench: HandBench
+) -> None:
+    in_hand, waiting = ordered(worker), ordered(worker)
+    bench.begin()
+    bench.die()
+    assert in_hand.answer.result(0).status == 500
+    assert bench.n_starts == 2
+    assert [task.number for task in bench.tasks] == [1, 2, 2]
+    bench.end(2)
+    assert waiting.answer.result(0).status == 200
+    assert worker.is_ready
+
+
+def test_a_bench_that_dies_before_it_is_ready_is_not_begun_anew(
+    bench: HandBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = Worker(bench)
+    monkeypatch.setattr("tests.serving.benches.READY", Problem("There is no model."))
+    worker.start()
+    bench.die()
+    assert bench.n_starts == 1
+    with pytest.raises(NotReadyError, match="There is no model"):
+        worker.place()
+
+
+def test_when_to_come_again_is_what_was_measured(
+    worker: Worker, bench: HandBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    for number in range(2):
+        ordered(worker)
+        bench.begin(number)
+        now[0] += 6.0
+        bench.end(number)
+    for _ in range(2):
+        ordered(worker)
+    with pytest.raises(BusyError) as error:
+        worker.place()
+    # Two wait, each takes 6 s.
+    assert error.value.seconds == 12
+    assert refusal(error.value).headers["Retry-After"] == "12"
+
+
+def test_a_time_without_work_does_not_count() -> None:
+    pace = Pace()
+    for begun in (0.0, 1000.0):
+        pace.begin(begun)
+        pace.end(begun + 2.0)
+    assert pace.retry_seconds(3) == 6
+
+
+def test_nobody_is_told_to_come_at_once_or_next_week() -> None:
+    pace = Pace()
+    pace.end(0.001)
+    assert pace.retry_seconds(1) == 1
+    pace.end(10.0**6)
+    assert pace.retry_seconds(8) == MAX_RETRY_SECONDS
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,9 @@ def serve(  # noqa: PLR0913 - one flag each
         import uvicorn
 
         from napari_cellseg.serving.allowed import container_options, lab_options
+        from napari_cellseg.serving.apart import BenchApart
         from napari_cellseg.serving.app import create_app
+        from napari_cellseg.serving.bench import Setup
         from napari_cellseg.serving.work import Worker
     except ModuleNotFoundError as error:
         raise OptionsError(
@@ -72,7 +74,8 @@ def serve(  # noqa: PLR0913 - one flag each
         if shared
         else lab_options(token, is_alone=is_alone, seconds=seconds, store=store)
     )
-    app = create_app(Worker(model, device, queue_length), options)
+    bench = BenchApart(Setup(model, device, options.max_image_bytes))
+    app = create_app(Worker(bench, queue_length), options)
     typer.echo(f"cellseg serves on http://{host}:{port}", err=True)
     uvicorn.run(
         app,

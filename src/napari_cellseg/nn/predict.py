@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -32,6 +33,8 @@ class Predictor:
     def __init__(self, network: nn.Module, device: torch.device) -> None:
         self.device = device
         network = folded(network.eval())
+        # A device looks at one window at a time, however many images are in work.
+        self._turn = threading.Lock()
         self._network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def predict_tiles(
@@ -80,7 +83,7 @@ class Predictor:
             If the device runs out of memory.
         """
         try:
-            with torch.inference_mode():
+            with self._turn, torch.inference_mode():
                 batch = torch.from_numpy(np.array(pixels, order="C"))[None].to(
                     self.device
                 )

@@ -1,75 +1,21 @@
-"""What goes back: labels, counts, maps, or why not, in the form that was asked for."""
+"""What goes back: labels, counts or maps, in the form that was asked for."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from napari_cellseg.cloud.parts import LOOK, MAPS, Seen, encode_maps
 from napari_cellseg.cloud.pipeline.contract import WHOLE_TYPE
 from napari_cellseg.cloud.wire import JSON_TYPE, encode_result, labels_tiff
-from napari_cellseg.core.errors import CellsegError, LimitError, SegmentationError
 from napari_cellseg.core.measure import measure_cells
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.segmenter import Segmenter
 from napari_cellseg.core.types import CellImage, SegmentationResult
 from napari_cellseg.serving.asking import Asked
 from napari_cellseg.serving.overlay import overlay_png
+from napari_cellseg.serving.reply import Reply, json_reply
 from napari_cellseg.serving.whole import whole_result
-from napari_cellseg.serving.work import BusyError, GoneError, LateError, NotReadyError
-
-#: The status that an error is told with; everything else is the client's fault.
-STATUSES: tuple[tuple[type[CellsegError], int], ...] = (
-    (BusyError, 429),
-    (NotReadyError, 503),
-    (LateError, 504),
-    (LimitError, 413),
-    (SegmentationError, 500),
-    (GoneError, 499),
-)
-RETRY_SECONDS = "5"
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer before it goes through a door.
-
-    Attributes
-    ----------
-    status : int
-        200, or what went wrong.
-    body : bytes
-        The answer.
-    content_type : str
-        What it is.
-    headers : mapping
-        Further ones.
-    """
-
-    status: int
-    body: bytes
-    content_type: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-def refusal(error: CellsegError) -> Reply:
-    """Return an error as an answer."""
-    status = next((code for kind, code in STATUSES if isinstance(error, kind)), 400)
-    headers = {"Retry-After": RETRY_SECONDS} if status in (429, 503) else {}
-    return refused(status, str(error), headers)
-
-
-def refused(status: int, text: str, headers: Mapping[str, str] | None = None) -> Reply:
-    """Return a refusal in one sentence."""
-    body = json.dumps({"error": text}).encode()
-    return Reply(status, body, JSON_TYPE, headers or {})
-
-
-def json_reply(values: Mapping[str, Any]) -> Reply:
-    """Return values as JSON."""
-    return Reply(200, json.dumps(values).encode(), JSON_TYPE)
 
 
 def reply_to(asked: Asked, result: Any, accept: str, segmenter: Segmenter) -> Reply:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -24,18 +25,26 @@ from starlette.routing import Route
 from napari_cellseg.cloud.stream import STREAM_TYPE
 from napari_cellseg.cloud.wire import ATTRIBUTES_HEADER, RESULT_TYPE, Message
 from napari_cellseg.core.errors import CellsegError, LimitError
-from napari_cellseg.serving.answering import Reply, refusal, refused
-from napari_cellseg.serving.desk import MIB, Desk, ServerOptions
+from napari_cellseg.serving.desk import MIB, Desk, ServerOptions, streamed
 from napari_cellseg.serving.later import LaterDoor
+from napari_cellseg.serving.reply import (
+    GoneError,
+    Reply,
+    StalledError,
+    refusal,
+    refused,
+)
 from napari_cellseg.serving.runtime import (
     EVENT_STREAM_TYPE,
     VARIANT_HEADER,
     as_events,
     runtime_reply,
 )
-from napari_cellseg.serving.work import GoneError, Worker
+from napari_cellseg.serving.work import Order, Worker
 
 STOP_SECONDS = 12.0
+#: A body of which nothing comes for so long has lost its sender.
+STALL_SECONDS = 30.0
 #: What the runtime calls Content-Type and Accept where its own answer has others.
 RUNTIME_ACCEPT = "X-Amzn-SageMaker-Accept"
 RUNTIME_TYPE = "X-Amzn-SageMaker-Content-Type"
@@ -143,50 +152,60 @@ class _Doors:
 
     async def invoke(self, request: Request) -> Response:
         """Answer one request; with its progress if the client asks for that."""
-        message = await self._message(request)
         accept = request.headers.get("accept", RESULT_TYPE)
         if STREAM_TYPE in accept:
-            return await self._streamed(message, accept)
-        reply = await self._desk.answer(message, accept, request.is_disconnected)
-        return _response(reply)
+            pieces = await self._streamed(request, accept)
+            return StreamingResponse(pieces, media_type=STREAM_TYPE)
+        return _response(await self._reply(request, accept))
 
     async def invoke_runtime(self, request: Request) -> Response:
         """Answer as SageMaker's runtime does."""
-        try:
-            message = await self._message(request)
-        except CellsegError as error:
-            return _response(runtime_reply(refusal(error)))
         accept = request.headers.get("accept", RESULT_TYPE)
-        reply = await self._desk.answer(message, accept, request.is_disconnected)
+        try:
+            reply = await self._reply(request, accept)
+        except CellsegError as error:
+            reply = refusal(error)
         return _response(runtime_reply(reply))
 
     async def invoke_stream(self, request: Request) -> Response:
         """Answer as SageMaker's runtime does where the container streams."""
         accept = request.headers.get(RUNTIME_ACCEPT, STREAM_TYPE)
         try:
-            message = await self._message(request)
-            streamed = await self._streamed(message, accept)
+            pieces = await self._streamed(request, accept)
         except CellsegError as error:
             return _response(runtime_reply(refusal(error)))
         headers = {RUNTIME_TYPE: STREAM_TYPE, VARIANT_HEADER: "AllTraffic"}
-        events = as_events(streamed.body_iterator)  # type: ignore[arg-type]
-        return StreamingResponse(events, 200, headers, EVENT_STREAM_TYPE)
+        return StreamingResponse(as_events(pieces), 200, headers, EVENT_STREAM_TYPE)
 
     async def invoke_later(self, request: Request) -> Response:
         """Say where the answer will be, and work on it."""
+        if (refused_at_once := self._later.refused()) is not None:
+            return _response(refused_at_once)
         try:
             message = await self._message(request)
         except CellsegError as error:
             return _response(runtime_reply(refusal(error)))
         return _response(self._later.take(request.headers, message.body))
 
-    async def _streamed(self, message: Message, accept: str) -> StreamingResponse:
-        """Return an answer that tells of its progress."""
-        asked, order = await self._desk.begin(
-            message, self._desk.options.stream_seconds
-        )
-        pieces = self._desk.pieces(asked, order, accept)
-        return StreamingResponse(pieces, media_type=STREAM_TYPE)
+    async def _reply(self, request: Request, accept: str) -> Reply:
+        """Return the answer to a request."""
+        if (told := self._desk.told(_attributes(request))) is not None:
+            return told
+        order = await self._order(request, accept, self._desk.options.seconds)
+        return await self._desk.finished(order, request.is_disconnected)
+
+    async def _streamed(self, request: Request, accept: str) -> AsyncIterator[bytes]:
+        """Return the pieces of an answer that tells of its progress."""
+        if (told := self._desk.told(_attributes(request))) is not None:
+            return streamed(told)
+        order = await self._order(request, accept, self._desk.options.stream_seconds)
+        return self._desk.pieces(order)
+
+    async def _order(self, request: Request, accept: str, seconds: float) -> Order:
+        """Take a request in; who finds no place is told before a byte is read."""
+        with self._desk.worker.place() as place:
+            message = await self._message(request)
+            return self._desk.worker.order(message, accept, seconds, place)
 
     async def _message(self, request: Request) -> Message:
         """Return a request as it arrived, or stop reading at the limit."""
@@ -195,7 +214,7 @@ class _Doors:
         n_bytes = int(told) if told.isdecimal() else 0
         body = bytearray()
         if n_bytes <= limit:
-            async for part in request.stream():
+            async for part in _arriving(request):
                 body += part
                 n_bytes = max(n_bytes, len(body))
                 if n_bytes > limit:
@@ -206,8 +225,28 @@ class _Doors:
                 f"{limit / MIB:.1f} MiB. Send a smaller region, or send it in tiles."
             )
         kind = request.headers.get("content-type", "").split(";")[0].strip()
-        attributes = request.headers.get(ATTRIBUTES_HEADER, "")
-        return Message(bytes(body), kind, attributes)
+        return Message(bytes(body), kind, _attributes(request))
+
+
+async def _arriving(request: Request) -> AsyncIterator[bytes]:
+    """Yield the parts of a body; who says nothing for long gives its place to others."""
+    parts = aiter(request.stream())
+    while True:
+        try:
+            async with asyncio.timeout(STALL_SECONDS):
+                part = await anext(parts)
+        except StopAsyncIteration:
+            return
+        except TimeoutError as error:
+            raise StalledError(
+                f"Nothing more of the request came for {STALL_SECONDS:.0f} s; send it "
+                "again."
+            ) from error
+        yield part
+
+
+def _attributes(request: Request) -> str:
+    return request.headers.get(ATTRIBUTES_HEADER, "")
 
 
 def _response(reply: Reply) -> Response:

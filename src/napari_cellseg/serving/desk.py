@@ -8,17 +8,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
-
 from napari_cellseg import __version__
+from napari_cellseg.cloud.parts import INFO
 from napari_cellseg.cloud.stream import last_line, progress_line
-from napari_cellseg.cloud.wire import Message
-from napari_cellseg.core.errors import CellsegError
+from napari_cellseg.cloud.wire import Message, attributes_of
+from napari_cellseg.core.errors import CellsegError, RemoteError
 from napari_cellseg.core.jobs import Progress
 from napari_cellseg.core.options import SegmentOptions, fields_with_ranges
-from napari_cellseg.serving.answering import Reply, json_reply, refusal, reply_to
-from napari_cellseg.serving.asking import Asked, understood
-from napari_cellseg.serving.work import GoneError, Order, Worker
+from napari_cellseg.serving.reply import GoneError, Reply, json_reply, refusal
+from napari_cellseg.serving.work import Order, Worker
 
 MIB = 2**20
 #: A streamed answer says something at least this often, so that a client that went away
@@ -66,7 +64,7 @@ class Desk:
     Parameters
     ----------
     worker : Worker
-        Does the work.
+        Has the work done.
     options : ServerOptions
         What is allowed.
     """
@@ -83,11 +81,11 @@ class Desk:
         NotReadyError
             While the model is being loaded.
         """
-        segmenter = self.worker.opened()
+        ready = self.worker.opened()
         return {
             "version": __version__,
-            "model": json.loads(segmenter.spec.to_json()),
-            "device": segmenter.device,
+            "model": json.loads(ready.spec),
+            "device": ready.device,
             "options": fields_with_ranges(SegmentOptions),
             "max_body_bytes": self.options.max_body_bytes,
             "max_image_bytes": self.options.max_image_bytes,
@@ -97,62 +95,53 @@ class Desk:
             "streams": True,
         }
 
-    async def answer(self, message: Message, accept: str, is_gone: IsGone) -> Reply:
-        """Return the answer to a request; errors are answers as well."""
+    def told(self, attributes: str) -> Reply | None:
+        """Return the answer to a question that needs no work, None to any other."""
         try:
-            asked, order = await self.begin(message, self.options.seconds)
-            if order is None:
-                return json_reply(self.info())
-            result = await _finished(order, is_gone)
-            return await run_in_threadpool(
-                reply_to, asked, result, accept, self.worker.opened()
-            )
+            is_info = bool(attributes) and attributes_of(attributes).get("ask") == INFO
+        except RemoteError:
+            # Whoever reads the request says what is wrong with it.
+            return None
+        return json_reply(self.info()) if is_info else None
+
+    async def answer(self, message: Message, accept: str, is_gone: IsGone) -> Reply:
+        """Return the answer to a request that is here; errors are answers as well."""
+        try:
+            if (told := self.told(message.attributes)) is not None:
+                return told
+            with self.worker.place() as place:
+                order = self.worker.order(message, accept, self.options.seconds, place)
+            return await self.finished(order, is_gone)
         except CellsegError as error:
             return refusal(error)
 
-    async def begin(
-        self, message: Message, seconds: float
-    ) -> tuple[Asked, Order | None]:
-        """Understand a request and put it into the queue; raises `CellsegError`."""
-        asked = await run_in_threadpool(
-            understood, message, self.options.max_image_bytes
-        )
-        if asked.work is None:
-            return asked, None
-        return asked, self.worker.order(asked.work, seconds)
-
-    async def pieces(
-        self, asked: Asked, order: Order | None, accept: str
-    ) -> AsyncIterator[bytes]:
-        """Yield a streamed answer; see `cloud.stream`. Closing it drops the order."""
+    async def finished(self, order: Order, is_gone: IsGone) -> Reply:
+        """Return the answer to an order; raises `GoneError` where nobody waits for it."""
+        answer = asyncio.wrap_future(order.answer)
         try:
-            if order is None:
-                reply = json_reply(self.info())
-            else:
-                answer = _answer_of(order)
-                async for line in self._progress_of(order, answer):
-                    yield line
-                reply = await run_in_threadpool(
-                    reply_to, asked, answer.result(), accept, self.worker.opened()
-                )
-        except CellsegError as error:
-            reply = refusal(error)
+            while True:
+                await asyncio.wait([answer], timeout=BEAT_SECONDS)
+                if answer.done():
+                    return answer.result()
+                if await is_gone():
+                    raise GoneError("The client went away.")
         finally:
-            if order is not None:
-                order.drop()
-        yield last_line(reply.status, reply.content_type, len(reply.body))
-        for start in range(0, len(reply.body), PIECE_BYTES):
-            yield reply.body[start : start + PIECE_BYTES]
+            order.drop()
 
-    async def _progress_of(
-        self, order: Order, answer: asyncio.Future[Any]
-    ) -> AsyncIterator[bytes]:
-        """Yield a line at each beat until an order is done."""
-        while not answer.done():
-            yield progress_line(self._told(order))
-            await asyncio.wait([answer], timeout=BEAT_SECONDS)
+    async def pieces(self, order: Order) -> AsyncIterator[bytes]:
+        """Yield a streamed answer; see `cloud.stream`. Closing it drops the order."""
+        answer = asyncio.wrap_future(order.answer)
+        try:
+            while not answer.done():
+                yield progress_line(self._progress_of(order))
+                await asyncio.wait([answer], timeout=BEAT_SECONDS)
+            reply = answer.result()
+        finally:
+            order.drop()
+        async for piece in streamed(reply):
+            yield piece
 
-    def _told(self, order: Order) -> Progress:
+    def _progress_of(self, order: Order) -> Progress:
         """Return how far an order is, in words."""
         n_before = self.worker.n_before(order)
         if n_before:
@@ -161,28 +150,8 @@ class Desk:
         return order.progress
 
 
-async def _finished(order: Order, is_gone: IsGone) -> Any:
-    """Return the result of an order; who went away is not worked for."""
-    answer = _answer_of(order)
-    try:
-        while True:
-            await asyncio.wait([answer], timeout=BEAT_SECONDS)
-            if answer.done():
-                return answer.result()
-            if await is_gone():
-                raise GoneError("The client went away.")
-    finally:
-        order.drop()
-
-
-def _answer_of(order: Order) -> asyncio.Future[Any]:
-    """Return the answer of an order, which may come when nobody waits any more."""
-    answer = asyncio.wrap_future(order.answer)
-    answer.add_done_callback(_hear)
-    return answer
-
-
-def _hear(answer: asyncio.Future[Any]) -> None:
-    """Take note of an error, so that asyncio does not complain that nobody did."""
-    if not answer.cancelled():
-        answer.exception()
+async def streamed(reply: Reply) -> AsyncIterator[bytes]:
+    """Yield an answer as the end of a stream."""
+    yield last_line(reply.status, reply.content_type, len(reply.body))
+    for start in range(0, len(reply.body), PIECE_BYTES):
+        yield reply.body[start : start + PIECE_BYTES]

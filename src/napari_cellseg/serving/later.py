@@ -14,11 +14,10 @@ from starlette.concurrency import run_in_threadpool
 
 from napari_cellseg.cloud.wire import ATTRIBUTES_HEADER, JSON_TYPE, RESULT_TYPE, Message
 from napari_cellseg.core.errors import CellsegError, RemoteError
-from napari_cellseg.serving.answering import Reply, refusal
 from napari_cellseg.serving.desk import Desk
+from napari_cellseg.serving.reply import BusyError, Reply, refusal
 from napari_cellseg.serving.runtime import runtime_error
 from napari_cellseg.serving.store import Store, open_store
-from napari_cellseg.serving.work import BusyError
 
 logger = logging.getLogger(__name__)
 
@@ -70,8 +69,8 @@ class LaterDoor:
         self._store: Store | None = open_store(root) if root else None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def take(self, headers: Mapping[str, str], body: bytes) -> Reply:
-        """Take an errand and say where its answer will be."""
+    def refused(self) -> Reply | None:
+        """Return why no errand is taken now, known before one is read; None if it is."""
         if self._store is None:
             content = {
                 "Message": "This server answers at once only; start it with --store to "
@@ -81,6 +80,12 @@ class LaterDoor:
         if len(self._tasks) >= MAX_WAITING:
             content = {"Message": f"{MAX_WAITING} requests wait already."}
             return runtime_error(429, "ThrottlingException", content)
+        return None
+
+    def take(self, headers: Mapping[str, str], body: bytes) -> Reply:
+        """Take an errand and say where its answer will be."""
+        if (refused := self.refused()) is not None or self._store is None:
+            return refused or refusal(BusyError())
         try:
             errand = _errand_of(headers, body)
         except RemoteError as error:

@@ -6,9 +6,10 @@ import json
 import struct
 import zlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
-from napari_cellseg.serving.answering import Reply
+from napari_cellseg.serving.reply import Reply
 
 EVENT_STREAM_TYPE = "application/vnd.amazon.eventstream"
 VARIANT_HEADER = "x-Amzn-Invoked-Production-Variant"
@@ -30,15 +31,21 @@ def runtime_reply(reply: Reply) -> Reply:
         )
     told = str(json.loads(reply.body)["error"])
     if reply.status == 429:
-        return runtime_error(429, "ThrottlingException", {"Message": told})
+        return _later(reply, "ThrottlingException", told)
     if reply.status == 503:
-        return runtime_error(429, "ModelNotReadyException", {"Message": told})
+        return _later(reply, "ModelNotReadyException", told)
     content = {
         "Message": told,
         "OriginalStatusCode": reply.status,
         "OriginalMessage": reply.body.decode(),
     }
     return runtime_error(424, "ModelError", content)
+
+
+def _later(reply: Reply, name: str, told: str) -> Reply:
+    """Return a refusal that keeps saying when to come again."""
+    error = runtime_error(429, name, {"Message": told})
+    return replace(error, headers={**reply.headers, **error.headers})
 
 
 def runtime_error(status: int, name: str, content: dict[str, Any]) -> Reply:

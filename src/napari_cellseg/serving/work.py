@@ -1,190 +1,260 @@
-"""The one worker of a server: a bounded queue, one piece of work at a time."""
+"""What a server has taken on: places for those that wait, orders, and how fast they go."""
 
 from __future__ import annotations
 
 import itertools
-import queue
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import Future
-from pathlib import Path
-from typing import Any
+from types import TracebackType
 
-from napari_cellseg.core.errors import CellsegError, SegmentationError
-from napari_cellseg.core.jobs import Job, Progress, run
-from napari_cellseg.core.part import PartSegmenter
-from napari_cellseg.engines import open_part_segmenter
+from napari_cellseg.cloud.wire import Message
+from napari_cellseg.core.errors import SegmentationError
+from napari_cellseg.core.jobs import Progress
+from napari_cellseg.serving.bench import (
+    Answer,
+    Bench,
+    Ended,
+    News,
+    Problem,
+    Ready,
+    Step,
+    Task,
+)
+from napari_cellseg.serving.pace import Pace
+from napari_cellseg.serving.reply import BusyError, NotReadyError, Reply, refusal
 
-#: Images that wait; a client that comes later is told to come again.
+#: Requests that wait; a client that comes later is told to come again.
 QUEUE_LENGTH = 8
 
-Work = Callable[[PartSegmenter], Job[Any]]
 
+class Place:
+    """One of the places for those that wait; held from a request's headers on.
 
-class BusyError(CellsegError):
-    """The queue is full."""
+    Leaving the `with` block gives it back, unless an order has taken it over.
+    """
 
+    def __init__(self, places: threading.Semaphore) -> None:
+        self._places = places
+        self._lock = threading.Lock()
+        self._is_held = True
+        self.is_ordered = False
 
-class NotReadyError(CellsegError):
-    """The model is not loaded, or cannot be."""
+    def give_back(self) -> None:
+        """Let somebody else wait here; a second time changes nothing."""
+        with self._lock:
+            was_held, self._is_held = self._is_held, False
+        if was_held:
+            self._places.release()
 
+    def __enter__(self) -> Place:
+        return self
 
-class LateError(CellsegError):
-    """The answer would come too late for who asked."""
-
-
-class GoneError(CellsegError):
-    """Whoever asked went away."""
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if not self.is_ordered:
+            self.give_back()
 
 
 class Order:
-    """A piece of work on its way through the worker.
+    """A request on its way through the worker.
 
     Parameters
     ----------
-    work : callable
-        Gets the segmenter and returns the job.
-    number : int
-        Counts up; the worker takes the lowest first.
-    seconds : float
-        The longest that it may take from now on, waiting included.
+    task : Task
+        What is to be done.
+    place : Place
+        Where it waits.
+    worker : Worker
+        Who has it done.
 
     Attributes
     ----------
-    answer : Future
-        Its result, or a `CellsegError`.
+    answer : Future of Reply
+        The answer; errors are answers as well.
     progress : Progress
         The last one.
+    is_begun : bool
+        True once it is worked on.
     """
 
-    def __init__(self, work: Work, number: int, seconds: float) -> None:
-        self.work = work
-        self.number = number
-        self.answer: Future[Any] = Future()
+    def __init__(self, task: Task, place: Place, worker: Worker) -> None:
+        self.number = task.number
+        #: None once the bench is at it: then it cannot be done anew.
+        self.task: Task | None = task
+        self.place = place
+        self.answer: Future[Reply] = Future()
         self.progress = Progress(0, 0, "waiting")
-        self._seconds = seconds
-        self._until = time.monotonic() + seconds
-        self._is_unwanted = threading.Event()
+        self.is_begun = False
+        self._worker = worker
+
+    def begin(self, progress: Progress) -> None:
+        """Note a step; the first one leaves the place to others."""
+        self.progress = progress
+        self.is_begun, self.task = True, None
+        self.place.give_back()
+
+    def end(self, reply: Reply) -> None:
+        """Note the answer."""
+        self.place.give_back()
+        if self.answer.set_running_or_notify_cancel():
+            self.answer.set_result(reply)
 
     def drop(self) -> None:
-        """Stop the work at its next step; nobody waits for it any more."""
-        self._is_unwanted.set()
-
-    def go_on(self, progress: Progress) -> None:
-        """Note a step; raises `GoneError` or `LateError` where it was the last."""
-        self.progress = progress
-        if self._is_unwanted.is_set():
-            raise GoneError("The client went away.")
-        if time.monotonic() > self._until:
-            raise LateError(
-                f"The image takes longer than the {self._seconds:.0f} s that this server "
-                "may work on one. Send a smaller region, or send it in tiles."
-            )
+        """Have it stopped, if it is not done; nobody waits for it any more."""
+        if not self.answer.done():
+            self.place.give_back()
+            self._worker.drop(self)
 
 
 class Worker:
-    """Loads the model and works off what is in the queue, on a thread of its own.
+    """Hands requests to a bench and their answers back.
 
     Parameters
     ----------
-    model : str, Path or None
-        Name or folder; None means the default model.
-    device : str
-        See `engines.open_segmenter`.
+    bench : Bench
+        Where they are worked off.
     queue_length : int
-        Orders that may wait.
+        Requests that may wait, those included whose body still arrives.
     """
 
-    def __init__(
-        self,
-        model: str | Path | None = None,
-        device: str = "auto",
-        queue_length: int = QUEUE_LENGTH,
-    ) -> None:
-        self._model, self._device = model, device
-        self._orders: queue.Queue[Order | None] = queue.Queue(queue_length)
+    def __init__(self, bench: Bench, queue_length: int = QUEUE_LENGTH) -> None:
+        self.queue_length = queue_length
+        self._bench = bench
+        self._places = threading.Semaphore(queue_length)
         self._numbers = itertools.count(1)
-        self._current = 0
-        self._is_stopping = threading.Event()
-        self.segmenter: PartSegmenter | None = None
+        self._orders: dict[int, Order] = {}
+        self._lock = threading.Lock()
+        self._pace = Pace()
+        self._ready: Ready | None = None
+        self._is_stopping = False
         self.problem = ""
-        self._thread = threading.Thread(target=self._work, daemon=True, name="cellseg")
 
     def start(self) -> None:
         """Begin to load the model."""
-        self._thread.start()
+        self._bench.start(self._hear)
 
     @property
     def is_ready(self) -> bool:
-        """True once the model is loaded and its thread is alive."""
-        return self.segmenter is not None and self._thread.is_alive()
+        """True while the model is loaded."""
+        return self._ready is not None
 
     @property
     def n_waiting(self) -> int:
-        """Orders in the queue."""
-        return self._orders.qsize()
+        """Orders that are not worked on yet."""
+        with self._lock:
+            return sum(not order.is_begun for order in self._orders.values())
 
     def n_before(self, order: Order) -> int:
-        """Orders that are worked on before one; 0 once it is its turn."""
-        return max(0, order.number - self._current)
+        """Orders that were there before one; 0 once it is its turn."""
+        if order.is_begun:
+            return 0
+        with self._lock:
+            return sum(number < order.number for number in self._orders)
 
-    def opened(self) -> PartSegmenter:
-        """Return the segmenter; raises `NotReadyError` while there is none."""
-        if self.segmenter is None or not self.is_ready:
+    def opened(self) -> Ready:
+        """Return what is loaded; raises `NotReadyError` while nothing is."""
+        if self._ready is None:
             raise NotReadyError(self.problem or "The model is being loaded.")
-        return self.segmenter
+        return self._ready
 
-    def order(self, work: Work, seconds: float) -> Order:
-        """Put work into the queue; raises `BusyError` or `NotReadyError`."""
+    def place(self) -> Place:
+        """Return a place to wait; raises `BusyError` or `NotReadyError`.
+
+        It is to be asked for before a request is read: who is refused costs nothing.
+        """
         self.opened()
-        if self._is_stopping.is_set():
+        if self._is_stopping:
             raise BusyError("The server is being stopped.")
-        order = Order(work, next(self._numbers), seconds)
-        try:
-            self._orders.put_nowait(order)
-        except queue.Full as error:
+        if not self._places.acquire(blocking=False):
+            seconds = self._pace.retry_seconds(self.queue_length)
             raise BusyError(
-                f"{self._orders.maxsize} images wait already; try again in a minute."
-            ) from error
+                f"{self.queue_length} images wait already; try again in {seconds} s.",
+                seconds,
+            )
+        return Place(self._places)
+
+    def order(
+        self, message: Message, accept: str, seconds: float, place: Place
+    ) -> Order:
+        """Have a request worked off.
+
+        Parameters
+        ----------
+        message : Message
+            As it arrived.
+        accept : str
+            The form of the answer.
+        seconds : float
+            The longest that it may take from now on, waiting included.
+        place : Place
+            Where it waits; given back by the order.
+        """
+        task = Task(next(self._numbers), message, accept, seconds)
+        order = Order(task, place, self)
+        place.is_ordered = True
+        with self._lock:
+            if not self._orders:
+                self._pace.begin(time.monotonic())
+            self._orders[order.number] = order
+        self._bench.take(task)
         return order
 
+    def drop(self, order: Order) -> None:
+        """Have an order stopped at its next step."""
+        self._bench.drop(order.number)
+
     def stop(self, seconds: float) -> None:
-        """End after the image in hand; wait for it at most so long."""
-        self._is_stopping.set()
-        while not self._orders.empty():
-            try:
-                order = self._orders.get_nowait()
-            except queue.Empty:
-                break
+        """End after what is in hand; wait for it at most so long."""
+        self._is_stopping = True
+        self._bench.stop(seconds)
+        reply = refusal(BusyError("The server is being stopped."))
+        for order in self._left():
+            order.end(reply)
+
+    def _left(self) -> list[Order]:
+        """Return the orders that are open, which are open no more."""
+        with self._lock:
+            orders, self._orders = list(self._orders.values()), {}
+        return orders
+
+    def _hear(self, news: News) -> None:
+        """Take note of what the bench tells; called from its threads."""
+        if isinstance(news, Step):
+            with self._lock:
+                order = self._orders.get(news.number)
             if order is not None:
-                order.answer.set_exception(BusyError("The server is being stopped."))
-        self._orders.put(None)
-        self._thread.join(seconds)
+                order.begin(news.progress)
+        elif isinstance(news, Answer):
+            with self._lock:
+                order = self._orders.pop(news.number, None)
+                self._pace.end(time.monotonic())
+            if order is not None:
+                order.end(news.reply)
+        elif isinstance(news, Ready):
+            self._ready = news
+        elif isinstance(news, Problem):
+            self.problem = news.text
+        else:
+            self._begin_anew(news)
 
-    def _work(self) -> None:
-        try:
-            segmenter = open_part_segmenter(self._model, self._device)
-        except CellsegError as error:
-            self.problem = str(error)
-            return
-        self.segmenter = segmenter
-        while (order := self._orders.get()) is not None:
-            self._current = order.number
-            if order.answer.set_running_or_notify_cancel():
-                _fulfil(order, segmenter)
-
-
-def _fulfil(order: Order, segmenter: PartSegmenter) -> None:
-    """Work on an order; whatever happens is its answer."""
-    try:
-        order.go_on(order.progress)
-        result = run(order.work(segmenter), order.go_on)
-    except CellsegError as error:
-        order.answer.set_exception(error)
-    except (MemoryError, RuntimeError, ValueError, OSError, ArithmeticError) as error:
-        # One bad image must not end the server.
-        told = SegmentationError(f"The image could not be segmented: {error!r}.")
-        order.answer.set_exception(told)
-    else:
-        order.answer.set_result(result)
+    def _begin_anew(self, news: Ended) -> None:
+        """Fail what was in hand when the bench went, and hand out the rest once more."""
+        was_ready, self._ready = self._ready is not None, None
+        orders = self._left()
+        is_over = self._is_stopping or not was_ready
+        if is_over:
+            self.problem = self.problem or news.text
+        else:
+            self._bench.start(self._hear)
+        for order in orders:
+            if order.task is None or is_over:
+                order.end(refusal(SegmentationError(news.text)))
+                continue
+            with self._lock:
+                self._orders[order.number] = order
+            self._bench.take(order.task)

@@ -1,0 +1,114 @@
+"""Where requests are worked off, and what is said to it and by it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from napari_cellseg.cloud.wire import Message
+from napari_cellseg.core.jobs import Progress
+from napari_cellseg.serving.reply import Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a bench works with.
+
+    Attributes
+    ----------
+    model : str or None
+        Name or folder; None means the default model.
+    device : str
+        See `engines.open_segmenter`.
+    max_image_bytes : int
+        Largest image, expanded.
+    """
+
+    model: str | None = None
+    device: str = "auto"
+    max_image_bytes: int = 2**31
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A request to be worked off.
+
+    Attributes
+    ----------
+    number : int
+        Names it.
+    message : Message
+        As it arrived.
+    accept : str
+        The form of the answer.
+    seconds : float
+        The longest that it may take from now on, waiting included.
+    """
+
+    number: int
+    message: Message
+    accept: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The model is loaded: its spec as JSON, and the device in words."""
+
+    spec: str
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """There will be no model, and why."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A task is being worked on, and how far it is."""
+
+    number: int
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A task is done."""
+
+    number: int
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The bench is gone, with all that was on it; why, in words."""
+
+    text: str
+
+
+News = Ready | Problem | Step | Answer | Ended
+Tell = Callable[[News], None]
+
+
+class Bench(Protocol):
+    """Works tasks off in the order in which they come, and tells of it."""
+
+    def start(self, tell: Tell) -> None:
+        """Begin to load the model; `tell` is called from other threads."""
+        ...
+
+    def take(self, task: Task) -> None:
+        """Take a task; never waits."""
+        ...
+
+    def drop(self, number: int) -> None:
+        """Stop a task at its next step; nobody waits for it any more."""
+        ...
+
+    def stop(self, seconds: float) -> None:
+        """Refuse what waits and end after what is in hand; wait at most so long."""
+        ...

@@ -1,0 +1,91 @@
+"""What a server and its bench say to each other: a line of JSON each, and bytes behind it.
+
+Nothing is unpickled. A line says how many bytes follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import IO, Any
+
+from napari_cellseg.cloud.wire import Message
+from napari_cellseg.core.jobs import Progress
+from napari_cellseg.nn.messages import receive, send
+from napari_cellseg.serving.bench import Answer, Ended, News, Problem, Ready, Step, Task
+from napari_cellseg.serving.reply import Reply
+
+TASK, DROP, STOP = "task", "drop", "stop"
+READY, PROBLEM, STEP, ANSWER = "ready", "problem", "step", "answer"
+
+
+def write_frame(
+    stream: IO[bytes], values: Mapping[str, Any], body: bytes = b""
+) -> None:
+    """Write one frame; a stream that is closed raises `OSError` or `ValueError`."""
+    send(stream, {**values, "bytes": len(body)})
+    if body:
+        stream.write(body)
+        stream.flush()
+
+
+def read_frame(stream: IO[bytes]) -> tuple[dict[str, Any], bytes] | None:
+    """Return the next frame, or None when the other side is gone."""
+    values = receive(stream)
+    if values is None:
+        return None
+    body = stream.read(values["bytes"]) if values["bytes"] else b""
+    return None if len(body) < values["bytes"] else (values, body)
+
+
+def task_frame(task: Task) -> tuple[dict[str, Any], bytes]:
+    """Return a task as it travels."""
+    values = {
+        "kind": TASK,
+        "number": task.number,
+        "type": task.message.content_type,
+        "attributes": task.message.attributes,
+        "accept": task.accept,
+        "seconds": task.seconds,
+    }
+    return values, task.message.body
+
+
+def task_of(values: Mapping[str, Any], body: bytes) -> Task:
+    """Return the task of a frame."""
+    message = Message(body, values["type"], values["attributes"])
+    return Task(values["number"], message, values["accept"], values["seconds"])
+
+
+def news_frame(news: News) -> tuple[dict[str, Any], bytes]:
+    """Return news as they travel."""
+    if isinstance(news, Ready):
+        return {"kind": READY, **asdict(news)}, b""
+    if isinstance(news, Problem | Ended):
+        return {"kind": PROBLEM, "text": news.text}, b""
+    if isinstance(news, Step):
+        done = news.progress
+        told = [done.done, done.total, done.message]
+        return {"kind": STEP, "number": news.number, "progress": told}, b""
+    reply = news.reply
+    values = {
+        "kind": ANSWER,
+        "number": news.number,
+        "status": reply.status,
+        "type": reply.content_type,
+        "headers": dict(reply.headers),
+    }
+    return values, reply.body
+
+
+def news_of(values: Mapping[str, Any], body: bytes) -> News:
+    """Return the news of a frame."""
+    kind = values["kind"]
+    if kind == READY:
+        return Ready(values["spec"], values["device"])
+    if kind == PROBLEM:
+        return Problem(values["text"])
+    if kind == STEP:
+        return Step(values["number"], Progress(*values["progress"]))
+    reply = Reply(values["status"], body, values["type"], values["headers"])
+    return Answer(values["number"], reply)

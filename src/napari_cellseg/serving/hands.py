@@ -1,0 +1,169 @@
+"""The hands of a bench: threads that read, segment and pack, one request each.
+
+Several work at a time, so that one request is read, decoded or packed while the network
+looks at another; the network itself takes one window at a time (`nn.predict`).
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from napari_cellseg.core.errors import CellsegError, RemoteError, SegmentationError
+from napari_cellseg.core.jobs import Progress, run
+from napari_cellseg.core.part import PartSegmenter
+from napari_cellseg.engines import open_part_segmenter
+from napari_cellseg.serving.answering import reply_to
+from napari_cellseg.serving.asking import understood
+from napari_cellseg.serving.bench import (
+    Answer,
+    News,
+    Problem,
+    Ready,
+    Setup,
+    Step,
+    Task,
+    Tell,
+)
+from napari_cellseg.serving.reply import (
+    BusyError,
+    GoneError,
+    LateError,
+    Reply,
+    refusal,
+)
+
+#: More would only wait for each other: Python runs one of them at a time.
+MAX_HANDS = 4
+
+
+def n_hands() -> int:
+    """Return how many tasks are worked on at a time on this computer."""
+    return min(MAX_HANDS, max(2, os.cpu_count() or 2))
+
+
+class _Turn:
+    """A task on the bench."""
+
+    def __init__(self, task: Task, tell: Tell) -> None:
+        self.task = task
+        self.is_unwanted = threading.Event()
+        self._until = time.monotonic() + task.seconds
+        self._tell = tell
+
+    def go_on(self, progress: Progress) -> None:
+        """Tell of a step; raises `GoneError` or `LateError` where it was the last."""
+        if self.is_unwanted.is_set():
+            raise GoneError("The client went away.")
+        if time.monotonic() > self._until:
+            raise LateError(
+                f"The image takes longer than the {self.task.seconds:.0f} s that this "
+                "server may work on one. Send a smaller region, or send it in tiles."
+            )
+        self._tell(Step(self.task.number, progress))
+
+
+class Hands:
+    """A bench in this process; see `Bench`.
+
+    Parameters
+    ----------
+    setup : Setup
+        What it works with.
+    n : int or None
+        Tasks that are worked on at a time; None means `n_hands`.
+    """
+
+    def __init__(self, setup: Setup, n: int | None = None) -> None:
+        self._setup = setup
+        self._n = n_hands() if n is None else n
+        self._turns: queue.SimpleQueue[_Turn | None] = queue.SimpleQueue()
+        self._known: dict[int, _Turn] = {}
+        self._is_stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._tell: Tell = _silent
+
+    def start(self, tell: Tell) -> None:
+        """Begin to load the model."""
+        self._tell = tell
+        self._begin(self._open)
+
+    def take(self, task: Task) -> None:
+        """Take a task."""
+        turn = _Turn(task, self._tell)
+        self._known[task.number] = turn
+        self._turns.put(turn)
+
+    def drop(self, number: int) -> None:
+        """Stop a task at its next step."""
+        turn = self._known.get(number)
+        if turn is not None:
+            turn.is_unwanted.set()
+
+    def stop(self, seconds: float) -> None:
+        """Refuse what waits and end after what is in hand."""
+        self._is_stopping.set()
+        for _ in range(self._n):
+            self._turns.put(None)
+        until = time.monotonic() + seconds
+        for thread in list(self._threads):
+            thread.join(max(0.0, until - time.monotonic()))
+
+    def _begin(self, work: Callable[..., None], *given: Any) -> None:
+        thread = threading.Thread(target=work, args=given, daemon=True, name="hand")
+        self._threads.append(thread)
+        thread.start()
+
+    def _open(self) -> None:
+        """Load the model, then work as one of the hands."""
+        try:
+            segmenter = open_part_segmenter(self._setup.model, self._setup.device)
+        except CellsegError as error:
+            self._tell(Problem(str(error)))
+            return
+        self._tell(Ready(segmenter.spec.to_json(), segmenter.device))
+        for _ in range(self._n - 1):
+            self._begin(self._work, segmenter)
+        self._work(segmenter)
+
+    def _work(self, segmenter: PartSegmenter) -> None:
+        while (turn := self._turns.get()) is not None:
+            if self._is_stopping.is_set():
+                reply = refusal(BusyError("The server is being stopped."))
+            else:
+                reply = replied(turn.task, turn.go_on, self._setup, segmenter)
+            self._known.pop(turn.task.number, None)
+            self._tell(Answer(turn.task.number, reply))
+            # What was answered is not kept until the next one comes.
+            del turn, reply
+
+
+def replied(
+    task: Task,
+    go_on: Callable[[Progress], None],
+    setup: Setup,
+    segmenter: PartSegmenter,
+) -> Reply:
+    """Work on a task and return the answer; whatever happens is one."""
+    try:
+        go_on(Progress(0, 0, "reading the request"))
+        asked = understood(task.message, setup.max_image_bytes)
+        if asked.work is None:
+            raise RemoteError("The request asks for nothing to be worked on.")
+        result = run(asked.work(segmenter), go_on)
+        return reply_to(asked, result, task.accept, segmenter)
+    except CellsegError as error:
+        return refusal(error)
+    except (MemoryError, RuntimeError, ValueError, OSError, ArithmeticError) as error:
+        # One bad image must not end the server.
+        return refusal(
+            SegmentationError(f"The image could not be segmented: {error!r}.")
+        )
+
+
+def _silent(news: News) -> None:
+    """Tell nobody."""
