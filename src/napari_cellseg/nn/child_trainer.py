@@ -6,6 +6,7 @@ Nothing here imports torch.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -91,7 +92,13 @@ class ChildTrainer:
             (out / name).unlink(missing_ok=True)
         with (out / ERRORS_NAME).open("wb") as errors:
             return subprocess.Popen(
-                [sys.executable, "-m", "napari_cellseg.nn.train_worker", str(out)],
+                [
+                    sys.executable,
+                    "-m",
+                    "napari_cellseg.nn.train_worker",
+                    str(out),
+                    str(os.getpid()),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,

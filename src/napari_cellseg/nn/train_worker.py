@@ -1,7 +1,7 @@
-"""The training process: ``python -m napari_cellseg.nn.train_worker FOLDER``.
+"""The training process: ``python -m napari_cellseg.nn.train_worker FOLDER PID``.
 
 It takes everything from the folder and leaves everything there, so that it can go on
-after a kill, and be let alone when the window closes.
+after a kill, and be let alone when the window closes. PID is the window's process.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from napari_cellseg.io.left_trainings import running_in
 from napari_cellseg.io.training_files import ALONE_NAME, LOG_NAME
 from napari_cellseg.nn.fine_tune import fine_tune
 from napari_cellseg.nn.messages import error_message
+from napari_cellseg.nn.window_watch import WindowWatch
 
 #: Another window looks whether the training runs, which takes a moment.
 LOCK_SECONDS = 5.0
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, window: WindowWatch) -> None:
     """Train; write what happens line by line."""
-    parent = os.getppid()
     try:
         with (
             running_in(folder, LOCK_SECONDS),
             (folder / LOG_NAME).open("w", encoding="utf-8") as log,
         ):
-            _train(folder, log, parent)
+            _train(folder, log, window)
     except Timeout:
         sys.exit("another process trains in this folder")
 
 
-def _train(folder: Path, log: TextIO, parent: int) -> None:
+def _train(folder: Path, log: TextIO, window: WindowWatch) -> None:
     """Train to the end, or until the window is gone that was to wait for it."""
 
     def tell(progress: Progress) -> None:
-        if os.getppid() != parent and not (folder / ALONE_NAME).exists():
+        if window.is_gone() and not (folder / ALONE_NAME).exists():
             # The window is gone; the checkpoint is there.
             os._exit(0)
         log.write(json.dumps(_values(progress)) + "\n")
@@ -71,4 +71,4 @@ def _values(progress: Progress) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), WindowWatch(int(sys.argv[2]) if sys.argv[2:] else None))
