@@ -26,6 +26,7 @@ from napari_cellseg.io.model_folder import find_model, read_model_spec
 from napari_cellseg.io.training_files import (
     STOP_NAME,
     TrainingRequest,
+    pictures_in,
     read_outcome,
     write_request,
 )
@@ -84,6 +85,8 @@ def test_a_training_leaves_a_model_that_knows_where_it_comes_from(
     assert read_outcome(tmp_path) == outcome
     assert any(step.score is not None for step in seen if step.done == 4)
     assert (tmp_path / "curve.csv").read_text().count("\n") == 5
+    names = [path.name for path in pictures_in(tmp_path)]
+    assert names == ["before_after.png", "before_after_base.png"]
 
 
 def test_with_too_few_cells_to_hold_out_nothing_is_recommended(
@@ -315,10 +318,20 @@ def test_each_image_of_the_base_set_weighs_the_same() -> None:
     def found(*aps: float) -> Examination:
         matching = Matching(0.5, 0, 0, 0, 0.0)
         values = np.array([[ap, ap] for ap in aps])
-        return Examination((matching,), np.zeros(0, bool), 0, values)
+        return Examination(
+            (matching,), np.zeros(0, bool), np.zeros((2, 2), int), values
+        )
 
     seen = compare_by_image(found(0.2, 1.0), found(0.4, 1.0))
     assert (seen.msa_old, seen.msa_new) == pytest.approx((0.6, 0.7))
+
+
+def test_too_many_cells_here_do_not_make_up_for_too_few_there() -> None:
+    matching = Matching(0.5, 0, 0, 0, 0.0)
+    counts = np.array([[10, 15], [30, 25]])
+    found = Examination((matching,), np.zeros(40, bool), counts, np.zeros((2, 1)))
+    assert found.count_error == pytest.approx(10 / 40)
+    assert found.count_error_by_image == pytest.approx((5 / 10 + 5 / 30) / 2)
 
 
 @pytest.mark.slow

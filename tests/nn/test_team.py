@@ -153,7 +153,10 @@ def test_more_processes_than_gpus_are_told_of(monkeypatch: pytest.MonkeyPatch) -
     for name, value in (("WORLD_SIZE", "2"), ("LOCAL_RANK", "1"), ("RANK", "1")):
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(TrainingError, match="one process for each GPU"), joined_team("cuda"):
+    with (
+        pytest.raises(TrainingError, match="one process for each GPU"),
+        joined_team("cuda"),
+    ):
         pass
 
 

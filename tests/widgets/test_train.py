@@ -103,6 +103,8 @@ def test_old_and_new_stand_side_by_side_and_one_click_uses_the_new(training, qtb
     assert "Better" in tab.result.reason.text()
     shown = [label.text() for label in tab.result._cells]
     assert "0.500 → 0.600" in shown
+    assert shown[shown.index("count error") + 1] == "10% → 10%"
+    assert shown[shown.index("cells gained") + 1] == "2"
     area = dock.tabs.currentWidget()
     assert tab.minimumSizeHint().width() <= area.viewport().width()
     qtbot.mouseClick(tab.result.use, Qt.MouseButton.LeftButton)

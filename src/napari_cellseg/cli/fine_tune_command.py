@@ -11,7 +11,6 @@ from napari_cellseg.cli.flags import takes_options
 from napari_cellseg.core.options import FineTuneOptions
 
 if TYPE_CHECKING:
-    from napari_cellseg.core.training_item import Comparison
     from napari_cellseg.io.training_files import TrainingRequest
 
 
@@ -49,8 +48,9 @@ def fine_tune(
     torchrun --nproc-per-node 2 -m napari_cellseg fine-tune ...
     """
     from napari_cellseg.cli.progress import run_with_bar
+    from napari_cellseg.core.comparison_rows import comparison_table
     from napari_cellseg.io.model_folder import find_model
-    from napari_cellseg.io.training_files import TrainingRequest
+    from napari_cellseg.io.training_files import TrainingRequest, pictures_in
     from napari_cellseg.nn.fine_tune import fine_tune as train
     from napari_cellseg.nn.team import joined_team
 
@@ -63,13 +63,11 @@ def fine_tune(
         outcome = run_with_bar(train(out, team), is_shown=team.is_leader)
         if not team.is_leader:
             return
-    typer.echo(
-        f"{'':20} {'cells':>6} {'AP50 old':>9} {'new':>6} {'mSA old':>8} {'new':>6}"
-    )
-    typer.echo(_line("held out", outcome.held_out))
-    typer.echo(_line("base set", outcome.base))
+    typer.echo(comparison_table(outcome.held_out, outcome.base))
     typer.echo(outcome.reason)
     typer.echo(f"The model is in '{outcome.folder}'.")
+    for path in pictures_in(out):
+        typer.echo(f"Old and new side by side: '{path}'.")
 
 
 def _write(request: TrainingRequest, data: str, out: Path, channel: int | None) -> None:
@@ -82,11 +80,3 @@ def _write(request: TrainingRequest, data: str, out: Path, channel: int | None) 
     supply = supply_of(items)
     typer.echo(f"{supply.n_images} images, {supply.n_cells} checked cells")
     write_request(out, request, items)
-
-
-def _line(title: str, found: Comparison) -> str:
-    """Return a row of the table."""
-    return (
-        f"{title:20} {found.n_cells:6} {found.ap50_old:9.3f} {found.ap50_new:6.3f} "
-        f"{found.msa_old:8.3f} {found.msa_new:6.3f}"
-    )

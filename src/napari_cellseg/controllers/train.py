@@ -37,7 +37,7 @@ from napari_cellseg.io.left_trainings import (
     settle,
     trainings_folder,
 )
-from napari_cellseg.io.training_files import read_outcome
+from napari_cellseg.io.training_files import pictures_in, read_outcome
 from napari_cellseg.nn.run_curve import CURVE_NAME, columns_of
 
 TrainerOpener = Callable[[str | None, str, str], Trainer]
@@ -289,10 +289,9 @@ class TrainController:
 
     # -------------------------------------------------------------- the new model
     @property
-    def picture(self) -> Path | None:
-        """The picture of old and new cells side by side, None without one."""
-        path = None if self._out is None else self._out / "before_after.png"
-        return path if path is not None and path.is_file() else None
+    def pictures(self) -> list[Path]:
+        """Pictures of old and new cells side by side: held out, and of the base set."""
+        return [] if self._out is None else pictures_in(self._out)
 
     def use_new(self) -> None:
         """Take the new model in, and begin with it from now on.

@@ -211,7 +211,7 @@ class Comparison:
     ap50_old, ap50_new, msa_old, msa_new : float
         See `core.matching`; of all cells together, or the mean over images.
     count_error_old, count_error_new : float
-        |found - true| / true.
+        |found - true| / true, added up over the images first, or the mean over images.
     n_gained, n_lost : int
         True cells that only the new, or only the old model finds (IoU at least 0.5).
     """

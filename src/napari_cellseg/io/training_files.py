@@ -38,6 +38,9 @@ STOP_NAME = "stop"
 LOG_NAME = "log.jsonl"
 #: While this file is there, a training goes on without the window that began it.
 ALONE_NAME = "alone"
+#: Old and new cells side by side: on what is held out, and on the base set.
+PICTURE_NAME = "before_after.png"
+BASE_PICTURE_NAME = "before_after_base.png"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,12 @@ class TrainingRequest:
     options: FineTuneOptions
     name: str
     title: str
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """Return the pictures of old and new cells that a training left, held-out cells first."""
+    paths = [folder / name for name in (PICTURE_NAME, BASE_PICTURE_NAME)]
+    return [path for path in paths if path.is_file()]
 
 
 def write_request(

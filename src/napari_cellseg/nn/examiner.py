@@ -55,16 +55,19 @@ class Examination:
         At `MSA_THRESHOLDS`, over all cells.
     found : bool array
         For each true cell, whether it was found (IoU at least 0.5).
-    n_found : int
-        Cells that the model gave.
+    counts : (n windows, 2) int array
+        Of each window: true cells, and cells that the model gave.
     aps : (n windows, n thresholds) float array
         AP of each window, at `MSA_THRESHOLDS`.
+    labels : tuple of (y, x) int32 array
+        The cells that the model gave, for each window.
     """
 
     matchings: tuple[Matching, ...]
     found: NDArray[np.bool_]
-    n_found: int
+    counts: NDArray[np.int64]
     aps: NDArray[np.float64]
+    labels: tuple[Labels, ...] = ()
 
     @property
     def ap50(self) -> float:
@@ -78,9 +81,17 @@ class Examination:
 
     @property
     def count_error(self) -> float:
-        """|found - true| / true."""
-        n_true = max(len(self.found), 1)
-        return abs(self.n_found - len(self.found)) / n_true
+        """Sum over the windows of |found - true|, over all true cells."""
+        return float(self._count_errors().sum() / max(int(self.counts[:, 0].sum()), 1))
+
+    @property
+    def count_error_by_image(self) -> float:
+        """Mean over the windows of |found - true| / max(true, 1)."""
+        return float(np.mean(self._count_errors() / np.maximum(self.counts[:, 0], 1)))
+
+    def _count_errors(self) -> NDArray[np.int64]:
+        """Return |found - true| of each window: too many here do not make up for there."""
+        return np.asarray(np.abs(self.counts[:, 1] - self.counts[:, 0]))
 
 
 class Examiner:
@@ -114,12 +125,6 @@ class Examiner:
             maps.append(PlaneMaps(seen, window.truth.shape))
         return maps
 
-    def labels_of(
-        self, place: int, maps: Sequence[PlaneMaps], options: SegmentOptions
-    ) -> Labels:
-        """Return what maps say of the cells of one window."""
-        return labels_from_maps(maps[place], options)[0]
-
     def window(self, place: int) -> tuple[NDArray[np.float32], Labels]:
         """Return the (3, y, x) pixels, at the size of the image, and true cells."""
         window = self._windows[place]
@@ -131,7 +136,8 @@ class Examiner:
         """Decode maps with settled options and score them."""
         matchings: list[list[Matching]] = [[] for _ in MSA_THRESHOLDS]
         found: list[NDArray[np.bool_]] = []
-        n_found = 0
+        counts: list[tuple[int, int]] = []
+        given: list[Labels] = []
         for window, seen in zip(self._windows, maps, strict=True):
             labels, _ = labels_from_maps(seen, options)
             labels = _mostly_inside(labels, window.valid)
@@ -141,7 +147,8 @@ class Examiner:
             is_found = np.zeros(iou.shape[0], dtype=bool)
             is_found[match_pairs(iou, 0.5)[0]] = True
             found.append(is_found)
-            n_found += iou.shape[1]
+            counts.append((iou.shape[0], iou.shape[1]))
+            given.append(labels)
         aps = [[one.average_precision for one in each] for each in matchings]
         return Examination(
             tuple(
@@ -149,14 +156,16 @@ class Examiner:
                 for threshold, each in zip(MSA_THRESHOLDS, matchings, strict=True)
             ),
             np.concatenate(found or [np.zeros(0, dtype=bool)]),
-            n_found,
+            np.array(counts, np.int64).reshape(-1, 2),
             np.array(aps).T,
+            tuple(given),
         )
 
 
 def compare(old: Examination, new: Examination) -> Comparison:
     """Return two examinations of the same windows side by side, all cells together."""
-    return _compared(old, new, (old.ap50, new.ap50, old.msa, new.msa))
+    errors = old.count_error, new.count_error
+    return _compared(old, new, (old.ap50, new.ap50, old.msa, new.msa, *errors))
 
 
 def compare_by_image(old: Examination, new: Examination) -> Comparison:
@@ -167,18 +176,20 @@ def compare_by_image(old: Examination, new: Examination) -> Comparison:
     """
     before, after = old.aps, new.aps
     ap50 = float(before[:, 0].mean()), float(after[:, 0].mean())
-    return _compared(old, new, (*ap50, float(before.mean()), float(after.mean())))
+    msa = float(before.mean()), float(after.mean())
+    errors = old.count_error_by_image, new.count_error_by_image
+    return _compared(old, new, (*ap50, *msa, *errors))
 
 
 def _compared(
-    old: Examination, new: Examination, aps: tuple[float, float, float, float]
+    old: Examination,
+    new: Examination,
+    figures: tuple[float, float, float, float, float, float],
 ) -> Comparison:
-    """Return a comparison with these AP50 of old and new, and mSA of old and new."""
+    """Return a comparison with figures of old and new: AP50, mSA, count error."""
     return Comparison(
         len(old.found),
-        *aps,
-        old.count_error,
-        new.count_error,
+        *figures,
         int((new.found & ~old.found).sum()),
         int((old.found & ~new.found).sum()),
     )

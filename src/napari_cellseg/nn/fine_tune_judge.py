@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.holdout import hold_out
 from napari_cellseg.core.model_spec import settled_options
@@ -19,7 +21,9 @@ from napari_cellseg.core.training_item import (
 )
 from napari_cellseg.core.types import PlaneMaps
 from napari_cellseg.io.training_files import (
+    BASE_PICTURE_NAME,
     MODEL_FOLDER,
+    PICTURE_NAME,
     TrainingRequest,
     read_request,
     write_outcome,
@@ -27,7 +31,7 @@ from napari_cellseg.io.training_files import (
 from napari_cellseg.nn.device import choose_device
 from napari_cellseg.nn.examiner import Examination, Examiner, compare, compare_by_image
 from napari_cellseg.nn.fine_tune_data import base_items
-from napari_cellseg.nn.fine_tune_picture import PICTURE_NAME, write_picture
+from napari_cellseg.nn.fine_tune_picture import write_picture
 from napari_cellseg.nn.fine_tune_report import new_spec, verdict
 from napari_cellseg.nn.fine_tune_run import FineTuneRun
 from napari_cellseg.nn.network import CellNet
@@ -79,10 +83,11 @@ class Judge:
 
     def measure_old(self) -> None:
         """Examine the old model on what is held out and on the base set."""
-        network, options = self.old_network, self._old_options
-        self._old_maps = self._held_out.maps(network, self._device)
-        self.old_held = self._held_out.examine(self._old_maps, options)
-        self._old_base = self._exam(self._base, network, options)
+        options = self._old_options
+        self._old_held_maps = self._held_out.maps(self.old_network, self._device)
+        self._old_base_maps = self._base.maps(self.old_network, self._device)
+        self.old_held = self._held_out.examine(self._old_held_maps, options)
+        self._old_base = self._base.examine(self._old_base_maps, options)
 
     def score_of(self, run: FineTuneRun) -> float | None:
         """Measure the running mean on what is held out, and keep it if it is the best.
@@ -100,18 +105,17 @@ class Judge:
         """Compare old and new, write the new model and the outcome; raises `SaveError`."""
         network = run.best_network()
         options = self._tuned(network)
-        new_maps = self._held_out.maps(network, self._device)
-        held_out = compare(self.old_held, self._held_out.examine(new_maps, options))
-        if self._held_out.n_cells:
-            pixels, truth = self._held_out.window(0)
-            old = self._held_out.labels_of(0, self._old_maps, self._old_options)
-            new = self._held_out.labels_of(0, new_maps, options)
-            write_picture(
-                self.folder / PICTURE_NAME, pixels, (truth, old), (truth, new)
-            )
-        base = compare_by_image(
-            self._old_base, self._exam(self._base, network, options)
-        )
+        held_maps = self._held_out.maps(network, self._device)
+        base_maps = self._base.maps(network, self._device)
+        new_held = self._held_out.examine(held_maps, options)
+        new_base = self._base.examine(base_maps, options)
+        held_out = compare(self.old_held, new_held)
+        base = compare_by_image(self._old_base, new_base)
+        for name, shown in (
+            (PICTURE_NAME, _Shown(self._held_out, self.old_held, new_held)),
+            (BASE_PICTURE_NAME, _Shown(self._base, self._old_base, new_base)),
+        ):
+            shown.write(self.folder / name)
         outcome = self._settled(run, held_out, base, was_stopped=was_stopped)
         spec = new_spec(self.old_spec, self.request, self._items, outcome, options)
         save_model(outcome.folder, network, spec)
@@ -169,6 +173,25 @@ class Judge:
             ):
                 return tried
         return old
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What is drawn of a comparison: the window whose figures changed the most."""
+
+    examiner: Examiner
+    old: Examination
+    new: Examination
+
+    def write(self, path: Path) -> None:
+        """Draw it; nothing where there are no windows. Raises `SaveError`."""
+        if not len(self.new.labels):
+            return
+        changed = np.abs(self.new.aps.mean(1) - self.old.aps.mean(1))
+        place = int(np.argmax(changed))
+        pixels, truth = self.examiner.window(place)
+        old, new = self.old.labels[place], self.new.labels[place]
+        write_picture(path, pixels, (truth, old), (truth, new))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from skimage.segmentation import find_boundaries
 from napari_cellseg.core.types import Labels
 from napari_cellseg.io.atomic import replacing
 
-PICTURE_NAME = "before_after.png"
 #: Longest edge of one half, in pixels.
 LONGEST_PX = 320
 GAP_PX = 6

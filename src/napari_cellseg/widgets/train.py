@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from pathlib import Path
 
 from qtpy.QtCore import QPointF, QSize, Qt, Signal
 from qtpy.QtGui import QPainter, QPaintEvent, QPalette, QPixmap
@@ -19,14 +20,20 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cellseg.controllers.train import CurvePoint, TrainController
+from napari_cellseg.core.comparison_rows import comparison_rows
 from napari_cellseg.core.errors import CellsegError
-from napari_cellseg.core.training_item import Comparison, TrainingOutcome
+from napari_cellseg.core.training_item import TrainingOutcome
+from napari_cellseg.io.training_files import BASE_PICTURE_NAME, PICTURE_NAME
 from napari_cellseg.widgets.left_training import LeftRow
 from napari_cellseg.widgets.train_options import TrainOptionsForm
 from napari_cellseg.widgets.words import line_label
 
-PICTURE_PX = QSize(270, 150)
+PICTURE_PX = QSize(270, 130)
 CURVE_PX = 80
+PICTURED = {
+    PICTURE_NAME: "Your held-out cells",
+    BASE_PICTURE_NAME: "The base set, which never changes",
+}
 
 
 class CurveView(QWidget):
@@ -140,8 +147,7 @@ class TrainTab(QWidget):
         self.result.setVisible(train.outcome is not None)
         if train.outcome is not None:
             self.line.setText("")
-            path = train.picture
-            self.result.show_outcome(train.outcome, None if path is None else str(path))
+            self.result.show_outcome(train.outcome, train.pictures)
 
     def _on_use_clicked(self) -> None:
         self._try(self._train.use_new)
@@ -165,16 +171,8 @@ class _Result(QWidget):
         self._grid = QGridLayout()
         self._grid.setHorizontalSpacing(8)
         self._cells: list[QLabel] = []
-        for row in range(3):
-            for column in range(3):
-                label = QLabel()
-                self._grid.addWidget(label, row, column)
-                self._cells.append(label)
-        self.picture = QLabel()
-        self.picture.setToolTip(
-            "Held-out cells: left the old model, right the new one. "
-            "Green: your cells; orange: what the model finds."
-        )
+        self._grid.setVerticalSpacing(2)
+        self.pictures = [QLabel() for _ in PICTURED]
         self.use = QPushButton("Use the new model")
         self.keep = QPushButton("Keep the old")
         buttons = QHBoxLayout()
@@ -185,36 +183,34 @@ class _Result(QWidget):
         layout.addWidget(self.reason)
         layout.addLayout(self._grid)
         layout.addLayout(buttons)
-        layout.addWidget(self.picture)
+        for picture in self.pictures:
+            layout.addWidget(picture)
 
-    def show_outcome(self, outcome: TrainingOutcome, picture: str | None) -> None:
-        """Show figures, advice and picture."""
+    def show_outcome(self, outcome: TrainingOutcome, pictures: list[Path]) -> None:
+        """Show figures, advice and pictures."""
         self.reason.setText(outcome.reason)
-        rows = [
-            ["", "AP50", "mSA"],
-            _row("held out", outcome.held_out),
-            _row("others", outcome.base),
-        ]
-        for label, text in zip(
-            self._cells, [t for row in rows for t in row], strict=True
-        ):
+        rows = comparison_rows(outcome.held_out, outcome.base)
+        texts = [text for row in rows for text in row]
+        while len(self._cells) < len(texts):
+            label = QLabel()
+            self._grid.addWidget(label, *divmod(len(self._cells), len(rows[0])))
+            self._cells.append(label)
+        for label, text in zip(self._cells, texts, strict=True):
             label.setText(text)
         font = self.use.font()
         font.setBold(outcome.is_recommended)
         self.use.setFont(font)
-        self.picture.setVisible(picture is not None)
-        if picture is not None:
-            pixmap = QPixmap(picture)
-            self.picture.setPixmap(
-                pixmap.scaled(
-                    PICTURE_PX,
-                    Qt.AspectRatioMode.KeepAspectRatio,
-                    Qt.TransformationMode.SmoothTransformation,
+        for label, path in itertools.zip_longest(self.pictures, pictures):
+            label.setVisible(path is not None)
+            if path is not None:
+                label.setToolTip(
+                    f"{PICTURED[path.name]}: left the old model, right the new one. "
+                    "Green: the true cells; orange: what the model finds."
                 )
-            )
-
-
-def _row(title: str, found: Comparison) -> list[str]:
-    """Return a row of the table."""
-    pairs = ((found.ap50_old, found.ap50_new), (found.msa_old, found.msa_new))
-    return [title, *(f"{old:.3f} → {new:.3f}" for old, new in pairs)]
+                label.setPixmap(
+                    QPixmap(str(path)).scaled(
+                        PICTURE_PX,
+                        Qt.AspectRatioMode.KeepAspectRatio,
+                        Qt.TransformationMode.SmoothTransformation,
+                    )
+                )
