@@ -41,6 +41,8 @@ class CellLabels:
         By a daughter its mother, in labels with time; see `core.tracks`.
     around_runs : dict
         By the time of a run's edit: confidence and deleted on its other side.
+    home : str
+        The project and image that kept them last, "" for none.
     """
 
     def __init__(
@@ -64,3 +66,4 @@ class CellLabels:
         self.parents: dict[int, int] = {}
         self.origin: SegmentationResult | None = None
         self.around_runs: dict[float, tuple[dict[int, float], list[Footprint]]] = {}
+        self.home = ""

@@ -14,6 +14,7 @@ from napari_cellseg.core.checked import ReviewState
 from napari_cellseg.core.errors import CellsegError, ImageReadError, ProjectError
 from napari_cellseg.core.history import History
 from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.replay import steps_since
 from napari_cellseg.core.types import PixelSize
 from napari_cellseg.io.paths import ImagePlace, image_place, list_places
 from napari_cellseg.io.s3.address import S3Address, is_s3_address
@@ -64,7 +65,15 @@ class ProjectController:
 
     def open(self, folder: Path, *, read_only: bool = False) -> None:
         """Open a project; raises `ProjectError` and keeps the one that is open."""
-        self._use(open_project(folder, read_only=read_only))
+        if not self.has_open(folder):
+            self._use(open_project(folder, read_only=read_only))
+
+    def has_open(self, folder: Path) -> bool:
+        """Say whether this very project is open here already, and can be written."""
+        project = self.project
+        if project is None or project.is_read_only:
+            return False
+        return project.folder.resolve() == folder.resolve()
 
     def _use(self, project: Project | None) -> None:
         try:
@@ -268,11 +277,51 @@ class ProjectController:
         self._refresh()
         return True
 
+    def rejoin(self, cells: CellLabels, source: str) -> bool:
+        """Keep cells on that this project kept before, with every step since.
+
+        Parameters
+        ----------
+        cells : CellLabels
+            As they are on the screen, with the history of what was done without a project.
+        source : str
+            Path of their image.
+
+        Returns
+        -------
+        bool
+            False if they are not the project's, or its own were changed meanwhile.
+
+        Raises
+        ------
+        ProjectError
+            If they cannot be read or written.
+        """
+        project, image, history = self.project, self.image_at(source), cells.history
+        if project is None or project.is_read_only or not isinstance(history, History):
+            return False
+        if image is None or not image.has_labels or image.image_id in self._kept:
+            return False
+        if cells.home != _home(project, image.image_id):
+            return False
+        opened = project.open_labels(image.image_id)
+        steps = steps_since(opened.labels, cells.labels, history)
+        if steps is None:
+            return False
+        for step in steps:
+            opened.journal.push(step)
+        self._keep(image.image_id, cells, opened)
+        self.save_review(cells, list(cells.states))
+        self.save_lineage(cells)
+        self.check()
+        return True
+
     def _keep(self, image_id: int, cells: CellLabels, opened: ProjectLabels) -> None:
         """Let the journal be the history of cells; both see one array."""
         opened.labels = cells.labels
         if self.project is not None and not self.project.is_read_only:
             cells.history = opened.journal
+            cells.home = _home(self.project, image_id)
             self._kept[image_id] = (cells, opened)
 
     def save_review(self, cells: CellLabels | None, ids: list[int]) -> None:
@@ -361,3 +410,6 @@ def s3_additions(text: str) -> Job[dict[ImagePlace, Identity]]:
     """
     yield Progress(0, 0, f"looking at {text}")
     return (yield from identities(list_places([text])))
+def _home(project: Project, image_id: int) -> str:
+    """Return what tells an image of a project from every other."""
+    return f"{project.folder.resolve()}:{image_id}"

@@ -1,0 +1,101 @@
+"""The project of one window: what it keeps, and what it must never let go of."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_cellseg.controllers.cell_labels import CellLabels
+from napari_cellseg.controllers.project import ProjectController
+from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.project.store import open_project
+
+
+def three_cells():
+    labels = np.zeros((40, 40), np.int32)
+    for cell in (1, 2, 3):
+        labels[5:12, 10 * cell : 10 * cell + 6] = cell
+    return labels
+
+
+class Window:
+    """A project with images, and what is corrected in it."""
+
+    def __init__(self, folder: Path, n_images: int = 1) -> None:
+        self.folder = folder / "work.cellseg"
+        self.paths = [folder / f"image {index}.tif" for index in range(n_images)]
+        for path in self.paths:
+            tifffile.imwrite(path, np.zeros((40, 40), np.uint8))
+        self.projects = ProjectController()
+        self.projects.create(self.folder, self.paths)
+        self.proofread = ProofreadController()
+
+    def source(self, index: int = 0) -> str:
+        return str(self.paths[index].absolute())
+
+    def begin(self, index: int = 0) -> CellLabels:
+        """Take three cells into the project and correct them."""
+        self.proofread.open(three_cells())
+        assert self.projects.adopt(self.proofread.cells, self.source(index), "YX", None)
+        return self.proofread.cells
+
+    def on_disk(self, index: int = 0):
+        """Return what another program reads."""
+        with open_project(self.folder, read_only=True) as reader:
+            return reader.open_labels(index + 1).labels
+
+
+@pytest.fixture
+def window(tmp_path):
+    made = Window(tmp_path)
+    yield made
+    made.projects.close()
+
+
+def test_opening_the_project_that_is_open_changes_nothing(window):
+    cells = window.begin()
+    project, journal = window.projects.project, cells.history
+    window.projects.open(window.folder)
+    window.projects.open(window.folder.parent / "." / window.folder.name)
+    assert window.projects.project is project
+    assert cells.history is journal
+    window.proofread.delete_cells([2])
+    assert set(np.unique(window.on_disk())) == {0, 1, 3}
+
+
+def test_what_was_corrected_while_the_project_was_closed_goes_into_it(window):
+    cells = window.begin()
+    window.projects.close()
+    window.proofread.delete_cells([1])
+    window.proofread.merge_cells([2, 3])
+    window.projects.open(window.folder)
+    assert window.projects.rejoin(cells, window.source())
+    assert window.projects.keeps(cells)
+    assert set(np.unique(window.on_disk())) == {0, 2}
+    window.proofread.undo()
+    window.proofread.undo()
+    np.testing.assert_array_equal(window.on_disk(), three_cells())
+
+
+def test_cells_do_not_go_back_where_others_have_taken_their_place(window):
+    cells = window.begin()
+    window.projects.close()
+    window.proofread.delete_cells([1])
+    other = ProjectController()
+    other.open(window.folder)
+    there = ProofreadController()
+    there.reopen(other.cells_of(window.source()))
+    there.delete_cells([3])
+    other.close()
+    window.projects.open(window.folder)
+    assert not window.projects.rejoin(cells, window.source())
+    kept = window.projects.cells_of(window.source())
+    assert set(np.unique(kept.labels)) == {0, 1, 2}
+
+
+def test_cells_that_were_never_in_the_project_do_not_replace_its_own(window):
+    window.begin()
+    window.projects.close()
+    window.projects.open(window.folder)
+    assert not window.projects.rejoin(CellLabels(three_cells()), window.source())
