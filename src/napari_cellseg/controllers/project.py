@@ -13,12 +13,12 @@ from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.core.checked import ReviewState
 from napari_cellseg.core.errors import CellsegError, ImageReadError, ProjectError
 from napari_cellseg.core.history import History
-from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.jobs import Job
 from napari_cellseg.core.replay import steps_since
 from napari_cellseg.core.types import PixelSize
-from napari_cellseg.io.paths import ImagePlace, image_place, list_places
+from napari_cellseg.io.paths import ImagePlace, image_place
 from napari_cellseg.io.s3.address import S3Address, is_s3_address
-from napari_cellseg.project.identity import Identity, identities, seen_identity
+from napari_cellseg.project.identity import Identity, seen_identity
 from napari_cellseg.project.images import ProjectImage
 from napari_cellseg.project.labels import ProjectLabels
 from napari_cellseg.project.moved import find_moved
@@ -117,7 +117,7 @@ class ProjectController:
         return n_new
 
     def add_known(self, known: Mapping[ImagePlace, Identity]) -> int:
-        """Add what `s3_additions` found, and return how many are new."""
+        """Add what `project.identity.s3_additions` found, and return how many are new."""
         n_new = self._open_project().table.add_known(known)
         self._refresh()
         return n_new
@@ -395,21 +395,6 @@ class ProjectController:
             self.problem_changed.emit(problem)
 
 
-def s3_additions(text: str) -> Job[dict[ImagePlace, Identity]]:
-    """Return the images that an address in S3 means, each with its identity.
-
-    Parameters
-    ----------
-    text : str
-        An object, a prefix or a pattern; see `io.paths.list_places`.
-
-    Raises
-    ------
-    ImageReadError
-        If there is none, or S3 cannot be asked.
-    """
-    yield Progress(0, 0, f"looking at {text}")
-    return (yield from identities(list_places([text])))
 def _home(project: Project, image_id: int) -> str:
     """Return what tells an image of a project from every other."""
     return f"{project.folder.resolve()}:{image_id}"

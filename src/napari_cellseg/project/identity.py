@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from napari_cellseg.core.jobs import Job, Progress
-from napari_cellseg.io.paths import ImagePlace
+from napari_cellseg.io.paths import ImagePlace, list_places
 from napari_cellseg.io.s3.address import S3Address
 
 #: Size in bytes, and a digest of the two ends of a file or the ETag of an object.
@@ -188,3 +188,20 @@ def _md5_of_parts(path: Path, part_bytes: int) -> list[bytes]:
 def _md5(data: bytes = b"") -> Any:
     """Return an MD5 that guards nothing: it is how S3 makes its ETags."""
     return hashlib.md5(data, usedforsecurity=False)
+
+
+def s3_additions(text: str) -> Job[dict[ImagePlace, Identity]]:
+    """Return the images that an address in S3 means, each with its identity.
+
+    Parameters
+    ----------
+    text : str
+        An object, a prefix or a pattern; see `io.paths.list_places`.
+
+    Raises
+    ------
+    ImageReadError
+        If there is none, or S3 cannot be asked.
+    """
+    yield Progress(0, 0, f"looking at {text}")
+    return (yield from identities(list_places([text])))

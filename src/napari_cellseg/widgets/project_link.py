@@ -10,14 +10,14 @@ from napari.layers import Image
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QWidget
 
-from napari_cellseg.controllers.project import ProjectController, s3_additions
+from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.core.errors import CellsegError, ImageReadError, ProjectError
 from napari_cellseg.io.paths import ImagePlace, full_address, image_place
 from napari_cellseg.io.s3.address import SCHEME, S3Address
 from napari_cellseg.io.sniff import IMAGE_SUFFIXES
-from napari_cellseg.project.identity import Identity
+from napari_cellseg.project.identity import Identity, s3_additions
 from napari_cellseg.project.images import ProjectImage
 from napari_cellseg.project.recent import (
     recent_file,
