@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.ndimage import binary_closing
+from scipy.ndimage import binary_closing, gaussian_filter
 from skimage.measure import label, regionprops
 
 from napari_cellseg.core.errors import OptionsError
@@ -16,6 +16,7 @@ from napari_cellseg.core.synthetic import (
     OpticsOptions,
     SceneOptions,
     make_scene,
+    random_blank,
     random_bodies,
     random_rods,
     random_scene,
@@ -167,7 +168,10 @@ def test_a_random_scene_has_pixels_and_exact_truth(seed: int) -> None:
 def test_random_scenes_are_drawn_over_all_kinds_and_sizes() -> None:
     drawn = [random_scene(seed, (64, 256)).options.cells for seed in range(80)]
 
-    assert {cells.kind for cells in drawn} == set(KINDS) - RODS - {"cell_bodies"}
+    assert {cells.kind for cells in drawn} == set(KINDS) - RODS - {
+        "cell_bodies",
+        "blank",
+    }
     assert min(cells.diameter_px for cells in drawn) < 16
     assert len({cells.n_cells for cells in drawn}) > 20
 
@@ -228,3 +232,19 @@ def test_bodies_shine_evenly_so_that_only_outlines_tell_them_apart() -> None:
 
     inside = np.asarray(scene.image.plane()[0])[scene.labels > 0]
     assert len(np.unique(inside)) == 1
+
+
+def test_blank_scenes_have_no_cell_and_grains_that_are_correlated() -> None:
+    correlations = []
+    for seed in range(24):
+        scene = random_blank(seed, (96, 128))
+        pixels = np.asarray(scene.image.plane()[0], float)
+        assert scene.labels.shape == pixels.shape == (96, 128)
+        assert not scene.labels.any()
+        assert pixels.std() > 0
+        grain = pixels - gaussian_filter(pixels, 8)
+        correlations.append(
+            np.corrcoef(grain[:, 1:].ravel(), grain[:, :-1].ravel())[0, 1]
+        )
+    assert max(correlations) > 0.7
+    assert min(correlations) < 0.2

@@ -41,6 +41,7 @@ KIND_WEIGHTS = {
     "synthetic": 1.5,
     "rods": 0.8,
     "bodies": 0.7,
+    "blank": 0.4,
 }
 MAX_GRADIENT = 2.0
 

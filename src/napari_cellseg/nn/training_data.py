@@ -7,7 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from napari_cellseg.core.errors import TrainingError
-from napari_cellseg.core.synthetic import random_bodies, random_rods, random_scene
+from napari_cellseg.core.synthetic import (
+    random_blank,
+    random_bodies,
+    random_rods,
+    random_scene,
+)
 from napari_cellseg.io.dataset import Sample
 from napari_cellseg.io.samples import read_sample, split_pieces
 from napari_cellseg.nn.batches import TrainingImage, training_image
@@ -21,6 +26,7 @@ SYNTHETIC_KINDS = (
     ("synthetic", random_scene, 1.0),
     ("rods", random_rods, 0.75),
     ("bodies", random_bodies, 0.5),
+    ("blank", random_blank, 0.25),
 )
 
 

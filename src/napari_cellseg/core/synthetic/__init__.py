@@ -1,6 +1,11 @@
 """Synthetic microscopy with exactly known truth."""
 
-from napari_cellseg.core.synthetic.draws import random_bodies, random_rods, random_scene
+from napari_cellseg.core.synthetic.draws import (
+    random_blank,
+    random_bodies,
+    random_rods,
+    random_scene,
+)
 from napari_cellseg.core.synthetic.options import (
     KINDS,
     CellOptions,
@@ -22,6 +27,7 @@ __all__ = [
     "Scene",
     "SceneOptions",
     "make_scene",
+    "random_blank",
     "random_bodies",
     "random_rods",
     "random_scene",

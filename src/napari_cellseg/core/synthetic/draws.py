@@ -115,6 +115,24 @@ def random_bodies(seed: int, shape_yx: tuple[int, int] = (256, 256)) -> Scene:
     return make_scene(SceneOptions(shape_yx, cells, optics), seed)
 
 
+def random_blank(seed: int, shape_yx: tuple[int, int] = (256, 256)) -> Scene:
+    """Return a scene without a cell, in which noise is smoothed in one way or another.
+
+    Parameters
+    ----------
+    seed : int
+        0 or more; the same seed and shape give the same scene.
+    shape_yx : tuple of int
+        Size in pixels.
+    """
+    rng = np.random.default_rng([seed, 4])
+    cells = CellOptions(kind="blank", n_cells=0)
+    optics = random_optics(cells, rng)
+    # What is added here is white: little of it, or it hides the other.
+    optics = replace(optics, noise=0.3 * optics.noise, contrast=1.0)
+    return make_scene(SceneOptions(shape_yx, cells, optics), seed)
+
+
 def random_cells(shape_yx: tuple[int, int], rng: np.random.Generator) -> CellOptions:
     """Return what to show, drawn over the wide ranges of this module."""
     kind = str(rng.choice(KINDS[: len(KIND_SHARES)], p=KIND_SHARES))

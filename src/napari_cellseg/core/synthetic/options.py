@@ -16,6 +16,7 @@ KINDS = (
     "rods",
     "glowing_rods",
     "cell_bodies",
+    "blank",
 )
 #: The largest side of a scene; drawing one takes about 60 bytes a pixel.
 MAX_SIDE_PX = 8192

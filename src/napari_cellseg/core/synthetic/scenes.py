@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cellseg.core.synthetic import (
+    blank,
     bodies,
     brightfield,
     fluorescence,
@@ -77,6 +78,7 @@ def make_scene(options: SceneOptions, seed: int) -> Scene:
         "rods": _rods,
         "glowing_rods": _glowing_rods,
         "cell_bodies": _cell_bodies,
+        "blank": _blank,
     }[cells.kind]
     if cells.kind not in GLOWING:
         # Transmitted light has no haze: the ground is as bright as the cells.
@@ -192,6 +194,14 @@ def _cell_bodies(
     labels = whole_in_field(bodies.bodies_labels(layout, options.cells, rng), layout)
     light = bodies.bodies_light(labels, options.cells, rng)
     return labels, optics.focus(light, options.optics)[None]
+
+
+def _blank(
+    layout: Layout, _: SceneOptions, rng: np.random.Generator
+) -> tuple[Labels, Field]:
+    """Draw a field without a cell; its noise has been through the lens already."""
+    labels = np.zeros(layout.canvas_yx, np.int32)
+    return labels, blank.blank_light(layout.canvas_yx, rng)[None]
 
 
 def _histology(
