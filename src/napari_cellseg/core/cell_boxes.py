@@ -13,6 +13,8 @@ from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.types import Labels
 
 Box: TypeAlias = tuple[slice, ...]
+#: Up to this id a table of all ids is faster than sorting.
+MAX_TABLE = 1 << 20
 
 
 def cell_boxes(labels: Labels, ids: Iterable[int]) -> dict[int, tuple[Box, int]]:
@@ -50,8 +52,14 @@ def pixel_counts(values: NDArray[Any]) -> dict[int, int]:
         return {}
     starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
     lengths = np.diff(starts, append=flat.size)
-    ids, places = np.unique(flat[starts], return_inverse=True)
-    counts = np.bincount(places, weights=lengths).astype(np.int64)
+    runs = flat[starts]
+    if runs.min() >= 0 and runs.max() <= MAX_TABLE:
+        table = np.bincount(runs, weights=lengths)
+        ids = np.flatnonzero(table)
+        counts = table[ids].astype(np.int64)
+    else:
+        ids, places = np.unique(runs, return_inverse=True)
+        counts = np.bincount(places, weights=lengths).astype(np.int64)
     pairs = zip(ids.tolist(), counts.tolist(), strict=True)
     return {cell: count for cell, count in pairs if cell > 0}
 

@@ -6,7 +6,7 @@ asks the index takes as long as its cells are large.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -19,6 +19,7 @@ from napari_cellseg.core.cell_boxes import (
     plane_box,
     shifted,
     start_of,
+    union_of,
 )
 from napari_cellseg.core.compiled import compiled
 from napari_cellseg.core.errors import EditError
@@ -107,6 +108,20 @@ class CellIndex:
                 self._tighten(cell, row)
             found[cell] = (self._box(row), int(self._counts[row]))
         return found
+
+    def box_around(self, ids: Iterable[int]) -> tuple[list[int], Box]:
+        """Return which of `ids` are there, and a box that holds all of them.
+
+        It is larger than the smallest one where a cell has lost pixels.
+        """
+        found = {int(cell): self._rows.get(int(cell)) for cell in ids}
+        rows = [row for row in found.values() if row is not None]
+        if not rows:
+            return [], (slice(0, 0),) * self.labels.ndim
+        lows = self._lows[rows].min(axis=0).tolist()
+        highs = self._highs[rows].max(axis=0).tolist()
+        there = [cell for cell, row in found.items() if row is not None]
+        return there, tuple(slice(a, b) for a, b in zip(lows, highs, strict=True))
 
     def touching(self, box: Box) -> list[int]:
         """Return the cells whose boxes reach into a box, in rising order."""
@@ -224,12 +239,49 @@ def boxes_on(
             cell: (shifted(box, back), count)
             for cell, (box, count) in cell_boxes(labels[part], wanted).items()
         }
+    _check_found(found, wanted)
+    return found
+
+
+def _check_found(found: Collection[int], wanted: Sequence[int]) -> None:
+    """Raise `EditError` where none of the cells that were asked for is there."""
     if not found:
         named = ", ".join(str(cell) for cell in wanted[:5]) or "none"
         raise EditError(
             f"The cells asked for ({named}) are not here. Pick a cell first."
         )
-    return found
+
+
+def box_around(
+    indexed: IndexedLabels, ids: Iterable[int], plane: tuple[int, ...] | None
+) -> tuple[list[int], Box]:
+    """Return which cells are there, on one plane or all, and a box that holds them.
+
+    Raises
+    ------
+    EditError
+        If none of the cells is there, or no such plane.
+    """
+    wanted = sorted({int(cell) for cell in ids if cell > 0})
+    if isinstance(indexed, CellIndex) and not plane:
+        found, box = indexed.box_around(wanted)
+        _check_found(found, wanted)
+        return found, box
+    boxes = boxes_on(indexed, wanted, plane)
+    return list(boxes), union_of(box for box, _ in boxes.values())
+
+
+def pixels_on(
+    indexed: IndexedLabels, ids: Iterable[int], plane: tuple[int, ...] | None
+) -> dict[int, int]:
+    """Return the pixels of each cell on one plane or all; raises as `boxes_on`."""
+    wanted = sorted({int(cell) for cell in ids if cell > 0})
+    if isinstance(indexed, CellIndex) and not plane:
+        found = {cell: indexed.n_pixels(cell) for cell in wanted if cell in indexed}
+        _check_found(found, wanted)
+        return found
+    boxes = boxes_on(indexed, wanted, plane)
+    return {cell: n_pixels for cell, (_, n_pixels) in boxes.items()}
 
 
 def _boxes_in(

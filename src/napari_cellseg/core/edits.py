@@ -101,8 +101,8 @@ class Edit:
         """The ids that win or lose pixels, in rising order; without 0."""
         changed = self.before != self.after
         lost, won = (
-            pixel_counts(self.before[changed]),
-            pixel_counts(self.after[changed]),
+            pixel_counts(np.where(changed, self.before, 0)),
+            pixel_counts(np.where(changed, self.after, 0)),
         )
         return tuple(sorted(lost.keys() | won.keys()))
 

@@ -26,8 +26,10 @@ from napari_cellseg.core.cell_boxes import (
 from napari_cellseg.core.cell_index import (
     CellIndex,
     IndexedLabels,
+    box_around,
     boxes_on,
     labels_of,
+    pixels_on,
 )
 from napari_cellseg.core.edits import Edit, Source, box_of, edit_on_labels
 from napari_cellseg.core.errors import EditError
@@ -99,10 +101,9 @@ def delete_cells(
         If none of the cells is there.
     """
     labels = labels_of(indexed)
-    found = boxes_on(indexed, ids, plane)
-    box = union_of(part for part, _ in found.values())
+    found, box = box_around(indexed, ids, plane)
     after = labels[box].copy()
-    after[np.isin(after, list(found))] = 0
+    after[np.isin(after, found)] = 0
     named = name or ("delete cell" if len(found) == 1 else f"delete {len(found)} cells")
     return edit_on_labels(indexed, after, start_of(box), named, sources)
 
@@ -162,9 +163,9 @@ def cells_in_region(
     box = (*(slice(at, at + 1) for at in plane), *part)
     inside = labels[box].reshape(mask.shape)[mask]
     counts = pixel_counts(inside)
-    found = boxes_on(indexed, counts, plane) if counts else {}
+    whole = pixels_on(indexed, counts, plane) if counts else {}
     chosen = [
-        cell for cell, count in counts.items() if count >= REGION_SHARE * found[cell][1]
+        cell for cell, count in counts.items() if count >= REGION_SHARE * whole[cell]
     ]
     if not chosen:
         raise EditError(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.draw import polygon2mask
 
-from napari_cellseg.core.cell_boxes import cell_boxes, start_of
+from napari_cellseg.core.cell_boxes import cell_boxes, pixel_counts
 from napari_cellseg.core.edits import NUMBER_ANEW, Edit
 from napari_cellseg.core.errors import LabelsError
 from napari_cellseg.core.types import LABELS_DTYPE, Labels, SegmentationResult
@@ -111,12 +111,16 @@ def deleted_footprints(edit: Edit) -> list[Footprint]:
     if edit.name == NUMBER_ANEW:
         return []
     gone = edit.sources_before.keys() - edit.sources_after.keys()
+    if not gone:
+        return []
+    emptied = pixel_counts(np.where(edit.after == 0, edit.before, 0))
     found = []
-    for cell, (box, _) in cell_boxes(edit.before, gone).items():
-        mask = edit.before[box] == cell
-        if np.mean(edit.after[box][mask] == 0) > SAME_CELL_SHARE:
-            corner = zip(edit.start, start_of(box), strict=True)
-            found.append(Footprint(tuple(low + inner for low, inner in corner), mask))
+    for cell, (box, n_pixels) in cell_boxes(edit.before, gone).items():
+        if emptied.get(cell, 0) > SAME_CELL_SHARE * n_pixels:
+            low = tuple(
+                at + part.start for at, part in zip(edit.start, box, strict=True)
+            )
+            found.append(Footprint(low, edit.before[box] == cell))
     return found
 
 
