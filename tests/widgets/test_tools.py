@@ -10,6 +10,7 @@ from tests.widgets.conftest import squares, wait_idle
 from tests.widgets.test_gestures import Mouse, around
 
 from napari_cellseg.controllers.cell_labels import CellLabels
+from napari_cellseg.core.edits import edit_on_labels
 from napari_cellseg.core.types import PlaneMaps
 from napari_cellseg.widgets.keys import ACTIONS, HELP_KEY, NAPARI_KEYS, TOOLS, shown_key
 
@@ -75,7 +76,9 @@ def test_a_hole_is_cut_with_an_outline(shown, qtbot):
 
 def test_two_in_one_are_split_with_a_click(shown, qtbot):
     mouse = Mouse(shown, qtbot)
-    shown.proofread.add_cell(np.array([(13.0, 12.6), (13, 23), (14, 23), (14, 12.6)]), ())
+    shown.proofread.add_cell(
+        np.array([(13.0, 12.6), (13, 23), (14, 23), (14, 12.6)]), ()
+    )
     shown.proofread.merge_cells([1, 4, 2])
     assert set(areas(shown)) == {1, 3}
     press(shown, "t")
@@ -234,3 +237,40 @@ def test_every_key_is_bound_once_and_none_is_napari_s(shown):
     assert not {str(coerce_keybinding(key)) for key in ours if key != HELP_KEY} & taken
     bound = {str(key) for key in shown.keeper.layer.keymap}
     assert {str(coerce_keybinding(tool.key)) for tool in TOOLS} <= bound
+
+
+def in_two(stack):
+    """Lay a second cell, a pixel away, beside the one of the stack on its planes."""
+    labels = stack.proofread.labels
+    after = labels.copy()
+    after[[0, 1, 3], 20:32, 33:45] = 2
+    edit = edit_on_labels(labels, after, (0, 0, 0), "second", stack.proofread.sources)
+    stack.proofread.apply(edit)
+    return {z: {1, 2} for z in (0, 1, 3)}
+
+
+def ids_on_planes(stack):
+    data = stack.keeper.layer.data
+    return {z: set(np.unique(data[z])) - {0} for z in (0, 1, 3)}
+
+
+@pytest.mark.parametrize("is_all", [True, False], ids=["all planes", "one plane"])
+@pytest.mark.parametrize("tool", ["delete", "merge"])
+def test_a_cell_goes_or_is_joined_on_all_planes_or_on_the_one_shown(
+    stack, qtbot, tool, is_all
+):
+    mouse, before = Mouse(stack, qtbot), in_two(stack)
+    if not is_all:
+        stack.correct_tab.palette_box.all_planes.click()
+    if tool == "delete":
+        press(stack, "d")
+        mouse.click(25, 39)
+    else:
+        press(stack, "j")
+        mouse.drag((25, 25), (25, 32), (25, 39))
+    changed = (0, 1, 3) if is_all else (0,)
+    assert ids_on_planes(stack) == {z: {1} if z in changed else {1, 2} for z in before}
+    if tool == "merge":
+        assert areas(stack)[1] == 144 * (6 if is_all else 4)
+    stack.keeper.undo()
+    assert ids_on_planes(stack) == before

@@ -34,6 +34,7 @@ __all__ = [
     "edit_on_labels",
     "is_empty",
     "updated_sources",
+    "with_sources",
 ]
 
 #: Name of the edit that numbers all cells from 1: no cell goes, all that is known of a
@@ -159,6 +160,22 @@ def updated_sources(sources: Mapping[int, Source], edit: Edit) -> dict[int, Sour
         updated.pop(cell, None)
     updated.update(edit.sources_after)
     return updated
+
+
+def with_sources(
+    edit: Edit, before: Mapping[int, Source], after: Mapping[int, Source]
+) -> Edit:
+    """Return an edit that turns the sources of **all** cells from one into the other."""
+    changed = {
+        cell
+        for cell in before.keys() | after.keys()
+        if before.get(cell) != after.get(cell)
+    }
+    return replace(
+        edit,
+        sources_before={cell: before[cell] for cell in before if cell in changed},
+        sources_after={cell: after[cell] for cell in after if cell in changed},
+    )
 
 
 def is_empty(edit: Edit) -> bool:

@@ -9,16 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_cellseg.core.cell_boxes import (
-    grown,
-    pixel_counts,
-    plane_box,
-    shifted,
-    start_of,
-    union_of,
-)
+from napari_cellseg.core.cell_boxes import pixel_counts, plane_box, start_of
 from napari_cellseg.core.cell_index import IndexedLabels, boxes_on, labels_of
-from napari_cellseg.core.edits import Edit, Source, edit_on_labels, is_empty
+from napari_cellseg.core.crops import crops_around
+from napari_cellseg.core.edits import Edit, Source, edit_on_labels
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.outlines import outline_mask
 
@@ -48,19 +42,12 @@ def grow_cells(
     EditError
         If the cells are not there or nothing around them is free.
     """
-    labels = labels_of(indexed)
-    found = boxes_on(indexed, ids, plane)
-    box = grown(union_of(part for part, _ in found.values()), 1, labels.shape)
-    after = labels[box].copy()
-    before = labels[box]
-    for cell, (part, _) in found.items():
-        here = shifted(grown(part, 1, labels.shape), start_of(box))
-        target = after[here]
-        target[_dilated(before[here] == cell) & (target == 0)] = cell
-    edit = edit_on_labels(indexed, after, start_of(box), "grow cell", sources)
-    if is_empty(edit):
-        raise EditError("Nothing around the cell is free, so it cannot grow.")
-    return edit
+    crops = crops_around(indexed, ids, plane, margin_px=1)
+    before = crops.before
+    for cell, crop in crops:
+        crop[_dilated(before[crops.parts[cell]] == cell) & (crop == 0)] = cell
+    refusal = "Nothing around the cell is free, so it cannot grow."
+    return crops.edit("grow cell", sources, refusal)
 
 
 def shrink_cells(
@@ -91,21 +78,15 @@ def shrink_cells(
     EditError
         If the cells are not there, or too thin.
     """
-    labels = labels_of(indexed)
-    found = boxes_on(indexed, ids, plane)
-    box = grown(union_of(part for part, _ in found.values()), 1, labels.shape)
-    after = labels[box].copy()
-    for cell, (part, _) in found.items():
-        crop = after[shifted(grown(part, 1, labels.shape), start_of(box))]
+    crops = crops_around(indexed, ids, plane, margin_px=1)
+    for cell, crop in crops:
         for index in np.ndindex(crop.shape[:-2]):
             mask = crop[index] == cell
             inner = ndimage.binary_erosion(mask, border_value=1)
             if inner.any():
                 crop[index][mask & ~inner] = 0
-    edit = edit_on_labels(indexed, after, start_of(box), "shrink cell", sources)
-    if is_empty(edit):
-        raise EditError("The cell is too thin to shrink. Delete it if it is no cell.")
-    return edit
+    refusal = "The cell is too thin to shrink. Delete it if it is no cell."
+    return crops.edit("shrink cell", sources, refusal)
 
 
 def cut_hole(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 import numpy as np
 
 from napari_cellseg.core.checked import CheckedArea, checked_mask
-from napari_cellseg.core.edits import Edit, Source, edit_on_labels
+from napari_cellseg.core.edits import Edit, Source, edit_on_labels, with_sources
 from napari_cellseg.core.errors import LabelsError
 from napari_cellseg.core.label_arrays import (
     check_free_ids,
@@ -125,16 +125,7 @@ def import_cells(
     edit = edit_on_labels(
         labels, after, start, f"import {cells.name}", before, author="model"
     )
-    changed = {
-        cell
-        for cell in before.keys() | new_sources.keys()
-        if before.get(cell) != new_sources.get(cell)
-    }
-    edit = replace(
-        edit,
-        sources_before={c: s for c, s in before.items() if c in changed},
-        sources_after={c: s for c, s in new_sources.items() if c in changed},
-    )
+    edit = with_sources(edit, before, new_sources)
     said = {new: cells.classes.get(old, "") for old, new in new_ids.items()}
     n_left_out = len(made_by) - len(new_ids)
     return Import(edit, len(new_ids), n_left_out, said if cells.classes else {})

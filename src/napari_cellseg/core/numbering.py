@@ -10,7 +10,13 @@ import numpy as np
 
 from napari_cellseg.core.cell_boxes import start_of
 from napari_cellseg.core.cell_index import IndexedLabels, boxes_on, labels_of
-from napari_cellseg.core.edits import NUMBER_ANEW, Edit, Source, edit_on_labels
+from napari_cellseg.core.edits import (
+    NUMBER_ANEW,
+    Edit,
+    Source,
+    edit_on_labels,
+    with_sources,
+)
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.label_arrays import next_id, relabel_sequential
 
@@ -33,16 +39,7 @@ def renumber_cells(indexed: IndexedLabels, sources: Mapping[int, Source]) -> Edi
     edit = edit_on_labels(indexed, after, start, NUMBER_ANEW, sources)
     before = {cell: sources.get(cell, "model") for cell in new_ids}
     moved = {new: before[old] for old, new in new_ids.items()}
-    changed = {
-        cell
-        for cell in before.keys() | moved.keys()
-        if before.get(cell) != moved.get(cell)
-    }
-    return replace(
-        edit,
-        sources_before={cell: before[cell] for cell in changed & before.keys()},
-        sources_after={cell: moved[cell] for cell in changed & moved.keys()},
-    )
+    return with_sources(edit, before, moved)
 
 
 def moved_numbers(edit: Edit) -> dict[int, int]:

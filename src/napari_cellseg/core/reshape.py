@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_cellseg.core.cell_boxes import grown, shifted, start_of, union_of
-from napari_cellseg.core.cell_index import IndexedLabels, boxes_on, labels_of
-from napari_cellseg.core.edits import Edit, Source, edit_on_labels, is_empty
-from napari_cellseg.core.errors import EditError
+from napari_cellseg.core.cell_index import IndexedLabels
+from napari_cellseg.core.crops import crops_around
+from napari_cellseg.core.edits import Edit, Source
 from napari_cellseg.core.types import LABELS_DTYPE, Labels
 
 # The smoothing width is at most this share of the cell's radius, so that small cells
@@ -48,19 +47,13 @@ def fill_holes(
     EditError
         If the cells are not there or have no holes.
     """
-    labels = labels_of(indexed)
-    found = boxes_on(indexed, ids, plane)
-    box = union_of(part for part, _ in found.values())
-    after = labels[box].copy()
-    for cell, (part, _) in found.items():
-        crop = after[shifted(part, start_of(box))]
+    crops = crops_around(indexed, ids, plane)
+    for cell, crop in crops:
         for index in np.ndindex(crop.shape[:-2]):
             filled = ndimage.binary_fill_holes(crop[index] == cell)
             crop[index][filled & (crop[index] == 0)] = cell
-    edit = edit_on_labels(indexed, after, start_of(box), "fill holes", sources)
-    if is_empty(edit):
-        raise EditError("The chosen cells have no holes that could be filled.")
-    return edit
+    refusal = "The chosen cells have no holes that could be filled."
+    return crops.edit("fill holes", sources, refusal)
 
 
 def smooth_cells(
@@ -95,19 +88,12 @@ def smooth_cells(
     EditError
         If the cells are not there or their edges stay as they are.
     """
-    labels = labels_of(indexed)
-    found = boxes_on(indexed, ids, plane)
-    margin = int(np.ceil(REACH * width_px))
-    box = grown(union_of(part for part, _ in found.values()), margin, labels.shape)
-    after = labels[box].copy()
-    for cell, (part, _) in found.items():
-        crop = after[shifted(grown(part, margin, labels.shape), start_of(box))]
+    crops = crops_around(indexed, ids, plane, int(np.ceil(REACH * width_px)))
+    for cell, crop in crops:
         for index in np.ndindex(crop.shape[:-2]):
             crop[index] = _smoothed(crop[index], cell, width_px)
-    edit = edit_on_labels(indexed, after, start_of(box), "smooth edge", sources)
-    if is_empty(edit):
-        raise EditError("The edges of the chosen cells are smooth already.")
-    return edit
+    refusal = "The edges of the chosen cells are smooth already."
+    return crops.edit("smooth edge", sources, refusal)
 
 
 def _smoothed(crop: Labels, cell: int, width_px: float) -> Labels:
