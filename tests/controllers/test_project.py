@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from tests.project.test_journal import FullDisk
 
 from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.controllers.proofread import MOVED, ProofreadController
 from napari_cellseg.core.rerun import Merged
+from napari_cellseg.project.store import open_project
 
 
 def two_cells() -> np.ndarray:
@@ -36,6 +38,14 @@ class Window:
 
     def _save_review(self, ids: list[int]) -> None:
         self.projects.save_review(self.proofread.cells, ids)
+
+    def fill_disk(self) -> FullDisk:
+        """Let every write fail until `is_full` is taken back."""
+        project = self.projects.project
+        (_, opened) = self.projects._kept[1]
+        disk = FullDisk(project._connection)
+        project._connection = opened._connection = opened.journal._connection = disk
+        return disk
 
     def reopen(self) -> None:
         """End the session and begin another."""
@@ -66,3 +76,55 @@ def test_a_threshold_that_comes_back_leaves_a_project_that_opens(
     np.testing.assert_array_equal(proofread.labels, two_cells())
     proofread.redo()
     np.testing.assert_array_equal(proofread.labels, fewer)
+
+
+def test_marks_wait_for_a_full_disk_as_steps_do(window: Window) -> None:
+    disk = window.fill_disk()
+    told: list[str] = []
+    window.projects.problem_changed.connect(told.append)
+    window.proofread.set_state([1], "accepted")
+    window.proofread.check_area(
+        np.array([[10.0, 10], [10, 19], [19, 19], [19, 10]]), ()
+    )
+    window.proofread.cells.parents = {2: 1}
+    window.projects.save_lineage(window.proofread.cells)
+    assert window.projects.n_waiting == 3
+    assert len(told) == 3
+    assert "disk is full" in told[-1]
+    disk.is_full = False
+    window.projects.write()
+    assert window.projects.n_waiting == 0
+    assert told[-1] == ""
+    window.reopen()
+    cells = window.proofread.cells
+    assert cells.states == {1: "accepted", 2: "accepted"}
+    assert len(cells.areas) == 1
+    assert cells.parents == {2: 1}
+
+
+def test_each_failure_is_told_so_that_it_is_tried_again(window: Window) -> None:
+    window.fill_disk()
+    told: list[str] = []
+    window.projects.problem_changed.connect(told.append)
+    window.proofread.delete_cells([1])
+    window.projects.write()
+    window.projects.write()
+    assert len(told) == 2
+    window.projects.project._connection.is_full = False
+
+
+def test_a_copy_holds_what_a_full_disk_does_not_take(
+    window: Window, tmp_path: Path
+) -> None:
+    disk = window.fill_disk()
+    window.proofread.delete_cells([1])
+    window.proofread.set_state([2], "accepted")
+    window.projects.save_as(tmp_path / "copy")
+    with open_project(tmp_path / "copy.cellseg") as copy:
+        opened = copy.open_labels(1)
+        assert set(opened.sources) == {2}
+        assert set(np.unique(opened.labels)) == {0, 2}
+        assert opened.journal.undo_name == "delete cell"
+        assert copy.review(1).states() == {2: "accepted"}
+    assert window.projects.n_waiting == 2
+    disk.is_full = False

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 import tifffile
 from napari.layers import Image, Labels
+from qtpy.QtGui import QCloseEvent
+from qtpy.QtWidgets import QFileDialog
 from tests.project.test_journal import FullDisk
 from tests.widgets.conftest import squares, wait_idle
 
 from napari_cellseg.project.store import open_project
+from napari_cellseg.widgets.unsaved_steps import CLOSE, SAVE, STAY
 
 
 @pytest.fixture
@@ -128,6 +131,48 @@ def test_a_full_disk_is_told_in_red_and_nothing_is_lost(worked_on, tmp_path):
     assert line.isHidden()
     with open_project(tmp_path / "work.cellseg", read_only=True) as reader:
         assert set(reader.open_labels(1).sources) == {2, 3}
+
+
+@pytest.mark.parametrize(
+    ("answer", "stays"), [(STAY, True), (CLOSE, False), (SAVE, False)]
+)
+def test_the_window_does_not_close_over_unsaved_steps(
+    worked_on, tmp_path, monkeypatch, answer, stays
+):
+    _, opened = next(iter(worked_on.link.projects._kept.values()))
+    disk = FullDisk(opened.journal._connection)
+    opened.journal._connection = disk
+    worked_on.proofread.delete_cells([1])
+    asked = []
+    worked_on.guard.unsaved.ask = lambda _, text: asked.append(text) or answer
+    monkeypatch.setattr(
+        QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "copy"), "")
+    )
+    closing = QCloseEvent()
+    assert worked_on.guard.eventFilter(worked_on.window(), closing) is stays
+    assert asked[0].startswith("1 step is not on the disk yet.")
+    assert (tmp_path / "copy.cellseg").exists() is (answer == SAVE)
+    disk.is_full = False
+    assert not worked_on.guard.eventFilter(worked_on.window(), closing)
+    assert len(asked) == 1
+
+
+def test_what_could_not_be_written_is_tried_until_it_is(worked_on, qtbot):
+    projects = worked_on.link.projects
+    _, opened = next(iter(projects._kept.values()))
+    disk = FullDisk(opened.journal._connection)
+    opened.journal._connection = disk
+    retry = worked_on.link._retry_later
+    worked_on.proofread.delete_cells([1])
+    worked_on.proofread.delete_cells([2])
+    assert "2 steps kept" in worked_on.link.bar.problem.text()
+    for _ in range(2):
+        retry.stop()
+        projects.write()
+        assert retry.is_waiting
+    disk.is_full = False
+    projects.write()
+    assert projects.n_waiting == 0
 
 
 def test_a_second_window_may_look_but_not_write(worked_on, make_dock, qtbot, tmp_path):

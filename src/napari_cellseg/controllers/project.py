@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import get_args
 
 from psygnal import Signal
 
 from napari_cellseg.controllers.cell_labels import CellLabels
-from napari_cellseg.core.checked import ReviewState
+from napari_cellseg.controllers.unsaved_notes import UnsavedNotes
 from napari_cellseg.core.errors import CellsegError, ImageReadError, ProjectError
 from napari_cellseg.core.history import History
 from napari_cellseg.core.jobs import Job
@@ -23,7 +22,12 @@ from napari_cellseg.project.images import ProjectImage
 from napari_cellseg.project.labels import ProjectLabels
 from napari_cellseg.project.moved import find_moved
 from napari_cellseg.project.new_labels import NewLabels
-from napari_cellseg.project.store import Project, create_project, open_project
+from napari_cellseg.project.store import (
+    Project,
+    create_project,
+    open_project,
+    with_suffix,
+)
 
 
 class ProjectController:
@@ -45,6 +49,7 @@ class ProjectController:
         self.problem = ""
         self._images: list[ProjectImage] = []
         self._kept: dict[int, tuple[CellLabels, ProjectLabels]] = {}
+        self._notes = UnsavedNotes()
 
     # ------------------------------------------------------------------- projects
     def create(self, folder: Path, images: Sequence[ImagePlace]) -> None:
@@ -160,6 +165,10 @@ class ProjectController:
         """Write a copy of the project; raises `ProjectError`."""
         self.write()
         self._open_project().save_as(folder)
+        if self._notes.n_waiting:
+            kept = {image_id: cells for image_id, (cells, _) in self._kept.items()}
+            with open_project(with_suffix(folder)) as copy:
+                self._notes.copy_to(copy, kept)
 
     def _open_project(self) -> Project:
         if self.project is None:
@@ -325,26 +334,25 @@ class ProjectController:
             self._kept[image_id] = (cells, opened)
 
     def save_review(self, cells: CellLabels | None, ids: list[int]) -> None:
-        """Write what a person said of cells, and the checked areas.
-
-        Raises
-        ------
-        ProjectError
-            If it cannot be written.
-        """
+        """Write what a person said of cells, and the checked areas; it waits if need be."""
         for image_id, (kept, _) in self._kept.items():
-            if kept is cells and self.project is not None:
-                notes = self.project.review(image_id)
-                for state in get_args(ReviewState):
-                    said = [i for i in ids if kept.states.get(i, "unseen") == state]
-                    notes.set_state(said, state)
-                notes.set_areas(kept.areas)
+            if kept is cells:
+                self._notes.add_review(image_id, ids)
+        self._write_notes()
+        self.check()
 
     def save_lineage(self, cells: CellLabels | None) -> None:
-        """Write which cell came of which; raises `ProjectError`."""
+        """Write which cell came of which; it waits where it cannot be written."""
         for image_id, (kept, _) in self._kept.items():
-            if kept is cells and self.project is not None:
-                self.project.lineage(image_id).set_parents(kept.parents)
+            if kept is cells:
+                self._notes.add_lineage(image_id)
+        self._write_notes()
+        self.check()
+
+    def _write_notes(self) -> None:
+        if self.project is not None:
+            kept = {image_id: cells for image_id, (cells, _) in self._kept.items()}
+            self._notes.write(self.project, kept)
 
     def class_names(self) -> list[str]:
         """Return the classes that the project offers; empty without a list."""
@@ -369,7 +377,7 @@ class ProjectController:
                     for _, o in self._kept.values()
                     if o.journal.problem
                 ),
-                "",
+                self._notes.problem,
             )
         )
 
@@ -382,16 +390,19 @@ class ProjectController:
             except ProjectError as error:
                 problem = str(error)
             problem = opened.journal.problem or problem
-        self._tell(problem)
+        self._write_notes()
+        self._tell(problem or self._notes.problem)
 
     @property
     def n_waiting(self) -> int:
-        """Steps that are not on the disk yet."""
-        return sum(opened.journal.n_waiting for _, opened in self._kept.values())
+        """Steps and marks that are not on the disk yet."""
+        steps = sum(opened.journal.n_waiting for _, opened in self._kept.values())
+        return steps + self._notes.n_waiting
 
     def _tell(self, problem: str) -> None:
-        if problem != self.problem:
-            self.problem = problem
+        """Tell of each failure, also of the same one: more may wait, and it is retried."""
+        was, self.problem = self.problem, problem
+        if problem or was:
             self.problem_changed.emit(problem)
 
 

@@ -177,8 +177,7 @@ class Journal:
             return True
         try:
             with told(self._folder), transaction(self._connection):
-                for step in self._waiting:
-                    self._write(step)
+                self.write_waiting(self._connection)
         except ProjectError as error:
             self.problem = str(error)
             return False
@@ -186,13 +185,21 @@ class Journal:
         self.problem = ""
         return True
 
+    def write_waiting(self, connection: sqlite3.Connection) -> None:
+        """Write the steps that wait to the project or a copy; they go on to wait.
+
+        Inside a transaction of the caller.
+        """
+        for step in self._waiting:
+            self._write(step, connection)
+
     def _take(self, step: _Step) -> None:
         self._waiting.append(step)
         self.retry()
 
-    def _write(self, step: _Step) -> None:
+    def _write(self, step: _Step, connection: sqlite3.Connection) -> None:
         """Write one step inside a transaction."""
-        run = self._connection.execute
+        run = connection.execute
         if step.edit is not None:
             run(
                 INSERT_EDIT,

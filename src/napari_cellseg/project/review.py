@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from napari_cellseg.core.checked import (
@@ -45,9 +45,20 @@ class ReviewNotes:
 
     def set_state(self, ids: Iterable[int], state: ReviewState) -> None:
         """Set the state of cells."""
-        rows = [(self._image_id, cell, state) for cell in ids]
         with told(self._folder), transaction(self._connection):
-            self._connection.executemany(SET_STATE, rows)
+            self._write_states(dict.fromkeys(ids, state))
+
+    def save(
+        self, states: Mapping[int, ReviewState], areas: Iterable[CheckedArea]
+    ) -> None:
+        """Set the state of some cells and replace all checked areas, both or neither."""
+        with told(self._folder), transaction(self._connection):
+            self._write_states(states)
+            self._write_areas(areas)
+
+    def _write_states(self, states: Mapping[int, ReviewState]) -> None:
+        rows = [(self._image_id, cell, state) for cell, state in states.items()]
+        self._connection.executemany(SET_STATE, rows)
 
     def areas(self) -> list[CheckedArea]:
         """Return the checked areas in the order in which they were drawn."""
@@ -68,16 +79,19 @@ class ReviewNotes:
 
     def set_areas(self, areas: Iterable[CheckedArea]) -> None:
         """Replace all checked areas of the image."""
+        with told(self._folder), transaction(self._connection):
+            self._write_areas(areas)
+
+    def _write_areas(self, areas: Iterable[CheckedArea]) -> None:
         values = [area_to_json(area) for area in areas]
         rows = [
             (self._image_id, json.dumps(one["plane"]), json.dumps(one["outline_yx"]))
             for one in values
         ]
-        with told(self._folder), transaction(self._connection):
-            self._connection.execute(
-                "DELETE FROM checked_areas WHERE image = ?", (self._image_id,)
-            )
-            self._connection.executemany(
-                "INSERT INTO checked_areas (image, plane, outline_yx) VALUES (?, ?, ?)",
-                rows,
-            )
+        self._connection.execute(
+            "DELETE FROM checked_areas WHERE image = ?", (self._image_id,)
+        )
+        self._connection.executemany(
+            "INSERT INTO checked_areas (image, plane, outline_yx) VALUES (?, ?, ?)",
+            rows,
+        )

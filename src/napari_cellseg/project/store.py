@@ -6,7 +6,8 @@ import json
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -253,14 +254,38 @@ class Project:
             raise ProjectError(f"{folder} exists already; choose a new name.")
         check_place(self._connection)
         for opened in self._opened.values():
-            opened.write()
+            # The journal goes along: what the labels of a full disk lack is replayed.
+            with suppress(ProjectError):
+                opened.write()
         with told(folder):
             folder.mkdir(parents=True)
+        with whole_or_nothing(folder), told(folder):
             create_database(folder)
             for part in (LABELS_FOLDER, MODELS_FOLDER):
                 if (self.folder / part).is_dir():
                     shutil.copytree(self.folder / part, folder / part)
             copy_database(self._connection, self.folder, folder)
+            self._write_waiting(folder)
+
+    def _write_waiting(self, folder: Path) -> None:
+        """Write the steps that the disk did not take into a copy."""
+        copy = open_database(folder, writable=True)
+        try:
+            with transaction(copy):
+                for opened in self._opened.values():
+                    opened.journal.write_waiting(copy)
+        finally:
+            copy.close()
+
+
+@contextmanager
+def whole_or_nothing(folder: Path) -> Iterator[None]:
+    """Take a new folder away again if it cannot be filled."""
+    try:
+        yield
+    except ProjectError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def with_suffix(folder: Path) -> Path:

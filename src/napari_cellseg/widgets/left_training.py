@@ -18,6 +18,7 @@ from napari_cellseg.controllers.train import TrainController
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.io.left_trainings import LeftTraining
 from napari_cellseg.widgets.footer import Footer
+from napari_cellseg.widgets.unsaved_steps import UnsavedSteps
 from napari_cellseg.widgets.words import line_label
 
 STOP, FINISH, STAY = "stop", "finish", "stay"
@@ -52,7 +53,7 @@ def ask_person(parent: QWidget, text: str) -> str:
 
 
 class ClosingGuard(QObject):
-    """Asks before the window closes over a training.
+    """Asks before the window closes over a training, or over steps that are not saved.
 
     Parameters
     ----------
@@ -62,13 +63,22 @@ class ClosingGuard(QObject):
         Tells of what was left behind, and why the window stays.
     dock : QWidget
         Its main window is watched once it is docked.
+    unsaved : UnsavedSteps
+        Asks about steps that are not on the disk.
     """
 
-    def __init__(self, train: TrainController, footer: Footer, dock: QWidget) -> None:
+    def __init__(
+        self,
+        train: TrainController,
+        footer: Footer,
+        dock: QWidget,
+        unsaved: UnsavedSteps,
+    ) -> None:
         super().__init__(dock)
         self._train = train
         self._footer = footer
         self._dock = dock
+        self.unsaved = unsaved
         self._is_watching = False
         self._is_released = False
         self.ask: Asker = ask_person
@@ -85,9 +95,7 @@ class ClosingGuard(QObject):
             if event.type() == QEvent.Type.Show and not self._is_watching:
                 self._watch()
             return False
-        if event.type() != QEvent.Type.Close or not self._train.task.is_running:
-            return False
-        if self._may_close():
+        if event.type() != QEvent.Type.Close or self._may_close():
             return False
         event.ignore()
         return True
@@ -109,6 +117,12 @@ class ClosingGuard(QObject):
             widget.installEventFilter(self)
 
     def _may_close(self) -> bool:
+        is_training = self._train.task.is_running
+        if is_training and not self._may_leave_training():
+            return False
+        return self.unsaved.may_close(self._dock)
+
+    def _may_leave_training(self) -> bool:
         """Ask, and do what the person wants of the training."""
         step = self._train.task.progress.message or "it has just begun"
         answer = self.ask(self._dock, f"A training is running ({step}).")

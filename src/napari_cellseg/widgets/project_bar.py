@@ -228,7 +228,9 @@ class ProjectBar(QWidget):
         self.problem.setVisible(bool(problem))
         if problem:
             n = self._projects.n_waiting
-            kept = f"{n} step{'s' if n != 1 else ''} kept in memory; tried again by itself."
+            held = f"{n} step{'s' if n != 1 else ''} kept in memory"
+            # The cells' own file lags behind; the steps themselves are on the disk.
+            kept = f"{held if n else 'No step is lost'}; tried again by itself."
             say(
                 self.problem,
                 f"Not saved: {problem} {kept}",

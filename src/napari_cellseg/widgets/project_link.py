@@ -81,7 +81,7 @@ class ProjectLink(QObject):
         bar.add_s3_wanted.connect(self._on_add_s3_wanted)
         bar.relocate_wanted.connect(self._on_relocate_wanted)
         bar.relocate_s3_wanted.connect(self._on_relocate_s3_wanted)
-        bar.copy_wanted.connect(self._on_copy_wanted)
+        bar.copy_wanted.connect(self.save_copy)
         bar.close_wanted.connect(self.close)
         bar.image_wanted.connect(self.show_image)
         self._proofread.edited.connect(self._on_edited)
@@ -267,18 +267,21 @@ class ProjectLink(QObject):
         self._write_later.call()
 
     def _on_reviewed(self, ids: list[int]) -> None:
-        self._try(self.projects.save_review, self._proofread.cells, ids)
+        self.projects.save_review(self._proofread.cells, ids)
 
     def _on_problem_changed(self, problem: str) -> None:
         if problem:
             self._retry_later.call()
 
     # -------------------------------------------------------------------- asking
-    def _try(self, action: Callable[..., None], *arguments: Any) -> None:
+    def _try(self, action: Callable[..., None], *arguments: Any) -> bool:
+        """Do something that may fail; tell why, and return whether it was done."""
         try:
             action(*arguments)
         except CellsegError as error:
             self._footer.tell(str(error), "error")
+            return False
+        return True
 
     def _on_new_wanted(self) -> None:
         folder, _ = QFileDialog.getSaveFileName(
@@ -357,12 +360,12 @@ class ProjectLink(QObject):
         left = f", {n_left} still missing" if n_left else ""
         self._footer.tell(f"{words}{left}.")
 
-    def _on_copy_wanted(self) -> None:
+    def save_copy(self) -> bool:
+        """Ask where a copy of the project goes; return whether it is there now."""
         folder, _ = QFileDialog.getSaveFileName(
             self._dock, "Save a copy", "", "Projects (*.cellseg)"
         )
-        if folder:
-            self._try(self.projects.save_as, Path(folder))
+        return bool(folder) and self._try(self.projects.save_as, Path(folder))
 
 
 def _source_of(layer: Image) -> str:
