@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import tifffile
 from tests.project.test_journal import FullDisk
 
+from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.controllers.proofread import MOVED, ProofreadController
 from napari_cellseg.core.rerun import Merged
@@ -128,3 +130,41 @@ def test_a_copy_holds_what_a_full_disk_does_not_take(
         assert copy.review(1).states() == {2: "accepted"}
     assert window.projects.n_waiting == 2
     disk.is_full = False
+
+
+def test_what_was_said_of_a_cell_comes_back_with_it(window: Window) -> None:
+    window.proofread.set_state([1], "accepted")
+    window.proofread.delete_cells([1])
+    window.projects.write()
+    window.reopen()
+    assert window.proofread.sources == {2: "model"}
+    window.proofread.undo()
+    assert window.proofread.sources == {1: "model", 2: "model"}
+    assert window.proofread.cells.states == {1: "accepted"}
+    window.reopen()
+    assert window.proofread.cells.states == {1: "accepted"}
+    assert window.proofread.model_confidence == {1: 0.9, 2: 0.8}
+
+
+def test_cells_are_kept_however_the_path_of_the_image_is_written(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "data", target_is_directory=True)
+    image = tmp_path / "data" / unicodedata.normalize("NFC", "Zell\u00e9.tif")
+    tifffile.imwrite(image, np.zeros((20, 20), np.uint8))
+    projects = ProjectController()
+    projects.create(tmp_path / "work", [image])
+    for path in (tmp_path / "data" / ".." / "data", tmp_path / "link"):
+        found = projects.image_at(str(path / image.name))
+        assert found is not None
+        assert found.place == image
+        assert projects.add_images([path / image.name]) == 0
+    other_accent = unicodedata.normalize("NFD", str(image))
+    assert projects.image_at(other_accent) is not None
+    cells = CellLabels(two_cells())
+    assert projects.adopt(
+        cells, str(tmp_path / "link" / ".." / "link" / image.name), "YX", None
+    )
+    assert len(projects.images) == 1
+    projects.close()

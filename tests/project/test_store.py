@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import sqlite3
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import zarr
+from filelock import FileLock
+from tests.project.test_journal import FullDisk, paint
 
 from napari_cellseg.core.checked import CheckedArea
-from napari_cellseg.core.errors import ProjectError
+from napari_cellseg.core.edits import apply_edit, edit_on_labels
+from napari_cellseg.core.errors import ProjectError, ReadOnlyProjectError
+from napari_cellseg.core.history import History
 from napari_cellseg.core.types import PixelSize
 from napari_cellseg.io.images import read_image
+from napari_cellseg.project.labels_store import LabelsStore
 from napari_cellseg.project.new_labels import NewLabels
 from napari_cellseg.project.store import (
     Project,
@@ -180,3 +188,104 @@ def test_ten_thousand_images_are_listed_from_the_database_alone(tmp_path: Path) 
         )
         assert len(project.images()) == 10_000
         assert project_facts(project)["missing"] == 10_000
+
+
+def test_a_name_that_is_not_text_is_told_and_the_others_are_added(
+    project: Project, images: list[Path]
+) -> None:
+    odd = images[0].with_name(os.fsdecode(b"caf\xe9.tif"))
+    fine = images[0].with_name("four.tif")
+    for path in (odd, fine):
+        path.write_bytes(path.name.encode(errors="ignore"))
+    with pytest.raises(ProjectError, match=r"1 images were added.*not UTF-8") as told:
+        project.add_images([odd, fine])
+    str(told.value).encode()
+    assert project.images()[-1].name == "four.tif"
+
+
+def test_copies_of_one_image_that_moved_find_a_file_each(
+    project: Project, tmp_path: Path
+) -> None:
+    folders = [tmp_path / "images" / name for name in ("a", "b")]
+    for folder in folders:
+        folder.mkdir()
+        (folder / "same.tif").write_bytes(b"one image, two places")
+    project.add_images([folder / "same.tif" for folder in folders])
+    shutil.move(tmp_path / "images", tmp_path / "moved")
+    assert project.relocate(tmp_path / "moved") == 5
+    assert not any(image.is_missing for image in project.images())
+    (tmp_path / "moved" / "b" / "same.tif").unlink()
+    assert project.relocate(tmp_path / "moved") == 0
+
+
+@pytest.mark.parametrize("axes", ["ZTYX", "TYX", "TZYXC", "YX"])
+def test_axes_that_do_not_fit_the_labels_are_refused(
+    project: Project, axes: str
+) -> None:
+    labels = np.zeros((2, 3, 8, 8), np.int32)
+    with pytest.raises(ProjectError, match="in the order TZYX"):
+        project.start_labels(1, NewLabels(labels, axes))
+    project.start_labels(1, NewLabels(labels, "TZYX"))
+
+
+def test_labels_whose_history_does_not_fit_on_the_disk_can_be_started_again(
+    project: Project,
+) -> None:
+    labels = np.zeros((8, 8), np.int32)
+    history = History()
+    edit = edit_on_labels(labels, np.ones((2, 2), np.int32), (1, 1), "brush stroke", {})
+    history.push(edit)
+    apply_edit(labels, edit)
+    new = NewLabels(labels, "YX", {1: "hand"}, history=history)
+    disk = NoRoomForEdits(project._connection)
+    project._connection = disk
+    with pytest.raises(ProjectError, match="disk is full"):
+        project.start_labels(1, new)
+    assert not project.images()[0].has_labels
+    disk.is_full = False
+    opened = project.start_labels(1, new)
+    assert opened.sources == {1: "hand"}
+    assert opened.journal.undo_name == "brush stroke"
+
+
+class NoRoomForEdits(FullDisk):
+    """A disk that fills while edits are written."""
+
+    def execute(self, statement: str, *values: Any) -> Any:
+        if self.is_full and "INSERT INTO edits" in statement:
+            raise sqlite3.OperationalError("database or disk is full")
+        return self._connection.execute(statement, *values)
+
+
+def test_a_save_while_labels_are_read_makes_no_step_go_missing(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = project.start_labels(1, NewLabels(np.zeros((20, 30), np.int32), "YX"))
+    read = LabelsStore.read
+
+    def read_and_be_overtaken(store: LabelsStore) -> Any:
+        found = read(store)
+        paint(opened, 7, 3)
+        opened.write()
+        return found
+
+    monkeypatch.setattr(LabelsStore, "read", read_and_be_overtaken)
+    with open_project(project.folder, read_only=True) as reader:
+        late = reader.open_labels(1)
+    assert late.labels[3, 6] == 7
+    assert late.sources == {7: "hand"}
+
+
+def test_a_folder_that_cannot_be_written_can_be_read(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.close()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    with pytest.raises(ReadOnlyProjectError, match="cannot be written"):
+        open_project(project.folder)
+    with open_project(project.folder, read_only=True) as reader:
+        assert len(reader.images()) == 3

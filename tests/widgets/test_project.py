@@ -1,10 +1,12 @@
 """The project in the dock: what was corrected is there again, whatever happened."""
 
+import errno
 import sqlite3
 
 import numpy as np
 import pytest
 import tifffile
+from filelock import FileLock
 from napari.layers import Image, Labels
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QFileDialog
@@ -183,6 +185,21 @@ def test_a_second_window_may_look_but_not_write(worked_on, make_dock, qtbot, tmp
     other.proofread.delete_cells([1])
     with open_project(tmp_path / "work.cellseg", read_only=True) as reader:
         assert set(reader.open_labels(1).sources) == {1, 2, 3}
+
+
+def test_a_project_that_cannot_be_written_opens_to_read(
+    worked_on, make_dock, qtbot, tmp_path, monkeypatch
+):
+    worked_on.release()
+
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    other = make_dock()
+    other.link.open(str(tmp_path / "work.cellseg"))
+    wait_idle(qtbot, other)
+    assert "read only" in other.link.bar.status.text()
 
 
 def test_work_that_a_crash_left_is_told_of(worked_on, make_dock, qtbot, tmp_path):

@@ -18,10 +18,11 @@ from napari_cellseg.core.types import PixelSize
 from napari_cellseg.io.paths import ImagePlace, image_place
 from napari_cellseg.io.s3.address import S3Address, is_s3_address
 from napari_cellseg.project.identity import Identity, seen_identity
+from napari_cellseg.project.image_places import ImagePlaces
 from napari_cellseg.project.images import ProjectImage
 from napari_cellseg.project.labels import ProjectLabels
 from napari_cellseg.project.moved import find_moved
-from napari_cellseg.project.new_labels import NewLabels
+from napari_cellseg.project.new_labels import NewLabels, recovered_words
 from napari_cellseg.project.store import (
     Project,
     create_project,
@@ -48,6 +49,7 @@ class ProjectController:
         self.project: Project | None = None
         self.problem = ""
         self._images: list[ProjectImage] = []
+        self._places = ImagePlaces([])
         self._kept: dict[int, tuple[CellLabels, ProjectLabels]] = {}
         self._notes = UnsavedNotes()
 
@@ -166,9 +168,8 @@ class ProjectController:
         self.write()
         self._open_project().save_as(folder)
         if self._notes.n_waiting:
-            kept = {image_id: cells for image_id, (cells, _) in self._kept.items()}
             with open_project(with_suffix(folder)) as copy:
-                self._notes.copy_to(copy, kept)
+                self._notes.copy_to(copy, self._kept_cells())
 
     def _open_project(self) -> Project:
         if self.project is None:
@@ -177,6 +178,7 @@ class ProjectController:
 
     def _refresh(self) -> None:
         self._images = [] if self.project is None else self.project.images()
+        self._places = ImagePlaces(self._images)
         self.changed.emit()
 
     @property
@@ -189,14 +191,7 @@ class ProjectController:
         """What a crash had left in the journal only, in a sentence; "" if nothing."""
         if self.project is None or not self.project.recovered:
             return ""
-        found = self.project.recovered
-        n_steps = sum(one.n_steps for one in found)
-        where = f"'{found[0].image}'" if len(found) == 1 else f"{len(found)} images"
-        steps = "1 step" if n_steps == 1 else f"{n_steps} steps"
-        return (
-            f"The last session did not end properly. Recovered: {steps} on {where}; "
-            "undo still works on each."
-        )
+        return recovered_words(self.project.recovered)
 
     # --------------------------------------------------------------------- labels
     def image_at(self, source: str) -> ProjectImage | None:
@@ -207,7 +202,7 @@ class ProjectController:
             wanted = image_place(source)
         except ImageReadError:
             return None
-        return next((one for one in self._images if one.place == wanted), None)
+        return self._places.find(wanted)
 
     def cells_of(self, source: str) -> CellLabels | None:
         """Return the cells that the project has of an image, or None.
@@ -351,8 +346,10 @@ class ProjectController:
 
     def _write_notes(self) -> None:
         if self.project is not None:
-            kept = {image_id: cells for image_id, (cells, _) in self._kept.items()}
-            self._notes.write(self.project, kept)
+            self._notes.write(self.project, self._kept_cells())
+
+    def _kept_cells(self) -> dict[int, CellLabels]:
+        return {image_id: cells for image_id, (cells, _) in self._kept.items()}
 
     def class_names(self) -> list[str]:
         """Return the classes that the project offers; empty without a list."""
@@ -370,16 +367,8 @@ class ProjectController:
     # -------------------------------------------------------------------- writing
     def check(self) -> None:
         """Tell if the last step is not on the disk; call it after each."""
-        self._tell(
-            next(
-                (
-                    o.journal.problem
-                    for _, o in self._kept.values()
-                    if o.journal.problem
-                ),
-                self._notes.problem,
-            )
-        )
+        found = [opened.journal.problem for _, opened in self._kept.values()]
+        self._tell(next(filter(None, found), self._notes.problem))
 
     def write(self) -> None:
         """Bring the labels on disk up to the journal; what fails is told of."""

@@ -11,6 +11,7 @@
     ├── EditError           a correction cannot be made where it was asked for
     ├── ModelError          a model folder is missing, corrupt or of another kind
     ├── ProjectError        a project cannot be opened, or not be written to
+    │   └── ReadOnlyProjectError  it can be opened to read only
     ├── RemoteError         a server cannot be reached, or does not do what it was asked
     ├── OptionsError        an option is out of its range (is a ValueError as well)
     ├── SaveError           something could not be written; what was there is untouched
@@ -72,6 +73,10 @@ class ModelError(CellsegError):
 
 class ProjectError(CellsegError):
     """A project cannot be opened, or not be written to."""
+
+
+class ReadOnlyProjectError(ProjectError):
+    """A project cannot be written to from here; it can be opened to read only."""
 
 
 class RemoteError(CellsegError):

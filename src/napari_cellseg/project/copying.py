@@ -7,9 +7,13 @@ project is closed, or from its copy.
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.project.database import DATABASE_NAME, transaction
 from napari_cellseg.project.images import absolute_path, stored_path
 
@@ -24,6 +28,16 @@ PURGE = """
 DELETE FROM edits WHERE state = 'dropped'
 AND NOT EXISTS (SELECT 1 FROM steps WHERE steps.edit = edits.id)
 """
+
+
+@contextmanager
+def whole_or_nothing(folder: Path) -> Iterator[None]:
+    """Take a new folder away again if it cannot be filled."""
+    try:
+        yield
+    except ProjectError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def purge_dropped(connection: sqlite3.Connection) -> int:

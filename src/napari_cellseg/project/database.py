@@ -58,7 +58,7 @@ CREATE INDEX steps_of_image ON steps (image, id);
 CREATE TABLE cells (                -- what is known of a cell beside its pixels
     image INTEGER NOT NULL REFERENCES images(id),
     label INTEGER NOT NULL,
-    source TEXT NOT NULL DEFAULT 'model',
+    source TEXT NOT NULL DEFAULT 'model',  -- '' for a cell that is gone; undo may bring it back
     confidence REAL,
     review TEXT NOT NULL DEFAULT 'unseen',
     class TEXT NOT NULL DEFAULT '',

@@ -10,6 +10,11 @@ from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.io.paths import ImagePlace
 from napari_cellseg.project.database import told, transaction
 from napari_cellseg.project.identity import Identity, identity_of
+from napari_cellseg.project.image_places import (
+    ImagePlaces,
+    spelled_out,
+    split_by_name,
+)
 from napari_cellseg.project.images import ProjectImage, absolute_path, stored_path
 from napari_cellseg.project.moved import Sought
 
@@ -61,24 +66,35 @@ class ImageTable:
         Raises
         ------
         ProjectError
-            If one does not exist, or the project cannot be written.
+            If one does not exist, or the project cannot be written. If the name of one
+            is not UTF-8; the others are added.
         ImageReadError
             If one in S3 cannot be looked at.
         """
         known = {}
+        named, unnamed = split_by_name(places)
         with told(self._folder):
-            for place in places:
+            for place in named:
                 if isinstance(place, Path) and not place.exists():
                     raise ProjectError(f"{place} does not exist; check the path.")
                 known[place] = identity_of(place)
-        return self.add_known(known, group)
+        n_new = self.add_known(known, group)
+        if unnamed:
+            raise ProjectError(
+                f"{n_new} images were added. {spelled_out(unnamed[0])} was not: its name "
+                "is not UTF-8, so the project cannot keep it. Rename it."
+            )
+        return n_new
 
     def add_known(
         self, known: Mapping[ImagePlace, Identity], group: str | None = None
     ) -> int:
         """Add images whose identity is known; see `add`. S3 is not asked."""
         rows = []
+        places = ImagePlaces(self.images())
         for place, identity in known.items():
+            if places.find(place) is not None:
+                continue
             stored = stored_path(place, self._folder)
             rows.append((stored, place.name, group or stored, *identity))
         with told(self._folder), transaction(self._connection):

@@ -146,25 +146,6 @@ class Journal:
         """Name of what `redo` makes again, or ""."""
         return self._undone[-1].name if self._undone else ""
 
-    def adopt(self, history: History) -> None:
-        """Take over the steps of a session that had no project; nothing is replayed."""
-        done, undone = history.edits()
-        with told(self._folder), transaction(self._connection):
-            for state, stack, edits in (
-                ("done", self._done, done),
-                # Ids rise along the order in which edits were made.
-                ("undone", self._undone, undone),
-            ):
-                for edit in edits:
-                    edit_id = self._new_id()
-                    self._connection.execute(
-                        INSERT_EDIT,
-                        {"id": edit_id, "image": self._image_id, **row_of(edit)},
-                    )
-                    self._connection.execute(SET_STATE, (state, edit_id))
-                    stack.append(_Entry(edit_id, edit.name))
-        self._undone.reverse()
-
     # ------------------------------------------------------------------- the writing
     @property
     def n_waiting(self) -> int:
@@ -234,3 +215,22 @@ class Journal:
                 return
             if old not in waiting and old != edit_id:
                 del self._kept[old]
+
+
+def adopt_history(
+    connection: sqlite3.Connection,
+    image_id: int,
+    history: History,
+    new_id: Callable[[], int],
+) -> None:
+    """Write the steps of a session that had no project; nothing is replayed.
+
+    Inside a transaction of the caller, before the image's journal is opened.
+    """
+    # Ids rise along the order in which edits were made.
+    for state, edits in zip(("done", "undone"), history.edits(), strict=True):
+        for edit in edits:
+            edit_id = new_id()
+            row = {"id": edit_id, "image": image_id, **row_of(edit)}
+            connection.execute(INSERT_EDIT, row)
+            connection.execute(SET_STATE, (state, edit_id))

@@ -31,6 +31,8 @@ INSERT INTO cells (image, label, source, confidence, class) VALUES (?, ?, ?, ?, 
 ON CONFLICT (image, label) DO UPDATE SET source = excluded.source,
 confidence = excluded.confidence, class = excluded.class
 """
+#: What is known of a cell stays: undo brings it back, in any later session.
+FORGET_CELL = "UPDATE cells SET source = '' WHERE image = ? AND label = ?"
 
 
 class ProjectLabels:
@@ -63,12 +65,14 @@ class ProjectLabels:
         self._store = store
         self._image_id = image_id
         self.journal = journal
+        # Before the chunks: a window that saves in between makes no step go missing.
+        written = self._written_step()
         self.labels: Labels = store.read()
         self.sources, self.confidence, self.classes = self._read_cells()
         self._saved_sources = dict(self.sources)
         self._saved_classes = dict(self.classes)
         self._saved_confidence = dict(self.confidence)
-        self.n_recovered = self._replay()
+        self.n_recovered = self._replay(written)
 
     @property
     def _folder(self) -> Path:
@@ -82,13 +86,17 @@ class ProjectLabels:
                 "SELECT label, source, confidence, class FROM cells WHERE image = ?",
                 (self._image_id,),
             ).fetchall()
-        sources: dict[int, Source] = {row["label"]: row["source"] for row in rows}
+        sources: dict[int, Source] = {
+            row["label"]: row["source"] for row in rows if row["source"]
+        }
         confidence = {
             row["label"]: float(row["confidence"])
             for row in rows
             if row["confidence"] is not None
         }
-        classes = {row["label"]: row["class"] for row in rows if row["class"]}
+        classes = {
+            row["label"]: row["class"] for row in rows if row["class"] and row["source"]
+        }
         return sources, confidence, classes
 
     def deleted(self) -> list[Footprint]:
@@ -111,18 +119,22 @@ class ProjectLabels:
         self.sources = updated_sources(self.sources, edit)
         self.classes = updated_classes(self.classes, edit)
 
-    def _replay(self) -> int:
+    def _replay(self, written: int) -> int:
         """Bring labels and cells up to the last step; return how many there were."""
-        rows = self._steps_since_written()
+        rows = self._steps_since(written)
         for row in rows:
             self._apply(_edit_of_step(row))
         return len(rows)
 
-    def _steps_since_written(self) -> list[sqlite3.Row]:
+    def _written_step(self) -> int:
         with told(self._folder):
-            written = self._connection.execute(
+            row = self._connection.execute(
                 "SELECT written_step FROM images WHERE id = ?", (self._image_id,)
-            ).fetchone()["written_step"]
+            ).fetchone()
+        return int(row["written_step"])
+
+    def _steps_since(self, written: int) -> list[sqlite3.Row]:
+        with told(self._folder):
             return self._connection.execute(
                 STEPS_SINCE, (self._image_id, written)
             ).fetchall()
@@ -142,7 +154,7 @@ class ProjectLabels:
         """
         if not self.journal.retry():
             return
-        rows = self._steps_since_written()
+        rows = self._steps_since(self._written_step())
         boxes: list[Box] = []
         sources, classes = self._saved_sources, self._saved_classes
         for row in rows:
@@ -178,7 +190,7 @@ class ProjectLabels:
             or self._saved_classes.get(cell) != classes.get(cell)
         }
         self._connection.executemany(
-            "DELETE FROM cells WHERE image = ? AND label = ?",
+            FORGET_CELL,
             [(self._image_id, cell) for cell in gone],
         )
         self._connection.executemany(

@@ -54,15 +54,21 @@ def find_moved(
         If `where` is in S3 and cannot be listed.
     """
     wanted: dict[str, list[Sought]] = {}
+    taken: set[ImagePlace] = set()
     for one in sought:
+        taken.add(one.image.place)
         wanted.setdefault(one.image.name, []).append(one)
     found: dict[int, ImagePlace] = {}
     for index, place in enumerate(_below(where)):
         if index % TELL_EVERY == 0:
             yield Progress(len(found), 0, f"looking through {where}")
+        if place in taken:
+            continue
         for one in wanted.get(place.name, ()):
+            # Two copies of one image may be missing: each finds its own.
             if one.image.image_id not in found and _fits(one, place):
                 found[one.image.image_id] = place
+                break
     return found
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from napari_cellseg.core.edits import Source
+from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.core.history import History
 from napari_cellseg.core.types import Labels, PixelSize
+
+#: The order in which labels have their axes.
+ORDER = "TZYX"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,17 @@ class Recovered:
     image: str
     n_steps: int
     last_at: float
+
+
+def recovered_words(found: Sequence[Recovered]) -> str:
+    """Return what a crash had left in the journal only, in a sentence."""
+    n_steps = sum(one.n_steps for one in found)
+    where = f"'{found[0].image}'" if len(found) == 1 else f"{len(found)} images"
+    steps = "1 step" if n_steps == 1 else f"{n_steps} steps"
+    return (
+        f"The last session did not end properly. Recovered: {steps} on {where}; "
+        "undo still works on each."
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,3 +73,27 @@ class NewLabels:
     pixel_size: PixelSize | None = None
     history: History = field(default_factory=History)
     classes: Mapping[int, str] = field(default_factory=dict)
+
+    def check_axes(self) -> None:
+        """Raise `ProjectError` if the axes are not those of the labels, in their order."""
+        shape, known = self.labels.shape, [axis for axis in ORDER if axis in self.axes]
+        if list(self.axes) != known or len(known) != len(shape):
+            raise ProjectError(
+                f"Cells of shape {shape} cannot have the axes '{self.axes}'; one letter "
+                f"an axis is needed, in the order {ORDER}. Say what the image's axes are."
+            )
+
+    def cell_rows(
+        self, image_id: int
+    ) -> list[tuple[int, int, Source, float | None, str]]:
+        """Return image, number, source, confidence and class of each cell."""
+        return [
+            (
+                image_id,
+                cell,
+                source,
+                self.confidence.get(cell),
+                self.classes.get(cell, ""),
+            )
+            for cell, source in self.sources.items()
+        ]

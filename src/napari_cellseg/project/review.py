@@ -16,7 +16,7 @@ from napari_cellseg.core.checked import (
 from napari_cellseg.project.database import told, transaction
 
 SET_STATE = """
-INSERT INTO cells (image, label, review) VALUES (?, ?, ?)
+INSERT INTO cells (image, label, review, source) VALUES (?, ?, ?, '')
 ON CONFLICT (image, label) DO UPDATE SET review = excluded.review
 """
 

@@ -6,12 +6,12 @@ import json
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from napari_cellseg import __version__
 from napari_cellseg.core.errors import ProjectError
@@ -19,7 +19,11 @@ from napari_cellseg.core.jobs import run
 from napari_cellseg.core.types import PixelSize
 from napari_cellseg.io.images import probe
 from napari_cellseg.io.paths import ImagePlace
-from napari_cellseg.project.copying import copy_database, purge_dropped
+from napari_cellseg.project.copying import (
+    copy_database,
+    purge_dropped,
+    whole_or_nothing,
+)
 from napari_cellseg.project.database import (
     check_place,
     create_database,
@@ -29,17 +33,17 @@ from napari_cellseg.project.database import (
 )
 from napari_cellseg.project.image_table import ImageTable
 from napari_cellseg.project.images import ProjectImage
-from napari_cellseg.project.journal import Journal
+from napari_cellseg.project.journal import Journal, adopt_history
 from napari_cellseg.project.labels import SAVE_CELL, ProjectLabels, shape_text
 from napari_cellseg.project.labels_store import LabelsStore
 from napari_cellseg.project.lineage import LineageNotes
+from napari_cellseg.project.lock import taken_lock
 from napari_cellseg.project.moved import find_moved
 from napari_cellseg.project.new_labels import NewLabels, Recovered
 from napari_cellseg.project.notes import CLASSES, ClassNotes, Note
 from napari_cellseg.project.review import ReviewNotes
 
 SUFFIX = ".cellseg"
-LOCK_NAME = ".lock"
 LABELS_FOLDER = "labels"
 MODELS_FOLDER = "models"
 
@@ -141,30 +145,20 @@ class Project:
             raise ProjectError(
                 f"Image {image_id} of {self.folder.name} has labels already; open those."
             )
+        new.check_axes()
         with told(self.folder):
             store = self._labels_store(image_id)
             store.create(new.labels, new.axes, new.pixel_size)
             with transaction(self._connection):
-                self._connection.executemany(
-                    SAVE_CELL,
-                    [
-                        (
-                            image_id,
-                            cell,
-                            source,
-                            new.confidence.get(cell),
-                            new.classes.get(cell, ""),
-                        )
-                        for cell, source in new.sources.items()
-                    ],
+                self._connection.executemany(SAVE_CELL, new.cell_rows(image_id))
+                adopt_history(
+                    self._connection, image_id, new.history, self._next_edit_id
                 )
                 self._connection.execute(
                     "UPDATE images SET labels_shape = ?, labels_axes = ? WHERE id = ?",
                     (shape_text(new.labels), new.axes, image_id),
                 )
-        opened = self.open_labels(image_id)
-        opened.journal.adopt(new.history)
-        return opened
+        return self.open_labels(image_id)
 
     def review(self, image_id: int) -> ReviewNotes:
         """Return what a person has checked on an image."""
@@ -278,16 +272,6 @@ class Project:
             copy.close()
 
 
-@contextmanager
-def whole_or_nothing(folder: Path) -> Iterator[None]:
-    """Take a new folder away again if it cannot be filled."""
-    try:
-        yield
-    except ProjectError:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-
-
 def with_suffix(folder: Path) -> Path:
     """Return the folder with the suffix of projects."""
     return folder if folder.suffix == SUFFIX else folder.with_name(folder.name + SUFFIX)
@@ -335,26 +319,12 @@ def open_project(folder: Path, *, read_only: bool = False) -> Project:
         raise ProjectError(
             f"{folder} does not exist; check the path, or make a project."
         )
-    lock = _taken_lock(folder)
+    lock = taken_lock(folder)
     try:
         return Project(folder, open_database(folder, writable=True), lock)
     except ProjectError:
         lock.release()
         raise
-
-
-def _taken_lock(folder: Path) -> FileLock:
-    """Return the lock of a project, taken; a killed program's lock is free."""
-    lock = FileLock(folder / LOCK_NAME, timeout=0)
-    with told(folder):
-        try:
-            lock.acquire()
-        except Timeout as error:
-            raise ProjectError(
-                f"{folder.name} is open in another window or program. Close it there, or "
-                "open it to read only."
-            ) from error
-    return lock
 
 
 def project_facts(project: Project) -> dict[str, Any]:

@@ -135,8 +135,12 @@ class CellSegmentationWidget(QWidget):
         self._connect()
         self._load_models()
         self._on_image_chosen()
-        unsaved = UnsavedSteps(self.projects, self.link.save_copy)
-        self.guard = ClosingGuard(self.train, self.footer, self, unsaved)
+        self.guard = ClosingGuard(
+            self.train,
+            self.footer,
+            self,
+            UnsavedSteps(self.projects, self.link.save_copy),
+        )
         self._cleanup.add(self.guard.release)
 
     # ------------------------------------------------------------------- building

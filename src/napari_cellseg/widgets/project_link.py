@@ -13,12 +13,19 @@ from qtpy.QtWidgets import QFileDialog, QInputDialog, QWidget
 from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.session import Session
-from napari_cellseg.core.errors import CellsegError, ImageReadError, ProjectError
+from napari_cellseg.core.errors import (
+    CellsegError,
+    ImageReadError,
+    ProjectError,
+    ReadOnlyProjectError,
+)
 from napari_cellseg.io.paths import ImagePlace, full_address, image_place
 from napari_cellseg.io.s3.address import SCHEME, S3Address
 from napari_cellseg.io.sniff import IMAGE_SUFFIXES
 from napari_cellseg.project.identity import Identity, s3_additions
+from napari_cellseg.project.image_places import is_same_place
 from napari_cellseg.project.images import ProjectImage
+from napari_cellseg.project.new_labels import ORDER
 from napari_cellseg.project.recent import (
     recent_file,
     recent_projects,
@@ -127,9 +134,7 @@ class ProjectLink(QObject):
     def _open(self, folder: Path) -> None:
         try:
             self.projects.open(folder)
-        except ProjectError as error:
-            if "another window" not in str(error):
-                raise
+        except ReadOnlyProjectError as error:
             self.projects.open(folder, read_only=True)
             self._footer.tell(f"{error} It is open to read only here.", "warning")
         self._remember()
@@ -187,7 +192,7 @@ class ProjectLink(QObject):
             (
                 choice
                 for choice in image_choices(self._viewer.layers)
-                if _source_of(choice.layers[0]) == source
+                if is_same_place(Path(_source_of(choice.layers[0])), Path(source))
             ),
             None,
         )
@@ -248,7 +253,8 @@ class ProjectLink(QObject):
         cells, axes = self._keeper.cells_of_image(layer), axes_of(layer)
         if cells is not None and axes is not None:
             size = self._session.pixel_size if layer is self._chosen_layer() else None
-            labels_axes = axes.replace("C", "")
+            # Labels have the order of images, whatever that of the layer.
+            labels_axes = "".join(axis for axis in ORDER if axis in axes)
             self.projects.adopt(cells, _source_of(layer), labels_axes, size)
             self._show_kept()
             self.bar.refresh()

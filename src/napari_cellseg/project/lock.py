@@ -1,0 +1,42 @@
+"""One window at a time may write to a project."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from napari_cellseg.core.errors import ReadOnlyProjectError
+from napari_cellseg.project.database import told
+
+LOCK_NAME = ".lock"
+#: What the system says where writing is not allowed, or the disk is read only.
+FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def taken_lock(folder: Path) -> FileLock:
+    """Return the lock of a project, taken; a killed program's lock is free.
+
+    Raises
+    ------
+    ReadOnlyProjectError
+        If another window has it, or nothing can be written there.
+    """
+    lock = FileLock(folder / LOCK_NAME, timeout=0)
+    with told(folder):
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise ReadOnlyProjectError(
+                f"{folder.name} is open in another window or program. Close it there, or "
+                "open it to read only."
+            ) from error
+        except OSError as error:
+            if error.errno not in FORBIDDEN:
+                raise
+            raise ReadOnlyProjectError(
+                f"{folder} cannot be written: {error.strerror}. Open it to read only, or "
+                "copy it to a place of yours."
+            ) from error
+    return lock
