@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from napari_cellseg.core.cloud_options import (
     PlaceOptions,
     TrainJobOptions,
 )
-from napari_cellseg.core.errors import CellsegError, OptionsError
+from napari_cellseg.core.errors import CellsegError, OptionsError, RemoteError
 from napari_cellseg.core.jobs import Job, run
 from napari_cellseg.core.options import FineTuneOptions
 
@@ -65,12 +66,48 @@ def test_an_endpoint_is_deployed_listed_and_stopped(cloud: CloudController) -> N
     (sentence,) = cloud.sentences()
     assert "endpoint plates (real-time, 1 × ml.g4dn.xlarge" in sentence
     assert "still running since" in sentence
-    assert "and what has no known price" in cloud.total()
+    assert cloud.total().startswith("No price is known for what runs, but it costs")
+    assert "is stopped then while this window is open" in cloud.lines[0]
+    assert "CELLSEG_AWS_SCHEDULER_ROLE" in cloud.lines[0]
 
     cloud.stop(ACCOUNT, "plates")
 
     assert "Done: delete the endpoint 'plates'" in cloud.lines
     assert cloud.total() == "Nothing of ours runs in this region."
+
+
+def test_what_is_over_its_time_is_stopped_once(
+    cloud: CloudController, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not cloud.stop_overdue()
+    cloud.deploy(ACCOUNT, wish("kept"))
+    cloud.deploy(ACCOUNT, wish("plates"))
+    assert not cloud.stop_overdue()
+    hours = DeployOptions().stop_after_hours
+    later = controllers.now_utc() + timedelta(hours=hours, minutes=4)
+    monkeypatch.setattr(controllers, "now_utc", lambda: later)
+
+    assert cloud.stop_overdue()
+    assert len(cloud.sentences()) == 1
+    assert cloud.stop_overdue()
+    assert cloud.total() == "Nothing of ours runs in this region."
+    assert not cloud.stop_overdue()
+
+
+def test_what_aws_refuses_to_stop_is_not_asked_for_again_and_again(
+    cloud: CloudController, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.deploy(ACCOUNT, wish())
+    later = controllers.now_utc() + timedelta(days=9)
+    monkeypatch.setattr(controllers, "now_utc", lambda: later)
+
+    def refused(*_: object) -> Job[list[str]]:
+        raise RemoteError("You may not.")
+
+    monkeypatch.setattr(controllers, "stop", refused)
+    assert cloud.stop_overdue()
+    assert cloud.task.state == "failed"
+    assert not cloud.stop_overdue()
 
 
 def test_what_fails_says_why(cloud: CloudController) -> None:

@@ -74,6 +74,23 @@ def test_what_is_chosen_is_stopped(
     assert "Done: delete the endpoint" in window.report.text()
 
 
+def test_what_is_over_its_time_is_stopped_while_the_window_is_open(
+    window: CloudWindow, cloud: CloudController, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(cloud, "stop_overdue", lambda: asked.append(True))
+    assert window._clock.isActive()
+    window._clock.timeout.emit()
+    assert asked == []
+    window.show()
+    window._clock.timeout.emit()
+    assert asked == [True]
+    window.overdue.setChecked(False)
+    window._clock.timeout.emit()
+    assert asked == [True]
+    assert "CELLSEG_AWS_SCHEDULER_ROLE" in window.overdue.toolTip()
+
+
 def test_the_price_follows_what_is_wished(window: CloudWindow) -> None:
     assert window.price.text().startswith("About $1.41 an hour")
     window.mode.setCurrentIndex(1)

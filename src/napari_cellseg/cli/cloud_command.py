@@ -54,7 +54,7 @@ def deploy_model(
     from napari_cellseg.cli.progress import run_with_bar
     from napari_cellseg.cloud import deploy as deploying
     from napari_cellseg.cloud.costs import hourly_text, read_prices
-    from napari_cellseg.cloud.deploy_plan import Deployment
+    from napari_cellseg.cloud.deploy_plan import NO_SCHEDULER, Deployment
     from napari_cellseg.io.model_folder import find_model, read_model_spec
 
     folder = find_model(model)
@@ -76,7 +76,7 @@ def deploy_model(
     else:
         typer.echo(
             f"It is to be gone by {done.stop_at:%Y-%m-%d %H:%M} UTC, but nothing at AWS "
-            "deletes it by itself without --scheduler-role: cellseg cloud stop "
+            f"deletes it by itself: {NO_SCHEDULER}. Until then: cellseg cloud stop "
             f"{done.name}, or cellseg cloud stop --overdue now and then."
         )
 
@@ -89,7 +89,7 @@ def status(account: AccountOptions) -> None:
 
 
 def _show_running(account: AccountOptions) -> None:
-    from napari_cellseg.cloud.costs import dollars, read_prices
+    from napari_cellseg.cloud.costs import read_prices, total_text
     from napari_cellseg.cloud.inventory import running
 
     prices, now = read_prices(), now_utc()
@@ -99,8 +99,8 @@ def _show_running(account: AccountOptions) -> None:
     if not there:
         typer.echo("Nothing of ours runs in this region.")
         return
-    total = sum(each.hourly(prices) or 0.0 for each in there)
-    typer.echo(f"In all about {dollars(total)} an hour. {prices.origin}")
+    total = total_text([each.hourly(prices) for each in there])
+    typer.echo(f"{total}. {prices.origin}")
 
 
 @app.command()
@@ -157,7 +157,7 @@ def cost(
         typer.echo(f"Edit '{make_own_prices()}'; it is used from now on.")
         return
     prices = read_prices()
-    for instance_type in prices.per_hour:
+    for instance_type in (*prices.per_hour, *prices.missing):
         typer.echo(f"{instance_type:20} {hourly_text(instance_type, 1, prices)}")
     _show_running(account)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -34,6 +34,8 @@ class Prices:
         For which region.
     per_hour : mapping
         US dollars an hour, by instance type.
+    missing : tuple of str
+        Instance types that are named there without a price.
     """
 
     path: Path
@@ -41,6 +43,7 @@ class Prices:
     source: str
     region: str
     per_hour: Mapping[str, float] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
 
     def hourly(self, instance_type: str, n_instances: int = 1) -> float | None:
         """Return US dollars an hour, None where no price is known."""
@@ -71,15 +74,18 @@ def read_prices(path: Path | None = None) -> Prices:
     chosen = path or (own if own.is_file() else shipped)
     try:
         content = tomllib.loads(chosen.read_text(encoding="utf-8"))
+        per_hour = dict(content.get("per_hour", {}))
         return Prices(
             chosen,
             str(content.get("checked", "an unknown day")),
             str(content.get("source", "unknown")),
             str(content.get("region", "an unknown region")),
-            {
-                name: _price(name, value)
-                for name, value in dict(content.get("per_hour", {})).items()
-            },
+            {name: _price(name, value) for name, value in per_hour.items()},
+            tuple(
+                str(name)
+                for name in content.get("no_price_known", ())
+                if name not in per_hour
+            ),
         )
     except (OSError, ValueError, TypeError) as error:
         if isinstance(error, OptionsError):
@@ -120,6 +126,20 @@ def make_own_prices() -> Path:
 def dollars(amount: float) -> str:
     """Return an amount as it is shown: estimates, so two digits are enough."""
     return f"${amount:,.2f}" if amount < 100 else f"${amount:,.0f}"
+
+
+def total_text(hourly: Sequence[float | None]) -> str:
+    """Return what all that runs costs, in words; None is a price that is not known."""
+    known = [price for price in hourly if price is not None]
+    if len(known) == len(hourly):
+        return f"In all about {dollars(sum(known))} an hour"
+    add = "add it with cellseg cloud cost --edit"
+    if not known:
+        return f"No price is known for what runs, but it costs money; {add}"
+    return (
+        f"In all about {dollars(sum(known))} an hour, and what has no known price on top "
+        f"({add})"
+    )
 
 
 def hourly_text(instance_type: str, n_instances: int, prices: Prices) -> str:

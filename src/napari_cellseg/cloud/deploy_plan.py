@@ -25,6 +25,12 @@ SAGEMAKER = "sagemaker"
 START_SECONDS = 600
 #: One image at a time; others wait in the server's own queue.
 ASYNC_AT_ONCE = 4
+#: What to do so that AWS itself deletes an endpoint at its time.
+NO_SCHEDULER = (
+    "set CELLSEG_AWS_SCHEDULER_ROLE (or --scheduler-role) to the ARN of a role that "
+    "scheduler.amazonaws.com may assume and that allows sagemaker:DeleteEndpoint, and "
+    "deploy again"
+)
 
 
 @dataclass(frozen=True, slots=True)

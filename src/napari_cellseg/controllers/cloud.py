@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from psygnal import Signal
 
@@ -14,9 +15,10 @@ from napari_cellseg.cloud.costs import (
     hourly_text,
     make_own_prices,
     read_prices,
+    total_text,
 )
 from napari_cellseg.cloud.deploy import Deployed, deploy
-from napari_cellseg.cloud.deploy_plan import Deployment
+from napari_cellseg.cloud.deploy_plan import NO_SCHEDULER, Deployment
 from napari_cellseg.cloud.inventory import Running, running
 from napari_cellseg.cloud.place import now_utc, place_of
 from napari_cellseg.cloud.sending import Sender, sender_of
@@ -44,6 +46,8 @@ from napari_cellseg.io.model_folder import find_model, list_models, read_model_s
 
 #: Name of the task that trains.
 TRAINING = "Training at AWS"
+#: Where AWS was told to delete an endpoint, it has so long to do it.
+AWS_FIRST = timedelta(minutes=3)
 MARKS = {"ok": "✓", "warning": "!", "problem": "✗"}
 
 
@@ -100,6 +104,7 @@ class CloudController:
         self.account = AccountOptions()
         self.there: tuple[Running, ...] | None = None
         self.lines: tuple[str, ...] = ()
+        self._tried: set[str] = set()
         task.changed.connect(self.changed.emit)
 
     def models(self) -> list[str]:
@@ -138,6 +143,22 @@ class CloudController:
         self.account = account
         self._begin()
         self.task.start("Stopping", _stopped(name, self._open(account)), self._on_done)
+
+    def stop_overdue(self) -> bool:
+        """Delete one endpoint whose time is over, of those that were listed.
+
+        Returns False where there is none, or something else is under way. Each is tried
+        once: what AWS refuses stays in the list, and why is in the report.
+        """
+        if self.task.is_running:
+            return False
+        now = now_utc() - AWS_FIRST
+        for each in self.there or ():
+            if each.is_overdue(now) and each.name not in self._tried:
+                self._tried.add(each.name)
+                self.stop(self.account, each.name)
+                return True
+        return False
 
     def train(
         self,
@@ -195,9 +216,7 @@ class CloudController:
             return "Nothing of ours runs in this region."
         prices: Prices = read_prices()
         costs = [each.hourly(prices) for each in self.there]
-        known = sum(cost for cost in costs if cost is not None)
-        more = " and what has no known price" if None in costs else ""
-        return f"In all about {dollars(known)} an hour{more}; {prices.origin}."
+        return f"{total_text(costs)}; {prices.origin}."
 
     def train_price(self, machine: TrainJobOptions) -> str:
         """Return what a training may cost at the most."""
@@ -268,7 +287,10 @@ def _deployed_words(done: Deployed) -> str:
     end = f"{done.stop_at:%Y-%m-%d %H:%M} UTC"
     if done.is_scheduled:
         return f"{answers} AWS deletes it at {end}."
-    return f"{answers} It is to be gone by {end}: stop it here, AWS does not by itself."
+    return (
+        f"{answers} It is to be gone by {end}, and is stopped then while this window is "
+        f"open. AWS does not do it by itself: {NO_SCHEDULER}."
+    )
 
 
 def _stopped(name: str, sender: Sender) -> Job[tuple[list[str], list[Running]]]:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from html import escape
 from typing import Any
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QAbstractItemView,
+    QCheckBox,
     QComboBox,
     QDialog,
     QDoubleSpinBox,
@@ -25,6 +26,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_cellseg.cloud.deploy_plan import NO_SCHEDULER
 from napari_cellseg.cloud.place import VARIABLE
 from napari_cellseg.controllers.cloud import TRAINING, CloudController, DeployWish
 from napari_cellseg.controllers.task import TaskController
@@ -42,6 +44,7 @@ from napari_cellseg.widgets.words import line_label
 TITLE = "Endpoints at AWS"
 SIZE = (640, 740)
 LIST_HEIGHT = 90
+LOOK_MILLISECONDS = 60_000
 MODES = {
     "real-time": "Answers at once, costs all the time",
     "serverless": "No graphics card, up to 4 MB; costs while it works",
@@ -131,8 +134,19 @@ class CloudWindow(QDialog):
             "Prices…", "Make a price table of your own, and say where it is."
         )
         self.prices_button.clicked.connect(self._on_prices_clicked)
+        self.overdue = QCheckBox("Stop what is over its time while this is open")
+        self.overdue.setChecked(True)
+        self.overdue.setToolTip(
+            "Looks once a minute at what is listed above. With this window closed, AWS "
+            f"deletes an endpoint at its time only if told to: {NO_SCHEDULER}."
+        )
+        self._clock = QTimer(self)
+        self._clock.setInterval(LOOK_MILLISECONDS)
+        self._clock.timeout.connect(self._on_minute_passed)
+        self._clock.start()
         row = QHBoxLayout()
         row.addWidget(self.stop_button)
+        row.addWidget(self.overdue)
         row.addStretch()
         row.addWidget(self.prices_button)
         layout = QVBoxLayout(box)
@@ -227,6 +241,10 @@ class CloudWindow(QDialog):
     def _on_stop_clicked(self) -> None:
         if name := self._chosen():
             self._cloud.stop(self.account(), name)
+
+    def _on_minute_passed(self) -> None:
+        if self.isVisible() and self.overdue.isChecked():
+            self._cloud.stop_overdue()
 
     def _on_prices_clicked(self) -> None:
         try:
