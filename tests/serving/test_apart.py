@@ -108,6 +108,18 @@ def test_a_request_that_kills_the_bench_fails_alone(server: str) -> None:
     assert asked(server, 40).status == 200
 
 
+def test_a_server_that_is_killed_leaves_no_bench_behind() -> None:
+    """Its process ends with the pipe that it is fed through."""
+    with subprocess.Popen(
+        [*PROGRAM, "{}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert news_of(*read_frame(process.stdout)) == benches.READY  # type: ignore[misc]
+        process.stdin.close()
+        assert process.wait(60) == 0
+
+
 def test_the_server_itself_does_not_load_what_segments() -> None:
     program = (
         "import sys, napari_cellseg.serving.app, napari_cellseg.serving.apart;"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from collections.abc import Iterator
@@ -9,13 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from tests.fakes import FakeSegmenter
 
 from napari_cellseg.cloud.wire import RESULT_TYPE, encode_request
 from napari_cellseg.core.errors import ModelError
-from napari_cellseg.core.jobs import Progress
+from napari_cellseg.core.jobs import Progress, run
 from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.synthetic import random_scene
 from napari_cellseg.core.types import CellImage
+from napari_cellseg.engines import open_segmenter
 from napari_cellseg.serving import hands as hands_module
 from napari_cellseg.serving.bench import (
     Answer,
@@ -67,7 +71,7 @@ class Heard:
             self.news.append(news)
             self._changed.notify_all()
 
-    def wait(self, kind: type, number: int = 0) -> Any:
+    def wait(self, kind: type, number: int = 0, seconds: float = SECONDS) -> Any:
         """Return the first news of a kind, about a task if one is named."""
 
         def found() -> Any:
@@ -81,11 +85,11 @@ class Heard:
             )
 
         with self._changed:
-            assert self._changed.wait_for(found, SECONDS), self.news
+            assert self._changed.wait_for(found, seconds), self.news
             return found()
 
     def reply(self, number: int) -> Reply:
-        return self.wait(Answer, number).reply
+        return self.wait(Answer, number, 10 * SECONDS).reply
 
     def began(self, number: int) -> bool:
         return any(
@@ -152,6 +156,33 @@ def test_what_nobody_waits_for_is_not_worked_on(hands: Hands, heard: Heard) -> N
     hands.drop(2)
     assert heard.reply(1).status == heard.reply(2).status == 499
     assert not heard.began(2)
+
+
+def test_images_that_are_worked_on_at_a_time_come_out_as_one_by_one(
+    heard: Heard,
+) -> None:
+    """With the real network: hands share it, and nothing else."""
+    images = [random_scene(seed, (96, 112)).image for seed in (13, 14, 15, 16)]
+    tasks = [
+        Task(n, encode_request(image, SegmentOptions()), "image/tiff", LONG * 5)
+        for n, image in enumerate(images, start=1)
+    ]
+    together = Hands(Setup(device="cpu"), 3)
+    together.start(heard)
+    for each in tasks:
+        together.take(each)
+    labels = [read_labels(heard.reply(each.number)) for each in tasks]
+    together.stop(SECONDS)
+    alone = open_segmenter("local", device="cpu")
+    for image, found in zip(images, labels, strict=True):
+        expected = run(alone.segment(image, SegmentOptions())).labels
+        np.testing.assert_array_equal(found, expected)
+    assert sum(int(found.max()) for found in labels) > 4
+
+
+def read_labels(reply: Reply) -> Any:
+    assert reply.status == 200, reply.body
+    return tifffile.imread(io.BytesIO(reply.body))
 
 
 @pytest.mark.parametrize("error", [RuntimeError("CUDA out of memory"), MemoryError()])

@@ -125,7 +125,8 @@ def _listen(process: subprocess.Popen[bytes], tell: Tell) -> None:
         if code == -9
         else f"code {code}"
     )
-    logger.warning("The segmentation process ended: %s", reason)
+    if code:
+        logger.warning("The segmentation process ended: %s", reason)
     tell(
         Ended(
             f"The segmentation process ended ({reason}). Send the image again, or a "

@@ -125,6 +125,9 @@ class Hands:
         except CellsegError as error:
             self._tell(Problem(str(error)))
             return
+        except (MemoryError, RuntimeError, OSError, ValueError) as error:
+            self._tell(Problem(f"The model could not be loaded: {error!r}."))
+            return
         self._tell(Ready(segmenter.spec.to_json(), segmenter.device))
         for _ in range(self._n - 1):
             self._begin(self._work, segmenter)
