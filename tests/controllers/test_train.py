@@ -1,6 +1,7 @@
 """What is checked goes into the training, and every step into the curve."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.controllers.train import TrainController
 from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.types import CellImage, PixelSize
-from napari_cellseg.io.left_trainings import trainings_folder
+from napari_cellseg.io.left_trainings import last_crop_seconds, trainings_folder
 from napari_cellseg.io.model_folder import MODELS_VARIABLE
 from napari_cellseg.io.training_files import write_outcome
 
@@ -127,3 +128,26 @@ def test_what_is_dropped_is_not_offered_again(left):
     train.look_for_left()
     assert train.left is None
     assert folder.is_dir()
+
+
+def test_quick_says_at_most_what_it_is_limited_to(training):
+    train, _, _ = training
+    assert train.minutes <= 3
+    train.set_option("batch_size", 64)
+    assert train.minutes == pytest.approx(2.5)
+    train.set_option("steps", 240)
+    assert train.minutes > 10
+
+
+def test_the_estimate_follows_the_pace_of_the_last_training(left):
+    folder, train, _ = left
+    assert "on two CPU cores" in train.time_words
+    options = {"options": {"preset": "quick", "batch_size": 2}, "title": "Mine"}
+    (folder / "request.json").write_text(json.dumps(options))
+    train.look_for_left()
+    train.take_left()
+    # 100 steps of 2 crops in 60 s.
+    write_outcome(folder, replace(train.outcome, n_steps=100, seconds=60.0))
+    assert last_crop_seconds() == pytest.approx(0.3)
+    train._take(train.outcome)
+    assert "your last training" in train.time_words

@@ -102,13 +102,13 @@ def test_with_too_few_cells_to_hold_out_nothing_is_recommended(
 
 
 def test_nothing_unchecked_reaches_the_loss(items: list[TrainingItem]) -> None:
-    sampler = CropSampler(training_images(items, (1.0, 99.8)), {}, 64, 4)
+    sampler = CropSampler(training_images(items, (1.0, 99.8), 28.0), {}, 64, 4)
     for step in range(6):
         targets = draw_crops(sampler, 1, step).targets
         assert float(targets.valid.min()) >= 0
     # With nothing checked at all, no pixel of any crop counts.
     blind = [replace(one, valid=np.eye(160, dtype=bool)) for one in items]
-    thin = CropSampler(training_images(blind, (1.0, 99.8)), {}, 64, 4)
+    thin = CropSampler(training_images(blind, (1.0, 99.8), 28.0), {}, 64, 4)
     targets = draw_crops(thin, 1, 0).targets
     assert float(targets.valid.mean()) < 0.1
 
@@ -186,7 +186,7 @@ def test_nothing_to_learn_is_told_of_and_the_old_model_untouched(
 
 
 def test_a_batch_too_large_for_memory_is_parted(items: list[TrainingItem]) -> None:
-    sampler = CropSampler(training_images(items, (1.0, 99.8)), {}, 64, 4)
+    sampler = CropSampler(training_images(items, (1.0, 99.8), 28.0), {}, 64, 4)
     crops = draw_crops(sampler, 1, 0)
     torch.manual_seed(1)
     learner = FineTuneRun(
@@ -205,7 +205,7 @@ def test_a_batch_too_large_for_memory_is_parted(items: list[TrainingItem]) -> No
 
 
 def test_not_even_one_crop_in_memory_is_told_of(items: list[TrainingItem]) -> None:
-    sampler = CropSampler(training_images(items, (1.0, 99.8)), {}, 64, 2)
+    sampler = CropSampler(training_images(items, (1.0, 99.8), 28.0), {}, 64, 2)
     crops = draw_crops(sampler, 1, 0)
     learner = FineTuneRun(CellNet((4, 8)), OPTIONS, torch.device("cpu"))
 
@@ -220,7 +220,7 @@ def test_not_even_one_crop_in_memory_is_told_of(items: list[TrainingItem]) -> No
 def test_a_loss_that_is_no_number_stops_the_training(
     items: list[TrainingItem],
 ) -> None:
-    sampler = CropSampler(training_images(items, (1.0, 99.8)), {}, 64, 2)
+    sampler = CropSampler(training_images(items, (1.0, 99.8), 28.0), {}, 64, 2)
     crops = draw_crops(sampler, 1, 0)
     learner = FineTuneRun(CellNet((4, 8)), OPTIONS, torch.device("cpu"))
     with pytest.raises(TrainingError, match=r"no number at step 1.*'scene (13|25)'"):

@@ -33,6 +33,7 @@ from napari_cellseg.core.training_item import (
 from napari_cellseg.io import model_store
 from napari_cellseg.io.left_trainings import (
     LeftTraining,
+    last_crop_seconds,
     left_trainings,
     settle,
     trainings_folder,
@@ -41,9 +42,11 @@ from napari_cellseg.io.training_files import pictures_in, read_outcome
 from napari_cellseg.nn.run_curve import CURVE_NAME, columns_of
 
 TrainerOpener = Callable[[str | None, str, str], Trainer]
-#: Seen on 2 CPU cores that had other work too: seconds for one crop of 256 x 256 pixels,
-#: forth and back, the measuring on held-out cells included.
+#: Until a training was done here: seconds for one crop of 256 x 256 pixels, forth and
+#: back, the measuring on held-out cells included; on 2 CPU cores that had other work too.
 SECONDS_A_CROP = 0.15
+#: Reading, and comparing old and new, seen on the same.
+SECONDS_AROUND = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,7 @@ class TrainController:
         self.outcome: TrainingOutcome | None = None
         self.supply: TrainingSupply | None = None
         self.left: LeftTraining | None = None
+        self._crop_seconds = last_crop_seconds()
         self._out: Path | None = None
         self.problem = ""
         task.changed.connect(self._on_task_changed)
@@ -171,10 +175,20 @@ class TrainController:
 
     @property
     def minutes(self) -> float:
-        """About how long it takes on two CPU cores."""
+        """About how long it takes at the pace of the last training here, or on two cores."""
         steps, batch_size, _ = self.options.plan
         share = (self.options.crop_px / 256) ** 2
-        return steps * batch_size * share * SECONDS_A_CROP / 60
+        pace = self._crop_seconds or SECONDS_A_CROP
+        seconds = steps * batch_size * share * pace + SECONDS_AROUND
+        return min(seconds, self.options.seconds_limit or seconds) / 60
+
+    @property
+    def time_words(self) -> str:
+        """About how long it takes, in words, and what that is known from."""
+        words = f"about {max(1, round(self.minutes))} min"
+        if self._crop_seconds is None:
+            return f"{words} on two CPU cores"
+        return f"{words}, at the pace of your last training"
 
     def set_option(self, name: str, value: Any) -> None:
         """Set one option; `OptionsError` says when it is out of range."""
@@ -285,6 +299,7 @@ class TrainController:
 
     def _take(self, outcome: TrainingOutcome) -> None:
         self.outcome = outcome
+        self._crop_seconds = last_crop_seconds()
         self.changed.emit()
 
     # -------------------------------------------------------------- the new model

@@ -272,6 +272,8 @@ class TrainOptions:
         return options_to_dict(self)
 
 
+#: A quick training ends within these, reading and comparing too; see `nn.fine_tune_pace`.
+QUICK_SECONDS = 150.0
 #: Steps, crops a step and peak learning rate of each preset of `FineTuneOptions`.
 FINE_TUNE_PRESETS = {
     "quick": (240, 4, 5e-4),
@@ -288,7 +290,7 @@ class FineTuneOptions:
         "quick",
         Range(
             choices=tuple(FINE_TUNE_PRESETS),
-            help="quick: some minutes; thorough: six times longer; "
+            help="quick: 1 to 3 minutes; thorough: six times the steps; "
             "from_scratch: forgets the old model.",
         ),
     )
@@ -353,6 +355,11 @@ class FineTuneOptions:
             self.batch_size or batch_size,
             self.learning_rate or learning_rate,
         )
+
+    @property
+    def seconds_limit(self) -> float | None:
+        """Seconds that a training may take in all; None: it does all its steps."""
+        return QUICK_SECONDS if self.preset == "quick" and not self.steps else None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the options as plain JSON values."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import edt
 import numpy as np
@@ -82,13 +83,31 @@ def look_at(labels: Labels, confidence: NDArray[np.float32], zoom: float) -> Loo
     areas = np.bincount(labels.ravel(), minlength=len(confidence) + 1)[1:] / zoom**2
     if not areas.size:
         return Look(zoom, 0.0, 0.0, 0)
-    order = np.argsort(areas)
-    weights = np.cumsum((areas * confidence)[order])
-    middle = int(np.searchsorted(weights, weights[-1] / 2))
-    area = float(areas[order][min(middle, len(order) - 1)])
+    diameter = typical_diameter_px(areas, confidence)
     explained = float((areas * confidence).sum())
     width = _median_width_px(labels) / zoom
-    return Look(zoom, 2 * math.sqrt(area / math.pi), explained, len(areas), width)
+    return Look(zoom, diameter, explained, len(areas), width)
+
+
+def typical_diameter_px(
+    areas_px: NDArray[np.floating[Any]], confidence: NDArray[np.floating[Any]]
+) -> float:
+    """Return the diameter of the cells, weighted by their area; 0 without cells.
+
+    Parameters
+    ----------
+    areas_px : (n,) float array
+        Areas of the cells.
+    confidence : (n,) float array
+        0 to 1, how sure each of them is; 1 of true cells.
+    """
+    if not areas_px.size:
+        return 0.0
+    order = np.argsort(areas_px)
+    weights = np.cumsum((areas_px * confidence)[order])
+    middle = int(np.searchsorted(weights, weights[-1] / 2))
+    area = float(areas_px[order][min(middle, len(order) - 1)])
+    return 2 * math.sqrt(area / math.pi)
 
 
 def _median_width_px(labels: Labels) -> float:

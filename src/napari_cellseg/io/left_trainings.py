@@ -11,12 +11,14 @@ from typing import Literal
 
 from filelock import FileLock, Timeout
 
+from napari_cellseg.core.options import fine_tune_options_from_dict
 from napari_cellseg.io.model_store import user_folder
 from napari_cellseg.io.training_files import (
     ALONE_NAME,
     LOG_NAME,
     OUTCOME_NAME,
     REQUEST_NAME,
+    read_outcome,
 )
 
 #: Held by the process that trains.
@@ -62,6 +64,25 @@ def left_trainings() -> list[LeftTraining]:
     folders = sorted((path.parent for path in paths), reverse=True)
     found = (_left(folder) for folder in folders)
     return [training for training in found if training is not None]
+
+
+def last_crop_seconds() -> float | None:
+    """Return the seconds that the last training here took for a crop of 256 x 256 pixels.
+
+    Its examinations are part of it; None where none has been done.
+    """
+    outcomes = sorted(trainings_folder().glob(f"*/{OUTCOME_NAME}"), reverse=True)
+    for path in outcomes:
+        try:
+            outcome = read_outcome(path.parent)
+            text = (path.parent / REQUEST_NAME).read_text(encoding="utf-8")
+            options = fine_tune_options_from_dict(json.loads(text)["options"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if outcome is not None and outcome.n_steps:
+            share = (options.crop_px / 256) ** 2
+            return outcome.seconds / (outcome.n_steps * options.plan[1] * share)
+    return None
 
 
 def _left(folder: Path) -> LeftTraining | None:

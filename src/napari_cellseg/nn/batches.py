@@ -49,6 +49,8 @@ class TrainingImage:
         Where the truth is known; None means everywhere.
     name : str
         What the image is called where something is wrong with it.
+    shown_px : float
+        Diameter at which its cells are shown when it is segmented; 0: as they are.
     """
 
     pixels: Tensor
@@ -58,6 +60,7 @@ class TrainingImage:
     is_rgb: bool
     valid: Tensor | None = None
     name: str = ""
+    shown_px: float = 0.0
 
 
 def training_image(
@@ -189,7 +192,7 @@ class _Warp:
 
 def _random_warp(image: TrainingImage, crop_px: int, rng: np.random.Generator) -> _Warp:
     """Draw zoom, turn, flip, stretch and place."""
-    zoom = _random_zoom(image.diameter_px, rng)
+    zoom = _random_zoom(image, rng)
     turn = (
         rng.uniform(0, 2 * math.pi)
         if rng.random() < 0.4
@@ -214,12 +217,14 @@ def _random_warp(image: TrainingImage, crop_px: int, rng: np.random.Generator) -
     return _Warp((float(centre[0]), float(centre[1])), matrix, zoom)
 
 
-def _random_zoom(diameter_px: float, rng: np.random.Generator) -> float:
+def _random_zoom(image: TrainingImage, rng: np.random.Generator) -> float:
     """Draw a zoom that shows cells at a diameter within `DIAMETER_RANGE`."""
+    diameter_px = image.diameter_px
     if diameter_px <= 0:
         return float(rng.uniform(0.5, 1.5))
     if rng.random() < OWN_SIZE_SHARE:
-        wanted = diameter_px * math.exp(rng.uniform(-0.35, 0.35))
+        usual = image.shown_px or diameter_px
+        wanted = usual * math.exp(rng.uniform(-0.35, 0.35))
         wanted = min(max(wanted, DIAMETER_RANGE[0]), DIAMETER_RANGE[1])
     else:
         wanted = math.exp(rng.uniform(*np.log(DIAMETER_RANGE)))

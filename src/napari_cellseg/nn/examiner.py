@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,7 +25,7 @@ from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.resize import resized
 from napari_cellseg.core.training_item import Comparison, TrainingItem
 from napari_cellseg.core.types import Labels, PlaneMaps
-from napari_cellseg.core.zoom import zoom_for
+from napari_cellseg.core.zoom import typical_diameter_px, zoom_for
 from napari_cellseg.nn.looking import reader_of
 from napari_cellseg.nn.network import CellNet
 from napari_cellseg.nn.predict import Predictor
@@ -114,6 +113,11 @@ class Examiner:
         return sum(
             int(np.count_nonzero(np.unique(each.truth))) for each in self._windows
         )
+
+    @property
+    def n_px(self) -> int:
+        """Pixels of all windows, at the size of their images."""
+        return sum(each.truth.size for each in self._windows)
 
     def maps(self, network: CellNet, device: torch.device) -> list[PlaneMaps]:
         """Return what a network says of each window; the network is not changed."""
@@ -205,19 +209,16 @@ def _window(item: TrainingItem, spec: ModelSpec) -> _Window:
     pixels = scale_to_bounds(item.plane[(slice(None), *box)], bounds)
     ids = item.cell_ids()
     truth = np.where(np.isin(item.labels[box], ids), item.labels[box], 0)
-    zoom = zoom_for(median_diameter_px(item), spec.diameter_px)
+    zoom = zoom_for(item_diameter_px(item), spec.diameter_px)
     return _Window(
         resized(pixels, zoom), pixels, truth.astype(np.int32), item.valid[box]
     )
 
 
-def median_diameter_px(item: TrainingItem) -> float:
-    """Return the median equivalent diameter of the checked cells; 0 without any."""
-    ids = item.cell_ids()
-    if not len(ids):
-        return 0.0
-    areas = np.bincount(item.labels.ravel())[ids]
-    return 2 * math.sqrt(float(np.median(areas)) / math.pi)
+def item_diameter_px(item: TrainingItem) -> float:
+    """Return the diameter of the checked cells, measured as when segmenting; 0: none."""
+    areas = np.bincount(item.labels.ravel())[item.cell_ids()].astype(float)
+    return typical_diameter_px(areas, np.ones(len(areas)))
 
 
 def _mostly_inside(labels: Labels, valid: NDArray[np.bool_]) -> Labels:

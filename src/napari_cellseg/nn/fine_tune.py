@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from napari_cellseg.core.jobs import Job
-from napari_cellseg.core.options import FineTuneOptions
 from napari_cellseg.core.training_item import (
     TrainingItem,
     TrainingOutcome,
@@ -33,13 +31,12 @@ from napari_cellseg.nn.fine_tune_data import (
     training_images,
 )
 from napari_cellseg.nn.fine_tune_judge import Judge
+from napari_cellseg.nn.fine_tune_pace import SETTLED_AT, Pace, affordable
 from napari_cellseg.nn.fine_tune_run import FineTuneRun, is_new
 from napari_cellseg.nn.network import CellNet
 from napari_cellseg.nn.run_curve import CURVE_NAME, STEP, append_row, forget_after
 from napari_cellseg.nn.team import ALONE, Team
 from napari_cellseg.nn.training_data import PERCENTILES
-
-N_EXAMS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +46,7 @@ class _Task:
     request: TrainingRequest
     learned: list[TrainingItem]
     start: CellNet
+    best_px: float
 
 
 def fine_tune(folder: Path, team: Team = ALONE) -> Job[TrainingOutcome]:
@@ -71,6 +69,7 @@ def fine_tune(folder: Path, team: Team = ALONE) -> Job[TrainingOutcome]:
     ModelError, SaveError
         If the old model cannot be read or the new one not be written.
     """
+    began = time.perf_counter()
     yield TrainProgress(0, 0, "reading the corrections")
     judge = Judge.of(folder) if team.is_leader else None
     if judge is not None:
@@ -84,10 +83,10 @@ def fine_tune(folder: Path, team: Team = ALONE) -> Job[TrainingOutcome]:
         forget_after(folder / CURVE_NAME, run.step)
         if run.step == 0 and not is_new(options):
             run.note_score(judge.old_held.msa)
-    was_stopped = yield from _learn(run, task, folder, judge)
+    was_stopped = yield from _learn(run, task, folder, judge, began)
     outcome = None
     if judge is not None:
-        yield TrainProgress(run.n_steps, run.n_steps, "comparing old and new")
+        yield TrainProgress(run.step, run.step, "comparing old and new")
         outcome = judge.outcome_of(run, was_stopped=was_stopped)
     return team.from_leader(outcome)
 
@@ -98,53 +97,82 @@ def _task_of(judge: Judge) -> _Task:
     start = copy.deepcopy(judge.old_network)
     if is_new(judge.request.options):
         start = CellNet(judge.old_spec.widths)
-    return _Task(judge.request, judge.learned, start)
+    return _Task(judge.request, judge.learned, start, judge.old_spec.diameter_px)
 
 
 # ------------------------------------------------------------------------- learning
 def _learn(
-    run: FineTuneRun, task: _Task, folder: Path, judge: Judge | None
+    run: FineTuneRun, task: _Task, folder: Path, judge: Judge | None, began: float
 ) -> Job[bool]:
     """Do the steps that are left; return True if the person ended it early."""
     options = task.request.options
-    n_steps, batch_size, _ = options.plan
-    sampler = _sampler(task.learned, options, batch_size)
-    own = run.team.share(batch_size)
-    every = max(1, n_steps // N_EXAMS)
+    sampler = _sampler(task)
+    own = run.team.share(options.plan[1])
     clock = time.perf_counter() - run.seconds
-    first, begun = run.step, time.perf_counter()
-    for crops in drawn_ahead(sampler, options.seed, range(first, n_steps), own):
+    pace = Pace()
+    for crops in drawn_ahead(sampler, options.seed, range(run.step, run.n_steps), own):
         is_wanted = judge is not None and (folder / STOP_NAME).exists()
         if run.team.any_says(yes=is_wanted):
             if judge is not None:
                 # Who stops a job may end it before the models are compared.
                 run.save(folder)
             return True
+        if run.team.any_says(yes=judge is not None and run.is_over):
+            break
         loss = run.advance(crops)
         run.seconds = time.perf_counter() - clock
-        score = None
-        if judge is not None:
-            if run.step % every == 0 or run.step == n_steps:
-                score = judge.score_of(run)
-                run.save(folder)
-            values = {STEP: run.step, "loss": loss, "held_out_msa": score}
-            append_row(folder / CURVE_NAME, values)
-        left = (time.perf_counter() - begun) / (run.step - first) * (n_steps - run.step)
-        text = f"step {run.step} of {n_steps} · {_time_text(left)} left"
-        yield TrainProgress(run.step, n_steps, text, loss, score)
+        pace.note()
+        _settle(run, options.seconds_limit, pace, judge, began)
+        score = None if judge is None else _noted(run, judge, folder, loss)
+        yield TrainProgress(run.step, run.n_steps, _words(run, judge), loss, score)
     return False
 
 
-def _sampler(
-    learned: Sequence[TrainingItem], options: FineTuneOptions, batch_size: int
-) -> CropSampler:
+def _settle(
+    run: FineTuneRun, limit: float | None, pace: Pace, judge: Judge | None, began: float
+) -> None:
+    """Settle the number of steps, once, as soon as it is known what a step takes."""
+    step_seconds = pace.step_seconds
+    if run.is_settled or limit is None or step_seconds is None:
+        return
+    length = None
+    if judge is not None:
+        spent = time.perf_counter() - began - SETTLED_AT * step_seconds
+        length = affordable(run.n_steps, limit, judge.costs(spent), step_seconds)
+    run.length = run.team.from_leader(length) or run.length
+    run.is_settled = True
+
+
+def _noted(run: FineTuneRun, judge: Judge, folder: Path, loss: float) -> float | None:
+    """Examine held-out cells where it is time, and write the step down."""
+    score = None
+    if run.is_exam_due:
+        score = judge.score_of(run)
+        run.save(folder)
+    values = {STEP: run.step, "loss": loss, "held_out_msa": score}
+    append_row(folder / CURVE_NAME, values)
+    return score
+
+
+def _words(run: FineTuneRun, judge: Judge | None) -> str:
+    """Return how far it is, and how long the rest takes, the comparing included."""
+    left = run.seconds / run.step * (run.n_steps - run.step)
+    left += 0.0 if judge is None else judge.costs(0.0).finish
+    return f"step {run.step} of {run.n_steps} · {_time_text(left)} left"
+
+
+def _sampler(task: _Task) -> CropSampler:
     """Return what draws crops of the corrections, and of base images against forgetting."""
+    options = task.request.options
     share = options.replay_share
-    images = training_images(learned, PERCENTILES)
+    images = training_images(task.learned, PERCENTILES, task.best_px)
     if share > 0:
         images += replayed_images(PERCENTILES)
     return CropSampler(
-        images, {YOURS: 1 - share, REPLAY: share}, options.crop_px, batch_size
+        images,
+        {YOURS: 1 - share, REPLAY: share},
+        options.crop_px,
+        options.plan[1],
     )
 
 

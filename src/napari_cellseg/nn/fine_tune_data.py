@@ -12,7 +12,9 @@ from scipy import ndimage
 
 from napari_cellseg.core.synthetic import random_scene
 from napari_cellseg.core.training_item import TrainingItem
+from napari_cellseg.core.zoom import zoom_for
 from napari_cellseg.nn.batches import TrainingImage, training_image
+from napari_cellseg.nn.examiner import item_diameter_px
 
 #: Scenes of our own generator stand for "everything else": some are replayed, others only
 #: measured. They are drawn from these seeds, so every training has the same.
@@ -24,21 +26,39 @@ YOURS, REPLAY = "yours", "replay"
 NEAR_PX = 64
 #: Checked parts are looked for on a grid of this step.
 GRID_PX = 16
+#: Thresholds are tuned on at most about so many pixels, and so much of an image.
+TUNED_PX = 2_000_000
+TUNED_EDGE_PX = 768
 #: A part is drawn once more for each so many cells.
 CELLS_A_DRAW = 20
 
 
 def training_images(
-    items: Sequence[TrainingItem], percentiles: tuple[float, float]
+    items: Sequence[TrainingItem], percentiles: tuple[float, float], best_px: float
 ) -> list[TrainingImage]:
     """Return the checked parts ready for cropping, those with more cells more often.
 
     Each part is cut out with what surrounds it: crops that show nothing checked would
-    teach nothing.
+    teach nothing. Cells are shown at the size at which they are seen when segmenting; a
+    median over cells that differ much in size would be another one.
+
+    Parameters
+    ----------
+    items : sequence of TrainingItem
+        What is checked.
+    percentiles : (low, high)
+        How intensities are scaled.
+    best_px : float
+        Diameter that the network is best at.
     """
     images = []
     for item in items:
-        whole = training_image(item.plane, item.labels, YOURS, percentiles, item.name)
+        diameter = item_diameter_px(item)
+        whole = replace(
+            training_image(item.plane, item.labels, YOURS, percentiles, item.name),
+            diameter_px=diameter,
+            shown_px=diameter * zoom_for(diameter, best_px),
+        )
         for box in _parts(item.valid):
             cells = np.unique(item.labels[box][item.valid[box]])
             part = replace(
@@ -49,6 +69,33 @@ def training_images(
             )
             images += [part] * max(1, round(len(cells) / CELLS_A_DRAW))
     return images
+
+
+def parts_to_tune(items: Sequence[TrainingItem]) -> list[TrainingItem]:
+    """Return what thresholds are tuned on: of large images, the middle of their cells.
+
+    All pairs of thresholds are tried on it; on whole images that would take longer than
+    the learning.
+    """
+    parts: list[TrainingItem] = []
+    n_px = 0
+    for item in items:
+        if parts and n_px >= TUNED_PX:
+            break
+        ids = item.cell_ids()
+        if not len(ids):
+            continue
+        middles = ndimage.center_of_mass(item.labels > 0, item.labels, ids)
+        middle = np.median(np.array(middles), axis=0).astype(int)
+        box = tuple(
+            slice(max(0, place - TUNED_EDGE_PX // 2), place + TUNED_EDGE_PX // 2)
+            for place in middle
+        )
+        valid = np.zeros_like(item.valid)
+        valid[box] = item.valid[box]
+        parts.append(replace(item, valid=valid))
+        n_px += int(np.prod([min(TUNED_EDGE_PX, size) for size in valid.shape]))
+    return parts
 
 
 def _parts(valid: NDArray[np.bool_]) -> list[tuple[slice, ...]]:

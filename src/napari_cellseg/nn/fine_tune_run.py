@@ -14,6 +14,7 @@ from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.options import FineTuneOptions
 from napari_cellseg.io.atomic import replacing
 from napari_cellseg.nn.augment import Crops
+from napari_cellseg.nn.fine_tune_pace import Length, is_settled_late, planned
 from napari_cellseg.nn.losses import map_losses
 from napari_cellseg.nn.network import CellNet
 from napari_cellseg.nn.team import ALONE, Team
@@ -60,7 +61,9 @@ class FineTuneRun:
         device: torch.device,
         team: Team = ALONE,
     ) -> None:
-        self.n_steps, self._batch_size, self._rate = options.plan
+        n_steps, self._batch_size, self._rate = options.plan
+        self.length = planned(n_steps)
+        self.is_settled = options.seconds_limit is None
         self._is_new = is_new(options)
         self._encoder_share = options.encoder_share
         self.device = device
@@ -77,6 +80,25 @@ class FineTuneRun:
         self.best_score = -math.inf
         self.best_step = 0
         self._part = self._batch_size
+
+    @property
+    def n_steps(self) -> int:
+        """Steps in all, as far as that is known."""
+        return self.length.n_steps
+
+    @property
+    def is_exam_due(self) -> bool:
+        """Say whether held-out cells are to be examined after this step."""
+        return self.step % self.length.every == 0 or self.step >= self.n_steps
+
+    @property
+    def is_over(self) -> bool:
+        """Say whether all steps are done, or examinations have long brought nothing."""
+        if self._is_new or not math.isfinite(self.best_score):
+            return self.step >= self.n_steps
+        return self.step >= self.n_steps or is_settled_late(
+            self.step, self.best_step, self.length
+        )
 
     def _groups(self) -> list[dict[str, object]]:
         """Return the parameters with the share of the rate that each group learns at."""
@@ -211,6 +233,8 @@ class FineTuneRun:
             "seconds": self.seconds,
             "best_score": self.best_score,
             "best_step": self.best_step,
+            "length": (self.length.n_steps, self.length.every),
+            "is_settled": self.is_settled,
         }
         with replacing(folder / CHECKPOINT_NAME) as temporary:
             save_state(state, temporary)
@@ -235,6 +259,9 @@ class FineTuneRun:
         self.seconds = float(state.get("seconds", 0.0))
         self.best_score = float(state["best_score"])
         self.best_step = int(state["best_step"])
+        if "length" in state:
+            self.length = Length(*(int(value) for value in state["length"]))
+            self.is_settled = bool(state["is_settled"])
 
 
 def _copied(network: CellNet) -> dict[str, Tensor]:

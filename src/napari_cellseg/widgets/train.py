@@ -169,7 +169,7 @@ class _Result(QWidget):
         super().__init__()
         self.reason = line_label()
         self._grid = QGridLayout()
-        self._grid.setHorizontalSpacing(8)
+        self._grid.setHorizontalSpacing(5)
         self._cells: list[QLabel] = []
         self._grid.setVerticalSpacing(2)
         self.pictures = [QLabel() for _ in PICTURED]

@@ -148,7 +148,7 @@ class TrainOptionsForm(QWidget):
         with signals_blocked(self.preset):
             self.preset.setCurrentIndex(self.preset.findData(train.options.preset))
         self.advanced.show_options(train.options)
-        self.time.setText(f"about {max(1, round(train.minutes))} min on two CPU cores")
+        self.time.setText(train.time_words)
         self.supply.setText(train.words)
         self.warning.setText(f"⚠ {train.warning}" if train.warning else "")
         self.warning.setVisible(bool(train.warning))
