@@ -111,3 +111,41 @@ def test_one_image_with_few_cells_is_learned_from_whole() -> None:
     learned, held = hold_out([few], 0.2)
     assert learned[0] is few
     assert held == []
+
+
+def test_an_image_with_far_more_cells_than_the_others_is_learned_from() -> None:
+    for place in range(20):
+        names = [f"{place}-{n}" for n in range(5)]
+        items = [item(names[0], 40, 25), *(item(name, 2, 5) for name in names[1:])]
+        learned, held = hold_out(items, 0.2)
+        assert names[0] in {one.name for one in learned}
+        assert held
+
+
+def test_a_cell_of_a_stack_is_on_one_side_in_all_its_planes() -> None:
+    labels = grid_of_cells(4, 5)
+    end = np.where(labels > 17, labels, 0)  # the last plane shows three cells only
+    planes = [
+        TrainingItem(
+            np.zeros((1, *each.shape), np.uint8),
+            each,
+            np.ones(each.shape, bool),
+            "stack",
+            "stack",
+        )
+        for each in (labels, labels, end)
+    ]
+    learned, held = hold_out(planes, 0.2)
+    learned_ids = {int(cell) for one in learned for cell in one.cell_ids()}
+    held_ids = {int(cell) for one in held for cell in one.cell_ids()}
+    assert held_ids
+    assert not learned_ids & held_ids
+
+
+def test_large_ids_are_numbered_anew_for_training() -> None:
+    labels = np.zeros((16, 16), np.int32)
+    labels[2:6, 2:6], labels[8:12, 8:12] = 2_000_000_000, 2**24 + 1
+    one = TrainingItem(
+        np.zeros((1, 16, 16), np.uint8), labels, np.ones((16, 16), bool), "a", "a"
+    )
+    assert list(one.cell_ids()) == [1, 2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +43,17 @@ def evaluate_folders(
         If a folder holds no pair of image and labels, or one cannot be read.
     TrainingError
         If labels do not fit their image.
+    ImageError
+        If an image has several channels and none is named.
     """
     samples = [s for folder in folders for s in whole_samples(_side(folder, split))]
 
     def predict(plane: NDArray[Any]) -> Labels:
         image = CellImage(plane, is_rgb=len(plane) == 3)
-        return run(segmenter.segment(image, options)).labels
+        chosen = replace(options, channel=None)  # the plane is that channel
+        return run(segmenter.segment(image, chosen)).labels
 
-    scores = yield from evaluate(predict, samples)
+    scores = yield from evaluate(predict, samples, options.channel)
     return score_table(scores_by_kind(scores))
 
 

@@ -72,11 +72,13 @@ def fine_tune(
 
 def _write(request: TrainingRequest, data: str, out: Path, channel: int | None) -> None:
     """Write what is learned from, and say how much it is."""
+    from napari_cellseg.cli.unlabelled import tell_unlabelled
     from napari_cellseg.core.training_item import supply_of
     from napari_cellseg.io.training_files import write_request
     from napari_cellseg.project.training_sources import training_items
 
     items = training_items(data, channel)
+    tell_unlabelled(Path(data))
     supply = supply_of(items)
     typer.echo(f"{supply.n_images} images, {supply.n_cells} checked cells")
     write_request(out, request, items)

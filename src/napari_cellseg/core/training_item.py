@@ -16,9 +16,12 @@ from napari_cellseg.core.checked import CheckedArea, checked_mask
 from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.intensity import choose_channels
 from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.label_arrays import relabel_sequential
 from napari_cellseg.core.options import FineTuneOptions
 from napari_cellseg.core.types import CellImage, Labels
 
+#: Crops hold ids as float32, which tells no larger ones apart.
+MAX_ID = 2**24
 #: Around a locked cell so many pixels are known to be no part of it.
 RING_PX = 4
 
@@ -32,7 +35,7 @@ class TrainingItem:
     plane : (1 or 3, y, x) array
         The whole plane: intensities are scaled by all of it, as when segmenting.
     labels : (y, x) int32
-        Cells; what lies outside `valid` is not used.
+        Cells; what lies outside `valid` is not used. Ids above `MAX_ID` are numbered anew.
     valid : (y, x) bool
         Where the labels are right: inside checked areas, on and around locked cells.
     name : str
@@ -62,6 +65,8 @@ class TrainingItem:
                 f"'{self.name}' is {shape[1]} × {shape[2]} pixels, but its labels have "
                 f"the shape {self.labels.shape}. Use the labels made on this image."
             )
+        if int(self.labels.max(initial=0)) > MAX_ID:
+            object.__setattr__(self, "labels", relabel_sequential(self.labels)[0])
 
     def cell_ids(self) -> NDArray[np.int32]:
         """Return the cells that lie mostly where the labels are right."""

@@ -75,9 +75,10 @@ def whole_samples(samples: Sequence[Sample]) -> list[Sample]:
 
 
 def pairs_in_folder(folder: Path, kind: str | None = None) -> list[Sample]:
-    """Return the pairs ``images/NAME.*`` and ``masks/NAME.tif`` of a folder, by name.
+    """Return the pairs ``images/NAME.*`` and ``masks/NAME.*`` of a folder, by name.
 
-    Of a folder with a manifest (`io.datasets`), the images that it names.
+    Of a folder with a manifest (`io.datasets`), the images that it names. Images without
+    a mask are left out, see `unlabelled_in_folder`.
 
     Raises
     ------
@@ -86,25 +87,41 @@ def pairs_in_folder(folder: Path, kind: str | None = None) -> list[Sample]:
     """
     if is_dataset(folder):
         return samples_of(folder, read_manifest(folder))
-    images = sorted(path for path in (folder / "images").glob("*") if path.is_file())
-    pairs = [(path, folder / "masks" / f"{path.stem}.tif") for path in images]
+    masks = {path.stem: path for path in _files(folder / "masks")}
     samples = [
         Sample(
             image.stem,
             kind or folder.name,
             f"{folder.name}/{image.stem}",
             image,
-            labels,
+            masks[image.stem],
         )
-        for image, labels in pairs
-        if labels.is_file()
+        for image in _files(folder / "images")
+        if image.stem in masks
     ]
     if not samples:
         raise ImageReadError(
-            f"'{folder}' holds no pair images/NAME.* and masks/NAME.tif; "
+            f"'{folder}' holds no pair images/NAME.* and masks/NAME.*; "
             "choose the folder that has both."
         )
     return samples
+
+
+def unlabelled_in_folder(folder: Path) -> list[str]:
+    """Return the names of the files in images/ that `pairs_in_folder` leaves out."""
+    if is_dataset(folder):
+        return []
+    labelled = {path.stem for path in _files(folder / "masks")}
+    return [p.name for p in _files(folder / "images") if p.stem not in labelled]
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the files of a folder by name, without hidden ones."""
+    return sorted(
+        path
+        for path in folder.glob("*")
+        if path.is_file() and not path.name.startswith(".")
+    )
 
 
 def has_pairs(folder: Path) -> bool:

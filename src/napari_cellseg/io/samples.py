@@ -7,19 +7,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cellseg.core.errors import TrainingError
+from napari_cellseg.core.intensity import choose_channels
 from napari_cellseg.io.dataset import Sample
 from napari_cellseg.io.images import read_image, read_labels
 
 
-def read_sample(sample: Sample) -> tuple[NDArray[np.generic], NDArray[np.int32]]:
+def read_sample(
+    sample: Sample, channel: int | None = None
+) -> tuple[NDArray[np.generic], NDArray[np.int32]]:
     """Return the (1 or 3, y, x) pixels and the (y, x) labels of a sample.
 
     Colour images whose channels are equal come back as one grey channel.
+
+    Parameters
+    ----------
+    sample : Sample
+        What to read.
+    channel : int, optional
+        Which one shows the cells; needed where there are several.
 
     Raises
     ------
     TrainingError
         If image and labels differ in size or are no single plane.
+    ImageError
+        If the channel has to be named, or is not there.
     """
     image = read_image(sample.image_path)
     labels, _ = read_labels(sample.labels_path)
@@ -29,10 +41,9 @@ def read_sample(sample: Sample) -> tuple[NDArray[np.generic], NDArray[np.int32]]
             f"{labels.shape}; one plane with labels of the same size is needed."
         )
     plane = image.plane((0,) * (image.data.ndim - 3))
-    is_grey = not image.is_rgb or bool(
-        (plane[0] == plane[1]).all() and (plane[0] == plane[2]).all()
-    )
-    return (plane[:1] if is_grey else plane), labels
+    shown = plane[list(choose_channels(image, channel))]
+    is_grey = len(shown) == 1 or bool((shown == shown[:1]).all())
+    return (shown[:1] if is_grey else shown), labels
 
 
 def split_pieces(labels: NDArray[np.int32]) -> NDArray[np.int32]:

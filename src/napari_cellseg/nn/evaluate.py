@@ -72,7 +72,9 @@ def score_image(
     return ImageScore(name, kind, matchings, n_true, n_found)
 
 
-def evaluate(predict: Predict, samples: Sequence[Sample]) -> Job[list[ImageScore]]:
+def evaluate(
+    predict: Predict, samples: Sequence[Sample], channel: int | None = None
+) -> Job[list[ImageScore]]:
     """Return one `ImageScore` for each sample.
 
     Parameters
@@ -81,10 +83,12 @@ def evaluate(predict: Predict, samples: Sequence[Sample]) -> Job[list[ImageScore
         Gets (1 or 3, y, x) pixels and returns (y, x) labels.
     samples : sequence of Sample
         Images with labels.
+    channel : int, optional
+        Which one shows the cells; needed where there are several.
     """
     scores: list[ImageScore] = []
     for place, sample in enumerate(samples, start=1):
-        plane, truth = read_sample(sample)
+        plane, truth = read_sample(sample, channel)
         scores.append(score_image(sample.name, sample.kind, truth, predict(plane)))
         yield Progress(place, len(samples), sample.name)
     return scores

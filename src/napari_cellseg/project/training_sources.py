@@ -59,14 +59,11 @@ def folder_items(
     for sample in _samples(data):
         if sample.split == "test":
             continue
-        plane, labels = read_sample(sample)
-        chosen = plane
-        if channel is not None and len(plane) > 1:
-            chosen = plane[channel : channel + 1]
+        plane, labels = read_sample(sample, channel)
         valid = _checked_part(sample, labels.shape)
         yield (
             sample.name,
-            TrainingItem(chosen, labels, valid, sample.name, sample.group),
+            TrainingItem(plane, labels, valid, sample.name, sample.group),
         )
 
 
