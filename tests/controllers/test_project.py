@@ -12,15 +12,24 @@ import tifffile
 from tests.project.test_journal import FullDisk
 
 from napari_cellseg.controllers.cell_labels import CellLabels
+from napari_cellseg.controllers.exchange import Arrival, take_arrival
 from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.controllers.proofread import MOVED, ProofreadController
 from napari_cellseg.core.rerun import Merged
+from napari_cellseg.core.types import CellImage
+from napari_cellseg.io.exchange.cells import FoundLabels
 from napari_cellseg.project.store import open_project
 
 
 def two_cells() -> np.ndarray:
     labels = np.zeros((20, 20), np.int32)
     labels[2:8, 2:8], labels[12:18, 12:18] = 1, 2
+    return labels
+
+
+def one_cell() -> np.ndarray:
+    labels = np.zeros((20, 20), np.int32)
+    labels[4:12, 4:12] = 1
     return labels
 
 
@@ -168,3 +177,58 @@ def test_cells_are_kept_however_the_path_of_the_image_is_written(
     )
     assert len(projects.images) == 1
     projects.close()
+
+
+def test_undo_of_a_run_in_another_session_restores_what_was_known(
+    window: Window,
+) -> None:
+    proofread = window.proofread
+    proofread.set_state([1], "accepted")
+    proofread.take_run(Merged(one_cell(), {1: 0.3}), "segment", keeps=False)
+    assert proofread.cells.states == {}
+    # As after kill -9: the labels were not written yet.
+    window.projects._kept.clear()
+    window.projects.project._opened.clear()
+    window.reopen()
+    assert proofread.model_confidence == {1: 0.3}
+    proofread.undo()
+    assert proofread.model_confidence == {1: 0.9, 2: 0.8}
+    assert proofread.cells.states == {1: "accepted"}
+    window.reopen()
+    assert proofread.cells.states == {1: "accepted"}
+    proofread.redo()
+    assert proofread.model_confidence == {1: 0.3}
+    assert proofread.cells.states == {}
+
+
+def test_undo_of_an_import_in_another_session_restores_areas(window: Window) -> None:
+    proofread = window.proofread
+    corner = np.array([[0.0, 0], [0, 9], [9, 9], [9, 0]])
+    proofread.check_area(corner, ())
+    frame = CellImage(np.zeros((1, 20, 20), np.uint8), "CYX")
+    found = FoundLabels(one_cell())
+    arrival = Arrival(Path("other_cp_masks.tif"), frame, found, 1, 1)
+    take_arrival(proofread, arrival, "replace", "model")
+    assert proofread.cells.areas == []
+    assert proofread.cells.states == {}
+    window.reopen()
+    assert proofread.cells.areas == []
+    proofread.undo()
+    window.reopen()
+    (area,) = proofread.cells.areas
+    np.testing.assert_array_equal(area.outline_yx, corner)
+    assert proofread.cells.states == {1: "accepted"}
+    assert proofread.model_confidence == {1: 0.9, 2: 0.8}
+
+
+def test_a_project_of_an_earlier_version_takes_runs(window: Window) -> None:
+    connection = window.projects.project._connection
+    connection.execute("ALTER TABLE edits DROP COLUMN notes")
+    window.projects.close()
+    with open_project(window.folder, read_only=True) as reader:
+        assert reader.open_labels(1).journal.undo() is None
+    window.reopen()
+    window.proofread.take_run(Merged(one_cell(), {1: 0.3}), "segment", keeps=True)
+    window.reopen()
+    window.proofread.undo()
+    assert window.proofread.model_confidence == {1: 0.9, 2: 0.8}

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from napari_cellseg.core.cell_index import CellIndex
+from napari_cellseg.core.cell_notes import CellNotes, updated_notes
 from napari_cellseg.core.checked import CheckedArea, ReviewState
-from napari_cellseg.core.edits import Source
+from napari_cellseg.core.edits import Edit, Source
 from napari_cellseg.core.history import History, Steps
 from napari_cellseg.core.rerun import Footprint
 from napari_cellseg.core.types import Labels, SegmentationResult
@@ -67,3 +68,28 @@ class CellLabels:
         self.origin: SegmentationResult | None = None
         self.around_runs: dict[float, tuple[dict[int, float], list[Footprint]]] = {}
         self.home = ""
+
+    @property
+    def notes(self) -> CellNotes:
+        """What is known of the cells, as an edit may change it."""
+        seen = {cell: said for cell, said in self.states.items() if said != "unseen"}
+        return CellNotes(self.confidence, seen, tuple(self.areas))
+
+    def take_notes(self, edit: Edit) -> list[int] | None:
+        """Bring what is known of cells up to an edit.
+
+        Returns
+        -------
+        list of int or None
+            The cells of which something else is said now; None if areas are as they were,
+            too.
+        """
+        old, new = edit.notes_before, edit.notes_after
+        if old is None or new is None:
+            return None
+        notes = updated_notes(self.notes, edit)
+        self.confidence, self.states = dict(notes.confidence), dict(notes.states)
+        if new.areas is not None:
+            self.areas = list(new.areas)
+        changed = sorted(old.states.keys() | new.states.keys())
+        return None if new.areas is None and not changed else changed

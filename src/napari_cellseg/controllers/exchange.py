@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from napari_cellseg.cli.names import plan_names
 from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.controllers.export import AXES_ALONE, Saved
 from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.core.cell_notes import with_notes
 from napari_cellseg.core.classes import n_by_class, with_classes
 from napari_cellseg.core.edits import Source, is_empty
 from napari_cellseg.core.errors import ImageError, LabelsError
@@ -167,14 +168,12 @@ def take_arrival(
     edit = with_classes(taken.edit, cells.labels, cells.classes, taken.classes)
     if is_empty(edit):
         return f"Nothing new in {name}: these cells are here already."
-    changed = taken.changed_ids
     cells.around_runs[taken.edit.made_at] = (cells.confidence, cells.deleted)
-    cells.confidence = {i: v for i, v in cells.confidence.items() if i not in changed}
     kept = untouched_areas(cells.areas, taken.edit, cells.labels.shape)
-    n_areas, cells.areas = len(cells.areas) - len(kept), kept
-    proofread.apply(edit)
+    n_areas = len(cells.areas) - len(kept)
     # A number may be given again; nobody has looked at the cell that has it now.
-    proofread.set_state([i for i in changed if i in cells.states], "unseen")
+    after = replace(cells.notes.without(taken.changed_ids), areas=tuple(kept))
+    proofread.apply(with_notes(edit, cells.notes, after))
     n_cells = f"{taken.n_cells} cell{'' if taken.n_cells == 1 else 's'}"
     said = [f"{n_cells} imported from {name}; undo takes that back."]
     if taken.n_left_out:

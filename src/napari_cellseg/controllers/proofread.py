@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_cellseg.controllers.cell_labels import CellLabels
-from napari_cellseg.controllers.run_edits import run_edit
+from napari_cellseg.controllers.run_edits import is_bare, notes_of_run, run_edit
 from napari_cellseg.controllers.strokes import after_stroke, is_erasure, stroke_box
 from napari_cellseg.core import labels as corrections
+from napari_cellseg.core.cell_notes import updated_notes, with_notes
 from napari_cellseg.core.checked import (
     CheckedArea,
     ReviewState,
@@ -137,9 +138,7 @@ class ProofreadController:
         if self.cells is None:
             return []
         labels = self.cells.labels
-        return [
-            one for one in self.cells.deleted if _is_bare(labels[one.box], one.mask)
-        ]
+        return [one for one in self.cells.deleted if is_bare(labels[one.box], one.mask)]
 
     @property
     def locked_ids(self) -> set[int]:
@@ -321,20 +320,19 @@ class ProofreadController:
             return
         edit = shown = with_classes(shown, cells.labels, cells.classes)
         around = (cells.confidence, cells.deleted)
+        now, after = cells.notes, notes_of_run(cells.notes, merged)
         if cells.history.undo_name == name == MOVED:
             edit, around, classes = self._joined_with_last(merged, name)
             shown = class_change(shown, cells.labels, cells.classes, classes)
+        else:
+            edit = with_notes(edit, now, after)
         # A slider that came back to where it was leaves nothing to undo.
         if not is_empty(edit) or edit.sources_before != edit.sources_after:
             cells.history.push(edit)
             cells.around_runs[edit.made_at] = around
-        cells.confidence = {**cells.confidence, **merged.confidence}
         if not keeps:
             cells.deleted = []
-        self._write(shown)
-        # A number may be given again; nobody has looked at the cell that has it now.
-        if seen := [cell for cell in merged.confidence if cell in cells.states]:
-            self.set_state(seen, "unseen")
+        self._write(with_notes(shown, now, after))
 
     def _joined_with_last(
         self, merged: Merged, name: str
@@ -354,6 +352,8 @@ class ProofreadController:
         before = updated_classes(cells.classes, back)
         edit = run_edit(labels, sources, merged, name)
         edit = with_classes(edit, labels, before)
+        known = updated_notes(cells.notes, back)
+        edit = with_notes(edit, known, notes_of_run(known, merged))
         return edit, around, updated_classes(before, edit)
 
     def _take_back(self, edit: Edit | None) -> None:
@@ -374,9 +374,12 @@ class ProofreadController:
         cells.index.follow(edit)
         cells.sources = updated_sources(cells.sources, edit)
         cells.classes = updated_classes(cells.classes, edit)
+        seen = cells.take_notes(edit)
         if moved := moved_numbers(edit):
             self._move_notes(moved)
         self.edited.emit(edit)
+        if seen is not None:
+            self.reviewed.emit(seen)
 
     def _move_notes(self, moved: Mapping[int, int]) -> None:
         """Let what is known of cells go along to their new numbers."""
@@ -392,8 +395,3 @@ class ProofreadController:
                 "There are no cells to correct yet. Segment the image first."
             )
         return self.cells
-
-
-def _is_bare(crop: Labels, mask: NDArray[np.bool_]) -> bool:
-    """Say whether most of a deleted cell's place is still background."""
-    return bool(np.mean(crop[mask] == 0) > 0.5)

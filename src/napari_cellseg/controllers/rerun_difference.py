@@ -8,6 +8,8 @@ from psygnal import Signal
 
 from napari_cellseg.controllers.proofread import MOVED, ProofreadController
 from napari_cellseg.controllers.task import TaskController
+from napari_cellseg.core.cell_notes import CellNotes, with_notes
+from napari_cellseg.core.checked import ReviewState
 from napari_cellseg.core.classes import updated_classes
 from napari_cellseg.core.difference import (
     Change,
@@ -163,17 +165,20 @@ class RerunDifference:
         )
         found = {new: before.confidence.get(old) for old, new in kept.ids.items()}
         known = {cell: value for cell, value in found.items() if value is not None}
-        cells.confidence = {**cells.confidence, **known}
+        # Somebody wanted them: the next run leaves them.
+        wanted: dict[int, ReviewState] = dict.fromkeys(kept.ids.values(), "accepted")
+        notes = cells.notes
+        after = CellNotes(
+            {**notes.confidence, **known}, {**notes.states, **wanted}, notes.areas
+        )
         self._taken_back[kept.edit.made_at] = list(changes)
         self._open = [one for one in self._open if one not in changes]
         self._is_ours = True
         try:
             said = {new: before.classes.get(old, "") for old, new in kept.ids.items()}
-            self._proofread.apply(kept.edit, said)
+            self._proofread.apply(with_notes(kept.edit, notes, after), said)
         finally:
             self._is_ours = False
-        # Somebody wanted them: the next run leaves them.
-        self._proofread.set_state(list(kept.ids.values()), "accepted")
 
     def _following(self, change: Change) -> Change | None:
         """Return the change after one, None if it is the last."""

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cellseg.core.cell_notes import CellNotes
 from napari_cellseg.core.edits import Edit, Source, edit_on_labels, with_sources
 from napari_cellseg.core.label_arrays import known_sources
 from napari_cellseg.core.rerun import Merged
@@ -21,3 +25,18 @@ def run_edit(
         for cell, source in known_sources(merged.labels, sources).items()
     }
     return with_sources(edit, sources, after)
+
+
+def notes_of_run(notes: CellNotes, merged: Merged) -> CellNotes:
+    """Return what is known of cells after a run.
+
+    A number may be given again: nobody has looked at the cell that has it now.
+    """
+    others = notes.without(set(merged.confidence))
+    confidence = {**notes.confidence, **merged.confidence}
+    return CellNotes(confidence, others.states, notes.areas)
+
+
+def is_bare(crop: Labels, mask: NDArray[np.bool_]) -> bool:
+    """Say whether most of a deleted cell's place is still background."""
+    return bool(np.mean(crop[mask] == 0) > 0.5)

@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from napari_cellseg.core.cell_index import CellIndex, IndexedLabels, labels_of
 from napari_cellseg.core.errors import EditError, LabelsError
 from napari_cellseg.core.history import History
 from napari_cellseg.core.types import LABELS_DTYPE, Labels
+
+if TYPE_CHECKING:
+    from napari_cellseg.core.cell_notes import CellNotes
 
 __all__ = [
     "NUMBER_ANEW",
@@ -65,6 +68,8 @@ class Edit:
     classes_before, classes_after : mapping of int to str
         Only the ids whose class changed, see `core.classes`; an id that is absent from
         one of them has no class on that side.
+    notes_before, notes_after : CellNotes or None
+        What else of the cells changes, see `core.cell_notes`; None where nothing does.
     made_at : float
         Seconds since 1970 (UTC).
     """
@@ -79,6 +84,8 @@ class Edit:
     made_at: float = field(default_factory=time.time)
     classes_before: Mapping[int, str] = field(default_factory=dict)
     classes_after: Mapping[int, str] = field(default_factory=dict)
+    notes_before: CellNotes | None = None
+    notes_after: CellNotes | None = None
 
     def __post_init__(self) -> None:
         before, after = self.before, self.after
@@ -122,6 +129,8 @@ class Edit:
             sources_after=self.sources_before,
             classes_before=self.classes_after,
             classes_after=self.classes_before,
+            notes_before=self.notes_after,
+            notes_after=self.notes_before,
         )
 
 

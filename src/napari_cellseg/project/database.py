@@ -44,6 +44,7 @@ CREATE TABLE edits (
     shape TEXT NOT NULL,            -- JSON: size of the box
     pixels BLOB NOT NULL,           -- Zstandard: int32 before, then int32 after
     sources TEXT NOT NULL,          -- JSON: [before, after], and of classes where they change
+    notes BLOB NOT NULL DEFAULT x'', -- Zstandard: JSON, what else a run changes
     state TEXT NOT NULL             -- done, undone, or dropped (undone and overtaken)
 );
 CREATE INDEX edits_of_image ON edits (image, state, id);
@@ -92,6 +93,7 @@ CREATE TABLE promotions (
     at REAL NOT NULL
 );
 """
+NOTES = "ALTER TABLE edits ADD COLUMN notes BLOB NOT NULL DEFAULT x''"
 
 
 class PlacedConnection(sqlite3.Connection):
@@ -123,8 +125,8 @@ def check_place(connection: sqlite3.Connection) -> None:
         is_there = False
     if not is_there:
         raise ProjectError(
-            f"{path.parent} was moved, renamed or replaced while it was open, so nothing "
-            "can be saved in it. Move it back to go on."
+            f"{path.parent} is not there any more: it was moved, renamed or replaced, or "
+            "its disk is gone. Nothing is saved until it is back."
         )
 
 
@@ -188,7 +190,17 @@ def open_database(folder: Path, *, writable: bool) -> sqlite3.Connection:
             f"{folder} has project version {version}; this program reads "
             f"{SCHEMA_VERSION}. Update napari-cellseg."
         )
+    if writable:
+        with told(folder):
+            _add_notes(connection)
     return connection
+
+
+def _add_notes(connection: sqlite3.Connection) -> None:
+    """Give a project of an earlier version the column that it lacks."""
+    rows = connection.execute("PRAGMA table_info(edits)").fetchall()
+    if "notes" not in {row["name"] for row in rows}:
+        connection.execute(NOTES)
 
 
 def _connected(path: Path, mode: str) -> sqlite3.Connection:

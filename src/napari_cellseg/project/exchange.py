@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_cellseg.core.cell_notes import CellNotes, with_notes
 from napari_cellseg.core.classes import with_classes
 from napari_cellseg.core.edits import Source, is_empty
 from napari_cellseg.core.errors import CellsegError, ProjectError
@@ -295,8 +296,7 @@ def _import_one(
     edit = with_classes(taken.edit, opened.labels, opened.classes, taken.classes)
     if is_empty(edit) and not edit.sources_after:
         return f"{image.name}: nothing new in {path.name}", found.notes
-    opened.take(edit)
-    _forget_changed(project.review(image.image_id), opened, taken)
+    _take(project.review(image.image_id), opened, replace(taken, edit=edit))
     lineage = project.lineage(image.image_id)
     lineage.set_parents(parents_after(taken.edit, lineage.parents()))
     if opened.journal.problem:
@@ -305,12 +305,15 @@ def _import_one(
     return f"{image.name}: {taken.n_cells} cells from {path.name}{left}", found.notes
 
 
-def _forget_changed(notes: ReviewNotes, opened: ProjectLabels, taken: Import) -> None:
-    """Write the labels; what was known of a cell whose number is given again goes."""
-    changed = taken.changed_ids
-    opened.write({i: v for i, v in opened.confidence.items() if i not in changed})
-    notes.set_state([cell for cell in notes.states() if cell in changed], "unseen")
-    notes.set_areas(untouched_areas(notes.areas(), taken.edit, opened.labels.shape))
+def _take(review: ReviewNotes, opened: ProjectLabels, taken: Import) -> None:
+    """Write an import; what was known of a cell whose number is given again goes."""
+    before = CellNotes(opened.confidence, review.states(), tuple(review.areas()))
+    areas = untouched_areas(before.areas or (), taken.edit, opened.labels.shape)
+    after = replace(before.without(taken.changed_ids), areas=tuple(areas))
+    opened.take(with_notes(taken.edit, before, after))
+    opened.write()
+    states = {cell: after.states.get(cell, "unseen") for cell in before.states}
+    review.save(states, areas)
 
 
 def _start_empty(project: Project, image: ProjectImage, pixels: CellImage) -> None:

@@ -25,8 +25,9 @@ from napari_cellseg.project.packing import edit_of, row_of
 N_KEPT = 64
 
 INSERT_EDIT = """
-INSERT INTO edits (id, image, name, author, made_at, start, shape, pixels, sources, state)
-VALUES (:id, :image, :name, :author, :made_at, :start, :shape, :pixels, :sources, 'done')
+INSERT INTO edits
+(id, image, name, author, made_at, start, shape, pixels, sources, notes, state) VALUES
+(:id, :image, :name, :author, :made_at, :start, :shape, :pixels, :sources, :notes, 'done')
 """
 INSERT_STEP = "INSERT INTO steps (image, edit, kind, at) VALUES (?, ?, ?, ?)"
 SET_STATE = "UPDATE edits SET state = ? WHERE id = ?"

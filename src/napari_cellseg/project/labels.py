@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 
+from napari_cellseg.core.cell_notes import CellNotes, updated_notes
 from napari_cellseg.core.classes import updated_classes
 from napari_cellseg.core.edits import Edit, Source, apply_edit, updated_sources
 from napari_cellseg.core.rerun import Footprint, deleted_footprints
@@ -118,6 +119,9 @@ class ProjectLabels:
         apply_edit(self.labels, edit)
         self.sources = updated_sources(self.sources, edit)
         self.classes = updated_classes(self.classes, edit)
+        if edit.notes_after is not None:
+            notes = updated_notes(CellNotes(self.confidence), edit)
+            self.confidence = dict(notes.confidence)
 
     def _replay(self, written: int) -> int:
         """Bring labels and cells up to the last step; return how many there were."""

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numcodecs import Zstd
 
+from napari_cellseg.core.cell_notes import CellNotes
+from napari_cellseg.core.checked import area_from_json, area_to_json
 from napari_cellseg.core.edits import Edit
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.core.types import LABELS_DTYPE, Labels
@@ -33,6 +35,7 @@ def row_of(edit: Edit) -> dict[str, Any]:
         "shape": json.dumps(list(edit.before.shape)),
         "pixels": bytes(_ZSTD.encode(np.ascontiguousarray(pixels))),
         "sources": json.dumps([dict(side) for side in known]),
+        "notes": _packed_notes(edit),
     }
 
 
@@ -46,6 +49,7 @@ def edit_of(row: sqlite3.Row) -> Edit:
     sources_before, sources_after, classes_before, classes_after = (
         known if len(known) == 4 else [*known, {}, {}]
     )
+    notes_before, notes_after = _notes_of(row)
     return Edit(
         name=row["name"],
         start=tuple(json.loads(row["start"])),
@@ -57,6 +61,8 @@ def edit_of(row: sqlite3.Row) -> Edit:
         made_at=row["made_at"],
         classes_before=classes_before,
         classes_after=classes_after,
+        notes_before=notes_before,
+        notes_after=notes_after,
     )
 
 
@@ -73,3 +79,42 @@ def _pixels_of(row: sqlite3.Row) -> Labels:
             f"Step {row['id']} ('{row['name']}') of the project is damaged ({error}). "
             "Restore project.db from a backup."
         ) from error
+
+
+def _packed_notes(edit: Edit) -> bytes:
+    """Return what else an edit changes, nothing for most."""
+    if edit.notes_before is None or edit.notes_after is None:
+        return b""
+    sides = [_plain(edit.notes_before), _plain(edit.notes_after)]
+    return bytes(_ZSTD.encode(json.dumps(sides).encode()))
+
+
+def _plain(notes: CellNotes) -> dict[str, Any]:
+    """Return notes as JSON values."""
+    areas = notes.areas
+    return {
+        "confidence": {int(cell): float(n) for cell, n in notes.confidence.items()},
+        "states": {int(cell): state for cell, state in notes.states.items()},
+        "areas": None if areas is None else [area_to_json(area) for area in areas],
+    }
+
+
+def _notes_of(row: sqlite3.Row) -> tuple[CellNotes | None, CellNotes | None]:
+    """Return what else a row's edit changes; (None, None) for most.
+
+    A project of an earlier version that is open to read only has no such column.
+    """
+    packed = row["notes"] if "notes" in row.keys() else b""  # noqa: SIM118 -- no mapping
+    if not packed:
+        return None, None
+    before, after = json.loads(_ZSTD.decode(packed))
+    return _from_plain(before), _from_plain(after)
+
+
+def _from_plain(values: Mapping[str, Any]) -> CellNotes:
+    areas = values["areas"]
+    return CellNotes(
+        {int(cell): float(n) for cell, n in values["confidence"].items()},
+        {int(cell): state for cell, state in values["states"].items()},
+        None if areas is None else tuple(area_from_json(area) for area in areas),
+    )

@@ -216,8 +216,8 @@ class Project:
     def _labels_store(self, image_id: int) -> LabelsStore:
         folder = self._labels_folder(image_id)
         if not self.is_read_only:
-            check_place(self._connection)
             with told(folder):
+                check_place(self._connection)
                 folder.parent.mkdir(exist_ok=True)
         return LabelsStore(folder)
 
@@ -246,7 +246,8 @@ class Project:
         folder = with_suffix(folder)
         if folder.exists():
             raise ProjectError(f"{folder} exists already; choose a new name.")
-        check_place(self._connection)
+        with told(self.folder):
+            check_place(self._connection)
         for opened in self._opened.values():
             # The journal goes along: what the labels of a full disk lack is replayed.
             with suppress(ProjectError):
