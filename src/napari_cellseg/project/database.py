@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from napari_cellseg.core.errors import ProjectError
+from napari_cellseg.core.errors import ProjectError, ReadOnlyProjectError
 
 DATABASE_NAME = "project.db"
 SCHEMA_VERSION = 1
@@ -167,12 +167,19 @@ def open_database(folder: Path, *, writable: bool) -> sqlite3.Connection:
     ------
     ProjectError
         If it is no project, is damaged, or is of a newer program.
+    ReadOnlyProjectError
+        If it is to be written to and may not be.
     """
     path = folder / DATABASE_NAME
     if not path.is_file():
         raise ProjectError(
             f"{folder} is no project: it holds no {DATABASE_NAME}. Choose a folder whose "
             "name ends in .cellseg."
+        )
+    if writable and not os.access(path, os.W_OK):
+        raise ReadOnlyProjectError(
+            f"{path} cannot be written. Open the project to read only, or copy it to a "
+            "place of yours."
         )
     # A read-only disk has no place for the files of the log.
     can_log = writable or os.access(folder, os.W_OK)
