@@ -52,7 +52,6 @@ from napari_cellseg.widgets.telling import Teller
 from napari_cellseg.widgets.time import TimeLink
 from napari_cellseg.widgets.tools import CanvasTools
 from napari_cellseg.widgets.train import TrainTab
-from napari_cellseg.widgets.unsaved_steps import UnsavedSteps
 from napari_cellseg.widgets.watch import WatchLink
 
 #: The dock's width, with the frame that napari puts around it, stays below 360 px.
@@ -135,12 +134,7 @@ class CellSegmentationWidget(QWidget):
         self._connect()
         self._load_models()
         self._on_image_chosen()
-        self.guard = ClosingGuard(
-            self.train,
-            self.footer,
-            self,
-            UnsavedSteps(self.projects, self.link.save_copy),
-        )
+        self.guard = ClosingGuard(self.train, self.footer, self, self.link.unsaved)
         self._cleanup.add(self.guard.release)
 
     # ------------------------------------------------------------------- building

@@ -45,6 +45,7 @@ from napari_cellseg.widgets.layer_images import (
 from napari_cellseg.widgets.opening import FileOpener
 from napari_cellseg.widgets.project_bar import ProjectBar
 from napari_cellseg.widgets.stand_in import StandIn
+from napari_cellseg.widgets.unsaved_steps import UnsavedSteps
 
 #: Labels on disk follow the journal after so long without a step.
 WRITE_MILLISECONDS = 2000
@@ -74,6 +75,7 @@ class ProjectLink(QObject):
         self._footer: Footer = dock.footer
         self.projects: ProjectController = dock.projects
         self.bar = ProjectBar(self._viewer, self.projects)
+        self.unsaved = UnsavedSteps(self.projects, self.save_copy)
         self._write_later = Later(self.projects.write, WRITE_MILLISECONDS, self)
         self._retry_later = Later(self.projects.write, RETRY_MILLISECONDS, self)
         self._connect()
