@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from core.drawn_labels import LEADS, areas, drawn_labels, drawn_points, planes_of
 from napari_cellseg.core.auto_split import split_automatically
+from napari_cellseg.core.classes import updated_classes, with_classes
 from napari_cellseg.core.edits import Edit, History, apply_edit, updated_sources
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.grow import cut_hole, grow_cells, shrink_cells
@@ -50,11 +51,26 @@ def tried(correct, *args, **options) -> Edit:
         reject()
 
 
+def corrected(data, lead, correct, *args):
+    """Return drawn labels, and what a correction that knows no sources makes of them."""
+    labels = data.draw(drawn_labels(lead))
+    return labels, applied(labels, tried(correct, labels, *args, {}))
+
+
 def applied(labels, edit):
     """Return new labels with the edit."""
     after = labels.copy()
     apply_edit(after, edit)
     return after
+
+
+def on_any_labels(**more):
+    """Run a test on drawn labels of 2, 3 and 4 axes; `more` is drawn beside the data."""
+
+    def decorated(test):
+        return leads(drawn(given(data=st.data(), **more)(test)))
+
+    return decorated
 
 
 def some_edit(data, labels, sources):
@@ -94,30 +110,32 @@ def some_edit(data, labels, sources):
 def test_a_chain_of_corrections_is_undone_and_redone_exactly(lead, data):
     labels = data.draw(drawn_labels(lead))
     sources = known_sources(labels, {1: "hand"})
-    history, states = History(), [(labels.copy(), sources)]
+    classes = {cell: "ab"[cell % 2] for cell in sources}
+    history, states = History(), [(labels.copy(), sources, classes)]
     for _ in range(data.draw(st.integers(1, 6))):
         try:
             edit = some_edit(data, labels, sources)()
         except EditError:
             continue
+        edit = with_classes(edit, labels, classes)
         apply_edit(labels, edit)
         sources = updated_sources(sources, edit)
+        classes = updated_classes(classes, edit)
         history.push(edit)
-        states.append((labels.copy(), sources))
-        assert sources.keys() == areas(labels).keys()
+        states.append((labels.copy(), sources, classes))
+        assert sources.keys() == areas(labels).keys() >= classes.keys()
     for step in (History.undo, History.redo):
         for state in states[-2::-1] if step is History.undo else states[1:]:
             edit = step(history)
             apply_edit(labels, edit)
             sources = updated_sources(sources, edit)
+            classes = updated_classes(classes, edit)
             np.testing.assert_array_equal(labels, state[0])
-            assert sources == state[1]
+            assert (sources, classes) == state[1:]
     assert not history.can_redo
 
 
-@leads
-@drawn
-@given(data=st.data())
+@on_any_labels()
 def test_a_correction_does_not_change_its_input(lead, data):
     labels = data.draw(drawn_labels(lead))
     before = labels.copy()
@@ -128,20 +146,15 @@ def test_a_correction_does_not_change_its_input(lead, data):
     assert edit.changed_ids
 
 
-@leads
-@drawn
-@given(data=st.data(), ids=IDS)
+@on_any_labels(ids=IDS)
 def test_delete_takes_these_cells_and_leaves_the_others(lead, data, ids):
-    labels = data.draw(drawn_labels(lead))
-    after = applied(labels, tried(delete_cells, labels, ids, {}))
+    labels, after = corrected(data, lead, delete_cells, ids)
     gone = np.isin(labels, ids)
     assert not after[gone].any()
     np.testing.assert_array_equal(after[~gone], labels[~gone])
 
 
-@leads
-@drawn
-@given(data=st.data())
+@on_any_labels()
 def test_delete_in_a_region_takes_cells_that_lie_half_in_it(lead, data):
     labels = data.draw(drawn_labels(lead))
     plane = data.draw(planes_of(labels))
@@ -159,9 +172,7 @@ def test_delete_in_a_region_takes_cells_that_lie_half_in_it(lead, data):
     np.testing.assert_array_equal(after, expected)
 
 
-@leads
-@drawn
-@given(data=st.data(), ids=IDS)
+@on_any_labels(ids=IDS)
 def test_merge_conserves_pixels_and_keeps_the_first_id(lead, data, ids):
     labels = data.draw(drawn_labels(lead))
     edit = tried(merge_cells, labels, ids, {})
@@ -172,9 +183,7 @@ def test_merge_conserves_pixels_and_keeps_the_first_id(lead, data, ids):
     np.testing.assert_array_equal(after[~merged], labels[~merged])
 
 
-@leads
-@drawn
-@given(data=st.data())
+@on_any_labels()
 def test_split_conserves_every_cell_and_makes_unique_ids(lead, data):
     labels = data.draw(drawn_labels(lead))
     plane = data.draw(planes_of(labels))
@@ -196,9 +205,7 @@ def test_split_conserves_every_cell_and_makes_unique_ids(lead, data):
     np.testing.assert_array_equal(after[elsewhere], labels[elsewhere])
 
 
-@leads
-@drawn
-@given(data=st.data())
+@on_any_labels()
 def test_add_never_takes_a_pixel_of_a_cell(lead, data):
     labels = data.draw(drawn_labels(lead))
     plane = data.draw(planes_of(labels))
@@ -211,43 +218,32 @@ def test_add_never_takes_a_pixel_of_a_cell(lead, data):
     assert not new.any()
 
 
-@leads
-@drawn
-@given(data=st.data(), ids=IDS)
+@on_any_labels(ids=IDS)
 def test_fill_gives_background_to_these_cells_only(lead, data, ids):
-    labels = data.draw(drawn_labels(lead))
-    after = applied(labels, tried(fill_holes, labels, ids, {}))
+    labels, after = corrected(data, lead, fill_holes, ids)
     new = after != labels
     assert not labels[new].any()
     assert set(after[new]) <= set(ids)
 
 
-@leads
-@drawn
-@given(data=st.data(), ids=IDS)
+@on_any_labels(ids=IDS)
 def test_smooth_keeps_areas_and_leaves_other_cells(lead, data, ids):
-    labels = data.draw(drawn_labels(lead))
-    after = applied(labels, tried(smooth_cells, labels, ids, {}))
+    labels, after = corrected(data, lead, smooth_cells, ids)
     others = ~np.isin(labels, [0, *ids])
     np.testing.assert_array_equal(after[others], labels[others])
     np.testing.assert_array_equal(np.isin(after, [0, *ids]), ~others)
     assert areas(after) == areas(labels)
 
 
-@leads
-@drawn
-@given(data=st.data(), least=st.integers(1, 40))
+@on_any_labels(least=st.integers(1, 40))
 def test_remove_small_takes_exactly_the_small_cells(lead, data, least):
-    labels = data.draw(drawn_labels(lead))
-    after = applied(labels, tried(remove_small, labels, least, {}))
+    labels, after = corrected(data, lead, remove_small, least)
     assert areas(after) == {
         cell: area for cell, area in areas(labels).items() if area >= least
     }
 
 
-@leads
-@drawn
-@given(data=st.data())
+@on_any_labels()
 def test_a_correction_of_one_plane_leaves_the_others(lead, data):
     labels = data.draw(drawn_labels(lead))
     plane = data.draw(planes_of(labels))
@@ -261,9 +257,7 @@ def test_a_correction_of_one_plane_leaves_the_others(lead, data):
     assert not changed.any()
 
 
-@leads
-@drawn
-@given(data=st.data())
+@on_any_labels()
 def test_relabelling_keeps_the_cells_and_their_order(lead, data):
     labels = data.draw(drawn_labels(lead))
     after, new_ids = relabel_sequential(labels)
@@ -275,32 +269,24 @@ def test_relabelling_keeps_the_cells_and_their_order(lead, data):
     assert next_id(after) == len(new_ids) + 1
 
 
-@leads
-@drawn
-@given(data=st.data(), ids=IDS)
+@on_any_labels(ids=IDS)
 def test_growing_never_takes_a_pixel_of_a_cell(lead, data, ids):
-    labels = data.draw(drawn_labels(lead))
-    after = applied(labels, tried(grow_cells, labels, ids, {}))
+    labels, after = corrected(data, lead, grow_cells, ids)
     new = after != labels
     assert not labels[new].any()
     assert set(after[new]) <= set(ids)
 
 
-@leads
-@drawn
-@given(data=st.data(), ids=IDS)
+@on_any_labels(ids=IDS)
 def test_shrinking_loses_no_cell_and_leaves_the_others(lead, data, ids):
-    labels = data.draw(drawn_labels(lead))
-    after = applied(labels, tried(shrink_cells, labels, ids, {}))
+    labels, after = corrected(data, lead, shrink_cells, ids)
     changed = after != labels
     assert not after[changed].any()
     assert set(labels[changed]) <= set(ids)
     assert areas(after).keys() == areas(labels).keys()
 
 
-@leads
-@drawn
-@given(data=st.data(), ids=IDS)
+@on_any_labels(ids=IDS)
 def test_splitting_automatically_conserves_the_cell(lead, data, ids):
     labels = data.draw(drawn_labels(lead))
     plane = data.draw(planes_of(labels))
@@ -313,9 +299,7 @@ def test_splitting_automatically_conserves_the_cell(lead, data, ids):
     assert not changed.any()
 
 
-@leads
-@drawn
-@given(data=st.data())
+@on_any_labels()
 def test_renumbering_keeps_every_cell_and_who_made_it(lead, data):
     labels = data.draw(drawn_labels(lead))
     sources = {cell: "hand" if cell % 2 else "model" for cell in areas(labels)}
