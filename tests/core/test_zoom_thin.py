@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.synthetic import CellOptions, SceneOptions, make_scene
 from napari_cellseg.core.zoom import (
     NEARER_PX,
@@ -81,3 +82,10 @@ def test_a_nearer_look_wins_with_more_thin_cells_on_the_same_ground() -> None:
 def test_thinner_cells_are_shown_larger_and_none_smaller() -> None:
     assert zoom_for_width(5.5) == pytest.approx(2.0)
     assert zoom_for_width(30.0) == 1.0
+
+
+def test_specks_of_noise_give_a_size_that_can_be_asked_for() -> None:
+    labels = np.zeros((20, 20), np.int32)
+    labels[::4, ::4] = np.arange(1, 26).reshape(5, 5)
+    look = look_at(labels, np.full(25, 0.9, np.float32), 1.0)
+    assert SegmentOptions(diameter_px=look.diameter_px).diameter_px == 2

@@ -15,7 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_cellseg.core.options import SegmentOptions, fields_with_ranges
 from napari_cellseg.core.types import Labels
+
+LEAST_DIAMETER_PX: float = fields_with_ranges(SegmentOptions)["diameter_px"]["minimum"]
 
 #: Diameters of cells that the network sees well, as multiples of its best one. Measured on
 #: validation images shown at zooms from 0.25 to 2: in between, zooming gains nothing.
@@ -83,7 +86,8 @@ def look_at(labels: Labels, confidence: NDArray[np.float32], zoom: float) -> Loo
     areas = np.bincount(labels.ravel(), minlength=len(confidence) + 1)[1:] / zoom**2
     if not areas.size:
         return Look(zoom, 0.0, 0.0, 0)
-    diameter = typical_diameter_px(areas, confidence)
+    # Specks of noise are smaller than any cell that can be asked for.
+    diameter = max(typical_diameter_px(areas, confidence), LEAST_DIAMETER_PX)
     explained = float((areas * confidence).sum())
     width = _median_width_px(labels) / zoom
     return Look(zoom, diameter, explained, len(areas), width)
