@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+from napari_cellseg.core import options as core_options
 from napari_cellseg.core.errors import SaveError, TrainingError
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.matching import Matching
@@ -30,7 +31,7 @@ from napari_cellseg.io.training_files import (
     read_outcome,
     write_request,
 )
-from napari_cellseg.nn import fine_tune_data
+from napari_cellseg.nn import fine_tune_data, fine_tune_pace
 from napari_cellseg.nn.augment import draw_crops
 from napari_cellseg.nn.batches import CropSampler
 from napari_cellseg.nn.child_trainer import ChildTrainer
@@ -147,6 +148,21 @@ def test_stopping_keeps_the_best_so_far(
     assert outcome.was_stopped
     assert outcome.n_steps < 10
     assert read_model_spec(outcome.folder).name == "mine"
+
+
+def test_a_quick_training_settles_its_steps_once_the_pace_is_known(
+    tmp_path: Path, items: list[TrainingItem], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fine_tune_pace, "FEWEST_STEPS", 12)
+    monkeypatch.setattr(core_options, "QUICK_SECONDS", 0.001)
+    write_request(tmp_path, request(FineTuneOptions(batch_size=2, crop_px=64)), items)
+    seen: list[TrainProgress] = []
+    outcome = run(fine_tune(tmp_path), seen.append)  # type: ignore[arg-type]
+    assert outcome.n_steps == 12
+    totals = [step.total for step in seen if step.loss is not None]
+    assert totals == [240] * 9 + [12] * 3
+    # It was examined at the end, and what was kept is the best of that.
+    assert seen[-2].score is not None
 
 
 def test_another_training_does_not_go_on_in_the_same_folder(

@@ -85,6 +85,18 @@ def test_only_a_quick_training_without_a_number_of_steps_is_limited() -> None:
     assert FineTuneOptions("thorough").seconds_limit is None
 
 
+@pytest.mark.parametrize(
+    ("preset", "is_over"), [("thorough", True), ("from_scratch", False)]
+)
+def test_a_network_from_nothing_is_given_all_its_steps(
+    preset: str, is_over: bool
+) -> None:
+    learner = FineTuneRun(CellNet((4, 8)), FineTuneOptions(preset), torch.device("cpu"))
+    learner.best_score, learner.best_step = 0.1, learner.length.every
+    learner.step = 5 * learner.length.every
+    assert learner.is_over is is_over
+
+
 def test_a_settled_length_stands_in_the_checkpoint(tmp_path: Path) -> None:
     first = FineTuneRun(CellNet((4, 8)), FineTuneOptions(), torch.device("cpu"))
     assert not first.is_settled
