@@ -94,24 +94,33 @@ def write_figure(
     *,
     has_published: bool,
 ) -> None:
-    """Draw AP50 against corrected cells, and against minutes."""
+    """Draw AP50 against corrected cells, or images, and against minutes.
+
+    Beside the published curves the first is against images, as they are.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3.6), layout="constrained")
-    cells, minutes = figure.subplots(1, 2, sharey=True)
+    left, right = figure.subplots(1, 2, sharey=True)
     for start in starts:
-        rows = [row for count in counts for row in draws_of(found, start, count)]
+        points = [
+            (place + 1, row)
+            for place, count in enumerate(counts)
+            for row in draws_of(found, start, count)
+        ]
         if start != "from scratch" and "0" in found:
-            rows = [found["0"], *rows]
-        rows.sort(key=lambda row: row["cells"])
-        heights = [row["ap50"] for row in rows]
-        cells.plot([row["cells"] for row in rows], heights, "o-", label=start)
-        minutes.plot([row["seconds"] / 60 for row in rows], heights, "o", label=start)
+            points = [(0, found["0"]), *points]
+        heights = [row["ap50"] for _, row in points]
+        x = [place if has_published else row["cells"] for place, row in points]
+        left.plot(x, heights, "o-", label=f"ours, {start}")
+        right.plot([row["seconds"] / 60 for _, row in points], heights, "o")
     if has_published:
         for name, curve in PUBLISHED.items():
-            minutes.axhline(curve[-1], linewidth=0.6, color="grey")
-            minutes.annotate(f"{name}, all images", (0, curve[-1]), fontsize=6)
-    cells.set(xlabel="corrected cells", ylabel="by-image AP50")
-    minutes.set(xlabel="minutes of training")
-    cells.legend()
+            left.plot(range(1, len(curve) + 1), curve, ".--", linewidth=1, label=name)
+        titles = ["nothing", *(title_of(count) for count in counts)]
+        left.set_xticks(range(len(titles)), titles)
+    left.set_xlabel("images" if has_published else "corrected cells")
+    left.set_ylabel("by-image AP50")
+    right.set_xlabel("minutes of training")
+    left.legend(fontsize=7)
     figure.savefig(path, dpi=120)
