@@ -7,6 +7,7 @@ from napari_cellseg.controllers.measure import MeasureController
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
+from napari_cellseg.core.errors import ImageReadError
 from napari_cellseg.core.types import CellImage, PixelSize
 
 
@@ -80,3 +81,33 @@ def test_the_numbers_of_many_cells_follow_when_things_are_quiet(monkeypatch):
     assert areas(measure) == {1: 9, 2: 25}
     proofread.delete_cells([2])
     assert areas(measure) == {1: 9}  # who asks gets every edit
+
+
+class GoneShare:
+    """Pixels on a share that goes away."""
+
+    shape, dtype = (1, 30, 30), np.dtype(np.uint8)
+    is_gone = False
+
+    def __getitem__(self, key):
+        if self.is_gone:
+            raise ImageReadError("image.tif cannot be read any more.")
+        return np.ones(self.shape, self.dtype)[key]
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self[...], dtype)
+
+
+def test_an_image_that_is_gone_is_told_of_and_stops_no_other_listener():
+    session, proofread, measure, _ = bench()
+    share, heard = GoneShare(), []
+    session.show_image(CellImage(share))
+    proofread.edited.connect(heard.append)
+    share.is_gone = True
+    proofread.delete_cells([1])
+    assert len(heard) == 1
+    assert measure.table is None
+    assert "cannot be read any more" in measure.task.failure.message
+    share.is_gone = False
+    proofread.delete_cells([2])
+    assert areas(measure) == {}

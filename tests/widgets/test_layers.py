@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from napari.layers import Labels
+from psygnal import EmitLoopError
 from qtpy.QtCore import QObject
 
 from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.core.rerun import Merged
 from napari_cellseg.widgets.layers import LabelsBinding, can_correct, make_labels_layer
 
 
@@ -224,3 +226,62 @@ def test_what_another_tool_wrote_into_large_labels_is_noticed_in_parts(monkeypat
     assert bound.proofread.sources[8] == "hand"
     assert bound.is_true
     bound.binding._watch.stop()
+
+
+def test_a_stroke_that_is_under_way_when_a_run_arrives_is_kept(bound):
+    bound.layer.mode = "paint"
+    bound.layer.brush_size = 3
+    drag = bound.binding._on_layer_dragged(bound.layer, Drag("mouse_press"))
+    next(drag)
+    with bound.layer.block_history():
+        bound.layer.paint((4, 4), 9)
+        run = two_cells()
+        run[3:9, 3:9] = 5
+        bound.proofread.take_run(Merged(run, {2: 0.9, 5: 0.9}), "segment", keeps=True)
+        bound.layer.paint((4, 6), 9)
+    bound.binding.reconcile()
+    assert bound.layer.data[4, 4] == bound.layer.data[4, 6] == 9
+    assert bound.layer.data[8, 8] == 5
+    assert bound.is_true
+    assert bound.proofread.history.undo_name == "brush stroke"
+    bound.layer.undo()
+    bound.layer.undo()
+    np.testing.assert_array_equal(bound.layer.data, two_cells())
+
+
+def test_a_listener_that_fails_does_not_leave_the_layer_behind(qapp):
+    def fail(_edit):
+        raise OSError("the share is gone")
+
+    proofread = ProofreadController()
+    proofread.edited.connect(fail)
+    proofread.open(two_cells())
+    layer = make_labels_layer(proofread.cells, "cells", {}, {})
+    owner = QObject()
+    binding = LabelsBinding(layer, proofread, owner)
+    with pytest.raises(EmitLoopError):
+        proofread.delete_cells([1])
+    binding.reconcile()
+    np.testing.assert_array_equal(layer.data, proofread.labels)
+    assert proofread.n_cells == 1
+    binding.release()
+    owner.deleteLater()
+
+
+def test_the_key_for_a_new_number_never_chooses_that_of_a_deleted_cell(bound):
+    bound.proofread.delete_cells([2])
+    bound.binding._on_new_label(bound.layer)
+    assert bound.layer.selected_label == 3
+
+
+def test_what_another_tool_wrote_just_before_the_layer_is_left_is_recorded(bound):
+    bound.layer.data[20:25, 20:25] = 6
+    bound.binding.take_rest()
+    assert bound.proofread.sources[6] == "hand"
+
+
+class Drag:
+    """A mouse event."""
+
+    def __init__(self, type_, button=1):
+        self.type, self.button = type_, button

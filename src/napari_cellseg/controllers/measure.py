@@ -17,6 +17,7 @@ from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.edits import Edit, Source
+from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.measure import MeasurementTable, measure_cells
 from napari_cellseg.core.types import CellImage, Labels
@@ -194,13 +195,18 @@ class MeasureController:
         labels = self.proofread.labels
         if self._table is None or labels is None:
             return
-        self._table = self._table.updated(
-            self.image,
-            labels,
-            edit,
-            self.proofread.sources,
-            self.proofread.model_confidence,
-        ).with_classes(self.proofread.classes)
+        try:
+            self._table = self._table.updated(
+                self.image,
+                labels,
+                edit,
+                self.proofread.sources,
+                self.proofread.model_confidence,
+            ).with_classes(self.proofread.classes)
+        except (CellsegError, OSError):
+            # The image cannot be read. Measuring all says so, and is tried with each edit.
+            self._table = None
+            self.measure()
 
 
 def _measure_job(

@@ -51,6 +51,7 @@ class CellIndex:
 
     def __init__(self, labels: Labels) -> None:
         self.labels = labels
+        self._last_id = 0
         self._look_through()
 
     def _look_through(self) -> None:
@@ -66,6 +67,7 @@ class CellIndex:
         self._is_loose = np.zeros(len(ids), bool)
         self._rows = {cell: row for row, cell in enumerate(ids.tolist())}
         self._free: list[int] = []
+        self.reserve(highest)
 
     def __contains__(self, cell: int) -> bool:
         """Say whether a cell is there."""
@@ -79,6 +81,19 @@ class CellIndex:
     def highest(self) -> int:
         """The highest id, 0 if there is no cell."""
         return int(self._ids.max(initial=0))
+
+    @property
+    def last_id(self) -> int:
+        """The highest id that any cell had so far, 0 for none.
+
+        A cell that is gone may come back by undo, with all that is known of it: its id is
+        never given to another.
+        """
+        return self._last_id
+
+    def reserve(self, last_id: int) -> None:
+        """Note that ids up to this one were given, as in an earlier session."""
+        self._last_id = max(self._last_id, last_id)
 
     @property
     def ids(self) -> list[int]:
@@ -168,6 +183,7 @@ class CellIndex:
             self._ids[row], self._counts[row] = cell, 0
             self._lows[row], self._highs[row] = _FAR, -1
             self._is_loose[row] = False
+            self.reserve(cell)
         self._counts[row] += count
         low = [part.start for part in box]
         high = [part.stop for part in box]

@@ -78,16 +78,19 @@ def _check_whole(values: NDArray[Any]) -> None:
 def next_id(indexed: IndexedLabels) -> int:
     """Return the id for a new cell: one more than the highest, 1 if there is none.
 
+    Of an index it is one that no cell ever had, as long as int32 holds such.
+
     Raises
     ------
     EditError
         If the highest id is the last that int32 can hold.
     """
-    highest = (
-        indexed.highest
-        if isinstance(indexed, CellIndex)
-        else int(indexed.max(initial=0))
-    )
+    if isinstance(indexed, CellIndex):
+        # After "number anew" the high ids are free again.
+        is_left = indexed.last_id < MAX_ID
+        highest = indexed.last_id if is_left else indexed.highest
+    else:
+        highest = int(indexed.max(initial=0))
     check_free_ids(highest + 1, 1)
     return highest + 1
 

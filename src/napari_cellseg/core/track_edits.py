@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from napari_cellseg.core.cell_boxes import cell_boxes, start_of, union_of
+from napari_cellseg.core.cell_index import IndexedLabels, labels_of
 from napari_cellseg.core.edits import Edit, Source, edit_on_labels
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.label_arrays import next_id
@@ -71,7 +72,7 @@ def _joint_source(found: set[Source]) -> Source:
 
 
 def continue_track(
-    labels: Labels,
+    indexed: IndexedLabels,
     frame: int,
     cells: tuple[int, int],
     sources: Mapping[int, Source],
@@ -81,7 +82,7 @@ def continue_track(
 
     Parameters
     ----------
-    labels : int32 array
+    indexed : int32 array or CellIndex
         Time first.
     frame : int
         On which the cell is seen; from there on it takes the earlier one's id.
@@ -97,6 +98,7 @@ def continue_track(
     EditError
         If they are one already, or not there.
     """
+    labels = labels_of(indexed)
     earlier, later = cells
     if earlier == later:
         raise EditError(f"Cell {later} is the same cell on both frames already.")
@@ -104,7 +106,7 @@ def continue_track(
     _check_before(labels, frame, earlier)
     new_ids = {later: earlier}
     if _is_in(labels[frame:], earlier):
-        new_ids[earlier] = next_id(labels)
+        new_ids[earlier] = next_id(indexed)
     known = dict(parents)
     if not _is_in(labels[:frame], later):
         known.pop(later, None)
@@ -113,7 +115,7 @@ def continue_track(
 
 
 def cut_track(
-    labels: Labels,
+    indexed: IndexedLabels,
     frame: int,
     cell: int,
     sources: Mapping[int, Source],
@@ -123,19 +125,20 @@ def cut_track(
 
     Where it begins on that frame, it loses its mother instead. See `continue_track`.
     """
+    labels = labels_of(indexed)
     _check_there(labels, frame, cell)
     known = dict(parents)
     if not _is_in(labels[:frame], cell) and known.pop(cell, None) is None:
         raise EditError(
             f"Cell {cell} begins on this frame and has no mother; nothing is linked."
         )
-    new_ids = {cell: next_id(labels)}
+    new_ids = {cell: next_id(indexed)}
     edit = _renumbered(labels, frame, new_ids, "cut link", sources)
     return TrackEdit(edit, _moved_children(known, new_ids))
 
 
 def make_daughter(
-    labels: Labels,
+    indexed: IndexedLabels,
     frame: int,
     cells: tuple[int, int],
     sources: Mapping[int, Source],
@@ -146,10 +149,11 @@ def make_daughter(
     Where the mother goes on, what it is from that frame on becomes its other daughter.
     `cells` is (mother, daughter); the rest is as in `continue_track`.
     """
+    labels = labels_of(indexed)
     mother, daughter = cells
     _check_there(labels, frame, daughter)
     _check_before(labels, frame, mother)
-    first = next_id(labels)
+    first = next_id(indexed)
     new_ids = {daughter: first}
     if mother != daughter and _is_in(labels[frame:], mother):
         new_ids[mother] = first + 1

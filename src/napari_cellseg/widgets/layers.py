@@ -19,8 +19,10 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.core.cell_boxes import Box
 from napari_cellseg.core.edits import Edit, apply_edit
 from napari_cellseg.core.errors import CellsegError
+from napari_cellseg.core.label_arrays import next_id
 from napari_cellseg.core.types import LABELS_DTYPE
 from napari_cellseg.widgets.jobs import Later
 from napari_cellseg.widgets.part_shown import show_part
@@ -35,6 +37,10 @@ SCREEN_PX = 700
 WIDEST_OUTLINE_PX = 4
 N_COLOURS = 36
 STROKE_MODES = ("paint", "erase", "fill", "polygon")
+#: napari's own key for a new number.
+NEW_LABEL_KEY = "M"
+#: Listeners of a higher number are told first.
+LAYER_FIRST = 100
 #: With an eraser that keeps other cells only the chosen cell could be erased.
 ADDING_MODES = ("paint", "polygon")
 
@@ -111,6 +117,7 @@ class LabelsBinding(QObject):
         self._proofread = proofread
         self._is_ours = False
         self._is_stroking = False
+        self._held: list[Box] = []
         self._brush_keeps = False
         self._watch = Later(self._look, WATCH_MILLISECONDS, self)
         self._next_row = 0
@@ -119,9 +126,11 @@ class LabelsBinding(QObject):
         layer.undo = self._on_layer_undo
         layer.redo = self._on_layer_redo
         layer.mouse_drag_callbacks.insert(0, self._on_layer_dragged)
+        layer.bind_key(NEW_LABEL_KEY, self._on_new_label, overwrite=True)
         for name, handler in self._handlers():
             getattr(layer.events, name).connect(handler)
-        proofread.edited.connect(self._on_proofread_edited)
+        # First of all: where another listener fails, the layer must not stay behind.
+        proofread.edited.connect(self._on_proofread_edited, priority=LAYER_FIRST)
         self._features.call()
 
     def _handlers(self) -> list[tuple[str, Any]]:
@@ -142,6 +151,7 @@ class LabelsBinding(QObject):
         for name, handler in self._handlers():
             getattr(layer.events, name).disconnect(handler)
         layer.mouse_drag_callbacks.remove(self._on_layer_dragged)
+        layer.bind_key(NEW_LABEL_KEY, None)
         layer.preserve_labels = False
         for name in ("undo", "redo"):
             layer.__dict__.pop(name, None)
@@ -178,6 +188,7 @@ class LabelsBinding(QObject):
             self.failed.emit(f"A brush stroke could not be recorded: {error}")
         finally:
             self._is_ours = False
+        self._show_held()
         self._watch_soon()
 
     def _on_layer_data(self, _event: Any) -> None:
@@ -194,6 +205,11 @@ class LabelsBinding(QObject):
 
     def _on_layer_selected(self, _event: Any) -> None:
         self.clicked.emit(int(self.layer.selected_label))
+
+    def _on_new_label(self, layer: Labels) -> None:
+        """Do what napari's key does, but never choose the number of a deleted cell."""
+        if self._proofread.cells is not None:
+            layer.selected_label = next_id(self._proofread.cells.index)
 
     def _on_layer_mode(self, _event: Any) -> None:
         self._is_stroking = False
@@ -218,6 +234,7 @@ class LabelsBinding(QObject):
             # A stroke with the right button ends where it began, not on release.
             if event.button != 2:
                 self._is_stroking = False
+                self._watch_soon()
             return
         yield
         if event.type == "mouse_release" and str(layer.mode) == "pan_zoom":
@@ -240,6 +257,10 @@ class LabelsBinding(QObject):
         self._features.call()
         if self._is_ours:
             return
+        if self._is_stroking:
+            # napari writes into the same pixels until the stroke ends.
+            self._held.append(edit.box)
+            return
         self._is_ours = True
         try:
             apply_edit(self.layer.data, edit)
@@ -247,11 +268,32 @@ class LabelsBinding(QObject):
         finally:
             self._is_ours = False
 
+    def _show_held(self) -> None:
+        """Show what came while a stroke was under way, with the stroke on top."""
+        held, self._held = self._held, []
+        labels = self._proofread.labels
+        self._is_ours = True
+        try:
+            for box in held:
+                if labels is None:
+                    return
+                self.layer.data[box] = labels[box]
+                show_part(self.layer, box)
+        finally:
+            self._is_ours = False
+
+    def take_rest(self) -> None:
+        """Record what is in the layer only, whatever is under way there."""
+        self._is_stroking = False
+        self.reconcile()
+
     def reconcile(self) -> None:
         """Record what another tool wrote into the layer."""
         if self._is_stroking:
             self._watch_soon()
             return
+        if self._held:
+            self._show_held()
         shown = np.asarray(self.layer.data)
         self._is_ours = True
         try:
