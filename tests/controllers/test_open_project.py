@@ -1,14 +1,20 @@
 """The project of one window: what it keeps, and what it must never let go of."""
 
+import gc
+import weakref
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
+from tests.project.test_journal import FullDisk
 
 from napari_cellseg.controllers.cell_labels import CellLabels
+from napari_cellseg.controllers.lineage_following import follow_parents
 from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.core.edits import edit_on_labels
+from napari_cellseg.core.lineage_steps import parents_difference
 from napari_cellseg.project.store import open_project
 
 
@@ -99,3 +105,78 @@ def test_cells_that_were_never_in_the_project_do_not_replace_its_own(window):
     window.projects.close()
     window.projects.open(window.folder)
     assert not window.projects.rejoin(CellLabels(three_cells()), window.source())
+
+
+def test_an_id_is_never_given_again_not_even_after_a_restart(window):
+    window.begin()
+    window.proofread.delete_cells([3])
+    outline = np.array([[20, 20], [20, 30], [30, 30], [30, 20]])
+    window.proofread.add_cell(outline, ())
+    assert set(window.proofread.sources) == {1, 2, 4}
+    window.proofread.delete_cells([4])
+    window.projects.close()
+    window.projects.open(window.folder)
+    window.proofread.reopen(window.projects.cells_of(window.source()))
+    window.proofread.add_cell(outline, ())
+    assert set(window.proofread.sources) == {1, 2, 5}
+
+
+def test_undo_after_a_restart_takes_the_mother_back_too(window):
+    cells = window.begin()
+    cells.parents = {3: 1}
+    edit = edit_on_labels(
+        cells.labels, np.where(cells.labels == 2, 9, cells.labels), (0, 0), "daughter",
+        cells.sources,
+    )  # fmt: skip
+    cells.around_parents[edit.made_at] = parents_difference({3: 1, 9: 1}, cells.parents)
+    cells.parents = {3: 1, 9: 1}
+    window.proofread.apply(edit)
+    window.projects.save_lineage(cells)
+    window.projects.close()
+    window.projects.open(window.folder)
+    again = window.projects.cells_of(window.source())
+    assert again.parents == {3: 1, 9: 1}
+    window.proofread.reopen(again)
+    window.proofread.edited.connect(lambda edit: follow_parents(again, edit))
+    window.proofread.undo()
+    assert again.parents == {3: 1}
+    window.proofread.redo()
+    assert again.parents == {3: 1, 9: 1}
+
+
+def test_memory_does_not_grow_with_the_images_that_were_visited(tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_cellseg.controllers.held_labels.MAX_HELD_BYTES", 60_000)
+    window = Window(tmp_path, 200)
+    seen = []
+    for index in range(200):
+        cells = window.begin(index)
+        window.proofread.delete_cells([2])
+        seen.append(weakref.ref(cells))
+        del cells
+        window.projects.let_go([window.proofread.cells])
+        assert sum(c.labels.nbytes for c, _ in window.projects._kept.values()) <= 60_000
+    gc.collect()
+    assert sum(one() is not None for one in seen) < 12
+    assert len(window.projects.project._opened) < 12
+    for index in (0, 57, 199):
+        found = window.projects.cells_of(window.source(index))
+        assert set(found.sources) == {1, 3}
+        window.proofread.reopen(found)
+        window.proofread.undo()
+        assert set(np.unique(window.on_disk(index))) == {0, 1, 2, 3}
+    window.projects.close()
+
+
+def test_labels_with_steps_that_wait_are_not_let_go(window, monkeypatch):
+    monkeypatch.setattr("napari_cellseg.controllers.held_labels.MAX_HELD_BYTES", 0)
+    cells = window.begin()
+    _, opened = next(iter(window.projects._kept.values()))
+    disk = FullDisk(opened.journal._connection)
+    opened.journal._connection = disk
+    window.proofread.delete_cells([1])
+    window.projects.let_go([])
+    assert window.projects.keeps(cells)
+    disk.is_full = False
+    window.projects.let_go([])
+    assert not window.projects.keeps(cells)
+    assert set(np.unique(window.on_disk())) == {0, 2, 3}

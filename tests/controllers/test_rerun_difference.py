@@ -8,6 +8,7 @@ from napari_cellseg.controllers.proofread import MOVED, ProofreadController
 from napari_cellseg.controllers.rerun_difference import RerunDifference
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.errors import EditError
+from napari_cellseg.core.numbering import renumber_cells
 from napari_cellseg.core.rerun import Merged
 
 
@@ -149,3 +150,18 @@ def test_other_labels_forget_the_run(difference, proofread):
     assert difference.changes == []
     with pytest.raises(EditError, match="changed nothing"):
         difference.step()
+
+
+def test_changes_follow_their_cells_to_new_numbers_and_back(proofread, difference):
+    proofread.make(renumber_cells)  # 4 becomes 3, and 3 becomes 2
+    (new,) = [one for one in difference.changes if one.kind == "new"]
+    assert new.new_ids == (3,)
+    difference.step()
+    while difference.current.kind != "new":
+        difference.step()
+    difference.keep_old()
+    assert set(np.unique(proofread.labels)) == {0, 1, 2}
+    proofread.undo()
+    proofread.undo()
+    (new,) = [one for one in difference.changes if one.kind == "new"]
+    assert new.new_ids == (4,)

@@ -9,6 +9,7 @@ from napari_cellseg.core.cell_notes import CellNotes, updated_notes
 from napari_cellseg.core.checked import CheckedArea, ReviewState
 from napari_cellseg.core.edits import Edit, Source
 from napari_cellseg.core.history import History, Steps
+from napari_cellseg.core.lineage_steps import ParentsDifference
 from napari_cellseg.core.rerun import Footprint
 from napari_cellseg.core.types import Labels, SegmentationResult
 
@@ -42,6 +43,8 @@ class CellLabels:
         By a daughter its mother, in labels with time; see `core.tracks`.
     around_runs : dict
         By the time of a run's edit: confidence and deleted on its other side.
+    around_parents : dict
+        By the time of an edit: what differs in the parents on its other side.
     home : str
         The project and image that kept them last, "" for none.
     """
@@ -67,6 +70,7 @@ class CellLabels:
         self.parents: dict[int, int] = {}
         self.origin: SegmentationResult | None = None
         self.around_runs: dict[float, tuple[dict[int, float], list[Footprint]]] = {}
+        self.around_parents: dict[float, ParentsDifference] = {}
         self.home = ""
 
     @property

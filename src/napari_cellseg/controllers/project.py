@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from psygnal import Signal
 
 from napari_cellseg.controllers.cell_labels import CellLabels
+from napari_cellseg.controllers.held_labels import HeldLabels, release_saved
 from napari_cellseg.controllers.unsaved_notes import UnsavedNotes
 from napari_cellseg.core.errors import CellsegError, ImageReadError, ProjectError
 from napari_cellseg.core.history import History
@@ -50,7 +52,7 @@ class ProjectController:
         self.problem = ""
         self._images: list[ProjectImage] = []
         self._places = ImagePlaces([])
-        self._kept: dict[int, tuple[CellLabels, ProjectLabels]] = {}
+        self._kept: HeldLabels = OrderedDict()
         self._notes = UnsavedNotes()
 
     # ------------------------------------------------------------------- projects
@@ -216,6 +218,7 @@ class ProjectController:
         if self.project is None or image is None or not image.has_labels:
             return None
         if image.image_id in self._kept:
+            self._kept.move_to_end(image.image_id)
             return self._kept[image.image_id][0]
         opened = self.project.open_labels(image.image_id)
         cells = CellLabels(opened.labels, opened.sources, opened.confidence)
@@ -223,7 +226,9 @@ class ProjectController:
         cells.deleted = opened.deleted()
         notes = self.project.review(image.image_id)
         cells.states, cells.areas = notes.states(), notes.areas()
-        cells.parents = self.project.lineage(image.image_id).parents()
+        lineage = self.project.lineage(image.image_id)
+        cells.parents, cells.around_parents = lineage.parents(), lineage.steps()
+        cells.index.reserve(max([opened.last_id(), *cells.states, *cells.parents]))
         self._keep(image.image_id, cells, opened)
         return cells
 
@@ -284,22 +289,8 @@ class ProjectController:
     def rejoin(self, cells: CellLabels, source: str) -> bool:
         """Keep cells on that this project kept before, with every step since.
 
-        Parameters
-        ----------
-        cells : CellLabels
-            As they are on the screen, with the history of what was done without a project.
-        source : str
-            Path of their image.
-
-        Returns
-        -------
-        bool
-            False if they are not the project's, or its own were changed meanwhile.
-
-        Raises
-        ------
-        ProjectError
-            If they cannot be read or written.
+        Returns False if they are not the project's, or its own were changed meanwhile;
+        raises `ProjectError` if they cannot be read or written.
         """
         project, image, history = self.project, self.image_at(source), cells.history
         if project is None or project.is_read_only or not isinstance(history, History):
@@ -381,6 +372,15 @@ class ProjectController:
             problem = opened.journal.problem or problem
         self._write_notes()
         self._tell(problem or self._notes.problem)
+
+    def let_go(self, shown: Sequence[CellLabels]) -> None:
+        """Hold saved cells that are not shown no longer than memory allows."""
+        if self.project is None or self._notes.n_waiting:
+            return
+        try:
+            release_saved(self.project, self._kept, shown)
+        except ProjectError as error:
+            self._tell(str(error))
 
     @property
     def n_waiting(self) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from psygnal import Signal
 
@@ -22,6 +23,7 @@ from napari_cellseg.core.difference import (
 from napari_cellseg.core.edits import Edit, Source, updated_sources
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.numbering import moved_numbers
 from napari_cellseg.core.types import Labels
 
 RUN_NAMES = ("segment", MOVED)
@@ -210,7 +212,9 @@ class RerunDifference:
         if self._is_ours:
             return
         before = self._before
-        if edit.made_at in self._taken_back:
+        if moved := moved_numbers(edit):
+            self._move(moved)
+        elif edit.made_at in self._taken_back:
             self._toggle(self._taken_back[edit.made_at])
         elif before is not None and edit.made_at == before.made_at:
             # The run was undone, or made again.
@@ -224,6 +228,24 @@ class RerunDifference:
         else:
             # Cells have other numbers now, as after they were linked through time.
             self.forget()
+
+    def _move(self, moved: Mapping[int, int]) -> None:
+        """Follow the cells of the run to their new numbers."""
+        renewed = {id(one): _moved(one, moved) for one in self._known()}
+        self._open = [renewed[id(one)] for one in self._open]
+        self._taken_back = {
+            at: [renewed[id(one)] for one in changes]
+            for at, changes in self._taken_back.items()
+        }
+        current = self.current
+        self.current = None if current is None else renewed[id(current)]
+        self.changed.emit()
+
+    def _known(self) -> list[Change]:
+        """Return every change that is held somewhere."""
+        current = [] if self.current is None else [self.current]
+        taken = [one for changes in self._taken_back.values() for one in changes]
+        return [*self._open, *taken, *current]
 
     def _toggle(self, changes: list[Change]) -> None:
         """Bring choices back that were undone, or drop those that were made again."""
@@ -257,6 +279,11 @@ class RerunDifference:
         if self._before is not None:
             self._open = list(changes)
             self._show(None)
+
+
+def _moved(change: Change, moved: Mapping[int, int]) -> Change:
+    """Return a change with the new numbers of its new cells."""
+    return replace(change, new_ids=tuple(moved.get(one, one) for one in change.new_ids))
 
 
 def describe(change: Change | None) -> str:

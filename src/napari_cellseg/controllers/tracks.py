@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_cellseg.controllers.cell_labels import CellLabels
+from napari_cellseg.controllers.lineage_following import follow_parents
 from napari_cellseg.controllers.measure import MeasureController
 from napari_cellseg.controllers.proofread import ProofreadController
-from napari_cellseg.controllers.rerun_difference import RUN_NAMES
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.checked import ReviewState
 from napari_cellseg.core.edits import Edit, is_empty
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.lineage_steps import parents_difference
 from napari_cellseg.core.measure import MeasurementTable
 from napari_cellseg.core.options import TrackOptions
 from napari_cellseg.core.track_edits import (
@@ -35,7 +36,6 @@ from napari_cellseg.core.tracks import (
     find_detections,
     known_links,
     lineage_of,
-    parents_after,
     sound_parents,
     spans,
 )
@@ -131,7 +131,7 @@ class TracksController:
         self.task = task
         self.options = TrackOptions()
         self.pick: Pick | None = None
-        self._around: dict[float, tuple[Parents, dict[int, ReviewState] | None]] = {}
+        self._states_around: dict[float, dict[int, ReviewState]] = {}
         self._is_ours = False
         proofread.opened.connect(self._on_opened)
         proofread.edited.connect(self._on_edited)
@@ -234,8 +234,11 @@ class TracksController:
         """Make an edit together with its parents, so that undo takes back both."""
         cells = self._cells()
         if not is_empty(found.edit):
-            kept = None if states is None else cells.states
-            self._around[found.edit.made_at] = (cells.parents, kept)
+            cells.around_parents[found.edit.made_at] = parents_difference(
+                found.parents, cells.parents
+            )
+            if states is not None:
+                self._states_around[found.edit.made_at] = cells.states
         if states is not None:
             cells.states = states
         cells.parents = found.parents
@@ -273,7 +276,7 @@ class TracksController:
             continue_track if pick.kind == "same" else make_daughter
         )
         pair = (earlier, pick.cell)
-        self._make(change(cells.labels, pick.frame, pair, cells.sources, cells.parents))
+        self._make(change(cells.index, pick.frame, pair, cells.sources, cells.parents))
         return pick.frame
 
     def drop_pick(self) -> None:
@@ -287,7 +290,7 @@ class TracksController:
         if not cell:
             raise EditError("Click a cell first; from this frame on it is another one.")
         cells = self._cells()
-        self._make(cut_track(cells.labels, frame, cell, cells.sources, cells.parents))
+        self._make(cut_track(cells.index, frame, cell, cells.sources, cells.parents))
 
     def _cells(self) -> CellLabels:
         if self._proofread.cells is None:
@@ -305,20 +308,12 @@ class TracksController:
         cells = self._proofread.cells
         if self._is_ours or cells is None:
             return
-        if edit.made_at in self._around:
-            parents, states = self._around[edit.made_at]
-            kept = None if states is None else cells.states
-            self._around[edit.made_at] = (cells.parents, kept)
-            cells.parents = parents
-            cells.states = cells.states if states is None else states
-        else:
-            is_run = edit.name in RUN_NAMES
-            parents = {} if is_run else parents_after(edit, cells.parents)
-            if parents == cells.parents:
-                return
-            self._around[edit.made_at] = (cells.parents, None)
-            cells.parents = parents
-        self._tell_parents()
+        states = self._states_around.get(edit.made_at)
+        if states is not None:
+            self._states_around[edit.made_at] = cells.states
+            cells.states = states
+        if follow_parents(cells, edit):
+            self._tell_parents()
 
     def _tell_parents(self) -> None:
         self.parents_changed.emit()

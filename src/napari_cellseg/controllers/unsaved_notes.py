@@ -62,7 +62,9 @@ class UnsavedNotes:
             states = {cell: cells.states.get(cell, "unseen") for cell in ids}
             project.review(image_id).save(states, cells.areas)
         for image_id in self._lineages:
-            project.lineage(image_id).set_parents(kept[image_id].parents)
+            lineage = project.lineage(image_id)
+            lineage.set_steps(kept[image_id].around_parents)
+            lineage.set_parents(kept[image_id].parents)
 
     def clear(self) -> None:
         """Forget what waits."""

@@ -23,6 +23,7 @@ from napari_cellseg.project.packing import edit_of, row_of
 
 #: Edits kept in memory; older ones are read from the database when they are needed.
 N_KEPT = 64
+MAX_KEPT_BYTES = 256 * 2**20
 
 INSERT_EDIT = """
 INSERT INTO edits
@@ -211,11 +212,17 @@ class Journal:
         """Keep an edit in memory; one that waits to be written is never let go."""
         self._kept[edit_id] = edit
         waiting = {step.edit_id for step in self._waiting}
+        n_bytes = self.n_bytes
         for old in list(self._kept):
-            if len(self._kept) <= N_KEPT:
+            if len(self._kept) <= N_KEPT and n_bytes <= MAX_KEPT_BYTES:
                 return
             if old not in waiting and old != edit_id:
-                del self._kept[old]
+                n_bytes -= self._kept.pop(old).n_bytes
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of the edits that are kept in memory."""
+        return sum(edit.n_bytes for edit in self._kept.values())
 
 
 def adopt_history(

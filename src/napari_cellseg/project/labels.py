@@ -27,6 +27,12 @@ SELECT steps.id AS step, steps.kind AS kind, edits.* FROM steps
 JOIN edits ON edits.id = steps.edit
 WHERE steps.image = ? AND steps.id > ? ORDER BY steps.id
 """
+LAST_ID = """
+SELECT max(id) FROM (
+SELECT max(CAST(side.key AS INTEGER)) AS id FROM edits, json_each(edits.sources) AS both,
+json_each(both.value) AS side WHERE edits.image = :image
+UNION SELECT max(label) FROM cells WHERE image = :image)
+"""
 SAVE_CELL = """
 INSERT INTO cells (image, label, source, confidence, class) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (image, label) DO UPDATE SET source = excluded.source,
@@ -122,6 +128,14 @@ class ProjectLabels:
         if edit.notes_after is not None:
             notes = updated_notes(CellNotes(self.confidence), edit)
             self.confidence = dict(notes.confidence)
+
+    def last_id(self) -> int:
+        """Return the highest id that the journal has seen, 0 for none."""
+        with told(self._folder):
+            (found,) = self._connection.execute(
+                LAST_ID, {"image": self._image_id}
+            ).fetchone()
+        return int(found or 0)
 
     def _replay(self, written: int) -> int:
         """Bring labels and cells up to the last step; return how many there were."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from napari_cellseg.core.lineage_steps import ParentsDifference
 from napari_cellseg.core.tracks import Parents
 from napari_cellseg.project.notes import Note
 
@@ -12,8 +15,9 @@ class LineageNotes:
     Every method raises `ProjectError` if the project cannot be read or written.
     """
 
-    def __init__(self, note: Note) -> None:
+    def __init__(self, note: Note, steps: Note) -> None:
         self._note = note
+        self._steps = steps
 
     def parents(self) -> Parents:
         """Return the mother of each daughter."""
@@ -23,3 +27,14 @@ class LineageNotes:
     def set_parents(self, parents: Parents) -> None:
         """Replace all parents of the image."""
         self._note.write(sorted(parents.items()))
+
+    def steps(self) -> dict[float, ParentsDifference]:
+        """Return, by the time of an edit, what differs in the parents on its other side."""
+        return {
+            float(made_at): {int(child): mother for child, mother in pairs}
+            for made_at, pairs in self._steps.read() or []
+        }
+
+    def set_steps(self, steps: Mapping[float, ParentsDifference]) -> None:
+        """Replace what is known of all edits of the image."""
+        self._steps.write([[at, sorted(one.items())] for at, one in steps.items()])

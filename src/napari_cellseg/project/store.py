@@ -166,8 +166,11 @@ class Project:
 
     def lineage(self, image_id: int) -> LineageNotes:
         """Return which cell of an image came of which."""
-        note = Note(self._connection, self.folder, f"parents of image {image_id}")
-        return LineageNotes(note)
+        name = f"parents of image {image_id}"
+        note = Note(self._connection, self.folder, name)
+        return LineageNotes(
+            note, Note(self._connection, self.folder, f"{name} by step")
+        )
 
     def classes(self) -> ClassNotes:
         """Return which classes are offered for cells."""
@@ -212,6 +215,10 @@ class Project:
 
     def _labels_folder(self, image_id: int) -> Path:
         return self.folder / LABELS_FOLDER / f"{image_id}.ome.zarr"
+
+    def forget_labels(self, image_id: int) -> None:
+        """Hold labels that are written no more; `open_labels` reads them again."""
+        self._opened.pop(image_id, None)
 
     def _labels_store(self, image_id: int) -> LabelsStore:
         folder = self._labels_folder(image_id)
