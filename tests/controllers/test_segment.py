@@ -1,5 +1,7 @@
 """Segmenting and moving thresholds with a fake engine."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.fakes import FakeEngine, NowStarter
@@ -94,11 +96,67 @@ def test_a_result_for_an_image_that_was_left_changes_nothing_here():
     bench, told = Bench(is_held=True), []
     bench.show()
     bench.segment.start()
-    bench.segment.finished.connect(lambda run, merged, is_new: told.append(merged))
+    bench.segment.arrived.connect(lambda run, cells, is_new: told.append((cells, is_new)))
     bench.show(squares(1))
     bench.starter.release()
     assert bench.proofread.labels is None
-    assert told[0].labels.max() == 3
+    ((cells, is_new),) = told
+    assert cells.labels.max() == 3
+    assert is_new
+
+
+def test_a_run_that_ends_after_the_image_was_left_and_chosen_again_is_taken():
+    bench, told = Bench(), []
+    bench.show(source="/data/a.tif", name="a")
+    bench.segment.start()
+    cells = bench.proofread.cells
+    bench.proofread.delete_cells([1])
+    bench.starter.is_held = True
+    bench.segment.start(keeps=True)
+    bench.segment.finished.connect(lambda run, merged, is_new: told.append(is_new))
+    bench.show(squares(1), source="/data/b.tif", name="b")
+    bench.show(squares(), source="/data/a.tif", name="a")  # read again: another array
+    bench.starter.release()
+    assert told == [False]
+    assert bench.proofread.cells is cells
+    assert set(cells.sources) == {2, 3}
+    assert cells.history.undo_name in ("segment", "delete cell")
+
+
+def test_a_run_on_an_image_that_was_left_goes_into_the_cells_that_are_kept_of_it():
+    bench, told = Bench(), []
+    bench.show(source="/data/a.tif", name="a")
+    bench.segment.start()
+    kept = bench.proofread.cells
+    bench.proofread.delete_cells([2])
+    bench.proofread.add_cell(np.array([[20, 20], [20, 30], [30, 30], [30, 20]]), ())
+    bench.segment.recall = lambda image: kept
+    bench.starter.is_held = True
+    bench.segment.options = replace(bench.segment.options, foreground_threshold=0.4)
+    bench.segment.start(keeps=True)
+    bench.segment.arrived.connect(lambda run, cells, is_new: told.append((cells, is_new)))
+    bench.proofread.reopen(None)
+    bench.show(squares(1), source="/data/b.tif", name="b")
+    bench.starter.release()
+    assert told == [(kept, False)]
+    assert bench.proofread.cells is None
+    assert kept.sources[4] == "hand"
+    assert len(kept.sources) == 3  # the deleted cell does not come back
+
+
+def test_a_run_where_labels_are_kept_goes_over_them_and_not_beside_them():
+    bench, told = Bench(), []
+    bench.show()
+    bench.segment.start()
+    kept = bench.proofread.cells
+    bench.proofread.delete_cells([2])
+    bench.proofread.reopen(None)  # as when the layer was deleted
+    bench.segment.recall = lambda image: bench.proofread.reopen(kept)
+    bench.segment.finished.connect(lambda run, merged, is_new: told.append(is_new))
+    bench.segment.start(keeps=True)
+    assert told == [False]
+    assert bench.proofread.cells is kept
+    assert set(kept.sources) == {1, 3}
 
 
 def test_a_region_alone_is_segmented():

@@ -2,6 +2,7 @@
 
 import errno
 import sqlite3
+import time
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from qtpy.QtWidgets import QFileDialog
 from tests.project.test_journal import FullDisk
 from tests.widgets.conftest import squares, wait_idle
 
+from napari_cellseg.core.jobs import Progress
 from napari_cellseg.project.store import open_project
 from napari_cellseg.widgets.unsaved_steps import CLOSE, SAVE, STAY
 
@@ -301,3 +303,104 @@ def test_checked_areas_of_a_stack_and_of_a_plane_do_not_mix(dock, segment):
         dock.proofread.check_area(square, plane)
     shown = [one for one in dock.viewer.layers if one.name.startswith("checked areas")]
     assert [(one.ndim, len(one.data)) for one in shown] == [(2, 0), (3, 1)]
+
+
+def test_the_project_that_is_open_can_be_chosen_again(worked_on, tmp_path):
+    worked_on.link.open(str(tmp_path / "work.cellseg"))
+    assert "open already" in worked_on.footer.line.text()
+    assert "every step is saved" in worked_on.link.bar.status.text()
+    worked_on.proofread.delete_cells([1])
+    with open_project(tmp_path / "work.cellseg", read_only=True) as reader:
+        assert set(reader.open_labels(1).sources) == {2, 3}
+
+
+def test_what_is_on_the_screen_goes_on_in_a_project_that_is_opened_again(
+    worked_on, tmp_path
+):
+    worked_on.link.close()
+    worked_on.proofread.delete_cells([1])
+    worked_on.link.open(str(tmp_path / "work.cellseg"))
+    worked_on.proofread.delete_cells([2])
+    assert len(labels_layers(worked_on)) == 1
+    with open_project(tmp_path / "work.cellseg", read_only=True) as reader:
+        assert set(reader.open_labels(1).sources) == {3}
+
+
+def test_cells_of_the_project_come_in_the_place_of_others(
+    worked_on, files, make_dock, segment, qtbot, tmp_path
+):
+    worked_on.proofread.delete_cells([1])
+    worked_on.release()
+    dock = make_dock()
+    dock.opener.open(files[:1])
+    wait_idle(qtbot, dock)
+    segment(dock)
+    dock.link.open(str(tmp_path / "work.cellseg"))
+    wait_idle(qtbot, dock)
+    assert set(dock.proofread.sources) == {2, 3}
+    assert [layer.visible for layer in labels_layers(dock)] == [False, True]
+    assert "on a hidden layer" in dock.footer.line.text()
+
+
+def test_segmenting_after_the_layer_was_deleted_is_saved(
+    worked_on, segment, qtbot, tmp_path
+):
+    worked_on.proofread.delete_cells([1])
+    worked_on.viewer.layers.remove(worked_on.keeper.layer)
+    segment(worked_on)
+    assert len(labels_layers(worked_on)) == 1
+    assert set(worked_on.proofread.sources) == {2, 3}
+    worked_on.proofread.delete_cells([2])
+    with open_project(tmp_path / "work.cellseg", read_only=True) as reader:
+        assert set(reader.open_labels(1).sources) == {3}
+
+
+def test_a_run_that_ends_when_the_next_image_is_shown_goes_where_it_belongs(
+    worked_on, qtbot, tmp_path
+):
+    worked_on.proofread.delete_cells([1])
+    worked_on._run(keeps=True)
+    worked_on.link.bar.next.click()
+    wait_idle(qtbot, worked_on)
+    assert labels_layers(worked_on) == []
+    worked_on.link.bar.previous.click()
+    wait_idle(qtbot, worked_on)
+    assert set(worked_on.proofread.sources) == {2, 3}
+    assert worked_on.link.projects.keeps(worked_on.proofread.cells)
+
+
+def test_the_next_image_stops_no_file_that_is_written(worked_on, qtbot):
+    told = []
+
+    def slow():
+        for _ in range(20):
+            time.sleep(0.01)
+            yield Progress(0, 0)
+        return "written"
+
+    worked_on.files.start("Writing", slow(), told.append)
+    worked_on.link.bar.next.click()
+    wait_idle(qtbot, worked_on)
+    assert told == ["written"]
+
+
+def test_next_pressed_twice_goes_two_images_on(worked_on, qtbot, tmp_path):
+    third = tmp_path / "three.tif"
+    tifffile.imwrite(third, squares(1))
+    worked_on.link.projects.add_images([third])
+    worked_on.link.bar.next.click()
+    worked_on.link.bar.next.click()
+    wait_idle(qtbot, worked_on)
+    names = [one.name for one in worked_on.viewer.layers if isinstance(one, Image)]
+    assert names == ["three.tif"]
+    assert worked_on.link.bar.index == 2
+
+
+def test_what_another_tool_wrote_just_before_the_next_image_is_saved(
+    worked_on, qtbot, tmp_path
+):
+    worked_on.keeper.layer.data[40:45, 40:45] = 9
+    worked_on.link.bar.next.click()
+    wait_idle(qtbot, worked_on)
+    with open_project(tmp_path / "work.cellseg", read_only=True) as reader:
+        assert reader.open_labels(1).sources[9] == "hand"

@@ -2,60 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 from psygnal import Signal
 
+from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.controllers.engine import Engine, WarmSegmenter
+from napari_cellseg.controllers.lineage_following import follow_parents
 from napari_cellseg.controllers.place import PlaceController
 from napari_cellseg.controllers.proofread import MOVED, ProofreadController
+from napari_cellseg.controllers.run_taking import (
+    Run,
+    fits,
+    merged_with,
+    note_origin,
+    take_into,
+)
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
+from napari_cellseg.core.edits import Edit
 from napari_cellseg.core.errors import ImageError
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
-from napari_cellseg.core.rerun import Merged, Region, merge_run
+from napari_cellseg.core.rerun import Merged, Region
 from napari_cellseg.core.types import CellImage, SegmentationResult
 
 RegionKind = Literal["whole", "view", "drawn"]
 NO_MODEL = "No model is installed; 'cellseg doctor' says what is missing."
 SMALLEST_SIDE_PX = 4
 """A region below this in height or width holds no cell that could be measured."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Run:
-    """One run of a model on one image, with its maps so that thresholds can move.
-
-    Attributes
-    ----------
-    image : CellImage
-        What was segmented.
-    result : SegmentationResult
-        Of the region.
-    region : Region or None
-        None is everything.
-    """
-
-    image: CellImage
-    result: SegmentationResult
-    region: Region | None = None
-
-    @property
-    def notes(self) -> dict[str, Any]:
-        """What a layer with its cells says of where they come from."""
-        result = self.result
-        return {
-            "model": result.model_name,
-            "digest": result.model_digest,
-            "options": result.options.to_dict(),
-            "device": result.device,
-            "seconds": result.seconds,
-            "image": self.image.name,
-        }
 
 
 class SegmentController:
@@ -77,10 +57,18 @@ class SegmentController:
     ----------
     place : PlaceController
         Where it runs.
+    recall : callable
+        Returns the cells that are kept of an image, or None; of the image that is worked
+        on it gives them to `proofread` as well.
+    finished : Signal(Run, Merged, bool)
+        A run on the image that is worked on; whether its labels are new.
+    arrived : Signal(Run, CellLabels, bool)
+        A run on an image that was left meanwhile; whether its labels are new.
     """
 
     changed = Signal()
     finished = Signal(Run, Merged, bool)
+    arrived = Signal(Run, CellLabels, bool)
     redecoded = Signal()
 
     def __init__(
@@ -106,6 +94,7 @@ class SegmentController:
         self.device = ""
         self.run: Run | None = None
         self.n_kept = 0
+        self.recall: Callable[[CellImage], CellLabels | None] = _none_kept
         self._wanted: SegmentOptions | None = None
         session.image_changed.connect(self._on_image_changed)
 
@@ -250,53 +239,39 @@ class SegmentController:
         self.live_task.start("Updating", job, self._on_decoded)
 
     def _fits(self, image: CellImage | None) -> bool:
-        labels = self.proofread.labels
-        return (
-            image is not None
-            and labels is not None
-            and labels.shape == image.labels_shape
-        )
+        return fits(self.proofread, image)
 
     def _take(self, target: _Target, result: SegmentationResult) -> None:
         """Merge a result with what is there by now, and tell of it."""
         self.device = result.device or self._segmenters.device
         self._wanted = None
         run = Run(target.image, result, target.region)
-        is_here = self.session.shows(target.image)
-        is_new = not (is_here and self._fits(target.image))
-        keeps = target.keeps and not is_new
-        merged = self._merged(run, result, keeps=keeps, is_new=is_new)
-        self.n_kept = merged.n_kept
-        if is_here:
-            self.run = run
-            self.session.result = result
-        if is_here and is_new:
-            self.proofread.open(merged.labels, None, merged.confidence)
-        elif is_here:
-            self.proofread.take_run(merged, "segment", keeps=keeps)
-        if is_here:
-            self._note_origin(result)
-        self.finished.emit(run, merged, is_new)
+        if self.session.shows(target.image):
+            self._take_here(run, keeps=target.keeps)
+        else:
+            self._take_elsewhere(run, keeps=target.keeps)
         self.changed.emit()
 
-    def _note_origin(self, result: SegmentationResult) -> None:
-        """Remember with the labels what made them; the maps stay with the run."""
-        if self.proofread.cells is not None:
-            self.proofread.cells.origin = replace(result, maps=())
+    def _take_here(self, run: Run, *, keeps: bool) -> None:
+        """Take a run on the image that is worked on."""
+        if not self._fits(run.image):
+            self.recall(run.image)
+        is_new = not self._fits(run.image)
+        merged = take_into(self.proofread, run, keeps=keeps)
+        self.n_kept = merged.n_kept
+        self.run = run
+        self.session.result = run.result
+        self.finished.emit(run, merged, is_new)
 
-    def _merged(
-        self, run: Run, result: SegmentationResult, *, keeps: bool, is_new: bool
-    ) -> Merged:
-        """Return a result merged with the labels as they are now."""
-        proofread = self.proofread
-        return merge_run(
-            None if is_new else proofread.labels,
-            result,
-            shape=run.image.labels_shape,
-            keep=proofread.kept_ids if keeps else (),
-            deleted=proofread.kept_empty if keeps else (),
-            region=run.region,
-        )
+    def _take_elsewhere(self, run: Run, *, keeps: bool) -> None:
+        """Take a run on an image that was left meanwhile into the cells kept of it."""
+        other = ProofreadController()
+        other.cells = self.recall(run.image)
+        is_new = not fits(other, run.image)
+        other.edited.connect(partial(_follow_parents, other))
+        take_into(other, run, keeps=keeps)
+        if other.cells is not None:
+            self.arrived.emit(run, other.cells, is_new)
 
     def _on_decoded(self, result: SegmentationResult) -> None:
         """Show re-decoded labels, unless a newer threshold is waiting."""
@@ -304,10 +279,10 @@ class SegmentController:
             self._decode_wanted()
         elif self.run is not None and self._fits(self.run.image):
             self.session.result = result
-            merged = self._merged(self.run, result, keeps=True, is_new=False)
+            merged = merged_with(self.proofread, self.run, result, keeps=True)
             self.n_kept = merged.n_kept
             self.proofread.take_run(merged, MOVED, keeps=True)
-            self._note_origin(result)
+            note_origin(self.proofread, result)
             self.redecoded.emit()
 
     def _on_woken(self, device: str) -> None:
@@ -332,6 +307,16 @@ class _Target:
     image: CellImage
     region: Region | None
     keeps: bool
+
+
+def _follow_parents(proofread: ProofreadController, edit: Edit) -> None:
+    """Let the parents of cells that nobody looks at follow."""
+    if proofread.cells is not None:
+        follow_parents(proofread.cells, edit)
+
+
+def _none_kept(_image: CellImage) -> CellLabels | None:
+    return None
 
 
 def crop_image(image: CellImage, region: Region) -> CellImage:

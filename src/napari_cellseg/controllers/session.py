@@ -49,8 +49,15 @@ class Session:
             self.pixel_size_changed.emit()
 
     def shows(self, image: CellImage) -> bool:
-        """Say whether these are the pixels that are worked on."""
-        return self.image is not None and self.image.data is image.data
+        """Say whether this is the image that is worked on, maybe read a second time."""
+        mine = self.image
+        if mine is None or mine.data is image.data:
+            return mine is not None
+        is_file = bool(image.source) and mine.source == image.source
+        same_name = (mine.name, mine.axes, mine.shape) == (
+            image.name, image.axes, image.shape,
+        )  # fmt: skip
+        return is_file and same_name
 
     @property
     def pixel_size(self) -> PixelSize | None:

@@ -10,6 +10,7 @@ from qtpy.QtCore import QObject
 
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.core.checked import CheckedArea
+from napari_cellseg.widgets.jobs import Later
 from napari_cellseg.widgets.labels_keeper import LabelsKeeper
 
 AREAS_LAYER = "checked areas"
@@ -46,12 +47,15 @@ class AreasView(QObject):
         self._keeper = keeper
         # By their number of axes: a layer cannot change it.
         self._layers: dict[int, Shapes] = {}
-        proofread.opened.connect(self.refresh)
+        # Labels are opened while napari tells of its layers: none may be added just then.
+        self._later = Later(self.refresh, 0, self)
+        proofread.opened.connect(self._later.call)
         proofread.reviewed.connect(self._on_reviewed)
 
     def release(self) -> None:
         """Hear of the controller no more."""
-        self._proofread.opened.disconnect(self.refresh, missing_ok=True)
+        self._later.stop()
+        self._proofread.opened.disconnect(self._later.call, missing_ok=True)
         self._proofread.reviewed.disconnect(self._on_reviewed, missing_ok=True)
         self._layers.clear()
 
@@ -62,13 +66,18 @@ class AreasView(QObject):
         """Show the areas of the labels that are corrected."""
         cells, labels = self._proofread.cells, self._keeper.layer
         areas = [] if cells is None else cells.areas
+        self._layers = {
+            ndim: layer
+            for ndim, layer in self._layers.items()
+            if layer in self._viewer.layers
+        }
         for shown in self._layers.values():
             shown.data = []
             shown.visible = False
         if not areas or labels is None:
             return
         layer = self._layers.get(labels.ndim)
-        if layer is None or layer not in self._viewer.layers:
+        if layer is None:
             layer = self._made(labels)
             self._layers[labels.ndim] = layer
         layer.visible = True

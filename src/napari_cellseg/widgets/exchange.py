@@ -245,6 +245,8 @@ class CellExchange(QObject):
                 "warning",
             )
             return
+        if not self._fits(arrival):
+            self._dock.runs.recall(arrival.image)
         self._arrival = arrival
         n_here = self._dock.proofread.n_cells if self._fits(arrival) else 0
         if n_here or arrival.n_unknown:

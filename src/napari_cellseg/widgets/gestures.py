@@ -101,6 +101,11 @@ class GestureCapture(QObject):
                 layer.cursor = "standard"
         self._remove_drawing()
 
+    def drop_gone(self) -> None:
+        """Stop where the layer has been taken out of the viewer."""
+        if self._layer is not None and self._layer not in self._viewer.layers:
+            self.stop()
+
     def why_not(self) -> str:
         """Return why nothing can be drawn now, or ""."""
         dims = self._viewer.dims

@@ -161,6 +161,11 @@ class Later(QObject):
         self._timer.stop()
 
     @property
+    def is_next(self) -> bool:
+        """True while the action is due in the next turn of the event loop."""
+        return self.is_waiting and self._timer.interval() == 0
+
+    @property
     def is_waiting(self) -> bool:
         """True between a call and the action; False once its parent is gone."""
         try:

@@ -13,7 +13,6 @@ from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.labels import check_labels
-from napari_cellseg.core.rerun import Merged
 from napari_cellseg.widgets.canvas import canvas_widget
 from napari_cellseg.widgets.layer_images import KEY, note, plain
 from napari_cellseg.widgets.layers import (
@@ -96,7 +95,7 @@ class LabelsKeeper(QObject):
     # ------------------------------------------------------------------- results
     def add_result(
         self,
-        merged: Merged,
+        cells: CellLabels,
         name: str,
         placement: dict[str, Any],
         metadata: dict[str, Any],
@@ -106,8 +105,8 @@ class LabelsKeeper(QObject):
 
         Parameters
         ----------
-        merged : Merged
-            The cells.
+        cells : CellLabels
+            Those under correction, or those of an image that was left meanwhile.
         name : str
             Of the layer.
         placement, metadata : dict
@@ -116,19 +115,20 @@ class LabelsKeeper(QObject):
             The layer that was segmented. If the person has gone on to another one, the
             cells wait until it is chosen again.
         """
-        is_here = self._image is not None and self._image() is image
-        cells = self._proofread.cells if is_here else None
-        if cells is None:
-            cells = CellLabels(merged.labels, None, merged.confidence)
         layer = make_labels_layer(cells, name, placement, {KEY: metadata})
         self._show(layer, cells, image)
-        if is_here:
+        if cells is self._proofread.cells:
             self._bind(layer, cells)
 
     def add_kept(
         self, cells: CellLabels, name: str, placement: dict[str, Any], image: Image
     ) -> None:
         """Show cells that were kept for an image, as by a project, and correct them."""
+        for shown in self.labels_layers():
+            if self._cells.get(shown) is cells:
+                self._of_image[image] = weakref.ref(shown)
+                self._open(shown)
+                return
         layer = make_labels_layer(cells, name, placement, {})
         self._show(layer, cells, image)
         self._open(layer)
@@ -141,9 +141,36 @@ class LabelsKeeper(QObject):
 
     def cells_of_image(self, image: Image) -> CellLabels | None:
         """Return the cells that were made on an image, None if there are none here."""
+        layer = self._layer_of(image)
+        return None if layer is None else self._cells.get(layer)
+
+    def _layer_of(self, image: Image) -> Labels | None:
+        """Return the layer with the cells of an image, None if it is not here."""
         found = self._of_image.get(image)
         layer = None if found is None else found()
-        return None if layer is None else self._cells.get(layer)
+        return layer if layer is not None and layer in self._viewer.layers else None
+
+    def part(self, image: Image) -> None:
+        """Correct the cells of an image no more; their layer stays, hidden."""
+        layer = self._layer_of(image)
+        self._of_image.pop(image, None)
+        if layer is not None:
+            if layer is self.layer:
+                self._open(None)
+            layer.visible = False
+
+    @property
+    def shown_cells(self) -> list[CellLabels]:
+        """The cells of all layers that are here."""
+        known = map(self._cells.get, self.labels_layers())
+        return [cells for cells in known if cells is not None]
+
+    def show_anew(self, cells: CellLabels) -> None:
+        """Show cells as they are on their layer, as after a run while it was left."""
+        for layer in self.labels_layers():
+            if self._cells.get(layer) is cells and layer is not self.layer:
+                layer.data[...] = cells.labels
+                layer.refresh()
 
     def note_result(self, metadata: dict[str, Any]) -> None:
         """Note on the bound layer where its cells come from now."""
@@ -154,9 +181,8 @@ class LabelsKeeper(QObject):
     def follow_image(self, image: Image | None) -> None:
         """Correct the labels that were made on an image, or none yet."""
         self._image = None if image is None else weakref.ref(image)
-        found = None if image is None else self._of_image.get(image)
-        layer = None if found is None else found()
-        if layer is None or layer not in self._viewer.layers:
+        layer = None if image is None else self._layer_of(image)
+        if layer is None:
             self._open(None)
         elif layer is not self.layer:
             self._open(layer)
@@ -242,15 +268,21 @@ class LabelsKeeper(QObject):
         self.refresh_layers()
 
     def _unbind(self) -> None:
-        binding, self.binding = self.binding, None
+        binding = self.binding
         self._tools.detach()
         if binding is not None:
+            if self._cells.get(binding.layer) is self._proofread.cells:
+                binding.take_rest()
+            self.binding = None
             binding.release()
 
     def _on_proofread_opened(self) -> None:
         """Keep what was taken anew for the bound layer, as after a change of shape."""
-        if self.layer is not None and self._proofread.cells is not None:
-            self._cells[self.layer] = self._proofread.cells
+        layer, cells = self.layer, self._proofread.cells
+        if layer is None or cells is None:
+            return
+        if np.shape(layer.data) == cells.labels.shape:
+            self._cells[layer] = cells
 
     def _on_layers_changed(self, _event: Any) -> None:
         layer = self.layer

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from napari.layers import Image
 from qtpy.QtCore import QEvent
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
@@ -16,12 +15,11 @@ from napari_cellseg.controllers.measure import MeasureController
 from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.review import ReviewController
-from napari_cellseg.controllers.segment import Run, SegmentController
+from napari_cellseg.controllers.segment import SegmentController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import JobStarter, TaskController
 from napari_cellseg.controllers.train import TrainController, TrainerOpener
 from napari_cellseg.core.errors import CellsegError
-from napari_cellseg.core.rerun import Merged
 from napari_cellseg.engines import open_trainer
 from napari_cellseg.io.model_store import promoted
 from napari_cellseg.widgets.areas import AreasView
@@ -37,7 +35,7 @@ from napari_cellseg.widgets.image_header import ImageHeader
 from napari_cellseg.widgets.jobs import start_job
 from napari_cellseg.widgets.keys import SEGMENT_KEY
 from napari_cellseg.widgets.labels_keeper import LabelsKeeper
-from napari_cellseg.widgets.layer_images import labels_placement, plain, set_pixel_size
+from napari_cellseg.widgets.layer_images import plain, set_pixel_size
 from napari_cellseg.widgets.left_training import ClosingGuard
 from napari_cellseg.widgets.measure import MeasureTab
 from napari_cellseg.widgets.opening import FileOpener, dropped_paths
@@ -47,6 +45,7 @@ from napari_cellseg.widgets.proofread import CorrectTab
 from napari_cellseg.widgets.question import KEEP, REPLACE, HandWorkQuestion
 from napari_cellseg.widgets.regions import offer_region_layer, wanted_region
 from napari_cellseg.widgets.results import ResultWriter
+from napari_cellseg.widgets.run_link import RunLink
 from napari_cellseg.widgets.segment import SegmentTab
 from napari_cellseg.widgets.telling import Teller
 from napari_cellseg.widgets.time import TimeLink
@@ -112,19 +111,19 @@ class CellSegmentationWidget(QWidget):
             self.gestures, CellTools(self.proofread), self.finder, self.measure, self
         )
         self.keeper = LabelsKeeper(self.viewer, self.proofread, self.tools, self)
-        self._placement: dict[str, Any] = {}
-        self._target: Image | None = None
         self._was_docked = False
         self._keeps_for: object = None
         self.files = TaskController(starter)
-        self.opener = FileOpener(self.viewer, self.files, self)
+        self.opener = FileOpener(self.viewer, TaskController(starter), self)
         self._build()
         self.areas = AreasView(self.viewer, self.proofread, self.keeper, self)
         self.link = ProjectLink(self, self)
         self._layout.insertWidget(0, self.link.bar)
+        self.runs = RunLink(self)
         self.results = ResultWriter(self, self.files, self.footer)
         self.teller = Teller(
-            self.footer, self.segment, self.measure, self.train, self.files, self
+            self.footer, self.segment, self.measure, self.train,
+            (self.files, self.opener.task), self,
         )
         self.watch = WatchLink(self, TaskController(starter))
         self.through_time = TimeLink(self, TaskController(starter), self._cleanup)
@@ -173,7 +172,6 @@ class CellSegmentationWidget(QWidget):
         self.keeper.clicked.connect(self.measure.select)
         self.measure_tab.table_wanted.connect(self._on_table_wanted)
         self.session.pixel_size_changed.connect(self._on_pixel_size_changed)
-        self.segment.finished.connect(self._on_segment_finished)
         self.segment.changed.connect(self._offer_primary)
         self.measure.changed.connect(self._offer_primary)
         self.measure.selected.connect(self.keeper.select)
@@ -184,7 +182,8 @@ class CellSegmentationWidget(QWidget):
         for action in (
             self.areas.release, self.link.release, self.teller.release,
             self.watch.release,
-            self.files.abandon, self.segment.close,
+            self.files.abandon, self.opener.task.abandon, self.runs.release,
+            self.segment.close,
             self.train.close, self.measure.task.abandon, self.gestures.stop,
             self.keeper.release,
             self.header.release, self._unbind_key,
@@ -208,6 +207,7 @@ class CellSegmentationWidget(QWidget):
             self.train.changed, self.train.promoted, self.train.task.changed,
             self.task.changed, self.segment.live_task.changed,
             self.segment.place_task.changed, self.files.changed,
+            self.segment.arrived, self.opener.task.changed,
             self.segment.place.changed, self.segment.place.moved,
         ):  # fmt: skip
             signal.disconnect()
@@ -215,7 +215,7 @@ class CellSegmentationWidget(QWidget):
         self.segment.run = None
         self.measure.table = None
         self.proofread.cells = None
-        self.header.choice = self._target = None
+        self.header.choice = None
 
     def _load_models(self) -> None:
         try:
@@ -262,6 +262,7 @@ class CellSegmentationWidget(QWidget):
         self.question.hide()
         self.opener.buttons.setVisible(choice is None)
         self.tools.leave()
+        self.gestures.drop_gone()
         self.keeper.follow_image(None if choice is None else choice.layers[0])
         if self.session.image is not None:
             self.segment.wake()
@@ -342,26 +343,10 @@ class CellSegmentationWidget(QWidget):
             layer = choice.layers[0]
             kind = self.segment.region_kind
             region = wanted_region(kind, self.viewer, layer, axes, image)
-            self._placement, self._target = labels_placement(layer, axes), layer
+            self.runs.begin(layer, axes)
             self.segment.start(region, keeps=keeps)
         except CellsegError as error:
             self.teller.show_error(str(error))
-
-    def _on_segment_finished(self, run: Run, merged: Merged, is_new: bool) -> None:  # noqa: FBT001
-        if is_new:
-            name = f"{run.image.name} cells"
-            if self._target is not None:
-                self.keeper.add_result(
-                    merged, name, self._placement, run.notes, self._target
-                )
-                self.link.on_result(self._target)
-            if not self.session.shows(run.image):
-                text = f"The cells of '{run.image.name}' are on a layer of their own."
-                self.footer.tell(text)
-                return
-        else:
-            self.keeper.note_result(run.notes)
-        self.teller.show_result()
 
     # ---------------------------------------------------------------------- drawing
     def _on_diameter_wanted(self) -> None:

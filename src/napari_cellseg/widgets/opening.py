@@ -39,7 +39,8 @@ class FileOpener(QObject):
     viewer : napari viewer
         Gets the layers.
     task : TaskController
-        Reads; what goes wrong is its failure.
+        Reads, and does nothing else: the next image must not stop a file that is being
+        written. What goes wrong is its failure.
     parent : QWidget
         The dock.
     """
@@ -48,7 +49,7 @@ class FileOpener(QObject):
         super().__init__(parent)
         self._viewer = viewer
         self._dock = parent
-        self._task = task
+        self.task = task
         self.buttons = QWidget()
         row = QHBoxLayout(self.buttons)
         row.setContentsMargins(0, 0, 0, 0)
@@ -101,19 +102,19 @@ class FileOpener(QObject):
 
     def open(self, paths: list[str]) -> None:
         """Open files; one that cannot be read is told of."""
-        self._task.start("Opening", _read_job(paths), self._show)
+        self.task.start("Opening", _read_job(paths), self._show)
 
     def open_kept(self, address: str, stand_in: StandIn | None) -> None:
         """Open an image of a project; if it cannot be had, what stands in for it."""
-        self._task.start("Opening", _kept_job(address, stand_in), self._show)
+        self.task.start("Opening", _kept_job(address, stand_in), self._show)
 
     def work(self, name: str, job: Job[Any], on_done: Callable[[Any], None]) -> None:
         """Do something with files off the main thread; what goes wrong is told of."""
-        self._task.start(name, job, on_done)
+        self.task.start(name, job, on_done)
 
     def open_sample(self) -> None:
         """Open the sample."""
-        self._task.start("Opening", _sample_job(), self._show)
+        self.task.start("Opening", _sample_job(), self._show)
 
     def _show(self, layers: list[LayerData]) -> None:
         for data, values, kind in layers:

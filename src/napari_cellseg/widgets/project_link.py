@@ -13,18 +13,11 @@ from qtpy.QtWidgets import QFileDialog, QInputDialog, QWidget
 from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.session import Session
-from napari_cellseg.core.errors import (
-    CellsegError,
-    ImageReadError,
-    ProjectError,
-    ReadOnlyProjectError,
-)
-from napari_cellseg.io.paths import ImagePlace, full_address, image_place
+from napari_cellseg.core.errors import CellsegError, ProjectError, ReadOnlyProjectError
+from napari_cellseg.io.paths import ImagePlace, image_place
 from napari_cellseg.io.s3.address import SCHEME, S3Address
 from napari_cellseg.io.sniff import IMAGE_SUFFIXES
 from napari_cellseg.project.identity import Identity, s3_additions
-from napari_cellseg.project.image_places import is_same_place
-from napari_cellseg.project.images import ProjectImage
 from napari_cellseg.project.new_labels import ORDER
 from napari_cellseg.project.recent import (
     recent_file,
@@ -34,6 +27,12 @@ from napari_cellseg.project.recent import (
 from napari_cellseg.widgets.footer import Footer
 from napari_cellseg.widgets.image_header import ImageHeader
 from napari_cellseg.widgets.jobs import Later
+from napari_cellseg.widgets.kept_cells import (
+    KeptCells,
+    choice_of,
+    source_of,
+    stand_in_for,
+)
 from napari_cellseg.widgets.labels_keeper import LabelsKeeper
 from napari_cellseg.widgets.layer_images import (
     MISSING,
@@ -44,7 +43,6 @@ from napari_cellseg.widgets.layer_images import (
 )
 from napari_cellseg.widgets.opening import FileOpener
 from napari_cellseg.widgets.project_bar import ProjectBar
-from napari_cellseg.widgets.stand_in import StandIn
 from napari_cellseg.widgets.unsaved_steps import UnsavedSteps
 
 #: Labels on disk follow the journal after so long without a step.
@@ -76,6 +74,9 @@ class ProjectLink(QObject):
         self.projects: ProjectController = dock.projects
         self.bar = ProjectBar(self._viewer, self.projects)
         self.unsaved = UnsavedSteps(self.projects, self.save_copy)
+        self.kept = KeptCells(self.projects, self._keeper)
+        self._wanted = -1
+        self._bring_later = Later(self._on_bring_due, 0, self)
         self._write_later = Later(self.projects.write, WRITE_MILLISECONDS, self)
         self._retry_later = Later(self.projects.write, RETRY_MILLISECONDS, self)
         self._connect()
@@ -99,6 +100,8 @@ class ProjectLink(QObject):
 
     def release(self) -> None:
         """Write everything and close the project; safe to call twice."""
+        self._keeper.reconcile()
+        self._bring_later.stop()
         self._write_later.stop()
         self._retry_later.stop()
         self._proofread.edited.disconnect(self._on_edited, missing_ok=True)
@@ -115,7 +118,7 @@ class ProjectLink(QObject):
 
     def _create(self, folder: Path) -> None:
         choices = image_choices(self._viewer.layers)
-        sources = [_source_of(choice.layers[0]) for choice in choices]
+        sources = [source_of(choice.layers[0]) for choice in choices]
         places = [image_place(source) for source in sources if source]
         kept = [one for one in places if isinstance(one, S3Address) or one.exists()]
         if not kept:
@@ -123,6 +126,7 @@ class ProjectLink(QObject):
                 "A project keeps images by their files, and no image here comes from one. "
                 "Save the image to a file and open that."
             )
+        self._keeper.reconcile()
         self.projects.create(folder, kept)
         for choice in choices:
             self._adopt(choice.layers[0])
@@ -134,6 +138,10 @@ class ProjectLink(QObject):
         self._try(self._open, Path(folder))
 
     def _open(self, folder: Path) -> None:
+        if self.projects.has_open(folder):
+            self._footer.tell(f"{folder.name} is open already.")
+            return
+        self._keeper.reconcile()
         try:
             self.projects.open(folder)
         except ReadOnlyProjectError as error:
@@ -141,11 +149,24 @@ class ProjectLink(QObject):
             self._footer.tell(f"{error} It is open to read only here.", "warning")
         self._remember()
         self.bar.show_recovered(self.projects.recovered_text)
+        self._take_up()
         if self.on_image_chosen() < 0 and self.projects.images:
             self.show_image(0)
+        self._on_bring_due()
+
+    def _take_up(self) -> None:
+        """Let cells that are here go on in the project, or make room for those it has."""
+        for choice in image_choices(self._viewer.layers):
+            layer = choice.layers[0]
+            image = self.projects.image_at(source_of(layer))
+            if image is not None and not image.has_labels:
+                self._adopt(layer)
+            elif text := self.kept.go_on_with(layer):
+                self._footer.tell(text, "warning")
 
     def close(self) -> None:
         """Close the project; what is shown stays."""
+        self._keeper.reconcile()
         self._try(self.projects.close)
         self.bar.show_image(-1)
 
@@ -161,7 +182,7 @@ class ProjectLink(QObject):
         if not 0 <= index < len(images):
             return
         image = images[index]
-        stand_in = self._stand_in(image)
+        stand_in = stand_in_for(self.projects.project, image)
         if image.is_missing and stand_in is None:
             self._footer.tell(
                 f"{image.address} is gone. If it has moved, choose Project › Find moved "
@@ -169,35 +190,20 @@ class ProjectLink(QObject):
                 "error",
             )
             return
+        self._keeper.reconcile()
         self.projects.write()
-        here = self._choice_of(image.address)
+        here = choice_of(self._viewer, image.address)
         if here is not None and MISSING not in noted(here.layers[0]):
+            self._opener.task.abandon()
+            self._wanted = -1
             self._header.choose(here)
+            self._on_bring_due()
             return
         self._put_away()
+        # The arrows go on from here while it is read.
+        self._wanted = index
+        self.bar.show_image(index)
         self._opener.open_kept(image.address, stand_in)
-
-    def _stand_in(self, image: ProjectImage) -> StandIn | None:
-        """Return what is shown if the image cannot be had; None if it has no cells."""
-        project = self.projects.project
-        if project is None or not image.has_labels:
-            return None
-        try:
-            shape, size = project.labels_frame(image.image_id)
-        except CellsegError:  # told of when the labels are opened
-            return None
-        return StandIn(image.name, image.address, image.labels_axes, shape, size)
-
-    def _choice_of(self, source: str) -> Any:
-        """Return the layers that came from a file, or None."""
-        return next(
-            (
-                choice
-                for choice in image_choices(self._viewer.layers)
-                if is_same_place(Path(_source_of(choice.layers[0])), Path(source))
-            ),
-            None,
-        )
 
     def _put_away(self) -> None:
         """Take the image that is shown, and its saved cells, out of the viewer.
@@ -209,6 +215,8 @@ class ProjectLink(QObject):
             return
         if layer is not None and not self.projects.keeps(self._proofread.cells):
             return
+        # Nothing is bound any more when the viewer tells of each layer that goes.
+        self._keeper.follow_image(None)
         for one in [layer, *choice.layers]:
             if one is not None and one in self._viewer.layers:
                 self._viewer.layers.remove(one)
@@ -216,37 +224,54 @@ class ProjectLink(QObject):
     def on_image_chosen(self) -> int:
         """Show the project's cells of the chosen image; return its place, -1 for none."""
         choice = self._header.choice
-        source = "" if choice is None else _source_of(choice.layers[0])
+        source = "" if choice is None else source_of(choice.layers[0])
         image = self.projects.image_at(source)
         index = -1 if image is None else self.projects.images.index(image)
-        self.bar.show_image(index)
+        if choice is not None:
+            self._wanted = -1
+        self.bar.show_image(index if index >= 0 else self._wanted)
         self._show_kept()
         if image is not None and (text := self.projects.replaced_text(image)):
             self._footer.tell(text, "warning")
-        axes = self._header.axes
-        if choice is not None and axes is not None and self._keeper.layer is None:
-            self._try(self._bring, source, choice.layers[0], axes)
+        # The viewer tells of its layers right now: none may be added in between.
+        self._bring_later.call()
         return index
+
+    def _on_bring_due(self) -> None:
+        if self._keeper.layer is None:
+            self.bring_kept()
+        self.kept.let_go(self._proofread.cells)
+
+    def bring_kept(self) -> None:
+        """Show the project's cells of the chosen image, unless cells of it are shown."""
+        self._bring_later.stop()
+        layer, axes, image = (
+            self._chosen_layer(),
+            self._header.axes,
+            self._session.image,
+        )
+        labels = None if self._keeper.layer is None else self._proofread.labels
+        if labels is not None and (image is None or labels.shape == image.labels_shape):
+            return
+        if layer is not None and axes is not None:
+            self._try(self._bring, source_of(layer), layer, axes)
 
     def _bring(self, source: str, layer: Image, axes: str) -> None:
         """Show the cells that the project has of an image."""
-        cells = self.projects.cells_of(source)
-        if cells is None:
-            return
-        image = self._session.image
-        if image is not None and cells.labels.shape != image.labels_shape:
-            raise ProjectError(
-                f"The project has cells of shape {cells.labels.shape} for this image of "
-                f"shape {image.labels_shape}; is it another file of the same name?"
-            )
-        name = f"{layer.name} cells"
-        self._keeper.add_kept(cells, name, labels_placement(layer, axes), layer)
-        self._show_kept()
+        cells = self.kept.cells_for(source, self._session.image)
+        if cells is not None:
+            name = f"{layer.name} cells"
+            self._keeper.add_kept(cells, name, labels_placement(layer, axes), layer)
+            self._show_kept()
 
     # ----------------------------------------------------------------------- cells
     def on_result(self, layer: Image) -> None:
         """Take the cells of a first run on an image into the project."""
         self._try(self._adopt, layer)
+        self.write_soon()
+
+    def write_soon(self) -> None:
+        """Tell of steps that are not on the disk; bring the labels there up to them."""
         self.projects.check()
         self._write_later.call()
 
@@ -257,7 +282,7 @@ class ProjectLink(QObject):
             size = self._session.pixel_size if layer is self._chosen_layer() else None
             # Labels have the order of images, whatever that of the layer.
             labels_axes = "".join(axis for axis in ORDER if axis in axes)
-            self.projects.adopt(cells, _source_of(layer), labels_axes, size)
+            self.projects.adopt(cells, source_of(layer), labels_axes, size)
             self._show_kept()
             self.bar.refresh()
 
@@ -271,8 +296,7 @@ class ProjectLink(QObject):
 
     def _on_edited(self, _edit: object) -> None:
         self._show_kept()
-        self.projects.check()
-        self._write_later.call()
+        self.write_soon()
 
     def _on_reviewed(self, ids: list[int]) -> None:
         self.projects.save_review(self._proofread.cells, ids)
@@ -374,12 +398,3 @@ class ProjectLink(QObject):
             self._dock, "Save a copy", "", "Projects (*.cellseg)"
         )
         return bool(folder) and self._try(self.projects.save_as, Path(folder))
-
-
-def _source_of(layer: Image) -> str:
-    """Return the path or address that a layer came from, "" if from none."""
-    source = str(noted(layer).get("source", layer.source.path or ""))
-    try:
-        return full_address(image_place(source)) if source else ""
-    except ImageReadError:  # an address that another plugin understands
-        return ""

@@ -27,8 +27,8 @@ class Teller(QObject):
         Shows the line.
     segment, measure, train : controllers
         Whose tasks are heard.
-    files : TaskController
-        Opens and writes files.
+    files : (TaskController, TaskController)
+        Read and write files; open images.
     parent : QObject
         The dock.
     """
@@ -39,7 +39,7 @@ class Teller(QObject):
         segment: SegmentController,
         measure: MeasureController,
         train: TrainController,
-        files: TaskController,
+        files: tuple[TaskController, TaskController],
         parent: QObject,
     ) -> None:
         super().__init__(parent)
@@ -47,7 +47,7 @@ class Teller(QObject):
         self._segment = segment
         self._measure = measure
         self._train = train
-        self._files = files
+        self._files, self._opening = files
         self._proofread: ProofreadController = segment.proofread
         segment.task.changed.connect(self._on_task_changed)
         segment.live_task.changed.connect(self._on_live_task_changed)
@@ -56,7 +56,8 @@ class Teller(QObject):
         measure.task.changed.connect(self._on_measure_task_changed)
         train.task.changed.connect(self._on_train_task_changed)
         train.promoted.connect(self._on_model_promoted)
-        files.changed.connect(self._on_files_changed)
+        self._files.changed.connect(self._on_files_changed)
+        self._opening.changed.connect(self._on_opening_changed)
         self._proofread.noticed.connect(self._on_noticed)
         self._proofread.edited.connect(self._on_edited)
         notification_manager.notification_ready.connect(self._on_notification)
@@ -109,10 +110,16 @@ class Teller(QObject):
         self._tell_failure_of(task)
 
     def _on_files_changed(self) -> None:
-        if self._files.is_running:
-            self._footer.tell(self._files.progress.message)
+        self._tell_of(self._files)
+
+    def _on_opening_changed(self) -> None:
+        self._tell_of(self._opening)
+
+    def _tell_of(self, task: TaskController) -> None:
+        if task.is_running:
+            self._footer.tell(task.progress.message)
         else:
-            self._tell_failure_of(self._files)
+            self._tell_failure_of(task)
 
     def _tell_failure_of(self, task: TaskController) -> None:
         if task.state == "failed" and task.failure is not None:

@@ -127,6 +127,8 @@ class TimeLink(QObject):
         dock.correct_tab.add_box(self.box)
         self.layer: Tracks | None = None
         self._is_put_away = False
+        self._old: list[Tracks] = []
+        self._old_later = Later(self._remove_old, 0, self)
         self._later = Later(self.show_tracks, SHOW_MILLISECONDS, self)
         for button, action in (
             (self.box.link, self._on_link_clicked), (self.box.same, self._on_same),
@@ -150,6 +152,8 @@ class TimeLink(QObject):
     def release(self) -> None:
         """Stop linking and hear of the controllers no more."""
         self._later.stop()
+        self._old_later.stop()
+        self._old.clear()
         self.tracks.task.abandon()
         for signal in (
             self.tracks.changed, self.tracks.parents_changed, self.tracks.task.changed,
@@ -256,9 +260,17 @@ class TimeLink(QObject):
     def _on_opened(self) -> None:
         """Forget the tracks of other labels."""
         layer, self.layer = self.layer, None
-        if layer is not None and layer in self._viewer.layers:
-            self._viewer.layers.remove(layer)
+        if layer is not None:
+            self._old.append(layer)
+            self._old_later.call()
         self._later.call()
+
+    def _remove_old(self) -> None:
+        """Remove tracks of other labels, now that napari is done with its own changes."""
+        old, self._old = self._old, []
+        for layer in old:
+            if layer in self._viewer.layers:
+                self._viewer.layers.remove(layer)
 
     def show_tracks(self) -> None:
         """Show the tracks as they are, once there is one over several frames."""

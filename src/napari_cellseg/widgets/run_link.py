@@ -1,0 +1,118 @@
+"""Where the cells of a run go: on the screen, or to the image that was left meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from napari.layers import Image
+from qtpy.QtCore import QObject
+
+from napari_cellseg.controllers.cell_labels import CellLabels
+from napari_cellseg.controllers.run_taking import Run
+from napari_cellseg.core.errors import CellsegError
+from napari_cellseg.core.rerun import Merged
+from napari_cellseg.core.types import CellImage
+from napari_cellseg.widgets.kept_cells import choice_of, place_text
+from napari_cellseg.widgets.layer_images import labels_placement
+
+
+class RunLink(QObject):
+    """Knows which layer a run was started on, and shows what came of it.
+
+    Parameters
+    ----------
+    dock : CellSegmentationWidget
+        Has `viewer`, `segment`, `session`, `header`, `proofread`, `keeper`, `link`,
+        `footer` and `teller`.
+    """
+
+    def __init__(self, dock: Any) -> None:
+        super().__init__(dock)
+        self._dock = dock
+        self._layer: Image | None = None
+        self._placement: dict[str, Any] = {}
+        dock.segment.recall = self.recall
+        dock.segment.finished.connect(self._on_finished)
+        dock.segment.arrived.connect(self._on_arrived)
+
+    def begin(self, layer: Image, axes: str) -> None:
+        """Remember what a run is started on."""
+        self._layer, self._placement = layer, labels_placement(layer, axes)
+
+    def release(self) -> None:
+        """Hold the layer no more."""
+        self._layer = None
+
+    def recall(self, image: CellImage) -> CellLabels | None:
+        """Return the cells that there are of an image; bring them to where it is shown."""
+        dock = self._dock
+        if dock.session.shows(image):
+            dock.link.bring_kept()
+            cells: CellLabels | None = dock.proofread.cells
+            return cells
+        layer = self._layer_of(image)
+        found = None if layer is None else dock.keeper.cells_of_image(layer)
+        if found is None:
+            with self._telling():
+                found = dock.link.kept.find(image)
+        known: CellLabels | None = found
+        return known
+
+    def _layer_of(self, image: CellImage) -> Image | None:
+        """Return the layer of an image, as far as it is still in the viewer."""
+        choice = choice_of(self._dock.viewer, place_text(image.source))
+        if choice is not None:
+            return choice.layers[0]
+        return self._layer if self._layer in self._dock.viewer.layers else None
+
+    def _on_finished(self, run: Run, _merged: Merged, is_new: bool) -> None:  # noqa: FBT001
+        """Show new cells of the image that is worked on."""
+        dock = self._dock
+        if not is_new:
+            dock.keeper.note_result(run.notes)
+        elif dock.header.choice is not None and dock.proofread.cells is not None:
+            self._show(run, dock.proofread.cells, dock.header.choice.layers[0])
+        self._layer = None
+        dock.teller.show_result()
+
+    def _on_arrived(self, run: Run, cells: CellLabels, is_new: bool) -> None:  # noqa: FBT001
+        """Keep the cells of an image that was left: in its layer, or in the project."""
+        dock, layer = self._dock, self._layer_of(run.image)
+        name = run.image.name
+        text = f"The cells of '{name}' are there when you go back to it."
+        if not is_new:
+            dock.keeper.show_anew(cells)
+            dock.projects.save_review(cells, list(cells.states))
+            dock.projects.save_lineage(cells)
+            dock.link.write_soon()
+        elif layer is None and self._keep(run, cells):
+            text = f"The cells of '{name}' are in the project."
+        else:
+            text = f"The cells of '{name}' are on a layer of their own."
+            target = layer if layer is not None else self._layer
+            if target is not None:
+                self._show(run, cells, target)
+        self._layer = None
+        dock.footer.tell(text)
+
+    def _keep(self, run: Run, cells: CellLabels) -> bool:
+        """Take cells into the project, without a layer; say if that could be done."""
+        with self._telling():
+            return bool(self._dock.link.kept.keep(cells, run.image))
+        return False
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Say in the dock what the project cannot do."""
+        try:
+            yield
+        except CellsegError as error:
+            self._dock.footer.tell(str(error), "error")
+
+    def _show(self, run: Run, cells: CellLabels, layer: Image) -> None:
+        """Put new cells on a layer, and into the project."""
+        name = f"{run.image.name} cells"
+        self._dock.keeper.add_result(cells, name, self._placement, run.notes, layer)
+        self._dock.link.on_result(layer)
