@@ -122,8 +122,12 @@ class CellSegmentationWidget(QWidget):
         self.runs = RunLink(self)
         self.results = ResultWriter(self, self.files, self.footer)
         self.teller = Teller(
-            self.footer, self.segment, self.measure, self.train,
-            (self.files, self.opener.task), self,
+            self.footer,
+            self.segment,
+            self.measure,
+            self.train,
+            (self.files, self.opener.task),
+            self,
         )
         self.watch = WatchLink(self, TaskController(starter))
         self.through_time = TimeLink(self, TaskController(starter), self._cleanup)
