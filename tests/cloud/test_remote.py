@@ -114,6 +114,22 @@ def test_a_colour_stack_goes_in_tiles_as_well(server: str, large: CellImage) -> 
     np.testing.assert_array_equal(remote.labels, local(stack, options).labels)
 
 
+def test_a_stack_that_begins_empty_is_shown_at_one_zoom_here_and_there(
+    server: str, large: CellImage
+) -> None:
+    plane = np.kron(large.plane()[:, :150, :150], np.ones((1, 4, 4), np.uint16))
+    stack = CellImage(np.stack([plane * 0, plane, plane], axis=1), "CZYX")
+    remote = run(
+        RemoteSegmenter(Watched(LabLine(server, TOKEN))).segment(
+            stack, SegmentOptions()
+        )
+    )
+    here = local(stack, SegmentOptions())
+    np.testing.assert_array_equal(remote.labels, here.labels)
+    assert remote.options == here.options
+    assert here.options.diameter_px is not None
+
+
 def test_what_has_arrived_is_not_asked_for_again(server: str, large: CellImage) -> None:
     options = SegmentOptions(preset="fast")
     broken = Watched(LabLine(server, TOKEN), breaks_after=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 import time
@@ -62,6 +63,25 @@ def test_planes_are_segmented_one_by_one(
     assert not result.labels[1].any()
     assert set(np.unique(result.labels[0])) & set(np.unique(result.labels[2])) == {0}
     assert steps[-1].done == steps[-1].total == 3
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_an_empty_plane_does_not_settle_the_size_of_the_cells(
+    local: LocalSegmenter, place: int
+) -> None:
+    y, x = np.mgrid[:600, :600]
+    plane = np.zeros((600, 600), np.float32)
+    for row, column in itertools.product((100, 300, 500), repeat=2):
+        plane += 1000.0 * (np.hypot(y - row, x - column) < 60)
+    planes = [plane, plane]
+    planes.insert(place, np.zeros_like(plane))
+    options = SegmentOptions(join_planes=False)
+    stack = CellImage(np.stack(planes)[None], "CZYX")
+    alone = run(local.segment(CellImage(plane[None]), options))
+    result = run(local.segment(stack, options))
+    assert alone.n_cells == 9
+    assert result.n_cells == 18
+    assert result.options.diameter_px == alone.options.diameter_px
 
 
 @pytest.mark.parametrize("engine", ["local", "child"])

@@ -36,6 +36,7 @@ from napari_cellseg.core.model_spec import ModelSpec, settled_options
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.part import cut_part
 from napari_cellseg.core.resize import seen_size
+from napari_cellseg.core.stack_zoom import Found, PlaneIndex, StackZoom
 from napari_cellseg.core.tiling import Tile, plan_tiles
 from napari_cellseg.core.types import CellImage, PlaneMaps, SegmentationResult
 from napari_cellseg.core.zoom import middle_window, zoom_for
@@ -86,18 +87,19 @@ class TiledRun:
         started = time.perf_counter()
         forget_old(kept_folder())
         options = self._options
-        zoom: float | None = None
+
+        def find_zoom(index: PlaneIndex) -> Job[Found]:
+            plane = image.plane(index)[list(channels)]
+            return self._found_zoom(plane, self._bounds_of(plane))
+
+        zooms = StackZoom(image, find_zoom, is_given=not options.looks_for_size)
         kept_maps: list[PlaneMaps] = []
         decoded = []
         for place, index in enumerate(image.plane_indices()):
+            zoom, diameter_px = yield from zooms.at(index)
+            options = replace(options, diameter_px=diameter_px)
             plane = image.plane(index)[list(channels)]
-            bounds = intensity_bounds(
-                plane, self._spec.low_percentile, self._spec.high_percentile
-            )
-            if zoom is None:
-                # One size for the whole image: planes of a stack belong together.
-                zoom, diameter_px = yield from self._found_zoom(plane, bounds)
-                options = replace(options, diameter_px=diameter_px)
+            bounds = self._bounds_of(plane)
             words = f"plane {place + 1} of {image.n_planes} · " if place else ""
             maps = yield from self._maps(plane, bounds, zoom, words)
             yield Progress(0, 0, "outlining the cells")
@@ -121,9 +123,15 @@ class TiledRun:
             image.labels_axes,
         )
 
+    def _bounds_of(self, plane: NDArray[Any]) -> tuple[float, float]:
+        """Return the values of a plane that become 0 and 1."""
+        return intensity_bounds(
+            plane, self._spec.low_percentile, self._spec.high_percentile
+        )
+
     def _found_zoom(
         self, plane: NDArray[Any], bounds: tuple[float, float]
-    ) -> Job[tuple[float, float | None]]:
+    ) -> Job[Found]:
         """Return zoom and diameter, asked of the server unless the person said them."""
         wanted = self._options.diameter_px
         if wanted is not None:

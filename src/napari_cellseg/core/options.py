@@ -219,6 +219,11 @@ class SegmentOptions:
     def __post_init__(self) -> None:
         check_options(self)
 
+    @property
+    def looks_for_size(self) -> bool:
+        """True if the size of the cells is looked for in the image."""
+        return self.diameter_px is None and self.preset != "fast"
+
     def to_dict(self) -> dict[str, Any]:
         """Return the options as plain JSON values."""
         return options_to_dict(self)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,11 @@ from napari_cellseg.core.join_planes import join_stack
 from napari_cellseg.core.model_spec import ModelSpec, settled_options
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.part import PlanePart
+from napari_cellseg.core.stack_zoom import Found, PlaneIndex, StackZoom
 from napari_cellseg.core.types import CellImage, Labels, PlaneMaps, SegmentationResult
 from napari_cellseg.io.model_folder import find_model
 from napari_cellseg.nn.looking import Looker
+from napari_cellseg.nn.predict import Predictor
 from napari_cellseg.nn.runtimes import open_predictor
 from napari_cellseg.nn.weights import load_model
 
@@ -66,16 +68,14 @@ class LocalSegmenter:
         channels = choose_channels(image, options.channel)
         options = settled_options(options, self._spec)
         yield Progress(0, 0, "reading the image")
-        zoom: float | None = None
+        lookers = _Lookers(self._predictor, self._spec, image, channels, options)
+        zooms = StackZoom(image, lookers.find_zoom, is_given=not options.looks_for_size)
         kept: list[PlaneMaps] = []
         decoded: list[tuple[Labels, NDArray[np.float32]]] = []
         for place, index in enumerate(image.plane_indices()):
-            plane = image.plane(index)[list(channels)]
-            looker = Looker(self._predictor, self._spec, plane, options)
-            if zoom is None:
-                # One size for the whole image: planes of a stack belong together.
-                zoom, diameter_px = yield from looker.find_zoom()
-                options = replace(options, diameter_px=diameter_px)
+            zoom, diameter_px = yield from zooms.at(index)
+            options = replace(options, diameter_px=diameter_px)
+            looker = lookers.take(index)
             maps = yield from _placed(looker.maps_at(zoom), place, image.n_planes)
             decoded.append(looker.labels_of(maps, options))
             if options.keep_maps:
@@ -116,6 +116,30 @@ class LocalSegmenter:
             part.seen(), augmented=options.preset == "accurate"
         )
         return maps[(slice(None), *part.frame.tile.core_in_window)]
+
+
+@dataclass(slots=True)
+class _Lookers:
+    """One looker a plane; what was seen while looking for the size is used again."""
+
+    predictor: Predictor
+    spec: ModelSpec
+    image: CellImage
+    channels: tuple[int, ...]
+    options: SegmentOptions
+    kept: dict[PlaneIndex, Looker] = field(default_factory=dict)
+
+    def find_zoom(self, index: PlaneIndex) -> Job[Found]:
+        """Return zoom and diameter of a plane, its looker kept until it is taken."""
+        self.kept[index] = self.take(index)
+        return self.kept[index].find_zoom()
+
+    def take(self, index: PlaneIndex) -> Looker:
+        """Return the looker of a plane."""
+        if index in self.kept:
+            return self.kept.pop(index)
+        plane = self.image.plane(index)[list(self.channels)]
+        return Looker(self.predictor, self.spec, plane, self.options)
 
 
 def _placed(
