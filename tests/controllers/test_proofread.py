@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.controllers.proofread import MOVED, ProofreadController
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.label_arrays import count_pixels
 from napari_cellseg.core.rerun import Merged
@@ -191,3 +191,22 @@ def test_the_index_of_cells_follows_tools_runs_foreign_changes_and_undo():
             check()
     proofread.reconcile(np.pad(run, 2))
     check()
+
+
+@pytest.mark.parametrize("name", ["segment", MOVED])
+def test_a_run_that_replaces_cells_gives_their_class_to_those_in_their_place(name):
+    proofread = opened()
+    proofread.set_class([1], "dead")
+    proofread.set_class([2], "mitotic")
+    before = proofread.labels.copy()
+    for n_px in (1, 2):  # a slider that moves twice counts as one run
+        run = np.where(before == 1, 7, 0).astype(np.int32)
+        run[:, : 2 + n_px] = 0
+        proofread.take_run(Merged(run, {7: 0.5}), name, keeps=False)
+        assert proofread.classes == {7: "dead"}
+    for _ in range(1 if name == MOVED else 2):
+        proofread.undo()
+    np.testing.assert_array_equal(proofread.labels, before)
+    assert proofread.classes == {1: "dead", 2: "mitotic"}
+    proofread.redo()
+    assert proofread.classes == {7: "dead"}
