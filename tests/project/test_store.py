@@ -22,7 +22,7 @@ from napari_cellseg.core.history import History
 from napari_cellseg.core.types import PixelSize
 from napari_cellseg.io.images import read_image
 from napari_cellseg.project.labels_store import LabelsStore
-from napari_cellseg.project.new_labels import NewLabels
+from napari_cellseg.project.new_labels import NewLabels, labels_axes_of
 from napari_cellseg.project.store import (
     Project,
     create_project,
@@ -226,6 +226,13 @@ def test_axes_that_do_not_fit_the_labels_are_refused(
     with pytest.raises(ProjectError, match="in the order TZYX"):
         project.start_labels(1, NewLabels(labels, axes))
     project.start_labels(1, NewLabels(labels, "TZYX"))
+
+
+@pytest.mark.parametrize(
+    ("axes", "expected"), [("ZTYX", "TZYX"), ("TCYX", "TYX"), ("CYX", "YX")]
+)
+def test_labels_have_their_axes_in_one_order(axes: str, expected: str) -> None:
+    assert labels_axes_of(axes) == expected
 
 
 def test_labels_whose_history_does_not_fit_on_the_disk_can_be_started_again(

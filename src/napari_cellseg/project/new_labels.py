@@ -14,6 +14,11 @@ from napari_cellseg.core.types import Labels, PixelSize
 ORDER = "TZYX"
 
 
+def labels_axes_of(axes: str) -> str:
+    """Return the axes of labels of an image, whatever the order of the image's own."""
+    return "".join(axis for axis in ORDER if axis in axes)
+
+
 @dataclass(frozen=True, slots=True)
 class Recovered:
     """Work on one image that a crash left in the journal only.
@@ -76,8 +81,8 @@ class NewLabels:
 
     def check_axes(self) -> None:
         """Raise `ProjectError` if the axes are not those of the labels, in their order."""
-        shape, known = self.labels.shape, [axis for axis in ORDER if axis in self.axes]
-        if list(self.axes) != known or len(known) != len(shape):
+        shape, known = self.labels.shape, labels_axes_of(self.axes)
+        if self.axes != known or len(known) != len(shape):
             raise ProjectError(
                 f"Cells of shape {shape} cannot have the axes '{self.axes}'; one letter "
                 f"an axis is needed, in the order {ORDER}. Say what the image's axes are."

@@ -18,7 +18,7 @@ from napari_cellseg.io.paths import ImagePlace, image_place
 from napari_cellseg.io.s3.address import SCHEME, S3Address
 from napari_cellseg.io.sniff import IMAGE_SUFFIXES
 from napari_cellseg.project.identity import Identity, s3_additions
-from napari_cellseg.project.new_labels import ORDER
+from napari_cellseg.project.new_labels import labels_axes_of
 from napari_cellseg.project.recent import (
     recent_file,
     recent_projects,
@@ -281,7 +281,7 @@ class ProjectLink(QObject):
         if cells is not None and axes is not None:
             size = self._session.pixel_size if layer is self._chosen_layer() else None
             # Labels have the order of images, whatever that of the layer.
-            labels_axes = "".join(axis for axis in ORDER if axis in axes)
+            labels_axes = labels_axes_of(axes)
             self.projects.adopt(cells, source_of(layer), labels_axes, size)
             self._show_kept()
             self.bar.refresh()
