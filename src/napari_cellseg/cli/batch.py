@@ -130,7 +130,8 @@ def _segment_file(
             result.check_free()
         yield Progress(0, 0, "reading")
         image = read_image_with(full_address(result.source), batch)
-        segmented = yield from segmenter.segment(image, options)
+        asked = replace(options, keep_maps=batch.needs_maps)
+        segmented = yield from segmenter.segment(image, asked)
         parents: Parents | None = None
         if batch.track and image.n_along("T") > 1:
             yield Progress(0, 0, "linking")
@@ -140,6 +141,7 @@ def _segment_file(
         table = measure_cells(image, segmented.labels, confidence=confidence)
         table = replace(table, parents=parents)
         yield Progress(0, 0, "saving")
+        result.write_seen(image, segmented, batch)
         row = result.write(image, segmented, table, options)
         if on_done is not None:
             on_done(result)

@@ -47,11 +47,28 @@ class BatchOptions:
         False,
         Range(help="Time series: follow each cell from frame to frame; one id a cell."),
     )
+    save_mask: bool = option(
+        False,
+        Range(
+            help="Also write NAME_mask.tif, 255 where a cell is, as a U-Net says it."
+        ),
+    )
+    save_probability: bool = option(
+        False,
+        Range(
+            help="Also write NAME_probability.tif: 0 to 255, how likely a pixel is of a cell."
+        ),
+    )
     skip_existing: bool = option(
         False,
         Range(help="Go on with a run that was stopped: finished images are left."),
     )
     overwrite: bool = option(False, Range(help="Replace results that are there."))
+
+    @property
+    def needs_maps(self) -> bool:
+        """True if what the network sees is asked for beside the labels."""
+        return self.save_mask or self.save_probability
 
     def __post_init__(self) -> None:
         if self.skip_existing and self.overwrite:

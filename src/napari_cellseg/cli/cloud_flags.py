@@ -13,6 +13,8 @@ RESULT_TYPES = {
     "all": "application/vnd.cellseg.whole+zip",
     "labels": "image/tiff",
     "table": "application/json",
+    "mask": "image/tiff;show=mask",
+    "probability": "image/tiff;show=probability",
 }
 #: Of a name or path.
 ANY = r".*"
@@ -51,7 +53,8 @@ class BatchFlags:
         Range(
             choices=tuple(RESULT_TYPES),
             help="all: a zip with labels, outlines, a table and counts; labels: TIFF; "
-            "table: JSON with counts and one row a cell.",
+            "table: JSON with counts and one row a cell; mask, probability: TIFF of what "
+            "the network sees of each pixel.",
         ),
     )
     instance_type: str = option(

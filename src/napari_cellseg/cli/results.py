@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from napari_cellseg.cli.batch_options import BatchOptions
 from napari_cellseg.cli.names import LABELS_SUFFIX
 from napari_cellseg.core.errors import SaveError
 from napari_cellseg.core.measure import MeasurementTable
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.provenance import provenance
+from napari_cellseg.core.semantic import probability_map, semantic_mask
 from napari_cellseg.core.types import CellImage, SegmentationResult
+from napari_cellseg.io.labels_file import write_pixels
 from napari_cellseg.io.paths import ImagePlace, full_address
 from napari_cellseg.io.writers import write_cells_csv, write_labels
 
@@ -52,6 +55,20 @@ class ImageResults:
     def record(self) -> Path:
         """Where the numbers come from."""
         return self.folder / f"{self.name}_cells.json"
+
+    @property
+    def mask(self) -> Path:
+        """Where cells are, if it was asked for."""
+        return self.folder / f"{self.name}_mask.tif"
+
+    @property
+    def probability(self) -> Path:
+        """How likely each pixel is of a cell, if it was asked for."""
+        return self.folder / f"{self.name}_probability.tif"
+
+    def further_files(self) -> list[Path]:
+        """Return what was written beside labels and table."""
+        return [path for path in (self.mask, self.probability) if path.exists()]
 
     @property
     def is_complete(self) -> bool:
@@ -124,6 +141,26 @@ class ImageResults:
             "model": result.model_name,
             "notes": "; ".join(image.notes),
         }
+
+    def write_seen(
+        self, image: CellImage, result: SegmentationResult, batch: BatchOptions
+    ) -> None:
+        """Write what the network sees, as far as it is asked for.
+
+        Raises
+        ------
+        SegmentationError
+            If whoever segmented does not say what it sees.
+        SaveError
+            If it cannot be written.
+        """
+        for is_asked, path, made in (
+            (batch.save_mask, self.mask, semantic_mask),
+            (batch.save_probability, self.probability, probability_map),
+        ):
+            if is_asked:
+                axes, size = image.labels_axes, image.pixel_size
+                write_pixels(path, made(result), axes=axes, pixel_size=size)
 
     def failed_row(self, error: BaseException) -> Row:
         """Return the row of an image that could not be done."""

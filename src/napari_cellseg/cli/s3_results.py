@@ -92,8 +92,11 @@ class _Place:
 
     def send(self, result: ImageResults) -> None:
         """Send the files of an image, the labels last; then only their record stays."""
-        for path in (result.cells, result.record, result.labels):
+        further = result.further_files()
+        for path in (*further, result.cells, result.record, result.labels):
             upload_file(path, self.address.below(path.name))
+        for path in further:
+            path.unlink()
         for path in (result.cells, result.labels):
             path.write_bytes(b"")
 

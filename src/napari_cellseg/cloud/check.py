@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 
 from napari_cellseg.cloud.choice import EndpointKind, kind_of, open_line
-from napari_cellseg.cloud.costs import hourly_text, read_prices
+from napari_cellseg.cloud.costs import dollars, hourly_text, read_prices
 from napari_cellseg.cloud.errors import CloudError, in_plain_words
 from napari_cellseg.cloud.lab import LabLine
 from napari_cellseg.cloud.limits import LIMITS
 from napari_cellseg.cloud.line import Line
+from napari_cellseg.cloud.place import now_utc
 from napari_cellseg.cloud.settings import CloudSettings, aws_client, identity_of
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.model_spec import model_spec_from_json
@@ -81,7 +83,22 @@ def _kind_lines(found: EndpointKind) -> list[str]:
         return [*lines, "At rest: costs nothing now, and takes minutes to start."]
     n_instances = max(1, found.n_instances)
     cost = hourly_text(found.instance_type, n_instances, read_prices())
-    return [*lines, f"{n_instances} × {found.instance_type}: {cost}."]
+    lines.append(f"{n_instances} × {found.instance_type}: {cost}.")
+    if found.since is not None:
+        lines.append(_since_words(found.since, found, n_instances))
+    return lines
+
+
+def _since_words(since: datetime, found: EndpointKind, n_instances: int) -> str:
+    """Return since when an endpoint runs, and what that came to."""
+    hours = max(0.0, (now_utc() - since).total_seconds() / 3600)
+    price = read_prices().hourly(found.instance_type, n_instances)
+    is_counted = price is not None and found.kind != "async"
+    so_far = f", {dollars(price * hours)} so far" if price and is_counted else ""
+    return (
+        f"Still running since {since:%Y-%m-%d %H:%M} UTC ({hours:.1f} h{so_far}), until it "
+        "is stopped."
+    )
 
 
 def _answer_lines(line: Line) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from napari_cellseg.cloud.endpoint import EndpointLine, checked_name
 from napari_cellseg.cloud.errors import CloudError, in_plain_words
@@ -27,6 +28,8 @@ class EndpointKind:
         Such as ``"ml.g5.xlarge"``; "" if not told or serverless.
     n_instances : int
         How many run now; 0 if not told.
+    since : datetime or None
+        When it was made; None if not told.
     output : str
         Where an endpoint that works through S3 puts its answers; "" for others.
     """
@@ -36,6 +39,7 @@ class EndpointKind:
     instance_type: str = ""
     n_instances: int = 0
     output: str = ""
+    since: datetime | None = None
 
 
 def open_line(endpoint: str, settings: CloudSettings) -> Line:
@@ -93,4 +97,5 @@ def kind_of(endpoint: str, settings: CloudSettings) -> EndpointKind:
         planned.get("InstanceType", ""),
         int(running.get("CurrentInstanceCount", 0)),
         output.get("S3OutputPath", ""),
+        now.get("CreationTime"),
     )

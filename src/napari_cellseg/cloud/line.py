@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import json
 import queue
+import re
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import ceil
 from typing import Protocol, TypeVar
 
 from napari_cellseg.cloud.errors import CloudError
@@ -179,9 +181,9 @@ def _asked_once(line: Line, message: Message, accept: str) -> Job[Message]:
 def _counted_down(seconds: float, why: str) -> Job[None]:
     """Wait in sight of the person."""
     until = time.monotonic() + seconds
-    reason = why.split(".")[0]
+    reason = re.split(r"[;.](?=\s|$)", why)[0]
     while (left := until - time.monotonic()) > 0:
-        yield Progress(0, 0, f"{reason}; again in {left:.0f} s")
+        yield Progress(0, 0, f"{reason} · sent again in {ceil(left)} s")
         time.sleep(min(POLL_SECONDS, left))
 
 

@@ -62,8 +62,8 @@ class CloudPlace:
         ):
             if not text:
                 raise OptionsError(
-                    f"No {name} is given. Name it with --{name} or CELLSEG_AWS_"
-                    f"{name.upper()}; it looks like {example}."
+                    f"No {name} is given. Fill it in (in a terminal: --{name}, or "
+                    f"CELLSEG_AWS_{name.upper()}); it looks like {example}."
                 )
         for role in (self.role, self.scheduler_role):
             if role and not re.fullmatch(r"arn:aws[a-z-]*:iam::\d{12}:role/.+", role):

@@ -67,7 +67,8 @@ class RemoteSegmenter:
         """Send `image`, whole or in tiles; closing the job drops it."""
         yield Progress(0, 0, "packing the image")
         channels = choose_channels(image, options.channel)
-        is_large = prod(image.labels_shape) > WHOLE_PIXELS
+        # The maps come back with tiles only.
+        is_large = prod(image.labels_shape) > WHOLE_PIXELS or options.keep_maps
         if is_large and self._about.answers_parts:
             return (yield from self._in_tiles(image, channels, options))
         sent = replace(
@@ -94,7 +95,7 @@ class RemoteSegmenter:
         """Send an image in tiles, and put their answers together here."""
         run = TiledRun(self._line, self._spec, options)
         result = yield from run.segment(image, channels)
-        return replace(result, device=result.device or self.device)
+        return replace(result, device=self.device)
 
 
 def _unknown_model(name: str) -> ModelSpec:

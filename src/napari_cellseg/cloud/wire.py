@@ -297,10 +297,15 @@ def zipped(values: Mapping[str, Any], name: str, body: bytes) -> Message:
 
 def labels_tiff(labels: NDArray[np.int32]) -> bytes:
     """Return labels as a zlib-compressed TIFF of uint32."""
+    return pixels_tiff(np.ascontiguousarray(labels).view(np.uint32))
+
+
+def pixels_tiff(pixels: NDArray[Any]) -> bytes:
+    """Return an array as a zlib-compressed TIFF of its own type."""
     buffer = io.BytesIO()
     imwrite(
         buffer,
-        np.ascontiguousarray(labels).view(np.uint32),
+        pixels,
         photometric="minisblack",
         compression="zlib",
         metadata=None,

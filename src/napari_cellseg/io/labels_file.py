@@ -54,18 +54,42 @@ def write_labels(
             "given. Convert them with check_labels."
         )
     unsigned = np.ascontiguousarray(labels).view(np.uint32)
+    write_pixels(path, unsigned, axes=axes, pixel_size=pixel_size)
+
+
+def write_pixels(
+    path: str | Path,
+    pixels: np.ndarray[Any, Any],
+    *,
+    axes: str,
+    pixel_size: PixelSize | None,
+) -> None:
+    """Write an array as a compressed OME-TIFF of its own type, and read it back to check.
+
+    Parameters
+    ----------
+    path, axes, pixel_size
+        As in `write_labels`.
+    pixels : uint8 or uint32 array
+        With the axes `axes`.
+
+    Raises
+    ------
+    SaveError
+        As `write_labels`.
+    """
     with replacing(path) as new:
         imwrite(
             new,
-            unsigned,
+            pixels,
             ome=True,
-            bigtiff=unsigned.nbytes > BIG_TIFF_BYTES,
+            bigtiff=pixels.nbytes > BIG_TIFF_BYTES,
             photometric="minisblack",
             compression="zlib",
             metadata=_ome_values(axes, pixel_size),
             **_resolution(pixel_size),
         )
-        _check_written(new, unsigned, Path(path))
+        _check_written(new, pixels, Path(path))
 
 
 def _ome_values(axes: str, pixel_size: PixelSize | None) -> dict[str, Any]:

@@ -7,15 +7,19 @@ from typing import Any
 
 from napari_cellseg.cloud.parts import LOOK, MAPS, Seen, encode_maps
 from napari_cellseg.cloud.pipeline.contract import WHOLE_TYPE
-from napari_cellseg.cloud.wire import JSON_TYPE, encode_result, labels_tiff
+from napari_cellseg.cloud.wire import JSON_TYPE, encode_result, labels_tiff, pixels_tiff
 from napari_cellseg.core.measure import measure_cells
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.segmenter import Segmenter
+from napari_cellseg.core.semantic import probability_map, semantic_mask
 from napari_cellseg.core.types import CellImage, SegmentationResult
 from napari_cellseg.serving.asking import Asked
 from napari_cellseg.serving.overlay import overlay_png
 from napari_cellseg.serving.reply import Reply, json_reply
 from napari_cellseg.serving.whole import whole_result
+
+#: What ``Accept: image/tiff;show=NAME`` is answered with instead of the labels.
+SHOWN = {"mask": semantic_mask, "probability": probability_map}
 
 
 def reply_to(asked: Asked, result: Any, accept: str, segmenter: Segmenter) -> Reply:
@@ -48,6 +52,14 @@ def reply_to(asked: Asked, result: Any, accept: str, segmenter: Segmenter) -> Re
     return _labels_reply(asked.image, result, accept, asked.options)
 
 
+def _tiff_of(result: SegmentationResult, accept: str) -> bytes:
+    """Return the labels as a TIFF, or the mask or the probability."""
+    for name, made in SHOWN.items():
+        if f"show={name}" in accept:
+            return pixels_tiff(made(result))
+    return labels_tiff(result.labels)
+
+
 def _labels_reply(
     image: CellImage, result: SegmentationResult, accept: str, asked: SegmentOptions
 ) -> Reply:
@@ -56,7 +68,7 @@ def _labels_reply(
         counts = {"X-Cells": str(len(result.confidence))}
         return Reply(200, overlay_png(image, result.labels), "image/png", counts)
     if "image/tiff" in accept:
-        return Reply(200, labels_tiff(result.labels), "image/tiff")
+        return Reply(200, _tiff_of(result, accept), "image/tiff")
     if WHOLE_TYPE not in accept and JSON_TYPE not in accept:
         # A client of ours measures by itself, in its own units.
         message = encode_result(result, {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -59,7 +59,12 @@ class Asked:
     options: SegmentOptions = SegmentOptions()  # noqa: RUF009 -- frozen
 
 
-def understood(message: Message, max_bytes: int) -> Asked:
+def wants_maps(accept: str) -> bool:
+    """Say whether a client asks to see mask or probability, and not the cells."""
+    return "show=" in accept
+
+
+def understood(message: Message, max_bytes: int, accept: str = "") -> Asked:
     """Return what a request asks for.
 
     Parameters
@@ -68,6 +73,8 @@ def understood(message: Message, max_bytes: int) -> Asked:
         As it arrived.
     max_bytes : int
         Largest image, expanded.
+    accept : str
+        The form of the answer that is asked for.
 
     Raises
     ------
@@ -95,9 +102,8 @@ def understood(message: Message, max_bytes: int) -> Asked:
         image, chosen = decode_request(message, max_bytes)
     else:
         image, chosen = _image_of(message, reading, max_bytes), reading.options
-    return Asked(
-        IMAGE, lambda segmenter: segmenter.segment(image, chosen), image, chosen
-    )
+    used = replace(chosen, keep_maps=wants_maps(accept))
+    return Asked(IMAGE, lambda segmenter: segmenter.segment(image, used), image, chosen)
 
 
 def _image_of(message: Message, reading: FileReading, max_bytes: int) -> CellImage:

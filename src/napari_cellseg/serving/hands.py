@@ -154,7 +154,7 @@ def replied(
     """Work on a task and return the answer; whatever happens is one."""
     try:
         go_on(Progress(0, 0, "reading the request"))
-        asked = understood(task.message, setup.max_image_bytes)
+        asked = understood(task.message, setup.max_image_bytes, task.accept)
         if asked.work is None:
             raise RemoteError("The request asks for nothing to be worked on.")
         result = run(asked.work(segmenter), go_on)

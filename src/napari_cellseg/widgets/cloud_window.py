@@ -115,7 +115,8 @@ class CloudWindow(QDialog):
         ):
             part.setToolTip(range_of(PlaceOptions, name).help)
             variable = VARIABLE.format(name.upper())
-            part.setPlaceholderText(os.environ.get(variable, EXAMPLES[name]))
+            example = f"such as {EXAMPLES[name]}"
+            part.setPlaceholderText(os.environ.get(variable) or example)
             form.addRow(name.capitalize(), part)
         return box
 

@@ -17,6 +17,8 @@ from napari_cellseg.core.types import CellImage, PixelSize
 KEY = "napari-cellseg"
 #: The note of a layer that stands for an image that cannot be had: why.
 MISSING = "missing"
+#: The note of a layer that shows what a network sees: it is no image to work on.
+SEEN = "is_seen"
 LETTERS = "TCZYX"
 
 
@@ -67,7 +69,7 @@ def image_choices(layers: Iterable[Any]) -> list[ImageChoice]:
     """Return the choices among all layers, in their order; channels of one file as one."""
     groups: dict[Any, list[Image]] = {}
     for layer in map(plain, layers):
-        if isinstance(layer, Image):
+        if isinstance(layer, Image) and not noted(layer).get(SEEN):
             groups.setdefault(noted(layer).get("group", id(layer)), []).append(layer)
     return [
         ImageChoice(tuple(sorted(group, key=_channel_of))) for group in groups.values()

@@ -129,6 +129,7 @@ class PlaceRow(QWidget):
 
     def _on_menu_activated(self, index: int) -> None:
         self._show_fields(index)
+        self._show_state()
         if index == AT_ENDPOINT:
             self._place.ask_names()
         if index == AT_HERE and not self._place.current.is_here:
@@ -205,7 +206,9 @@ class PlaceRow(QWidget):
         self.test_button.setEnabled(not is_asking)
         self.connect_button.setEnabled(not is_asking)
         self.cancel_button.setVisible(is_asking)
-        self.compare_button.setVisible(not self._place.current.is_here)
+        self.compare_button.setVisible(
+            not self._place.current.is_here and not self._is_filling_in()
+        )
         self.compare_button.setEnabled(not is_asking and not self._segment.why_not())
         self.compare_button.setText(
             "Comparing…"
@@ -214,4 +217,10 @@ class PlaceRow(QWidget):
         )
         # Progress and failures stand in the footer, as everywhere.
         text = "" if is_asking else "\n".join(self._place.lines)
+        if not text and not is_asking and self._is_filling_in():
+            text = f"Until you connect, {self._place.current.title} segments."
         self._say(text)
+
+    def _is_filling_in(self) -> bool:
+        """Say whether the fields of a place are open."""
+        return not (self.server.isHidden() and self.endpoint.isHidden())

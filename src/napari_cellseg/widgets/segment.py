@@ -179,8 +179,13 @@ class SegmentTab(QWidget):
         self.reset_button = QPushButton("As the model says")
         self.reset_button.setToolTip("Take the thresholds that suit the model best.")
         self.reset_button.clicked.connect(self._on_reset_clicked)
+        self.seen_button = QPushButton("Show what it sees")
+        self.seen_button.setToolTip(
+            "Add two layers: how likely each pixel is of a cell, and a mask of that."
+        )
         grid.addWidget(self.reset_button, 3, 1)
-        grid.addWidget(self.fine_note, 4, 0, 1, 2)
+        grid.addWidget(self.seen_button, 4, 1)
+        grid.addWidget(self.fine_note, 5, 0, 1, 2)
         self.foreground.valueChanged.connect(self._on_foreground_moved)
         self.seeds.valueChanged.connect(self._on_seeds_moved)
         self.min_area.valueChanged.connect(self._on_min_area_changed)
@@ -329,6 +334,7 @@ class SegmentTab(QWidget):
         with signals_blocked(self.min_area):
             self.min_area.setValue(options.min_area_px)
         self.fine_note.setVisible(not self._segment.can_redecode)
+        self.seen_button.setEnabled(self._segment.can_redecode)
 
 
 def model_text(model: ModelSpec | None) -> str:
