@@ -14,8 +14,8 @@ from napari_cellseg.core.types import CellImage
 Names = tuple[list[str], list[str]]
 #: Said when the window turns away from an endpoint.
 LEFT_BEHIND = (
-    "The endpoint '{name}' is still there and may cost money: choose SageMaker endpoint… > Deploy, stop, "
-    "costs… to stop it."
+    "The endpoint '{name}' is still there and may cost money: choose SageMaker endpoint… > "
+    "Deploy, stop, costs… to stop it."
 )
 
 

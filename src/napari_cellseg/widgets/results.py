@@ -19,6 +19,7 @@ from napari_cellseg.controllers.export import (
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.widgets.footer import Footer
+from napari_cellseg.widgets.seen import SeenMaps
 from napari_cellseg.widgets.table import CellTable
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class ResultWriter(QObject):
         self._task = task
         self._footer = footer
         self.table: CellTable | None = None
+        self.seen = SeenMaps(dock)
 
     # ----------------------------------------------------------------- the table
     def open_table(self) -> None:
