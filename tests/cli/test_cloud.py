@@ -129,3 +129,14 @@ def test_prices_are_edited_in_a_file_of_ones_own(aws: Sender, tmp_path: Path) ->
     text = (tmp_path / "prices.toml").read_text()
     (tmp_path / "prices.toml").write_text(text.replace("1.41", "9.99"))
     assert "about $9.99 an hour" in cellseg("cost").output
+
+
+def test_following_a_log_that_is_not_there_says_so(
+    aws: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("napari_cellseg.cli.cloud_jobs_command.time.sleep", stop)
+    result = CliRunner().invoke(app, ["cloud", "logs", "nothing", "--follow"])
+    assert "There is no log of 'nothing' yet" in result.output

@@ -230,13 +230,20 @@ def logs(
     sender = sender_of(account)
     readers = [LogReader(sender, group, f"{name}/") for group in GROUPS.values()]
     readers.append(LogReader(sender, ENDPOINT_GROUP.format(name=name)))
-    n_lines = 0
+    n_lines, has_told = 0, False
     while True:
         for line in (line for reader in readers for line in reader.new_lines()):
             typer.echo(line)
             n_lines += 1
         if not follow:
             break
+        if not n_lines and not has_told:
+            has_told = True
+            typer.echo(
+                f"There is no log of '{name}' yet; waiting for it, Ctrl-C ends. Check the "
+                "name with cellseg cloud status.",
+                err=True,
+            )
         time.sleep(LOG_POLL_SECONDS)
     if not n_lines:
         raise RemoteError(
