@@ -144,6 +144,7 @@ def test_undo_after_a_restart_takes_the_mother_back_too(window):
     assert again.parents == {3: 1, 9: 1}
 
 
+@pytest.mark.timeout(1200)
 def test_memory_does_not_grow_with_the_images_that_were_visited(tmp_path, monkeypatch):
     monkeypatch.setattr("napari_cellseg.controllers.held_labels.MAX_HELD_BYTES", 60_000)
     window = Window(tmp_path, 200)
