@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from napari_cellseg.core.errors import TrackingError
 from napari_cellseg.core.label_arrays import relabel_sequential
-from napari_cellseg.core.options import TrackOptions
 from napari_cellseg.core.track_edits import joined_confidence
+from napari_cellseg.core.track_options import TrackOptions
 from napari_cellseg.core.tracks import (
     Detections,
     Parents,

@@ -19,8 +19,9 @@ from napari_cellseg.cli.summary import SUMMARY_NAME, write_summary
 from napari_cellseg.core.errors import CellsegError, SaveError
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.measure import measure_cells
-from napari_cellseg.core.options import SegmentOptions, TrackOptions
+from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.segmenter import Segmenter
+from napari_cellseg.core.track_options import TrackOptions
 from napari_cellseg.core.tracks import Parents
 from napari_cellseg.core.types import CellImage, PixelSize
 from napari_cellseg.io.images import read_image

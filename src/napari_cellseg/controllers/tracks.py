@@ -21,7 +21,6 @@ from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.lineage_steps import parents_difference
 from napari_cellseg.core.measure import MeasurementTable
-from napari_cellseg.core.options import TrackOptions
 from napari_cellseg.core.track_edits import (
     TrackEdit,
     continue_track,
@@ -30,6 +29,7 @@ from napari_cellseg.core.track_edits import (
     link_all,
     make_daughter,
 )
+from napari_cellseg.core.track_options import TrackOptions
 from napari_cellseg.core.tracks import (
     Detections,
     Parents,

@@ -46,7 +46,6 @@ from napari_cellseg.widgets.question import KEEP, REPLACE, HandWorkQuestion
 from napari_cellseg.widgets.regions import offer_region_layer, wanted_region
 from napari_cellseg.widgets.results import ResultWriter
 from napari_cellseg.widgets.run_link import RunLink
-from napari_cellseg.widgets.seen import SeenMaps
 from napari_cellseg.widgets.segment import SegmentTab
 from napari_cellseg.widgets.telling import Teller
 from napari_cellseg.widgets.time import TimeLink
@@ -131,7 +130,6 @@ class CellSegmentationWidget(QWidget):
             self,
         )
         self.watch = WatchLink(self, TaskController(starter))
-        self.seen = SeenMaps(self)
         self.through_time = TimeLink(self, TaskController(starter), self._cleanup)
         self.correcting = CorrectLink(self, self._cleanup)
         self.by_class = ClassLink(self, self._cleanup)

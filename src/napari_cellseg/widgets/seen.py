@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject
 
-from napari_cellseg.controllers.segment import Run, SegmentController
+from napari_cellseg.controllers.run_taking import Run
+from napari_cellseg.controllers.segment import SegmentController
 from napari_cellseg.core.semantic import IN_CELL, probability_map, semantic_mask
 from napari_cellseg.widgets.layer_images import KEY, SEEN, labels_placement
 

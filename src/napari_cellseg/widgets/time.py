@@ -21,7 +21,8 @@ from napari_cellseg.controllers.measure import MeasureController
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.controllers.tracks import PickKind, TrackLines, TracksController
 from napari_cellseg.core.errors import CellsegError
-from napari_cellseg.core.options import TrackOptions, range_of
+from napari_cellseg.core.options import range_of
+from napari_cellseg.core.track_options import TrackOptions
 from napari_cellseg.widgets.cleanup import Cleanup
 from napari_cellseg.widgets.jobs import Later
 from napari_cellseg.widgets.keys import CUT_KEY, DAUGHTER_KEY, SAME_KEY
