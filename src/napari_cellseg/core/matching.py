@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
+from scipy.sparse import coo_array, csr_array
+from scipy.sparse.csgraph import connected_components
 
 from napari_cellseg.core.errors import LabelsError
 
@@ -58,15 +60,18 @@ class Matching:
         return 2 * self.iou_sum / total if total else 1.0
 
 
-def iou_matrix(
-    truth: NDArray[np.integer], labels: NDArray[np.integer]
-) -> NDArray[np.float64]:
+def iou_matrix(truth: NDArray[np.integer], labels: NDArray[np.integer]) -> csr_array:
     """Return the IoU of every true cell (rows) with every predicted one (columns).
 
     Parameters
     ----------
     truth, labels : integer arrays of one shape
         0 is background; ids may have gaps.
+
+    Returns
+    -------
+    (n_true, n_labels) sparse float64
+        Only cells that overlap are stored, so that many cells need little memory.
 
     Raises
     ------
@@ -78,28 +83,93 @@ def iou_matrix(
             f"Labels of shape {labels.shape} cannot be compared with a truth of shape "
             f"{truth.shape}; both must be of one size."
         )
-    true_ids, true_index = np.unique(truth, return_inverse=True)
-    label_ids, label_index = np.unique(labels, return_inverse=True)
-    n_true, n_labels = len(true_ids), len(label_ids)
-    pairs = true_index.ravel().astype(np.int64) * n_labels + label_index.ravel()
-    overlap = np.bincount(pairs, minlength=n_true * n_labels).reshape(n_true, n_labels)
-    union = overlap.sum(1, keepdims=True) + overlap.sum(0, keepdims=True) - overlap
-    iou = overlap / np.maximum(union, 1)
-    return np.asarray(iou[np.ix_(true_ids != 0, label_ids != 0)], dtype=np.float64)
+    true_places, true_areas = _cells_of(truth)
+    label_places, label_areas = _cells_of(labels)
+    is_both = (true_places >= 0) & (label_places >= 0)
+    places = (true_places[is_both], label_places[is_both])
+    shape = (len(true_areas), len(label_areas))
+    ones = np.ones(len(places[0]), dtype=np.int64)
+    overlap = coo_array((ones, places), shape=shape).tocsr().tocoo()
+    union = true_areas[overlap.row] + label_areas[overlap.col] - overlap.data
+    return csr_array((overlap.data / union, (overlap.row, overlap.col)), shape=shape)
+
+
+def _cells_of(
+    labels: NDArray[np.integer],
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return for each pixel the place of its cell, -1 for background, and the areas."""
+    ids, places, areas = np.unique(labels, return_inverse=True, return_counts=True)
+    is_cell = ids != 0
+    place_of = np.where(is_cell, np.cumsum(is_cell) - 1, -1)
+    return place_of[places.ravel()], areas[is_cell]
 
 
 def match_pairs(
-    iou: NDArray[np.float64], threshold: float
+    iou: csr_array, threshold: float
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return rows and columns of the largest one-to-one matching with IoU >= `threshold`."""
-    if iou.size == 0:
-        empty = np.zeros(0, dtype=np.intp)
-        return empty, empty
+    """Return rows and columns of the largest one-to-one matching with IoU >= `threshold`.
+
+    Parameters
+    ----------
+    iou : (n_true, n_labels) sparse float64
+        See `iou_matrix`.
+    threshold : float
+        Above 0.
+
+    Returns
+    -------
+    rows, columns : (n,) int
+        In rising order of the rows.
+    """
+    pairs = iou.tocoo()
+    rows, columns, values = pairs.row, pairs.col, pairs.data
+    if threshold >= 0.5:
+        # No other pair of a cell can matter then; below, they decide ties.
+        is_match = values >= threshold
+        rows, columns, values = rows[is_match], columns[is_match], values[is_match]
+    if not len(values):
+        return np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp)
+    matched = [
+        part[_best_of(rows[part], columns[part], values[part], threshold)]
+        for part in _connected(rows, columns, iou.shape)
+    ]
+    chosen = np.concatenate(matched)
+    chosen = chosen[np.argsort(rows[chosen])]
+    return rows[chosen].astype(np.intp), columns[chosen].astype(np.intp)
+
+
+def _connected(
+    rows: NDArray[np.integer], columns: NDArray[np.integer], shape: tuple[int, int]
+) -> list[NDArray[np.intp]]:
+    """Return the pairs in groups that share no cell with each other."""
+    n_cells = sum(shape)
+    links = coo_array(
+        (np.ones(len(rows), np.int8), (rows, columns + shape[0])), (n_cells, n_cells)
+    )
+    _, groups = connected_components(links, directed=False)
+    group = groups[rows]
+    order = np.argsort(group, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
+
+
+def _best_of(
+    rows: NDArray[np.integer],
+    columns: NDArray[np.integer],
+    values: NDArray[np.float64],
+    threshold: float,
+) -> NDArray[np.intp]:
+    """Return which pairs of one group match."""
+    if len(values) == 1:
+        return np.flatnonzero(values >= threshold)
+    row_ids, row = np.unique(rows, return_inverse=True)
+    column_ids, column = np.unique(columns, return_inverse=True)
+    iou = np.zeros((len(row_ids), len(column_ids)))
+    place = np.full(iou.shape, -1)
+    iou[row, column], place[row, column] = values, np.arange(len(values))
     # The count of pairs above the threshold comes first, their IoU decides ties.
     gain = (iou >= threshold) + iou / (2 * min(iou.shape))
-    rows, columns = linear_sum_assignment(-gain)
-    is_match = iou[rows, columns] >= threshold
-    return rows[is_match], columns[is_match]
+    best = linear_sum_assignment(-gain)
+    return np.asarray(place[best][iou[best] >= threshold], dtype=np.intp)
 
 
 def match_labels(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from napari_cellseg.core.decode import labels_from_maps
 from napari_cellseg.core.edits import box_of
@@ -228,7 +229,7 @@ def _mostly_inside(labels: Labels, valid: NDArray[np.bool_]) -> Labels:
     return np.where((2 * n_inside > n_pixels)[labels], labels, 0).astype(np.int32)
 
 
-def _matching(iou: NDArray[np.float64], threshold: float) -> Matching:
+def _matching(iou: csr_array, threshold: float) -> Matching:
     rows, columns = match_pairs(iou, threshold)
     n_matched = len(rows)
     return Matching(
