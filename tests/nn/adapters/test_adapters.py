@@ -132,10 +132,22 @@ def test_it_runs_in_the_segmentation_process() -> None:
 
 
 @pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("name", NAMES)
+def test_planes_of_a_stack_are_joined(name: str) -> None:
+    plane = two_squares().plane()
+    stack = CellImage(np.stack([plane, plane], axis=1), "CZYX")
+    result = run(open_adapter(name).segment(stack, SegmentOptions()))
+    assert result.axes == "ZYX"
+    assert result.n_cells == int(result.labels.max()) > 0
+    np.testing.assert_array_equal(result.labels[0], result.labels[1])
+
+
+@pytest.mark.usefixtures("installed")
 def test_planes_of_a_stack_get_ids_of_their_own() -> None:
     plane = two_squares().plane()
     stack = CellImage(np.stack([plane, plane], axis=1), "CZYX")
-    result = run(open_adapter(NAMES[0]).segment(stack, SegmentOptions()))
+    options = SegmentOptions(join_planes=False)
+    result = run(open_adapter(NAMES[0]).segment(stack, options))
     assert [np.unique(part).tolist() for part in result.labels] == [
         [0, 1, 2],
         [0, 3, 4],

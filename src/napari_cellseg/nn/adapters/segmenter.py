@@ -16,6 +16,7 @@ from napari_cellseg.core.decode import join_planes, keep_good
 from napari_cellseg.core.errors import CellsegError, ModelError, SegmentationError
 from napari_cellseg.core.intensity import choose_channels
 from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.join_planes import join_stack
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.types import CellImage, Labels, SegmentationResult
@@ -89,6 +90,7 @@ class AdapterSegmenter:
             yield Progress(place, image.n_planes, f"{words} is running")
             decoded.append(self._plane(image.plane(index)[channels], options))
         labels, confidence = join_planes(decoded, image.labels_shape)
+        labels, confidence = join_stack(labels, confidence, image.labels_axes, options)
         return SegmentationResult(
             labels,
             confidence,
@@ -97,6 +99,7 @@ class AdapterSegmenter:
             options,
             self.device,
             time.perf_counter() - started,
+            axes=image.labels_axes,
         )
 
     def _plane(
