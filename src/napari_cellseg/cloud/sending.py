@@ -16,6 +16,7 @@ from napari_cellseg.core.errors import ImageReadError
 from napari_cellseg.core.jobs import Job
 from napari_cellseg.io.aws import S3
 from napari_cellseg.io.s3.address import parse_s3_address
+from napari_cellseg.io.s3.cache import copying
 from napari_cellseg.io.s3.objects import look_at
 
 #: SageMaker says in words only that something is not there.
@@ -106,9 +107,6 @@ class Sender:
         CloudError, LimitError
             If it cannot be had, or is larger than the cache.
         """
-        # The cache loads NumPy, which no command needs only to show its help.
-        from napari_cellseg.io.s3.cache import copying
-
         try:
             item = look_at(parse_s3_address(uri), self.settings.account(S3))
             return (yield from copying(item))

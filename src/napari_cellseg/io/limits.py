@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from napari_cellseg.core.errors import ImageReadError, LimitError
 from napari_cellseg.core.options import Range, check_options, option
+
+if TYPE_CHECKING:  # commands name limits without loading NumPy
+    import numpy as np
 
 GIB = 2**30
 
