@@ -14,10 +14,10 @@ from typer.testing import CliRunner, Result
 from fakes import FakeSegmenter
 from moving_cells import moving_cells, same_cells
 from napari_cellseg import engines
-from napari_cellseg.cli import batch
+from napari_cellseg.cli import batch, results
 from napari_cellseg.cli.batch_options import BatchOptions
 from napari_cellseg.cli.main import app
-from napari_cellseg.core.errors import OptionsError
+from napari_cellseg.core.errors import OptionsError, SaveError
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.options import SegmentOptions
 
@@ -205,6 +205,98 @@ def test_skip_existing_does_not_mix_results_of_other_options(
     assert "diameter_px = None instead of 9" in summary(out)[0]["error"]
 
 
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--pixel-size", 0.5], "pixel_size_um = None instead of 0.5"),
+        (["--axes", "YX"], "axes = None instead of YX"),
+        (["--z-step", 2], "z_step_um = None instead of 2"),
+        (["--track"], "track = False instead of True"),
+    ],
+)
+def test_skip_existing_does_not_mix_results_that_were_read_differently(
+    segmenter: FakeSegmenter, tmp_path: Path, flags: list[object], words: str
+) -> None:
+    image, out = write_cells(tmp_path / "a.tif"), tmp_path / "out"
+    segment(image, "-o", out)
+
+    result = segment(image, "-o", out, "--skip-existing", *flags)
+
+    assert result.exit_code == 1
+    assert words in summary(out)[0]["error"]
+
+
+def test_skip_existing_sees_that_the_image_has_changed(
+    segmenter: FakeSegmenter, tmp_path: Path
+) -> None:
+    image, out = write_cells(tmp_path / "a.tif", 2), tmp_path / "out"
+    segment(image, "-o", out)
+    write_cells(image, 3)
+
+    result = segment(image, "-o", out, "--skip-existing")
+
+    assert result.exit_code == 1
+    assert "changed" in summary(out)[0]["error"]
+
+
+@pytest.mark.parametrize("broken", ["write_labels", "write_cells_csv"])
+def test_what_a_failed_overwrite_leaves_is_not_finished(
+    segmenter: FakeSegmenter,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    broken: str,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise SaveError("The disk is full.")
+
+    image, out = write_cells(tmp_path / "a.tif", 2), tmp_path / "out"
+    segment(image, "-o", out)
+    write_cells(image, 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(results, broken, fail)
+        segment(image, "-o", out, "--overwrite")
+
+    result = segment(image, "-o", out, "--skip-existing")
+
+    assert result.exit_code == 0, result.output
+    assert summary(out)[0]["status"] == "done"
+    assert tifffile.imread(out / "a_labels.tif").max() == 3
+    assert json.loads((out / "a_cells.json").read_text())["summary"]["n_cells"] == 3
+
+
+def test_an_image_keeps_its_name_when_others_of_that_name_come(
+    segmenter: FakeSegmenter, tmp_path: Path
+) -> None:
+    first = write_cells(tmp_path / "p" / "x.tif", 1)
+    second = write_cells(tmp_path / "q" / "x.tif", 2)
+    out = tmp_path / "out"
+    segment(first, "-o", out)
+
+    segment(first, second, "-o", out, "--skip-existing")
+
+    assert [(row["name"], row["status"]) for row in summary(out)] == [
+        ("x", "skipped"),
+        ("q_x", "done"),
+    ]
+
+
+def test_measured_results_are_still_those_of_their_image(
+    segmenter: FakeSegmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_cells(Path("w/a.tif"))
+    segment("w", "-o", "r")
+
+    words = ["measure", "r/a_labels.tif", "--image", "w/a.tif", "--overwrite"]
+    measured = runner.invoke(app, words)
+    result = segment("w", "-o", "r", "--skip-existing")
+
+    assert measured.exit_code == 0, measured.output
+    assert result.exit_code == 0, result.output
+    assert [row["status"] for row in summary(Path("r"))] == ["skipped"]
+    assert len(list(Path("r").glob("*_labels.tif"))) == 1
+
+
 def test_overwrite_replaces(segmenter: FakeSegmenter, tmp_path: Path) -> None:
     image, out = write_cells(tmp_path / "a.tif", 1), tmp_path / "out"
     segment(image, "-o", out)
@@ -334,10 +426,14 @@ def test_a_stack_becomes_3d_cells_with_volumes(
     segmenter: FakeSegmenter, tmp_path: Path, flag: str, n_cells: int
 ) -> None:
     plane = tifffile.imread(write_cells(tmp_path / "plane.tif", 2))
-    tifffile.imwrite(tmp_path / "a.tif", np.stack([plane] * 3), photometric="minisblack")
+    tifffile.imwrite(
+        tmp_path / "a.tif", np.stack([plane] * 3), photometric="minisblack"
+    )
     sizes = ("--axes", "ZYX", "--pixel-size", "0.5", "--z-step", "2")
 
-    result = segment(tmp_path / "a.tif", "-o", tmp_path / "o", *sizes, *filter(None, [flag]))
+    result = segment(
+        tmp_path / "a.tif", "-o", tmp_path / "o", *sizes, *filter(None, [flag])
+    )
 
     assert result.exit_code == 0, result.output
     assert summary(tmp_path / "o")[0]["n_cells"] == str(n_cells)

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from napari_cellseg.cli.batch_options import BatchOptions
+from napari_cellseg.cli.how_read import how_read
 from napari_cellseg.cli.names import plan_names
-from napari_cellseg.cli.results import ImageResults, Row
+from napari_cellseg.cli.results import ImageResults, Row, names_by_source
 from napari_cellseg.cli.summary import SUMMARY_NAME, write_summary
 from napari_cellseg.core.errors import CellsegError, SaveError
 from napari_cellseg.core.jobs import Job, Progress
@@ -94,7 +95,8 @@ def segment_files(
         for index, (source, result) in enumerate(zip(sources, results, strict=True)):
             yield Progress(index, len(sources), source.name)
             if batch.skip_existing and result.is_complete:
-                rows.append(result.finished_row(segmenter.spec, options))
+                how = how_read(source, batch)
+                rows.append(result.finished_row(segmenter.spec, options, how))
                 continue
             job = _segment_file(result, segmenter, batch, options, on_done)
             row = yield from _moved_on(job, index, len(sources), source.name)
@@ -130,6 +132,7 @@ def _segment_file(
         if not batch.overwrite:
             result.check_free()
         yield Progress(0, 0, "reading")
+        how = how_read(result.source, batch)
         image = read_image_with(full_address(result.source), batch)
         asked = replace(options, keep_maps=batch.needs_maps)
         segmented = yield from segmenter.segment(image, asked)
@@ -143,7 +146,7 @@ def _segment_file(
         table = replace(table, parents=parents)
         yield Progress(0, 0, "saving")
         result.write_seen(image, segmented, batch)
-        row = result.write(image, segmented, table, options)
+        row = result.write(image, segmented, table, options, how)
         if on_done is not None:
             on_done(result)
     except ONE_IMAGE_ERRORS as error:
@@ -182,10 +185,16 @@ def _make_folder(out: Path) -> None:
 
 
 def _plan(sources: Sequence[ImagePlace], out: Path) -> list[ImageResults]:
-    """Return where each source's results go; never where another image's results are."""
+    """Return where each source's results go; never where another image's results are.
+
+    What an earlier run called the results of a source stays their name, whatever other
+    sources there are now.
+    """
     results = []
+    earlier = names_by_source(out)
     taken: set[str] = set()
-    for source, name in zip(sources, plan_names(sources), strict=True):
+    for source, planned in zip(sources, plan_names(sources), strict=True):
+        name = earlier.get(full_address(source), planned)
         result, number = ImageResults(out, name, source), 2
         while result.name.casefold() in taken or result.is_of_another_image:
             result, number = ImageResults(out, f"{name}_{number}", source), number + 1

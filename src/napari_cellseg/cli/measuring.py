@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 from napari_cellseg.cli.names import LABELS_SUFFIX, stem_of
 from napari_cellseg.core.errors import LabelsError, SaveError
@@ -13,6 +15,17 @@ from napari_cellseg.io.exchange.classes import read_classes
 from napari_cellseg.io.exchange.formats import ImageFrame
 from napari_cellseg.io.images import read_image, read_labels
 from napari_cellseg.io.writers import write_cells_csv
+
+#: What a record says of image and labels that measuring again does not change.
+OF_THE_LABELS = (
+    "image",
+    "model",
+    "options",
+    "requested_options",
+    "device",
+    "reading",
+    "image_file",
+)
 
 
 def measure_file(
@@ -62,13 +75,29 @@ def measure_file(
     if pixel_size is None and pixel_size_um is not None:
         pixel_size = PixelSize(pixel_size_um, pixel_size_um)
     table = measure_cells(measured, labels, pixel_size=pixel_size)
-    record = {**provenance(measured), "labels": str(labels_path.absolute())}
+    record = {
+        **_kept(path, measured),
+        **provenance(measured),
+        "labels": str(labels_path.absolute()),
+    }
     if classes is not None:
         frame = ImageFrame(labels.shape, table.axes, labels_path.name)
         table = table.with_classes(read_classes(classes, frame))
         record["classes"] = str(classes.absolute())
     write_cells_csv(path, table, record)
     return table, path
+
+
+def _kept(path: Path, image: CellImage | None) -> dict[str, Any]:
+    """Return what an earlier table says of the same image and of what made the labels."""
+    try:
+        values = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        source = values["image"]["source"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    if image is not None and image.source != source:
+        return {}
+    return {name: values[name] for name in OF_THE_LABELS if name in values}
 
 
 def _name_of(labels_path: Path) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from napari_cellseg.cli.batch_options import BatchOptions
+from napari_cellseg.cli.how_read import differences
 from napari_cellseg.cli.names import LABELS_SUFFIX
 from napari_cellseg.core.errors import SaveError
 from napari_cellseg.core.measure import MeasurementTable
@@ -16,9 +19,14 @@ from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.provenance import provenance
 from napari_cellseg.core.semantic import probability_map, semantic_mask
 from napari_cellseg.core.types import CellImage, SegmentationResult
+from napari_cellseg.io.atomic import replacing
 from napari_cellseg.io.labels_file import write_pixels
 from napari_cellseg.io.paths import ImagePlace, full_address
 from napari_cellseg.io.writers import write_cells_csv, write_labels
+
+RECORD_SUFFIX = "_cells.json"
+#: False in a record whose labels and table are still to be written; not there otherwise.
+IS_FINISHED = "is_finished"
 
 Row: TypeAlias = dict[str, Any]
 
@@ -43,7 +51,7 @@ class ImageResults:
 
     @property
     def labels(self) -> Path:
-        """The labels; written last, so that they stand for a finished image."""
+        """The labels."""
         return self.folder / f"{self.name}{LABELS_SUFFIX}"
 
     @property
@@ -52,9 +60,14 @@ class ImageResults:
         return self.folder / f"{self.name}_cells.csv"
 
     @property
+    def cells_3d(self) -> Path:
+        """The table with one row a cell; only of a stack with Z."""
+        return self.folder / f"{self.name}_cells_3d.csv"
+
+    @property
     def record(self) -> Path:
-        """Where the numbers come from."""
-        return self.folder / f"{self.name}_cells.json"
+        """Where the numbers come from; whole only once all else is written."""
+        return self.folder / f"{self.name}{RECORD_SUFFIX}"
 
     @property
     def mask(self) -> Path:
@@ -73,7 +86,9 @@ class ImageResults:
     @property
     def is_complete(self) -> bool:
         """True if an earlier run finished this image."""
-        return self.labels.exists() and bool(self.read_record())
+        record = self.read_record()
+        is_finished = bool(record) and record.get(IS_FINISHED, True)
+        return is_finished and self.labels.exists() and self.cells.exists()
 
     @property
     def is_of_another_image(self) -> bool:
@@ -84,7 +99,9 @@ class ImageResults:
     def existing_files(self) -> list[Path]:
         """Return the files that would be replaced."""
         return [
-            path for path in (self.labels, self.cells, self.record) if path.exists()
+            path
+            for path in (self.labels, self.cells, self.cells_3d, self.record)
+            if path.exists()
         ]
 
     def check_free(self) -> None:
@@ -113,24 +130,37 @@ class ImageResults:
         result: SegmentationResult,
         table: MeasurementTable,
         requested: SegmentOptions,
+        how: Mapping[str, Any] = MappingProxyType({}),
     ) -> Row:
-        """Write table, record and labels, and return the row of the summary.
+        """Write labels, table and record, and return the row of the summary.
 
-        `requested` are the options that were asked for, before the model settled them.
+        Before anything is replaced, the record says that the results are not finished;
+        so what is left of a run that failed here is never taken for a finished image.
+
+        Parameters
+        ----------
+        image, result, table
+            The image, its cells and their numbers.
+        requested : SegmentOptions
+            What was asked for, before the model settled it.
+        how : mapping
+            See `cli.how_read.how_read`.
 
         Raises
         ------
         SaveError
             If one of them cannot be written.
         """
-        record = provenance(image, result, requested_options=requested)
-        write_cells_csv(self.cells, table, record)
+        record = {**provenance(image, result, requested_options=requested), **how}
+        with replacing(self.record) as new:
+            new.write_bytes(unfinished(record))
         write_labels(
             self.labels,
             result.labels,
             axes=image.labels_axes,
             pixel_size=image.pixel_size,
         )
+        write_cells_csv(self.cells, table, record)
         size = image.pixel_size
         return {
             **self._row("done"),
@@ -167,14 +197,17 @@ class ImageResults:
         text = str(error) or type(error).__name__
         return {**self._row("failed"), "error": " ".join(text.split())}
 
-    def finished_row(self, spec: ModelSpec, options: SegmentOptions) -> Row:
+    def finished_row(
+        self, spec: ModelSpec, options: SegmentOptions, how: dict[str, Any]
+    ) -> Row:
         """Return the row of an image that an earlier run finished.
 
-        It is a failed one if that run had another model or other options: results of
-        two kinds in one folder would be compared with each other by mistake.
+        It is a failed one if that run had another model or other options, or the image
+        was another one then: results of two kinds in one folder would be compared with
+        each other by mistake.
         """
         record = self.read_record()
-        if different := _differences(record, spec, options):
+        if different := _differences(record, spec, options, how):
             return self.failed_row(
                 SaveError(
                     f"'{self.labels}' was made with {different}. Use --overwrite to "
@@ -188,8 +221,17 @@ class ImageResults:
         return {"file": str(self.source), "name": self.name, "status": status}
 
 
+def unfinished(record: Mapping[str, Any]) -> bytes:
+    """Return the record that stands until all files of an image are written."""
+    values = {"image": record["image"], IS_FINISHED: False}
+    return json.dumps(values).encode()
+
+
 def _differences(
-    record: dict[str, Any], spec: ModelSpec, options: SegmentOptions
+    record: dict[str, Any],
+    spec: ModelSpec,
+    options: SegmentOptions,
+    how: dict[str, Any],
 ) -> str:
     """Return how an earlier run differs from this one, in words, or ``""``."""
     if record.get("model", {}).get("digest") != spec.weights_sha256:
@@ -200,4 +242,15 @@ def _differences(
         for name, value in options.to_dict().items()
         if name != "keep_maps" and earlier.get(name) != value
     ]
-    return ", ".join(pairs)
+    return ", ".join([*pairs, *differences(record, how)])
+
+
+def names_by_source(folder: Path) -> dict[str, str]:
+    """Return by the full address of an image what its results in a folder are called."""
+    found: dict[str, str] = {}
+    for path in sorted(folder.glob(f"*{RECORD_SUFFIX}")):
+        name = path.name.removesuffix(RECORD_SUFFIX)
+        image = ImageResults(folder, name, path).read_record().get("image")
+        if isinstance(image, dict) and isinstance(image.get("source"), str):
+            found.setdefault(image["source"], name)
+    return found

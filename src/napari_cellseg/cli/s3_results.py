@@ -11,7 +11,7 @@ from pathlib import Path
 from napari_cellseg.cli.batch import BatchReport, segment_files
 from napari_cellseg.cli.batch_options import BatchOptions
 from napari_cellseg.cli.names import LABELS_SUFFIX
-from napari_cellseg.cli.results import ImageResults
+from napari_cellseg.cli.results import RECORD_SUFFIX, ImageResults, unfinished
 from napari_cellseg.cli.summary import SUMMARY_NAME
 from napari_cellseg.core.jobs import Job
 from napari_cellseg.core.options import SegmentOptions
@@ -20,7 +20,7 @@ from napari_cellseg.io.paths import ImagePlace
 from napari_cellseg.io.s3.address import S3Address, file_name_of, parse_s3_address
 from napari_cellseg.io.s3.objects import list_below, read_object, upload_file
 
-RECORD_SUFFIX, TABLE_SUFFIX = "_cells.json", "_cells.csv"
+TABLE_SUFFIXES = ("_cells.csv", "_cells_3d.csv")
 #: A record is some kilobytes, a summary a line an image.
 MAX_RECORD_BYTES = 256 * 2**20
 
@@ -34,7 +34,7 @@ def segment_to_s3(
 ) -> Job[BatchReport]:
     """Segment images as `cli.batch.segment_files` does, and send the results to S3.
 
-    Each image is sent when it is done, its labels last; so a run that is stopped goes on
+    Each image is sent when it is done, its record last; so a run that is stopped goes on
     with ``--skip-existing`` as in a local folder.
 
     Parameters
@@ -87,17 +87,26 @@ class _Place:
                 path.write_bytes(
                     read_object(item.address, "", MAX_RECORD_BYTES) or b"{}"
                 )
-            elif name.endswith((LABELS_SUFFIX, TABLE_SUFFIX)):
+            elif name.endswith((LABELS_SUFFIX, *TABLE_SUFFIXES)):
                 path.touch()
 
     def send(self, result: ImageResults) -> None:
-        """Send the files of an image, the labels last; then only their record stays."""
+        """Send the files of an image; then only their record stays.
+
+        A record that says "not finished" goes first, the whole one last.
+        """
+        whole = result.record.read_bytes()
+        result.record.write_bytes(unfinished(result.read_record()))
+        upload_file(result.record, self.address.below(result.record.name))
+        tables = [path for path in (result.cells, result.cells_3d) if path.exists()]
         further = result.further_files()
-        for path in (*further, result.cells, result.record, result.labels):
+        for path in (result.labels, *tables, *further):
             upload_file(path, self.address.below(path.name))
+        result.record.write_bytes(whole)
+        upload_file(result.record, self.address.below(result.record.name))
         for path in further:
             path.unlink()
-        for path in (result.cells, result.labels):
+        for path in (result.labels, *tables):
             path.write_bytes(b"")
 
     def send_summary(self) -> None:

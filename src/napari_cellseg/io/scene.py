@@ -214,6 +214,6 @@ def _image(scene: Scene, request: Request, data: Any, axes: str) -> CellImage:
         channel_names=names if len(names) == n_channels and not is_rgb else (),
         is_rgb=is_rgb,
         name=scene.name,
-        source=request.source or str(request.path),
+        source=request.source or str(request.path.absolute()),
         notes=(*request.notes, *scene.notes),
     )
