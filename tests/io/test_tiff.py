@@ -80,7 +80,6 @@ def test_imagej_axes_become_ours(path, axes):
         ("micron", 1.0),
         ("nm", 1e-3),
         ("mm", 1e3),
-        ("cm", 1e4),
     ],
 )
 def test_imagej_pixel_size(path, unit, um):
@@ -106,13 +105,25 @@ def test_imagej_without_a_length_has_no_pixel_size(path, unit):
     assert read_image(path).pixel_size is None
 
 
-def test_a_print_resolution_is_no_pixel_size(path):
+def test_imagej_pixels_finer_than_print_count_in_centimetres(path):
     tifffile.imwrite(
         path,
         _counted("YX"),
         imagej=True,
-        resolution=(72, 72),
-        metadata={"unit": "inch"},
+        resolution=(20_000, 20_000),
+        metadata={"unit": "cm"},
+    )
+    assert read_image(path).pixel_size.x_um == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(("unit", "per_unit"), [("inch", 72), ("cm", 118.11)])
+def test_a_print_resolution_is_no_pixel_size(path, unit, per_unit):
+    tifffile.imwrite(
+        path,
+        _counted("YX"),
+        imagej=True,
+        resolution=(per_unit, per_unit),
+        metadata={"unit": unit},
     )
     image = read_image(path)
     assert image.pixel_size is None

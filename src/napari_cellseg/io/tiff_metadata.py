@@ -64,12 +64,14 @@ def _describe_imagej(tiff: TiffFile, series: TiffPageSeries) -> Described:
     names = _imagej_channel_names(meta, series)
     x_um, y_um = (_per_pixel(series.keyframe, axis, unit) for axis in "XY")
     z_um = length_um(meta.get("spacing"), unit)
-    if um_per(unit) == um_per("inch") and x_um is not None and x_um > PRINT_UM:
+    is_print_unit = um_per(unit) in (um_per("inch"), um_per("cm"))
+    if is_print_unit and x_um is not None and x_um > PRINT_UM:
         return Described(
             None,
             names,
             (
-                "The pixel size is left unknown: a resolution per inch is how large to print it.",
+                "The pixel size is left unknown: a resolution per inch or centimetre is "
+                "how large to print it.",
             ),
         )
     return Described(pixel_size_um(y_um, x_um, z_um), names)
