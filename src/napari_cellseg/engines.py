@@ -47,8 +47,8 @@ def open_segmenter(
     ----------
     where : str
         ``"local"``, or the address of a lab server, such as ``"http://lab-gpu:8080"``,
-        or a SageMaker endpoint, such as ``"sagemaker:my-cells"``. Those decide on the
-        model themselves.
+        or a SageMaker endpoint, such as ``"sagemaker:my-cells"``. Those decide on model
+        and device themselves.
     model : str, Path or None
         Name or folder of the model; None means the default one. Names such as
         ``"cellpose:cyto3"`` run another program that is installed.
@@ -64,14 +64,15 @@ def open_segmenter(
     Raises
     ------
     OptionsError
-        If `where` is unknown.
+        If `where` is unknown, or a device is given for a place that is not here.
     RemoteError
         If the server cannot be reached.
     ModelError
-        If the model cannot be used.
+        If the model cannot be used, or a server runs another one.
     """
     if where != LOCAL:
-        return _open_remote(where, token, cloud)
+        _check_device(where, device)
+        return _with_model(_open_remote(where, token, cloud), where, model)
     if in_child:
         return ChildSegmenter(model, device)
     return open_here(model, device)
@@ -98,6 +99,29 @@ def _open_remote(
         f"'{where}' is no place to run; it is '{LOCAL}', the address of a server such as "
         "http://lab-gpu:8080, or an endpoint such as sagemaker:my-cells."
     )
+
+
+def _check_device(where: str, device: str) -> None:
+    """Raise `OptionsError` if a device is given for a place that chooses its own."""
+    if device != "auto":
+        raise OptionsError(
+            f"The device '{device}' was given, but {where} chooses its own. Leave out "
+            f"--device, or run it here with --where {LOCAL}."
+        )
+
+
+def _with_model(
+    segmenter: Segmenter, where: str, model: str | Path | None
+) -> Segmenter:
+    """Return a segmenter, or raise `ModelError` if it runs another model than asked for."""
+    name = segmenter.spec.name
+    if model is not None and str(model) != name:
+        segmenter.close()
+        raise ModelError(
+            f"{where} runs the model '{name}', not '{model}'. Leave out --model, or start "
+            "a server with that model."
+        )
+    return segmenter
 
 
 def open_place(place: RunPlace, model: str | None) -> Segmenter:

@@ -17,7 +17,7 @@ from napari_cellseg.cloud.lab import LabLine
 from napari_cellseg.cloud.line import About
 from napari_cellseg.cloud.remote import RemoteSegmenter
 from napari_cellseg.cloud.wire import Message
-from napari_cellseg.core.errors import RemoteError
+from napari_cellseg.core.errors import ModelError, OptionsError, RemoteError
 from napari_cellseg.core.jobs import Progress, run
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.synthetic import random_scene
@@ -234,6 +234,15 @@ def test_what_is_no_name_of_an_endpoint_is_told_of(name: str) -> None:
     pytest.importorskip("boto3", reason="the extra 'aws' is not installed")
     with pytest.raises(RemoteError, match="no name of an endpoint"):
         open_segmenter(f"sagemaker:{name}")
+
+
+def test_a_model_or_device_that_a_server_does_not_run_is_refused(server: str) -> None:
+    name = open_segmenter(server, token=TOKEN).spec.name
+    assert open_segmenter(server, name, token=TOKEN).spec.name == name
+    with pytest.raises(ModelError, match=f"runs the model '{name}', not 'mine'"):
+        open_segmenter(server, "mine", token=TOKEN)
+    with pytest.raises(OptionsError, match="chooses its own"):
+        open_segmenter(server, device="cuda", token=TOKEN)
 
 
 def test_a_server_that_is_off_is_told_of_at_once() -> None:
