@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -209,6 +210,7 @@ def test_skip_existing_does_not_mix_results_of_other_options(
     ("flags", "words"),
     [
         (["--pixel-size", 0.5], "pixel_size_um = None instead of 0.5"),
+        (["--scene", 1], "scene = None instead of 1"),
         (["--axes", "YX"], "axes = None instead of YX"),
         (["--z-step", 2], "z_step_um = None instead of 2"),
         (["--track"], "track = False instead of True"),
@@ -463,3 +465,65 @@ def test_a_series_is_followed_and_the_table_names_mothers(
     found = {(row["track_id"], row["parent_id"]) for row in rows if row["parent_id"]}
     assert found == {(str(ids[c]), str(ids[m])) for c, m in parents.items()}
     assert summary(tmp_path / "o")[0]["n_cells"] == "13"
+
+
+def record_of(out: Path) -> dict[str, Any]:
+    """Return the record of the image a."""
+    values: dict[str, Any] = json.loads((out / "a_cells.json").read_text("utf-8"))
+    return values
+
+
+def test_the_typed_pixel_size_counts_more_than_that_of_the_file(
+    segmenter: FakeSegmenter, tmp_path: Path
+) -> None:
+    pixels = np.zeros((16, 16), np.uint16)
+    pixels[4:9, 3:7] = 1000
+    image, out = tmp_path / "a.ome.tif", tmp_path / "out"
+    sizes = {f"PhysicalSize{axis}": 0.3 for axis in "XY"}
+    tifffile.imwrite(image, pixels, metadata={"axes": "YX", **sizes})
+
+    segment(image, "-o", out, "--pixel-size", 0.5)
+
+    values = record_of(out)["image"]
+    assert values["pixel_size_um"]["x"] == 0.5
+    assert any("0.3" in note and "not used" in note for note in values["notes"])
+
+
+def test_a_distance_of_planes_alone_is_not_dropped_unsaid(
+    segmenter: FakeSegmenter, tmp_path: Path
+) -> None:
+    image, out = tmp_path / "a.tif", tmp_path / "out"
+    pixels = np.ones((3, 16, 16), np.uint16)
+    tifffile.imwrite(image, pixels, photometric="minisblack")
+
+    alone = segment(image, "-o", out, "--axes", "ZYX", "--z-step", 1.5)
+    error = summary(out)[0]["error"]
+    words = ("--axes", "ZYX", "--z-step", 1.5, "--pixel-size", 0.5)
+    both = segment(image, "-o", out, *words)
+
+    assert alone.exit_code == 1
+    assert "--pixel-size" in error
+    assert both.exit_code == 0, both.output
+    assert record_of(out)["image"]["pixel_size_um"]["z"] == 1.5
+
+
+def test_of_a_file_with_several_images_one_is_chosen(
+    segmenter: FakeSegmenter, tmp_path: Path
+) -> None:
+    image, out = tmp_path / "a.tif", tmp_path / "out"
+    with tifffile.TiffWriter(image) as file:
+        for size in (16, 20):
+            file.write(np.arange(size * size, dtype=np.uint16).reshape(size, size))
+
+    unsaid = segment(image, "-o", out)
+    error = summary(out)[0]["error"]
+    second = segment(image, "-o", out, "--scene", 2)
+    third = segment(image, "-o", tmp_path / "out 3", "--scene", 3)
+
+    assert unsaid.exit_code == 1
+    assert "2 images" in error
+    assert "--scene" in error
+    assert second.exit_code == 0, second.output
+    assert record_of(out)["image"]["shape"] == [1, 20, 20]
+    assert third.exit_code == 1
+    assert "number 3" in summary(tmp_path / "out 3")[0]["error"]

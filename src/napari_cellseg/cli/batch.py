@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_cellseg.cli.batch_options import BatchOptions
+from napari_cellseg.cli.given_sizes import with_given_sizes
 from napari_cellseg.cli.how_read import how_read
 from napari_cellseg.cli.names import plan_names
 from napari_cellseg.cli.results import ImageResults, Row, names_by_source
@@ -24,8 +25,8 @@ from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.segmenter import Segmenter
 from napari_cellseg.core.track_options import TrackOptions
 from napari_cellseg.core.tracks import Parents
-from napari_cellseg.core.types import CellImage, PixelSize
-from napari_cellseg.io.images import read_image
+from napari_cellseg.core.types import CellImage
+from napari_cellseg.io.images import read_one_image
 from napari_cellseg.io.paths import ImagePlace, full_address
 from napari_cellseg.tracking import track_result
 
@@ -158,20 +159,18 @@ def _segment_file(
 
 
 def read_image_with(source: str | Path, batch: BatchOptions) -> CellImage:
-    """Return the image of a file; sizes of the options are used where the file has none.
+    """Return the image of a file; sizes of the options count more than those it says.
 
     Raises
     ------
     ImageReadError
-        If the file cannot be read, or its axes are ambiguous and `axes` is None.
+        If the file cannot be read, its axes are ambiguous and `axes` is None, or it holds
+        several images and `scene` is None.
+    OptionsError
+        If a distance of planes is given, but no pixel size is known.
     """
-    image = read_image(source, axes=batch.axes)
-    size = image.pixel_size
-    if size is None and batch.pixel_size_um is not None:
-        size = PixelSize(batch.pixel_size_um, batch.pixel_size_um)
-    if size is not None and size.z_um is None and batch.z_step_um is not None:
-        size = replace(size, z_um=batch.z_step_um)
-    return image.with_pixel_size(size)
+    image = read_one_image(source, batch.scene, axes=batch.axes)
+    return with_given_sizes(image, batch.pixel_size_um, batch.z_step_um)
 
 
 def _make_folder(out: Path) -> None:

@@ -31,16 +31,26 @@ class BatchOptions:
         None,
         Range(help="Axes of the files where they do not say, such as ZYX or CYX."),
     )
+    scene: int | None = option(
+        None,
+        Range(1, 100_000, help="Which image of files that hold several; from 1."),
+    )
     pixel_size_um: float | None = option(
         None,
         Range(
-            1e-6, 1e6, help="Edge of a pixel where the file does not say.", unit="µm"
+            1e-6,
+            1e6,
+            help="Edge of a pixel; counts more than what the file says.",
+            unit="µm",
         ),
     )
     z_step_um: float | None = option(
         None,
         Range(
-            1e-6, 1e6, help="Distance of planes where the file does not say.", unit="µm"
+            1e-6,
+            1e6,
+            help="Distance of planes; counts more than what the file says.",
+            unit="µm",
         ),
     )
     track: bool = option(

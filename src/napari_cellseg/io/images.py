@@ -28,7 +28,12 @@ __all__ = [
     "read_image",
     "read_images",
     "read_labels",
+    "read_labels_with_axes",
+    "read_one_image",
 ]
+
+#: Images of one file that an error names.
+MAX_NAMED = 12
 
 
 def read_image(
@@ -75,6 +80,46 @@ def read_image(
         note = f"The file holds {len(scenes)} images; this is the first."
         image = replace(image, notes=(*image.notes, note))
     return image
+
+
+def read_one_image(
+    path: str | Path,
+    number: int | None,
+    *,
+    axes: str | None = None,
+    limits: ReadLimits = ReadLimits(),  # noqa: B008 -- frozen
+) -> CellImage:
+    """Read one image of a file by its number, counted from 1; see `read_image`.
+
+    Parameters
+    ----------
+    number : int or None
+        None: the file must hold one image only.
+    path, axes, limits
+        As in `read_image`.
+
+    Raises
+    ------
+    ImageReadError
+        If the file holds several and none is chosen, or has none of that number; and as
+        `read_image`.
+    """
+    request = _request(path, limits)
+    with open_scenes(request) as scenes:
+        if not 1 <= (number or 1) <= len(scenes) or (number is None and scenes[1:]):
+            raise ImageReadError(_which_image(request.name, scenes, number))
+        return read_scene(scenes[(number or 1) - 1], request, axes)
+
+
+def _which_image(name: str, scenes: list[Scene], number: int | None) -> str:
+    """Return the sentence that asks which image of a file is meant."""
+    named = [f"{place} is {scene.name}" for place, scene in enumerate(scenes, start=1)]
+    more = f" and {len(named) - MAX_NAMED} more" if len(named) > MAX_NAMED else ""
+    none = "" if number is None else f"None of them has the number {number}. "
+    return (
+        f"{name} holds {len(scenes)} image{'s' if scenes[1:] else ''}: "
+        f"{', '.join(named[:MAX_NAMED])}{more}. {none}Choose one with --scene NUMBER."
+    )
 
 
 def read_images(
@@ -191,8 +236,29 @@ def read_labels(
     LabelsError
         If it holds several channels or colours, or values that are no labels.
     """
+    labels, pixel_size, _ = read_labels_with_axes(path, axes=axes, limits=limits)
+    return labels, pixel_size
+
+
+def read_labels_with_axes(
+    path: str | Path,
+    *,
+    axes: str | None = None,
+    limits: ReadLimits = ReadLimits(),  # noqa: B008 -- frozen
+) -> tuple[Labels, PixelSize | None, str]:
+    """Read labels as `read_labels` does, and say what their axes are.
+
+    Returns
+    -------
+    labels, pixel_size
+        As of `read_labels`.
+    axes : str
+        Of the labels, such as ``"ZYX"``; ``"?YX"`` if neither the file nor `axes` says
+        what the planes are.
+    """
     request = replace(_request(path, limits), as_stored=True)
     with open_scenes(request) as scenes:
+        is_known = bool(axes) or "?" not in known_axes(scenes[0].axes, scenes[0].shape)
         image = read_scene(scenes[0], request, axes or _labels_axes(scenes[0]))
     if image.n_channels != 1:
         raise LabelsError(
@@ -202,7 +268,10 @@ def read_labels(
     n_bytes = n_bytes_of(image.shape, np.dtype(image.data.dtype))
     check_n_bytes(image.name, "the labels", n_bytes, limits, "Crop them.")
     planes = np.squeeze(np.asarray(image.data), axis=image.axes.index("C"))
-    return check_labels(planes), image.pixel_size
+    named = image.labels_axes
+    if not is_known and len(named) == len("?YX"):
+        named = "?YX"
+    return check_labels(planes), image.pixel_size, named
 
 
 def _labels_axes(scene: Scene) -> str | None:
