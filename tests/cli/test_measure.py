@@ -129,3 +129,44 @@ def test_a_table_without_classes_is_refused(
 
     assert isinstance(result.exception, ImageReadError)
     assert said in str(result.exception)
+
+
+@pytest.fixture
+def column(tmp_path: Path) -> np.ndarray:
+    """Return labels of one cell of 2 x 3 pixels on two of three planes."""
+    array = np.zeros((3, 10, 12), np.uint16)
+    array[1:, 2:4, 5:8] = 1
+    return array
+
+
+def test_a_stack_has_volumes_without_its_image(
+    column: np.ndarray, tmp_path: Path
+) -> None:
+    path = tmp_path / "a_labels.tif"
+    size = {f"PhysicalSize{axis}": 0.5 for axis in "XY"} | {"PhysicalSizeZ": 2.0}
+    tifffile.imwrite(path, column, ome=True, metadata={"axes": "ZYX", **size})
+
+    result = runner.invoke(app, ["measure", str(path)])
+
+    assert result.exit_code == 0, result.output
+    assert [row["z_plane"] for row in rows_of(tmp_path / "a_cells.csv")] == ["1", "2"]
+    (row,) = rows_of(tmp_path / "a_cells_3d.csv")
+    assert (float(row["volume_px"]), float(row["volume_um3"])) == (12, 6)
+
+
+def test_what_a_stack_does_not_say_can_be_typed(
+    column: np.ndarray, tmp_path: Path
+) -> None:
+    path = tmp_path / "a_labels.tif"
+    tifffile.imwrite(path, column, photometric="minisblack")
+
+    sizes = ["--z-step", "2", "--pixel-size", "0.5"]
+    unsaid = runner.invoke(app, ["measure", str(path)])
+    has_plane = "plane" in rows_of(tmp_path / "a_cells.csv")[0]
+    words = ["measure", str(path), "--axes", "ZYX", *sizes, "--overwrite"]
+    said = runner.invoke(app, words)
+
+    assert unsaid.exit_code == 0, unsaid.output
+    assert has_plane
+    assert said.exit_code == 0, said.output
+    assert float(rows_of(tmp_path / "a_cells_3d.csv")[0]["volume_um3"]) == 6

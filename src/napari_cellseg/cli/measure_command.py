@@ -7,7 +7,11 @@ from typing import Annotated
 
 import typer
 
+from napari_cellseg.cli.flags import takes_options
+from napari_cellseg.cli.labels_reading import LabelsReading
 
+
+@takes_options("reading", LabelsReading)
 def measure(
     labels: Annotated[Path, typer.Argument(help="Labels, such as NAME_labels.tif.")],
     *,
@@ -27,10 +31,7 @@ def measure(
             "--out", "-o", help="CSV to write; beside the labels if not given."
         ),
     ] = None,
-    pixel_size: Annotated[
-        float | None,
-        typer.Option(min=1e-6, help="Edge of a pixel where no file says. [µm]"),
-    ] = None,
+    reading: LabelsReading,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the CSV.")
     ] = False,
@@ -43,7 +44,7 @@ def measure(
         image=image,
         classes=classes,
         out=out,
-        pixel_size_um=pixel_size,
+        reading=reading,
         overwrite=overwrite,
     )
     kinds = [f"{n} {name or 'without a class'}" for name, n in table.n_by_class.items()]

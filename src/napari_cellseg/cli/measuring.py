@@ -6,14 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+from napari_cellseg.cli.given_sizes import given_size
+from napari_cellseg.cli.labels_reading import LabelsReading
 from napari_cellseg.cli.names import LABELS_SUFFIX, stem_of
-from napari_cellseg.core.errors import LabelsError, SaveError
-from napari_cellseg.core.measure import MeasurementTable, measure_cells
+from napari_cellseg.core.errors import AmbiguousAxesError, LabelsError, SaveError
+from napari_cellseg.core.measure import MeasurementTable, measure_cells, measure_labels
 from napari_cellseg.core.provenance import provenance
-from napari_cellseg.core.types import CellImage, Labels, PixelSize
+from napari_cellseg.core.types import CellImage, Labels
 from napari_cellseg.io.exchange.classes import read_classes
 from napari_cellseg.io.exchange.formats import ImageFrame
-from napari_cellseg.io.images import read_image, read_labels
+from napari_cellseg.io.images import read_image, read_labels_with_axes
 from napari_cellseg.io.writers import write_cells_csv
 
 #: What a record says of image and labels that measuring again does not change.
@@ -34,7 +36,7 @@ def measure_file(
     image: Path | None = None,
     classes: Path | None = None,
     out: Path | None = None,
-    pixel_size_um: float | None = None,
+    reading: LabelsReading = LabelsReading(),  # noqa: B008 -- frozen
     overwrite: bool = False,
 ) -> tuple[MeasurementTable, Path]:
     """Measure the cells of a labels file and write the table.
@@ -49,8 +51,8 @@ def measure_file(
         What kind each cell is, see `io.exchange.classes`.
     out : Path or None
         The CSV; None means ``NAME_cells.csv`` beside the labels.
-    pixel_size_um : float or None
-        Used where neither file has a pixel size.
+    reading : LabelsReading
+        What the files do not say.
 
     Returns
     -------
@@ -68,17 +70,22 @@ def measure_file(
         raise SaveError(
             f"'{path}' is there already. Use --overwrite to replace it, or --out."
         )
-    labels, pixel_size = read_labels(labels_path)
-    measured = _image_for(labels, image)
+    labels, pixel_size, axes = read_labels_with_axes(labels_path, axes=reading.axes)
+    measured = _image_for(labels, image, reading.axes)
     if pixel_size is None and measured is not None:
         pixel_size = measured.pixel_size
-    if pixel_size is None and pixel_size_um is not None:
-        pixel_size = PixelSize(pixel_size_um, pixel_size_um)
-    table = measure_cells(measured, labels, pixel_size=pixel_size)
+    um, z_um = reading.pixel_size_um, reading.z_step_um
+    has_planes = "Z" in (measured.labels_axes if measured else axes)
+    pixel_size, notes = given_size(pixel_size, um, z_um, has_planes=has_planes)
+    if measured is None:
+        table = measure_labels(labels, axes, pixel_size=pixel_size)
+    else:
+        table = measure_cells(measured, labels, pixel_size=pixel_size)
     record = {
         **_kept(path, measured),
         **provenance(measured),
         "labels": str(labels_path.absolute()),
+        "notes": list(notes),
     }
     if classes is not None:
         frame = ImageFrame(labels.shape, table.axes, labels_path.name)
@@ -107,11 +114,14 @@ def _name_of(labels_path: Path) -> str:
     return stem_of(labels_path)
 
 
-def _image_for(labels: Labels, path: Path | None) -> CellImage | None:
+def _image_for(labels: Labels, path: Path | None, axes: str | None) -> CellImage | None:
     """Return the image; raise `LabelsError` if the labels have another size."""
     if path is None:
         return None
-    image = read_image(path)
+    try:
+        image = read_image(path)
+    except AmbiguousAxesError:
+        image = read_image(path, axes=axes)
     if image.labels_shape != labels.shape:
         raise LabelsError(
             f"The labels have the shape {labels.shape}, but '{path}' needs "

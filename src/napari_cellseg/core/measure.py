@@ -233,6 +233,45 @@ def measure_cells(
     known_size = pixel_size or (image.pixel_size if image else None)
     request = _Request(image, checked, axes, known_size)
     wanted = None if ids is None else sorted({int(cell) for cell in ids})
+    return _table_of(request, wanted, sources, confidence)
+
+
+def measure_labels(
+    labels: Labels, axes: str, *, pixel_size: PixelSize | None = None
+) -> MeasurementTable:
+    """Measure the shapes of cells without their image, plane by plane.
+
+    Parameters
+    ----------
+    labels : int32 array
+        With the axes `axes`; ids may have gaps.
+    axes : str
+        Such as ``"ZYX"``; ``"?YX"`` if the meaning of the planes is not known.
+    pixel_size : PixelSize or None
+        None if unknown.
+
+    Raises
+    ------
+    LabelsError
+        If the labels are not int32, or have another number of axes.
+    """
+    if len(axes) != labels.ndim or not set(axes[:-2]) <= set(PLANE_COLUMNS):
+        raise LabelsError(
+            f"Labels of shape {labels.shape} were given the axes '{axes}'; one letter of "
+            "T, Z, Y, X is needed for each."
+        )
+    request = _Request(None, _checked(None, labels), axes, pixel_size)
+    return _table_of(request, None, None, None)
+
+
+def _table_of(
+    request: _Request,
+    wanted: list[int] | None,
+    sources: Mapping[int, Source] | None,
+    confidence: Mapping[int, float] | None,
+) -> MeasurementTable:
+    """Return the table of what is asked for."""
+    labels, axes, known_size = request.labels, request.axes, request.pixel_size
     whole = tuple(slice(0, size) for size in labels.shape[-2:])
     planes = np.ndindex(labels.shape[:-2])
     parts = [request.measure_plane(index, wanted, whole) for index in planes]

@@ -1,0 +1,35 @@
+"""What a person says of labels that are to be measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from napari_cellseg.core.options import Range, option
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsReading:
+    """What labels do not say of themselves, or say wrongly. See each field's `Range`."""
+
+    axes: str | None = option(
+        None,
+        Range(help="Axes of the labels where they do not say, such as ZYX."),
+    )
+    pixel_size_um: float | None = option(
+        None,
+        Range(
+            1e-6,
+            1e6,
+            help="Edge of a pixel; counts more than what a file says.",
+            unit="µm",
+        ),
+    )
+    z_step_um: float | None = option(
+        None,
+        Range(
+            1e-6,
+            1e6,
+            help="Distance of planes; counts more than what a file says.",
+            unit="µm",
+        ),
+    )
