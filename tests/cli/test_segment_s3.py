@@ -105,6 +105,26 @@ def test_results_go_to_s3_and_a_stopped_run_goes_on() -> None:
     assert tifffile.imread(io.BytesIO(body("results 2/b_labels.tif"))).max() == 4
 
 
+def test_the_table_of_cells_in_3d_goes_to_s3_too() -> None:
+    pixels = np.zeros((3, 16, 16), np.uint16)
+    pixels[1:, 4:9, 3:7] = 1000
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, pixels, metadata={"axes": "ZYX"}, ome=True)
+    image = f"s3://{BUCKET}/run 6/a.ome.tif"
+    client.s3_client().put_object(
+        Bucket=BUCKET, Key="run 6/a.ome.tif", Body=buffer.getvalue()
+    )
+
+    result = segment(image, "-o", f"s3://{BUCKET}/out 6")
+
+    assert result.exit_code == 0, result.output
+    (row,) = csv.DictReader(
+        io.StringIO(body("out 6/a_cells_3d.csv").decode("utf-8-sig"))
+    )
+    assert float(row["volume_px"]) == 40
+    assert "is_finished" not in json.loads(body("out 6/a_cells.json"))
+
+
 def test_results_that_are_there_are_not_replaced_unasked() -> None:
     image = put_cells("run 3/a.tif")
     out = f"s3://{BUCKET}/results 3"
