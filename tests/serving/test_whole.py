@@ -14,6 +14,7 @@ import tifffile
 
 from fakes import FakeSegmenter
 from napari_cellseg.cloud.pipeline.contract import PARTS, WHOLE_TYPE, file_attributes
+from napari_cellseg.cloud.pipeline.outputs import unpacked
 from napari_cellseg.cloud.wire import Message
 from napari_cellseg.core.errors import CellsegError, OptionsError
 from napari_cellseg.core.jobs import run
@@ -60,6 +61,24 @@ def test_the_answer_holds_every_part(tmp_path: Path) -> None:
     assert [row["area_um2"] for row in rows] == ["5.0"] * 3
     assert rows[0]["image"] == NAME
     assert parts["overlay.png"].startswith(b"\x89PNG")
+
+
+def test_the_answer_for_a_stack_has_volumes(tmp_path: Path) -> None:
+    pixels = np.zeros((3, 16, 34), np.uint16)
+    pixels[1:, 4:9, 3:7] = 1000
+    tifffile.imwrite(tmp_path / "s.tif", pixels, ome=True, metadata={"axes": "ZYX"})
+    body = (tmp_path / "s.tif").read_bytes()
+    attributes = file_attributes("s", '{"um": 0.5, "z_um": 2}')
+    segmenter = FakeSegmenter()
+
+    asked = understood(Message(body, "image/tiff", attributes), 2**20)
+    assert asked.work is not None
+    result = run(asked.work(segmenter))  # type: ignore[arg-type]
+    reply = reply_to(asked, result, WHOLE_TYPE, segmenter)
+
+    parts = unpacked(reply.body)
+    (row,) = csv.DictReader(io.StringIO(parts["cells_3d.csv"].decode("utf-8-sig")))
+    assert (row["volume_px"], float(row["volume_um3"])) == ("40", 20)
 
 
 def test_a_pixel_size_of_the_file_counts_more(tmp_path: Path) -> None:

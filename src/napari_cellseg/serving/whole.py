@@ -14,6 +14,7 @@ import numpy as np
 
 from napari_cellseg.cloud.pipeline.contract import (
     CELLS,
+    CELLS_3D,
     COUNTS,
     LABELS,
     MAX_NAME,
@@ -45,12 +46,15 @@ class FileReading:
         What its axes are, where it does not say.
     um : float or None
         Edge of its pixels in micrometres, where it does not say.
+    z_um : float or None
+        Distance of its planes in micrometres, where it does not say.
     """
 
     name: str = ""
     options: SegmentOptions = SegmentOptions()  # noqa: RUF009 -- frozen
     axes: str | None = None
     um: float | None = None
+    z_um: float | None = None
 
 
 def file_reading(attributes: str) -> FileReading | None:
@@ -69,14 +73,15 @@ def file_reading(attributes: str) -> FileReading | None:
         values = json.loads(attributes)
         if "file" not in values:
             return None
-        known = set(values) <= {"v", "file", "options", "axes", "um"}
+        known = set(values) <= {"v", "file", "options", "axes", "um", "z_um"}
         is_right = values["v"] == VERSION and known
-        um = values.get("um")
+        um, z_um = values.get("um"), values.get("z_um")
         reading = FileReading(
             str(values["file"])[:MAX_NAME],
             segment_options_from_dict(values.get("options", {})),
             values.get("axes"),
             None if um is None else float(um),
+            None if z_um is None else float(z_um),
         )
     except RecursionError as error:
         raise RemoteError("The header of the request is nested too deep.") from error
@@ -113,6 +118,9 @@ def image_of_file(
         image = replace(image, name=reading.name)
     if image.pixel_size is None and reading.um is not None:
         image = image.with_pixel_size(PixelSize(reading.um, reading.um))
+    size = image.pixel_size
+    if size is not None and size.z_um is None and reading.z_um is not None:
+        image = image.with_pixel_size(replace(size, z_um=reading.z_um))
     return image
 
 
@@ -141,5 +149,7 @@ def whole_result(
             file.write(labels, LABELS)
             file.writestr(OVERLAY, overlay_png(image, result.labels))
             file.write(cells, CELLS, zipfile.ZIP_DEFLATED)
+            if (cells_3d := Path(folder) / CELLS_3D).exists():
+                file.write(cells_3d, CELLS_3D, zipfile.ZIP_DEFLATED)
             file.writestr(COUNTS, json.dumps(counts, ensure_ascii=False))
     return buffer.getvalue()

@@ -442,6 +442,20 @@ def test_the_test_message_of_s3_is_left_alone(pipeline: Pipeline) -> None:
     assert buried(pipeline) == []
 
 
+def test_the_table_of_cells_in_3d_is_written_too(
+    pipeline: Pipeline, endpoint: FakeEndpoint
+) -> None:
+    buffer = io.BytesIO(whole())
+    with zipfile.ZipFile(buffer, "a") as file:
+        file.writestr("cells_3d.csv", "label")
+    upload(pipeline)
+    endpoint.answers = lambda _: buffer.getvalue()
+
+    assert pipeline.take(message(record()))
+    assert len(keys(pipeline)) == len(PARTS) + 1
+    assert any(key.endswith("_cells_3d.csv") for key in keys(pipeline))
+
+
 @pytest.mark.parametrize(
     ("body", "kind"),
     [

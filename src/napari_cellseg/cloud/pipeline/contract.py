@@ -11,7 +11,7 @@ from typing import Any
 from napari_cellseg.core.errors import CellsegError, OptionsError
 
 MIB = 2**20
-#: What the server is asked for: a zip of `PARTS`.
+#: What the server is asked for: a zip of `PARTS`, of stacks also `STACK_PARTS`.
 WHOLE_TYPE = "application/vnd.cellseg.whole+zip"
 LABELS, OVERLAY, CELLS, COUNTS = "labels.tif", "overlay.png", "cells.csv", "counts.json"
 PARTS = {
@@ -20,6 +20,9 @@ PARTS = {
     CELLS: "text/csv; charset=utf-8",
     COUNTS: "application/json",
 }
+#: There too if the image is a stack with Z: one row a cell.
+CELLS_3D = "cells_3d.csv"
+STACK_PARTS = {CELLS_3D: "text/csv; charset=utf-8"}
 #: Version of the header that says how a plain file is to be read.
 VERSION = 1
 #: SageMaker's limit of a header.
@@ -82,7 +85,8 @@ class PipelineSettings:
     lease_seconds : int
         So long an image is held by the function that works on it.
     reading : str
-        JSON of what the server is told beside the file: ``options``, ``axes``, ``um``.
+        JSON of what the server is told beside the file: ``options``, ``axes``, ``um``,
+        ``z_um``.
     """
 
     bucket: str

@@ -10,10 +10,12 @@ from typing import Any
 
 from napari_cellseg.cloud.pipeline.contract import (
     CELLS,
+    CELLS_3D,
     COUNTS,
     LABELS,
     OVERLAY,
     PARTS,
+    STACK_PARTS,
     LaterError,
     PipelineSettings,
 )
@@ -33,7 +35,8 @@ UNREADABLE = (
     NotImplementedError,  # packed in a way that is not known
 )
 #: Counts last: who waits for them finds the rest.
-ORDER = (LABELS, OVERLAY, CELLS, COUNTS)
+ORDER = (LABELS, OVERLAY, CELLS, CELLS_3D, COUNTS)
+TYPES = {**PARTS, **STACK_PARTS}
 
 
 def unpacked(data: bytes) -> dict[str, bytes]:
@@ -47,12 +50,15 @@ def unpacked(data: bytes) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as file:
             sizes = {item.filename: item.file_size for item in file.infolist()}
-            if set(sizes) != set(PARTS) or sum(sizes.values()) > MAX_PARTS_BYTES:
+            if (
+                set(sizes) - set(STACK_PARTS) != set(PARTS)
+                or sum(sizes.values()) > MAX_PARTS_BYTES
+            ):
                 raise LaterError(
                     f"The endpoint's answer holds {sum(sizes.values())} bytes in "
                     f"{len(sizes)} parts; {', '.join(PARTS)} were expected."
                 )
-            parts = {name: file.read(name) for name in PARTS}
+            parts = {name: file.read(name) for name in sizes}
         counts = json.loads(parts[COUNTS])
         int(counts["n_cells"]), counts.get("model", {}).get("name")
     except UNREADABLE as error:
@@ -74,12 +80,12 @@ def write_parts(
     counts["source"] = f"s3://{settings.bucket}/{run.key}"
     counts["etag"], counts["run"] = run.etag, run.run_id
     text = json.dumps(counts, indent=2, ensure_ascii=False)
-    for name in ORDER:
+    for name in filter(parts.__contains__, ORDER):
         client.put_object(
             Bucket=settings.bucket,
             Key=output_key(run.key, name, settings),
             Body=text.encode() if name == COUNTS else parts[name],
-            ContentType=PARTS[name],
+            ContentType=TYPES[name],
         )
     model = counts.get("model", {})
     return {

@@ -15,6 +15,7 @@ from urllib.parse import unquote_plus
 from napari_cellseg.cloud.pipeline.contract import (
     ANSWER_SUFFIX,
     PARTS,
+    STACK_PARTS,
     PipelineSettings,
     RefusedError,
 )
@@ -26,7 +27,7 @@ MAX_RECORDS = 100
 MALFORMED = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 #: Control signs, and what is no Unicode text.
 UNSHOWN = ("Cc", "Cs")
-LONGEST_PART = max(len(f"_{part}") for part in PARTS)
+LONGEST_PART = max(len(f"_{part}") for part in (*PARTS, *STACK_PARTS))
 
 
 @dataclass(frozen=True, slots=True)
