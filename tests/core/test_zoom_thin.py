@@ -63,8 +63,8 @@ def test_width_is_that_of_the_plane_whatever_the_zoom() -> None:
     labels[10:20, 5:55] = 1
     confidence = np.ones(1, np.float32)
 
-    assert look_at(labels, confidence, 1.0).width_px == pytest.approx(10, abs=1)
-    assert look_at(labels, confidence, 2.0).width_px == pytest.approx(5, abs=0.5)
+    assert look_at(labels, confidence, 1.0, with_width=True).width_px == pytest.approx(10, abs=1)
+    assert look_at(labels, confidence, 2.0, with_width=True).width_px == pytest.approx(5, abs=0.5)
 
 
 def test_a_nearer_look_wins_with_more_thin_cells_on_the_same_ground() -> None:

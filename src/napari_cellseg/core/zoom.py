@@ -71,7 +71,7 @@ class Look:
         How many cells were found.
     width_px : float
         Median over the cells of the width where they are widest, in plane pixels; 0 if no
-        cell was found.
+        cell was found, or it was not measured.
     """
 
     zoom: float
@@ -81,15 +81,24 @@ class Look:
     width_px: float = 0.0
 
 
-def look_at(labels: Labels, confidence: NDArray[np.float32], zoom: float) -> Look:
-    """Return what labels, as the network saw them at `zoom`, say of the cells' size."""
+def look_at(
+    labels: Labels,
+    confidence: NDArray[np.float32],
+    zoom: float,
+    *,
+    with_width: bool = False,
+) -> Look:
+    """Return what labels, as the network saw them at `zoom`, say of the cells' size.
+
+    The width takes as long as half the decoding, so it is only measured if asked for.
+    """
     areas = np.bincount(labels.ravel(), minlength=len(confidence) + 1)[1:] / zoom**2
     if not areas.size:
         return Look(zoom, 0.0, 0.0, 0)
     # Specks of noise are smaller than any cell that can be asked for.
     diameter = max(typical_diameter_px(areas, confidence), LEAST_DIAMETER_PX)
     explained = float((areas * confidence).sum())
-    width = _median_width_px(labels) / zoom
+    width = _median_width_px(labels) / zoom if with_width else 0.0
     return Look(zoom, diameter, explained, len(areas), width)
 
 

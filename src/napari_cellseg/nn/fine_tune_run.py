@@ -16,6 +16,7 @@ from napari_cellseg.io.atomic import replacing
 from napari_cellseg.nn.augment import Crops
 from napari_cellseg.nn.fine_tune_pace import Length, is_settled_late, planned
 from napari_cellseg.nn.losses import map_losses
+from napari_cellseg.nn.memory import keep_freed_memory
 from napari_cellseg.nn.network import CellNet
 from napari_cellseg.nn.team import ALONE, Team
 from napari_cellseg.nn.training import named
@@ -68,6 +69,7 @@ class FineTuneRun:
         self._encoder_share = options.encoder_share
         self.device = device
         self.team = team
+        keep_freed_memory()
         self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.mean = copy.deepcopy(self.network).eval()
         self._shared = team.prepared(self.network)

@@ -118,12 +118,12 @@ class Looker:
             slice(outer.start + inner.start, outer.start + inner.stop)
             for outer, inner in zip(window, part, strict=True)
         )
-        near = self._look((inside[0], inside[1]), 1.0)
-        nearer = self._look((inside[0], inside[1]), NEARER_ZOOM)
+        near = self._look((inside[0], inside[1]), 1.0, with_width=True)
+        nearer = self._look((inside[0], inside[1]), NEARER_ZOOM, with_width=True)
         area_px = (part[0].stop - part[0].start) * (part[1].stop - part[1].start)
         return nearer if is_too_far(near, nearer, area_px) else None
 
-    def _look(self, window: Window, zoom: float) -> Look:
+    def _look(self, window: Window, zoom: float, *, with_width: bool = False) -> Look:
         """Segment a window at a zoom and measure what is found."""
         shape_yx = window[0].stop - window[0].start, window[1].stop - window[1].start
         pixels = resized(self._read(window), zoom)
@@ -140,7 +140,7 @@ class Looker:
                 self._options
             )
             self._found = (labels, confidence) if is_own else None
-        return look_at(labels, confidence, zoom)
+        return look_at(labels, confidence, zoom, with_width=with_width)
 
     def labels_of(
         self, maps: PlaneMaps, options: SegmentOptions

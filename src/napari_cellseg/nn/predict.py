@@ -15,6 +15,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from napari_cellseg.core.errors import SegmentationError
 from napari_cellseg.core.resize import ReadWindow
 from napari_cellseg.core.tiling import Tile, plan_tiles
+from napari_cellseg.nn.memory import keep_freed_memory
 from napari_cellseg.nn.network import N_MAPS, STRIDE
 
 
@@ -32,6 +33,7 @@ class Predictor:
 
     def __init__(self, network: nn.Module, device: torch.device) -> None:
         self.device = device
+        keep_freed_memory()
         network = folded(network.eval())
         # A device looks at one window at a time, however many images are in work.
         self._turn = threading.Lock()

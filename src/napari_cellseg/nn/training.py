@@ -21,6 +21,7 @@ from napari_cellseg.io.atomic import replacing
 from napari_cellseg.nn.augment import Crops, drawn_ahead
 from napari_cellseg.nn.batches import CropSampler, TrainingImage
 from napari_cellseg.nn.losses import map_losses
+from napari_cellseg.nn.memory import keep_freed_memory
 from napari_cellseg.nn.network import CellNet
 from napari_cellseg.nn.run_curve import CURVE_NAME, STEP, append_row, forget_after
 from napari_cellseg.nn.team import ALONE, Team
@@ -202,6 +203,7 @@ def fit(
     """
     if not images:
         raise TrainingError("There are no images to train on; add images with labels.")
+    keep_freed_memory()
     run = _begun(options, folder, device, team)
     sampler = CropSampler(images, KIND_WEIGHTS, options.crop_px, options.batch_size)
     own = team.share(options.batch_size)

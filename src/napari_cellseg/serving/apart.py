@@ -30,14 +30,8 @@ from napari_cellseg.serving.frames import (
 logger = logging.getLogger(__name__)
 
 PROGRAM = (sys.executable, "-m", "napari_cellseg.serving.bench_process")
-#: For glibc, which else gives each thread a heap of its own, so that memory grows, and
-#: hands large arrays back and takes them again: 16,000 page faults an image of 512² px,
-#: 30 of its 190 ms. So it is about one, for 60 MiB that stay (measured on 2 cores).
-ENVIRONMENT = {
-    "MALLOC_ARENA_MAX": "2",
-    "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
-    "MALLOC_TRIM_THRESHOLD_": str(128 * 2**20),
-}
+#: For glibc, which else gives each thread a heap of its own, so that memory grows.
+ENVIRONMENT = {"MALLOC_ARENA_MAX": "2"}
 KILL_SECONDS = 5.0
 
 Frame = tuple[Mapping[str, Any], bytes]
