@@ -145,6 +145,7 @@ class ImageHeader(QWidget):
             event.disconnect(handler)
         self._links = []
         self._follow(None)
+        self._read_before.clear()
 
     # ---------------------------------------------------------------- the layers
     def _on_layers_changed(self, _event: Any = None) -> None:
