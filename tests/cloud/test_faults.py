@@ -24,6 +24,7 @@ from napari_cellseg.cloud.stream import STREAM_TYPE, last_line
 from napari_cellseg.cloud.wire import Message
 from napari_cellseg.core.errors import RemoteError
 from napari_cellseg.core.jobs import run
+from napari_cellseg.io.aws import Patience
 
 pytest.importorskip("boto3", reason="the extra 'aws' is not installed")
 
@@ -136,7 +137,7 @@ def broken(request: pytest.FixtureRequest) -> Iterator[tuple[str, type[Broken]]]
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for less, and hold keys that must not get out."""
-    monkeypatch.setattr(settings, "INFERENCE_SECONDS", 1.0)
+    monkeypatch.setattr(settings, "INFERENCE", Patience(read_seconds=1.0, attempts=1))
     monkeypatch.setattr(lab, "READ_SECONDS", 1.0)
     monkeypatch.setattr(line, "WAITS", (0.05, 0.1))
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIASECRET")

@@ -3,6 +3,7 @@
 import errno
 import sqlite3
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,6 +42,17 @@ def worked_on(dock, files, segment, qtbot, tmp_path):
     dock.header.menu.setCurrentIndex(0)
     segment(dock)
     dock.link.create(str(tmp_path / "work"))
+    return dock
+
+
+@pytest.fixture
+def one_shown(dock, files, segment, qtbot, tmp_path):
+    """A dock with a project of two images, of which only the first is in the viewer."""
+    dock.opener.open(files[:1])
+    wait_idle(qtbot, dock)
+    segment(dock)
+    dock.link.create(str(tmp_path / "work"))
+    dock.link.projects.add_images([Path(path) for path in files[1:]])
     return dock
 
 
@@ -356,17 +368,17 @@ def test_segmenting_after_the_layer_was_deleted_is_saved(
 
 
 def test_a_run_that_ends_when_the_next_image_is_shown_goes_where_it_belongs(
-    worked_on, qtbot, tmp_path
+    one_shown, qtbot, tmp_path
 ):
-    worked_on.proofread.delete_cells([1])
-    worked_on._run(keeps=True)
-    worked_on.link.bar.next.click()
-    wait_idle(qtbot, worked_on)
-    assert labels_layers(worked_on) == []
-    worked_on.link.bar.previous.click()
-    wait_idle(qtbot, worked_on)
-    assert set(worked_on.proofread.sources) == {2, 3}
-    assert worked_on.link.projects.keeps(worked_on.proofread.cells)
+    one_shown.proofread.delete_cells([1])
+    one_shown._run(keeps=True)
+    one_shown.link.bar.next.click()
+    wait_idle(qtbot, one_shown)
+    assert labels_layers(one_shown) == []
+    one_shown.link.bar.previous.click()
+    wait_idle(qtbot, one_shown)
+    assert set(one_shown.proofread.sources) == {2, 3}
+    assert one_shown.link.projects.keeps(one_shown.proofread.cells)
 
 
 def test_the_next_image_stops_no_file_that_is_written(worked_on, qtbot):
@@ -384,16 +396,16 @@ def test_the_next_image_stops_no_file_that_is_written(worked_on, qtbot):
     assert told == ["written"]
 
 
-def test_next_pressed_twice_goes_two_images_on(worked_on, qtbot, tmp_path):
+def test_next_pressed_twice_goes_two_images_on(one_shown, qtbot, tmp_path):
     third = tmp_path / "three.tif"
     tifffile.imwrite(third, squares(1))
-    worked_on.link.projects.add_images([third])
-    worked_on.link.bar.next.click()
-    worked_on.link.bar.next.click()
-    wait_idle(qtbot, worked_on)
-    names = [one.name for one in worked_on.viewer.layers if isinstance(one, Image)]
+    one_shown.link.projects.add_images([third])
+    one_shown.link.bar.next.click()
+    one_shown.link.bar.next.click()
+    wait_idle(qtbot, one_shown)
+    names = [one.name for one in one_shown.viewer.layers if isinstance(one, Image)]
     assert names == ["three.tif"]
-    assert worked_on.link.bar.index == 2
+    assert one_shown.link.bar.index == 2
 
 
 def test_what_another_tool_wrote_just_before_the_next_image_is_saved(
