@@ -84,6 +84,7 @@ class Project:
         self._last_edit_id = int(last or 0)
         self._opened: dict[int, ProjectLabels] = {}
         self.table = ImageTable(folder, connection)
+        self._is_closed = False
 
     @property
     def name(self) -> str:
@@ -103,6 +104,9 @@ class Project:
 
     def close(self) -> None:
         """Write what is open and let other windows in; safe to call twice."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         try:
             if not self.is_read_only:
                 for opened in self._opened.values():
