@@ -271,10 +271,12 @@ def test_a_damaged_checkpoint_is_told_of(tmp_path: Path) -> None:
     [
         (replace(SAME, msa_new=0.6), SAME, True, "Better"),
         (SAME, SAME, False, "not better"),
+        (replace(SAME, msa_new=0.52), SAME, False, "hardly better"),
+        (replace(SAME, msa_new=0.52, n_cells=100), SAME, True, "Better"),
         (replace(SAME, msa_new=0.6), replace(SAME, msa_new=0.4), False, "forgotten"),
         (replace(SAME, n_cells=0, msa_new=1.0), SAME, False, "too little"),
     ],
-    ids=["better", "same", "forgets", "nobody knows"],
+    ids=["better", "same", "by luck", "of many cells", "forgets", "nobody knows"],
 )
 def test_a_model_is_recommended_only_where_it_wins_and_does_not_forget(
     held_out: Comparison, base: Comparison, is_better: bool, word: str

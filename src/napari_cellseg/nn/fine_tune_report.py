@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,6 +20,9 @@ from napari_cellseg.nn.fine_tune_run import FROM_SCRATCH
 
 #: A new model may be so much worse on the base set before it is advised against.
 FORGETS = 0.02
+#: The mSA of n cells scatters by about this over the root of n, and the best of several
+#: examinations was taken on the very cells that are compared. By reasoning, not measured.
+SCATTER = 0.1
 N_LISTED = 5
 
 
@@ -30,11 +34,18 @@ def verdict(held_out: Comparison, base: Comparison) -> tuple[bool, str]:
             "model is better. Check more areas and train again."
         )
     gain = held_out.msa_new - held_out.msa_old
+    luck = SCATTER / math.sqrt(held_out.n_cells)
     loss = base.msa_old - base.msa_new
     if gain <= 0:
         return False, (
             f"On cells it had not seen the new model is not better (mSA "
             f"{held_out.msa_new:.3f}, old {held_out.msa_old:.3f}). Keep the old one."
+        )
+    if gain <= luck:
+        return False, (
+            f"The new model is hardly better (mSA {held_out.msa_new:.3f}, old "
+            f"{held_out.msa_old:.3f}): with {held_out.n_cells} cells to compare on, "
+            f"{luck:.3f} more may be luck. Check more areas to be sure."
         )
     if loss > FORGETS:
         return False, (
