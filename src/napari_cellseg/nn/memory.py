@@ -9,7 +9,7 @@ import sys
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 #: Arrays up to this size are taken from memory that the process has already.
 REUSED_BYTES = 128 * 2**20
-#: So much freed memory is kept at most.
+#: So much freed memory is kept at most; half of it was not enough (0.34 s for 0.21 s).
 KEPT_BYTES = 512 * 2**20
 
 
