@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from napari_cellseg.cli.labels_reading import PIXEL_SIZE, Z_STEP
 from napari_cellseg.core.errors import OptionsError
 from napari_cellseg.core.options import Range, option
 
@@ -35,24 +36,8 @@ class BatchOptions:
         None,
         Range(1, 100_000, help="Which image of files that hold several; from 1."),
     )
-    pixel_size_um: float | None = option(
-        None,
-        Range(
-            1e-6,
-            1e6,
-            help="Edge of a pixel; counts more than what the file says.",
-            unit="µm",
-        ),
-    )
-    z_step_um: float | None = option(
-        None,
-        Range(
-            1e-6,
-            1e6,
-            help="Distance of planes; counts more than what the file says.",
-            unit="µm",
-        ),
-    )
+    pixel_size_um: float | None = option(None, PIXEL_SIZE)
+    z_step_um: float | None = option(None, Z_STEP)
     track: bool = option(
         False,
         Range(help="Time series: follow each cell from frame to frame; one id a cell."),

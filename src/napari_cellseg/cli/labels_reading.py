@@ -6,6 +6,14 @@ from dataclasses import dataclass
 
 from napari_cellseg.core.options import Range, option
 
+#: What the person types counts more than what a file says.
+PIXEL_SIZE = Range(
+    1e-6, 1e6, help="Edge of a pixel; counts more than what a file says.", unit="µm"
+)
+Z_STEP = Range(
+    1e-6, 1e6, help="Distance of planes; counts more than what a file says.", unit="µm"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class LabelsReading:
@@ -15,21 +23,5 @@ class LabelsReading:
         None,
         Range(help="Axes of the labels where they do not say, such as ZYX."),
     )
-    pixel_size_um: float | None = option(
-        None,
-        Range(
-            1e-6,
-            1e6,
-            help="Edge of a pixel; counts more than what a file says.",
-            unit="µm",
-        ),
-    )
-    z_step_um: float | None = option(
-        None,
-        Range(
-            1e-6,
-            1e6,
-            help="Distance of planes; counts more than what a file says.",
-            unit="µm",
-        ),
-    )
+    pixel_size_um: float | None = option(None, PIXEL_SIZE)
+    z_step_um: float | None = option(None, Z_STEP)

@@ -63,11 +63,10 @@ def random_rods(seed: int, shape_yx: tuple[int, int] = (256, 256)) -> Scene:
     low, high = map(math.log, WIDTHS_PX)
     width, elongation = math.exp(rng.uniform(low, high)), rng.uniform(1.5, 7)
     diameter = width * math.sqrt(4 / math.pi * elongation)
-    cell_area_px = math.pi * diameter**2 / 4
     coverage = rng.uniform(0.02, 0.8)
     cells = CellOptions(
         kind="glowing_rods" if rng.random() < GLOWING_RODS_SHARE else "rods",
-        n_cells=max(3, round(coverage * math.prod(shape_yx) / cell_area_px)),
+        n_cells=_n_covering(coverage, shape_yx, diameter),
         diameter_px=diameter,
         size_spread=rng.uniform(0.05, 0.3),
         elongation=elongation,
@@ -95,11 +94,10 @@ def random_bodies(seed: int, shape_yx: tuple[int, int] = (256, 256)) -> Scene:
     rng = np.random.default_rng([seed, 3])
     low, high = map(math.log, BODY_DIAMETERS_PX)
     diameter = math.exp(rng.uniform(low, high))
-    cell_area_px = math.pi * diameter**2 / 4
     coverage = rng.uniform(0.05, 0.8)
     cells = CellOptions(
         kind="cell_bodies",
-        n_cells=max(3, round(coverage * math.prod(shape_yx) / cell_area_px)),
+        n_cells=_n_covering(coverage, shape_yx, diameter),
         diameter_px=diameter,
         size_spread=rng.uniform(0.03, 0.25),
         elongation=1 + rng.exponential(0.25) % 0.9,
@@ -141,11 +139,10 @@ def random_cells(shape_yx: tuple[int, int], rng: np.random.Generator) -> CellOpt
     if kind == "phase_contrast":
         low = 16.0
     diameter = math.exp(rng.uniform(math.log(low), math.log(max(high, low))))
-    cell_area_px = math.pi * diameter**2 / 4
     coverage = (
         rng.uniform(0.02, 0.9) if kind != "whole_cells" else rng.uniform(0.1, 1.4)
     )
-    n_cells = max(3, round(coverage * math.prod(shape_yx) / cell_area_px))
+    n_cells = _n_covering(coverage, shape_yx, diameter)
     is_rod = kind == "brightfield_rounded" and rng.random() < 0.5
     is_spread = kind in ("phase_contrast", "whole_cells")
     return CellOptions(
@@ -180,3 +177,9 @@ def random_optics(cells: CellOptions, rng: np.random.Generator) -> OpticsOptions
         contrast=rng.uniform(0.1, 1.2) if is_glowing else rng.uniform(0.6, 1.1),
         bit_depth=int(rng.choice([8, 12, 16])),
     )
+
+
+def _n_covering(coverage: float, shape_yx: tuple[int, int], diameter_px: float) -> int:
+    """Return how many cells cover a share of a field; 3 at least."""
+    cell_area_px = math.pi * diameter_px**2 / 4
+    return max(3, round(coverage * math.prod(shape_yx) / cell_area_px))
