@@ -20,6 +20,7 @@ from napari_cellseg.core.synthetic import (
     random_bodies,
     random_rods,
     random_scene,
+    random_tissue,
 )
 from napari_cellseg.core.synthetic.arrangement import Layout
 from napari_cellseg.core.synthetic.rods import packed_labels
@@ -89,7 +90,7 @@ def test_image_and_labels_fit_each_other(kind: str) -> None:
 
     assert scene.image.labels_shape == scene.labels.shape == (160, 200)
     assert scene.labels.dtype == np.int32
-    assert scene.image.is_rgb == (kind == "histology")
+    assert scene.image.is_rgb == (kind in ("histology", "tissue"))
 
 
 def test_light_lies_exactly_on_the_truth() -> None:
@@ -172,6 +173,7 @@ def test_random_scenes_are_drawn_over_all_kinds_and_sizes() -> None:
     assert {cells.kind for cells in drawn} == set(KINDS) - RODS - {
         "cell_bodies",
         "blank",
+        "tissue",
     }
     assert min(cells.diameter_px for cells in drawn) < 16
     assert len({cells.n_cells for cells in drawn}) > 20
@@ -249,3 +251,27 @@ def test_blank_scenes_have_no_cell_and_grains_that_are_correlated() -> None:
         )
     assert max(correlations) > 0.7
     assert min(correlations) < 0.2
+
+
+def test_random_tissue_is_in_colour_and_its_truth_is_exact() -> None:
+    for seed in range(24):
+        scene = random_tissue(seed, (128, 160))
+        assert scene.image.is_rgb
+        assert scene.image.n_channels == 3
+        assert scene.labels.shape == (128, 160)
+        assert label(scene.labels, connectivity=1).max() == scene.labels.max()
+
+
+def test_most_of_what_is_stained_in_tissue_is_no_nucleus() -> None:
+    shares, darker = [], []
+    for seed in range(24):
+        scene = random_tissue(seed, (128, 160))
+        red = np.asarray(scene.image.plane()[0], float)
+        nuclei, ground = red[scene.labels > 0], red[scene.labels == 0]
+        darker.append(nuclei.mean() < ground.mean())
+        green = np.asarray(scene.image.plane()[1], float)
+        stained = green < 0.8 * np.percentile(green, 99)
+        shares.append((stained & (scene.labels == 0)).sum() / stained.sum())
+
+    assert np.mean(darker) > 0.9
+    assert np.median(shares) > 0.4

@@ -43,6 +43,7 @@ KIND_WEIGHTS = {
     "rods": 0.8,
     "bodies": 0.7,
     "blank": 0.4,
+    "tissue": 2.0,
 }
 MAX_GRADIENT = 2.0
 

@@ -12,6 +12,7 @@ from napari_cellseg.core.synthetic import (
     random_bodies,
     random_rods,
     random_scene,
+    random_tissue,
 )
 from napari_cellseg.io.dataset import Sample
 from napari_cellseg.io.samples import read_sample, split_pieces
@@ -27,6 +28,7 @@ SYNTHETIC_KINDS = (
     ("rods", random_rods, 0.75),
     ("bodies", random_bodies, 0.5),
     ("blank", random_blank, 0.25),
+    ("tissue", random_tissue, 0.75),
 )
 
 

@@ -5,6 +5,7 @@ from napari_cellseg.core.synthetic.draws import (
     random_bodies,
     random_rods,
     random_scene,
+    random_tissue,
 )
 from napari_cellseg.core.synthetic.options import (
     KINDS,
@@ -31,6 +32,7 @@ __all__ = [
     "random_bodies",
     "random_rods",
     "random_scene",
+    "random_tissue",
     "sample_image",
     "sample_scene",
 ]

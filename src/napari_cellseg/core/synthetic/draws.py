@@ -26,6 +26,8 @@ GLOWING_RODS_SHARE = 0.35
 BODY_DIAMETERS_PX = (20.0, 100.0)
 #: Share of their scenes that are far out of focus.
 DEFOCUSED_SHARE = 0.45
+#: Sizes of nuclei in sections.
+NUCLEUS_DIAMETERS_PX = (8.0, 60.0)
 #: Share of scenes without any cell.
 EMPTY_SHARE = 0.02
 
@@ -129,6 +131,35 @@ def random_blank(seed: int, shape_yx: tuple[int, int] = (256, 256)) -> Scene:
     # What is added here is white: little of it, or it hides the other.
     optics = replace(optics, noise=0.3 * optics.noise, contrast=1.0)
     return make_scene(SceneOptions(shape_yx, cells, optics), seed)
+
+
+def random_tissue(seed: int, shape_yx: tuple[int, int] = (256, 256)) -> Scene:
+    """Return a section of tissue in colour, its nuclei from 8 to 60 px wide.
+
+    Parameters
+    ----------
+    seed : int
+        0 or more; the same seed and shape give the same scene.
+    shape_yx : tuple of int
+        Size in pixels.
+    """
+    rng = np.random.default_rng([seed, 5])
+    low, high = map(math.log, NUCLEUS_DIAMETERS_PX)
+    diameter = math.exp(rng.uniform(low, high))
+    coverage = 0.02 + 0.5 * rng.random() ** 1.5
+    cells = CellOptions(
+        kind="tissue",
+        n_cells=_n_covering(coverage, shape_yx, diameter),
+        diameter_px=diameter,
+        size_spread=rng.uniform(0.05, 0.3),
+        elongation=1 + rng.exponential(0.35) % 0.95,
+        irregularity=rng.uniform(0.1, 0.7),
+        clustering=rng.uniform(0, 0.9),
+        texture=rng.uniform(0.1, 1),
+        variation=rng.uniform(0.05, 0.5),
+        debris=rng.random(),
+    )
+    return make_scene(SceneOptions(shape_yx, cells, random_optics(cells, rng)), seed)
 
 
 def random_cells(shape_yx: tuple[int, int], rng: np.random.Generator) -> CellOptions:

@@ -35,8 +35,8 @@ def tissue_light(
     nuclei = _nuclei_stain(labels, cells, rng)
     ground = _ground_stain(labels, cells, rng)
     ground *= {"pink": 1.0, "violet": 0.6, "white": 0.2}[str(look)]
-    first = _varied(HAEMATOXYLIN if look == "pink" else VIOLET, rng)
-    second = _varied(VIOLET if look == "violet" else EOSIN, rng)
+    first = stain_elsewhere(HAEMATOXYLIN if look == "pink" else VIOLET, rng)
+    second = stain_elsewhere(VIOLET if look == "violet" else EOSIN, rng)
     density = (
         first[:, None, None] * nuclei + second[:, None, None] * ground
     )  # (3, y, x)
@@ -44,7 +44,9 @@ def tissue_light(
     return np.asarray(lamp * np.exp(-density), np.float32)
 
 
-def _varied(stain: tuple[float, ...], rng: np.random.Generator) -> NDArray[np.float64]:
+def stain_elsewhere(
+    stain: tuple[float, ...], rng: np.random.Generator
+) -> NDArray[np.float64]:
     """Return the colour of a stain as another laboratory would have it."""
     colour = np.array(stain) * rng.uniform(0.8, 1.2, 3) + rng.uniform(0, 0.08, 3)
     return np.asarray(colour / np.linalg.norm(colour))

@@ -17,6 +17,7 @@ KINDS = (
     "glowing_rods",
     "cell_bodies",
     "blank",
+    "tissue",
 )
 #: The largest side of a scene; drawing one takes about 60 bytes a pixel.
 MAX_SIDE_PX = 8192

@@ -17,6 +17,7 @@ from napari_cellseg.core.synthetic import (
     optics,
     phase,
     rods,
+    tissue,
 )
 from napari_cellseg.core.synthetic.arrangement import Layout, whole_in_field
 from napari_cellseg.core.synthetic.options import SceneOptions
@@ -27,6 +28,8 @@ from napari_cellseg.core.types import CellImage, Labels, PixelSize
 MARGIN_DIAMETERS = 0.6
 #: Kinds that shine on a dark ground.
 GLOWING = ("nuclei", "whole_cells", "glowing_rods", "cell_bodies")
+#: Kinds in colour.
+COLOURED = ("histology", "tissue")
 #: What a camera counts without light, of its range.
 DARK_LEVEL = 0.02
 
@@ -38,7 +41,7 @@ class Scene:
     Attributes
     ----------
     image : CellImage
-        (C, Y, X), uint8 or uint16; three channels and `is_rgb` for histology.
+        (C, Y, X), uint8 or uint16; three channels and `is_rgb` for `COLOURED` kinds.
     labels : (Y, X) int32
         Every cell one 4-connected piece; ids run from 1 to n.
     options : SceneOptions
@@ -79,6 +82,7 @@ def make_scene(options: SceneOptions, seed: int) -> Scene:
         "glowing_rods": _glowing_rods,
         "cell_bodies": _cell_bodies,
         "blank": _blank,
+        "tissue": _tissue,
     }[cells.kind]
     if cells.kind not in GLOWING:
         # Transmitted light has no haze: the ground is as bright as the cells.
@@ -105,7 +109,7 @@ def _image_of(pixels: NDArray[Any], options: SceneOptions) -> CellImage:
     cells = options.cells
     size = options.pixel_size_um
     names: tuple[str, ...] = (cells.kind.replace("_", " "),)
-    if cells.kind == "histology":
+    if cells.kind in COLOURED:
         names = ()
     elif cells.kind == "whole_cells":
         names = ("cytoplasm", "nuclei")[: len(pixels)]
@@ -113,7 +117,7 @@ def _image_of(pixels: NDArray[Any], options: SceneOptions) -> CellImage:
         pixels,
         pixel_size=None if size is None else PixelSize(size, size),
         channel_names=names,
-        is_rgb=cells.kind == "histology",
+        is_rgb=cells.kind in COLOURED,
         name=f"synthetic {cells.kind.replace('_', ' ')}",
     )
 
@@ -212,6 +216,17 @@ def _histology(
         fluorescence.nuclei_labels(layout, options.cells, rng), layout
     )
     light = histology.tissue_light(labels, options.cells, rng)
+    return labels, np.stack(
+        [optics.focus(channel, options.optics) for channel in light]
+    )
+
+
+def _tissue(
+    layout: Layout, options: SceneOptions, rng: np.random.Generator
+) -> tuple[Labels, Field]:
+    """Draw a section with all that lies between its nuclei."""
+    labels = whole_in_field(tissue.section_labels(layout, options.cells, rng), layout)
+    light = tissue.section_light(labels, options.cells, rng)
     return labels, np.stack(
         [optics.focus(channel, options.optics) for channel in light]
     )
