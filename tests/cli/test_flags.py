@@ -19,7 +19,9 @@ runner = CliRunner()
 
 @dataclass(frozen=True, slots=True)
 class TeaOptions:
-    sugar_px: float | None = option(None, Range(0, 5, help="How much."))
+    sugar_px: float | None = option(
+        None, Range(0, 5, unit="px", help="How much, see tea[black].")
+    )
     cups: int = option(2, Range(1, 9, help="How many."))
     kind: str = option("green", Range(choices=("green", "black"), help="Which."))
     hot: bool = option(True, Range(help="Hot."))
@@ -54,6 +56,13 @@ def test_every_kind_of_field_has_its_flag() -> None:
     )
 
     assert arrived == [TeaOptions(1.5, 3, "black", hot=False, big=True)]
+
+
+def test_help_shows_units_and_whatever_else_stands_in_brackets() -> None:
+    _, _, output = brewed("--help")
+
+    assert "tea[black]" in output
+    assert "[px]" in output
 
 
 @pytest.mark.parametrize(

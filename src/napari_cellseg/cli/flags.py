@@ -82,7 +82,8 @@ def _flag(item: Field[Any], type_: Any) -> inspect.Parameter:
     unit = f" [{range_.unit}]" if range_.unit else ""
     flag = typer.Option(
         name,
-        help=range_.help + unit,
+        # Brackets are markup of the help page unless a backslash says otherwise.
+        help=(range_.help + unit).replace("[", r"\["),
         min=_whole(range_.minimum, type_),
         max=_whole(range_.maximum, type_),
         show_default=UNSET if default is None else default is not False,
