@@ -16,6 +16,7 @@ from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.model_spec import ModelSpec, model_spec_from_json
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.types import CellImage, SegmentationResult
+from napari_cellseg.core.with_nuclei import segment_with_nuclei
 
 #: More pixels than this go in tiles wherever the server can: each is answered within the
 #: time that SageMaker gives, and what has arrived is kept.
@@ -65,6 +66,8 @@ class RemoteSegmenter:
         self, image: CellImage, options: SegmentOptions
     ) -> Job[SegmentationResult]:
         """Send `image`, whole or in tiles; closing the job drops it."""
+        if options.nuclei_channel is not None:
+            return (yield from segment_with_nuclei(self, image, options))
         yield Progress(0, 0, "packing the image")
         channels = choose_channels(image, options.channel)
         # The maps come back with tiles only.

@@ -130,6 +130,15 @@ class SegmentOptions:
             "is more than one. Colour images use all three.",
         ),
     )
+    nuclei_channel: int | None = option(
+        None,
+        Range(
+            0,
+            255,
+            help="Channel that shows the nuclei of the same cells: cells that run into "
+            "each other are told apart by them. Takes twice as long.",
+        ),
+    )
     diameter_px: float | None = option(
         None,
         Range(

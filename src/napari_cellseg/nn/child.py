@@ -21,6 +21,7 @@ from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.types import CellImage, SegmentationResult
+from napari_cellseg.core.with_nuclei import segment_with_nuclei
 from napari_cellseg.nn.known import known_model
 from napari_cellseg.nn.messages import (
     error_from,
@@ -81,6 +82,8 @@ class ChildSegmenter:
         self, image: CellImage, options: SegmentOptions
     ) -> Job[SegmentationResult]:
         """Segment every plane of `image`; closing the job ends the process at once."""
+        if options.nuclei_channel is not None:
+            return (yield from segment_with_nuclei(self, image, options))
         channels = choose_channels(image, options.channel)
         yield Progress(0, 0, "reading the image")
         with tempfile.TemporaryDirectory(

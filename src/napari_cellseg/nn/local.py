@@ -20,6 +20,7 @@ from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.part import PlanePart
 from napari_cellseg.core.stack_zoom import Found, PlaneIndex, StackZoom
 from napari_cellseg.core.types import CellImage, Labels, PlaneMaps, SegmentationResult
+from napari_cellseg.core.with_nuclei import segment_with_nuclei
 from napari_cellseg.io.model_folder import find_model
 from napari_cellseg.nn.looking import Looker
 from napari_cellseg.nn.predict import Predictor
@@ -64,6 +65,8 @@ class LocalSegmenter:
         self, image: CellImage, options: SegmentOptions
     ) -> Job[SegmentationResult]:
         """Segment every plane of `image`; see `Segmenter`."""
+        if options.nuclei_channel is not None:
+            return (yield from segment_with_nuclei(self, image, options))
         started = time.perf_counter()
         channels = choose_channels(image, options.channel)
         options = settled_options(options, self._spec)

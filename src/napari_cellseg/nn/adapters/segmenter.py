@@ -20,6 +20,7 @@ from napari_cellseg.core.join_planes import join_stack
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.types import CellImage, Labels, SegmentationResult
+from napari_cellseg.core.with_nuclei import segment_with_nuclei
 from napari_cellseg.nn.adapters.offers import ForeignProgram, Offer
 
 #: What other programs raise for all sorts of reasons; told in words at this one seam.
@@ -82,6 +83,8 @@ class AdapterSegmenter:
         self, image: CellImage, options: SegmentOptions
     ) -> Job[SegmentationResult]:
         """Segment every plane of `image`; no maps are kept, they are not ours."""
+        if options.nuclei_channel is not None:
+            return (yield from segment_with_nuclei(self, image, options))
         started = time.perf_counter()
         channels = list(choose_channels(image, options.channel))
         decoded: list[tuple[Labels, NDArray[np.float32]]] = []
