@@ -147,3 +147,17 @@ def test_of_two_channels_the_chosen_one_is_segmented(segmenter: LocalSegmenter) 
         assert 6 <= result.n_cells <= 18
         areas.append(np.median(np.bincount(result.labels.ravel())[1:]))
     assert areas[0] > 1.5 * areas[1]
+
+
+def test_cells_with_nuclei_are_found_by_both_channels(segmenter: LocalSegmenter) -> None:
+    cells = CellOptions(
+        kind="whole_cells", n_cells=12, diameter_px=44, has_nuclei_channel=True
+    )
+    scene = make_scene(SceneOptions((256, 256), cells), seed=3)
+    options = SegmentOptions(channel=0, nuclei_channel=1)
+    result = run(segmenter.segment(scene.image, options))
+    n_true = int(scene.labels.max())
+    assert abs(result.n_cells - n_true) <= 0.2 * n_true
+    assert result.options.nuclei_channel == 1
+    covered = (result.labels > 0) & (scene.labels > 0)
+    assert covered.sum() > 0.8 * (scene.labels > 0).sum()

@@ -109,9 +109,29 @@ def test_channels_are_asked_for(dock, segment):
     (menu,) = dock.header.axis_menus
     menu.setCurrentIndex(menu.findData("C"))
     assert "channel" in dock.footer.button.toolTip()
-    dock.segment_tab.channel.setCurrentIndex(1)
+    dock.segment_tab.channels.cells.setCurrentIndex(1)
     segment(dock)
     assert labels_layers(dock)[0].data.shape == (60, 60)
+
+
+def test_nuclei_are_chosen_beside_the_cells_and_never_the_same_channel(dock):
+    dock.viewer.add_image(squares(shape=(2, 60, 60)))
+    (menu,) = dock.header.axis_menus
+    menu.setCurrentIndex(menu.findData("C"))
+    channels = dock.segment_tab.channels
+    assert not channels.nuclei.isEnabled()
+
+    channels.cells.setCurrentIndex(0)
+    channels.nuclei.setCurrentIndex(2)
+    assert (dock.segment.options.channel, dock.segment.options.nuclei_channel) == (0, 1)
+
+    channels.cells.setCurrentIndex(1)
+    assert (dock.segment.options.channel, dock.segment.options.nuclei_channel) == (1, None)
+    assert channels.nuclei.currentIndex() == 0
+
+    channels.nuclei.setCurrentIndex(2)
+    assert dock.segment.options.nuclei_channel is None
+    assert channels.nuclei.currentIndex() == 0
 
 
 @pytest.mark.parametrize(

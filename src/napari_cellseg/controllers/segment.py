@@ -294,9 +294,9 @@ class SegmentController:
         self.run = None
         self._wanted = None
         n_channels = 1 if image is None else image.n_channels
-        channel = self.options.channel
-        if channel is not None and channel >= n_channels:
-            self.options = replace(self.options, channel=None)
+        chosen = (self.options.channel, self.options.nuclei_channel)
+        if any(channel is not None and channel >= n_channels for channel in chosen):
+            self.options = replace(self.options, channel=None, nuclei_channel=None)
         self.changed.emit()
 
 

@@ -27,6 +27,7 @@ from superqt.utils import signals_blocked
 from napari_cellseg.controllers.segment import RegionKind, SegmentController
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions, range_of
+from napari_cellseg.widgets.channels import ChannelRows
 from napari_cellseg.widgets.options_form import (
     count_field,
     may_be_narrow,
@@ -61,8 +62,7 @@ class SegmentTab(QWidget):
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.addRow("Model", self.model_row)
         form.addRow("Run on", self.place)
-        self.channel_title = QLabel("Cells in")
-        form.addRow(self.channel_title, self.channel)
+        self.channels = ChannelRows(segment, form)
         form.addRow("Quality", self.preset)
         form.addRow("Diameter", self.diameter_row)
         form.addRow("Region", self.region_row)
@@ -100,11 +100,6 @@ class SegmentTab(QWidget):
         row.addWidget(self.model, 1)
         row.addWidget(self.model_info)
         self.place = PlaceRow(self._segment)
-        self.channel = QComboBox()
-        self.channel.setPlaceholderText("choose…")
-        may_be_narrow(self.channel)
-        self.channel.setToolTip("The channel that shows the cells.")
-        self.channel.currentIndexChanged.connect(self._on_channel_changed)
         self.preset = QComboBox()
         may_be_narrow(self.preset)
         self.preset.addItems(list(range_of(SegmentOptions, "preset").choices))
@@ -201,9 +196,6 @@ class SegmentTab(QWidget):
         place = self.model_info.mapToGlobal(self.model_info.rect().bottomLeft())
         QToolTip.showText(place, self.model_info.toolTip(), self.model_info)
 
-    def _on_channel_changed(self, index: int) -> None:
-        self._segment.set_option("channel", index if index >= 0 else None)
-
     def _on_preset_changed(self, preset: str) -> None:
         self._segment.set_option("preset", preset)
 
@@ -247,7 +239,7 @@ class SegmentTab(QWidget):
     def refresh(self) -> None:
         """Show what the controller holds."""
         self._show_model()
-        self._show_channel()
+        self.channels.refresh()
         self._show_diameter()
         self._show_planes()
         kind = self._segment.region_kind
@@ -282,20 +274,6 @@ class SegmentTab(QWidget):
                 item.setEnabled(False)
             tip = f"To have the models of {title} here: {install}"
             self.model.setItemData(place, tip, Qt.ItemDataRole.ToolTipRole)
-
-    def _show_channel(self) -> None:
-        image = self._segment.session.image
-        is_needed = image is not None and image.n_channels > 1 and not image.is_rgb
-        names = list(image.channel_names) if image is not None and is_needed else []
-        with signals_blocked(self.channel):
-            shown = [self.channel.itemText(i) for i in range(self.channel.count())]
-            if names != shown:
-                self.channel.clear()
-                self.channel.addItems(names)
-            channel = self._segment.options.channel
-            self.channel.setCurrentIndex(-1 if channel is None else channel)
-        self.channel.setVisible(is_needed)
-        self.channel_title.setVisible(is_needed)
 
     def _show_planes(self) -> None:
         image = self._segment.session.image
