@@ -310,6 +310,80 @@ def test_overwrite_replaces(segmenter: FakeSegmenter, tmp_path: Path) -> None:
     assert tifffile.imread(out / "a_labels.tif").max() == 3
 
 
+def test_a_run_that_goes_on_adds_a_mask_that_is_asked_for_now(
+    segmenter: FakeSegmenter, tmp_path: Path
+) -> None:
+    image, out = write_cells(tmp_path / "a.tif"), tmp_path / "out"
+    segment(image, "-o", out)
+
+    first = segment(image, "-o", out, "--skip-existing", "--save-mask")
+    second = segment(image, "-o", out, "--skip-existing", "--save-mask")
+
+    assert "1 done, 0 skipped, 0 failed" in first.output
+    assert (out / "a_mask.tif").exists()
+    assert "0 done, 1 skipped, 0 failed" in second.output
+
+
+def test_a_mask_is_not_added_to_what_another_model_made(
+    segmenter: FakeSegmenter, tmp_path: Path
+) -> None:
+    image, out = write_cells(tmp_path / "a.tif"), tmp_path / "out"
+    segment(image, "-o", out)
+
+    words = ("--skip-existing", "--save-mask", "--diameter", 8)
+    result = segment(image, "-o", out, *words)
+
+    assert "0 done, 0 skipped, 1 failed" in result.output
+    assert not (out / "a_mask.tif").exists()
+
+
+def test_what_was_written_beside_old_labels_goes_with_them(
+    segmenter: FakeSegmenter, tmp_path: Path
+) -> None:
+    image, out = tmp_path / "a.tif", tmp_path / "out"
+    pixels = np.zeros((3, 16, 16), np.uint16)
+    pixels[:, 4:9, 3:7] = 1000
+    tifffile.imwrite(image, pixels, imagej=True, metadata={"axes": "ZYX"})
+    segment(image, "-o", out, "--save-mask", "--save-probability")
+    before = {path.name for path in out.iterdir()}
+    write_cells(image)
+
+    result = segment(image, "-o", out, "--overwrite", "--save-probability")
+
+    assert result.exit_code == 0, result.output
+    gone = before - {path.name for path in out.iterdir()}
+    assert gone == {"a_mask.tif", "a_cells_3d.csv"}
+
+
+def test_files_of_others_stay_where_results_are_replaced(
+    segmenter: FakeSegmenter, tmp_path: Path
+) -> None:
+    image, out = write_cells(tmp_path / "a.tif"), tmp_path / "out"
+    out.mkdir()
+    (out / "a_mask.tif").write_bytes(b"drawn by hand")
+
+    segment(image, "-o", out)
+    segment(image, "-o", out, "--overwrite")
+    refused = segment(image, "-o", tmp_path / "out", "--save-mask")
+
+    assert (out / "a_mask.tif").read_bytes() == b"drawn by hand"
+    assert refused.exit_code == 1
+
+
+def test_own_masks_are_not_taken_for_images(
+    segmenter: FakeSegmenter, tmp_path: Path
+) -> None:
+    write_cells(tmp_path / "a.tif")
+    write_cells(tmp_path / "b_mask.tif")
+    words = ("--save-mask", "--save-probability")
+    segment(tmp_path, "-o", tmp_path, *words)
+
+    result = segment(tmp_path, "-o", tmp_path, "--skip-existing", *words)
+
+    assert result.exit_code == 0, result.output
+    assert sorted(row["name"] for row in summary(tmp_path)) == ["a", "b_mask"]
+
+
 def test_own_results_are_not_taken_for_images(
     segmenter: FakeSegmenter, tmp_path: Path
 ) -> None:

@@ -138,6 +138,22 @@ def test_results_that_are_there_are_not_replaced_unasked() -> None:
     assert body("results 3/a_labels.tif") == before
 
 
+def test_masks_in_s3_are_added_and_go_with_their_labels() -> None:
+    image, out = put_cells("run 7/a.tif"), f"s3://{BUCKET}/out 7"
+    segment(image, "-o", out)
+
+    added = segment(image, "-o", out, "--skip-existing", "--save-mask")
+    left = segment(image, "-o", out, "--skip-existing", "--save-mask")
+    mask = tifffile.imread(io.BytesIO(body("out 7/a_mask.tif")))
+    replaced = segment(image, "-o", out, "--overwrite")
+
+    assert "1 done" in added.output
+    assert "1 skipped" in left.output
+    assert mask.shape == (16, 24)
+    assert replaced.exit_code == 0, replaced.output
+    assert "a_mask.tif" not in keys_below("out 7/")
+
+
 def test_a_pattern_means_the_keys_that_fit() -> None:
     for key in ("run 4/x1/a.tif", "run 4/x2/a.tif", "run 4/x2/deep/a.tif"):
         put_cells(key)

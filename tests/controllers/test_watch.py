@@ -67,6 +67,22 @@ def test_half_of_a_result_is_not_listed(watch, tmp_path):
     assert watch.results == []
 
 
+def test_what_is_being_written_again_is_listed_when_it_is_whole(watch, tmp_path):
+    finish(tmp_path, "a", n_cells=3)
+    record = tmp_path / "a_cells.json"
+    whole = record.read_text()
+    record.write_text(json.dumps({**json.loads(whole), "is_finished": False}))
+    watch.watch(str(tmp_path))
+    before = list(watch.results)
+    record.write_text(whole)
+    os.utime(record, (3000.0, 3000.0))
+
+    watch.look()
+
+    assert before == []
+    assert [one.name for one in watch.results] == ["a.tif"]
+
+
 def test_image_and_labels_are_opened(watch, tmp_path):
     finish(tmp_path, "a")
     (tmp_path / "a.tif").write_bytes(b"x")

@@ -90,15 +90,17 @@ def segment_files(
     _make_folder(out)
     results = _plan(sources, out)
     if not batch.skip_existing and not batch.overwrite:
-        _refuse_existing(results)
+        _refuse_existing(results, batch)
     rows: list[Row] = []
     try:
         for index, (source, result) in enumerate(zip(sources, results, strict=True)):
             yield Progress(index, len(sources), source.name)
-            if batch.skip_existing and result.is_complete:
+            if batch.skip_existing and result.is_finished:
                 how = how_read(source, batch)
-                rows.append(result.finished_row(segmenter.spec, options, how))
-                continue
+                row = result.finished_row(segmenter.spec, options, how)
+                if row["status"] == "failed" or result.has_all(batch):
+                    rows.append(row)
+                    continue
             job = _segment_file(result, segmenter, batch, options, on_done)
             row = yield from _moved_on(job, index, len(sources), source.name)
             rows.append(row)
@@ -131,7 +133,7 @@ def _segment_file(
     """Do one image and return its row; an error of the image becomes the row."""
     try:
         if not batch.overwrite:
-            result.check_free()
+            result.check_free(batch)
         yield Progress(0, 0, "reading")
         how = how_read(result.source, batch)
         image = read_image_with(full_address(result.source), batch)
@@ -146,7 +148,7 @@ def _segment_file(
         table = measure_cells(image, segmented.labels, confidence=confidence)
         table = replace(table, parents=parents)
         yield Progress(0, 0, "saving")
-        result.write_seen(image, segmented, batch)
+        result.begin(image, segmented, batch)
         row = result.write(image, segmented, table, options, how)
         if on_done is not None:
             on_done(result)
@@ -202,11 +204,11 @@ def _plan(sources: Sequence[ImagePlace], out: Path) -> list[ImageResults]:
     return results
 
 
-def _refuse_existing(results: Sequence[ImageResults]) -> None:
+def _refuse_existing(results: Sequence[ImageResults], batch: BatchOptions) -> None:
     """Raise before any work is done if results would be replaced."""
-    existing = [result for result in results if result.existing_files()]
+    existing = [files for each in results if (files := each.existing_files(batch))]
     if existing:
-        first = existing[0].existing_files()[0]
+        first = existing[0][0]
         raise SaveError(
             f"Results of {len(existing)} of {len(results)} images are there already, "
             f"'{first}' for one. Use --skip-existing to go on with a stopped run, "

@@ -20,13 +20,14 @@ from napari_cellseg.core.provenance import provenance
 from napari_cellseg.core.semantic import probability_map, semantic_mask
 from napari_cellseg.core.types import CellImage, SegmentationResult
 from napari_cellseg.io.atomic import replacing
+from napari_cellseg.io.finished import IS_FINISHED, says_finished
 from napari_cellseg.io.labels_file import write_pixels
 from napari_cellseg.io.paths import ImagePlace, full_address
 from napari_cellseg.io.writers import write_cells_csv, write_labels
 
 RECORD_SUFFIX = "_cells.json"
-#: False in a record whose labels and table are still to be written; not there otherwise.
-IS_FINISHED = "is_finished"
+#: In a record: the names of what was written beside labels and tables.
+FURTHER_FILES = "further_files"
 
 Row: TypeAlias = dict[str, Any]
 
@@ -79,16 +80,28 @@ class ImageResults:
         """How likely each pixel is of a cell, if it was asked for."""
         return self.folder / f"{self.name}_probability.tif"
 
-    def further_files(self) -> list[Path]:
-        """Return what was written beside labels and table."""
-        return [path for path in (self.mask, self.probability) if path.exists()]
+    def further_files(self, batch: BatchOptions) -> list[Path]:
+        """Return what is to be written beside labels and tables."""
+        asked = (
+            (batch.save_mask, self.mask),
+            (batch.save_probability, self.probability),
+        )
+        return [path for is_asked, path in asked if is_asked]
 
     @property
-    def is_complete(self) -> bool:
+    def is_finished(self) -> bool:
         """True if an earlier run finished this image."""
-        record = self.read_record()
-        is_finished = bool(record) and record.get(IS_FINISHED, True)
-        return is_finished and self.labels.exists() and self.cells.exists()
+        is_whole = says_finished(self.read_record())
+        return is_whole and self.labels.exists() and self.cells.exists()
+
+    def possible_files(self) -> list[Path]:
+        """Return all that may be written but the record."""
+        tables = (self.cells, self.cells_3d)
+        return [self.labels, *tables, self.mask, self.probability]
+
+    def has_all(self, batch: BatchOptions) -> bool:
+        """Say whether a finished image has all that is asked for."""
+        return all(path.exists() for path in self.further_files(batch))
 
     @property
     def is_of_another_image(self) -> bool:
@@ -96,20 +109,17 @@ class ImageResults:
         source = self.read_record().get("image", {}).get("source")
         return source is not None and source != full_address(self.source)
 
-    def existing_files(self) -> list[Path]:
+    def existing_files(self, batch: BatchOptions) -> list[Path]:
         """Return the files that would be replaced."""
-        return [
-            path
-            for path in (self.labels, self.cells, self.cells_3d, self.record)
-            if path.exists()
-        ]
+        usual = (self.labels, self.cells, self.cells_3d, self.record)
+        return [p for p in (*usual, *self.further_files(batch)) if p.exists()]
 
-    def check_free(self) -> None:
+    def check_free(self, batch: BatchOptions) -> None:
         """Raise `SaveError` if a file is there that no earlier run is known to have left.
 
         Files of a run that was stopped half-way may be replaced: their record says so.
         """
-        existing = self.existing_files()
+        existing = self.existing_files(batch)
         if existing and not self.read_record():
             raise SaveError(
                 f"'{existing[0]}' is there already and not known to come from this "
@@ -124,6 +134,36 @@ class ImageResults:
             return {}
         return values if isinstance(values, dict) else {}
 
+    def begin(
+        self, image: CellImage, result: SegmentationResult, batch: BatchOptions
+    ) -> None:
+        """Say that the results are not finished, then write what the network sees.
+
+        The record says so before anything is replaced; so what is left of a run that
+        fails is never taken for a finished image. What an earlier run wrote beside labels
+        and table is removed: it shows other cells.
+
+        Raises
+        ------
+        SegmentationError
+            If whoever segmented does not say what it sees.
+        SaveError
+            If something cannot be written or removed.
+        """
+        makers = {self.mask: semantic_mask, self.probability: probability_map}
+        seen = {path: makers[path](result) for path in self.further_files(batch)}
+        earlier = self.read_record()
+        record = {**provenance(image), FURTHER_FILES: [path.name for path in seen]}
+        with replacing(self.record) as new:
+            new.write_bytes(unfinished(record))
+        old = earlier.get(FURTHER_FILES) or ()
+        further = [path for path in makers if path.name in old]
+        for path in (*further, *([self.cells_3d] if earlier else ())):
+            _remove(path)
+        for path, pixels in seen.items():
+            axes, size = image.labels_axes, image.pixel_size
+            write_pixels(path, pixels, axes=axes, pixel_size=size)
+
     def write(
         self,
         image: CellImage,
@@ -132,10 +172,7 @@ class ImageResults:
         requested: SegmentOptions,
         how: Mapping[str, Any] = MappingProxyType({}),
     ) -> Row:
-        """Write labels, table and record, and return the row of the summary.
-
-        Before anything is replaced, the record says that the results are not finished;
-        so what is left of a run that failed here is never taken for a finished image.
+        """Write labels, table and record after `begin`; return the row of the summary.
 
         Parameters
         ----------
@@ -151,9 +188,12 @@ class ImageResults:
         SaveError
             If one of them cannot be written.
         """
-        record = {**provenance(image, result, requested_options=requested), **how}
-        with replacing(self.record) as new:
-            new.write_bytes(unfinished(record))
+        begun = self.read_record().get(FURTHER_FILES, [])
+        record = {
+            **provenance(image, result, requested_options=requested),
+            **how,
+            FURTHER_FILES: begun,
+        }
         write_labels(
             self.labels,
             result.labels,
@@ -171,26 +211,6 @@ class ImageResults:
             "model": result.model_name,
             "notes": "; ".join(image.notes),
         }
-
-    def write_seen(
-        self, image: CellImage, result: SegmentationResult, batch: BatchOptions
-    ) -> None:
-        """Write what the network sees, as far as it is asked for.
-
-        Raises
-        ------
-        SegmentationError
-            If whoever segmented does not say what it sees.
-        SaveError
-            If it cannot be written.
-        """
-        for is_asked, path, made in (
-            (batch.save_mask, self.mask, semantic_mask),
-            (batch.save_probability, self.probability, probability_map),
-        ):
-            if is_asked:
-                axes, size = image.labels_axes, image.pixel_size
-                write_pixels(path, made(result), axes=axes, pixel_size=size)
 
     def failed_row(self, error: BaseException) -> Row:
         """Return the row of an image that could not be done."""
@@ -223,8 +243,20 @@ class ImageResults:
 
 def unfinished(record: Mapping[str, Any]) -> bytes:
     """Return the record that stands until all files of an image are written."""
-    values = {"image": record["image"], IS_FINISHED: False}
+    further = record.get(FURTHER_FILES, [])
+    values = {"image": record["image"], FURTHER_FILES: further, IS_FINISHED: False}
     return json.dumps(values).encode()
+
+
+def _remove(path: Path) -> None:
+    """Remove a file of an earlier run, if it is there."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise SaveError(
+            f"'{path}' is of an earlier run and cannot be removed: {error.strerror}. "
+            "Remove it, or choose another folder."
+        ) from error
 
 
 def _differences(

@@ -18,9 +18,21 @@ from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.segmenter import Segmenter
 from napari_cellseg.io.paths import ImagePlace
 from napari_cellseg.io.s3.address import S3Address, file_name_of, parse_s3_address
-from napari_cellseg.io.s3.objects import list_below, read_object, upload_file
+from napari_cellseg.io.s3.objects import (
+    list_below,
+    read_object,
+    remove_object,
+    upload_file,
+)
 
-TABLE_SUFFIXES = ("_cells.csv", "_cells_3d.csv")
+#: What a run looks for to see what is finished, beside records and summary.
+RESULT_SUFFIXES = (
+    LABELS_SUFFIX,
+    "_cells.csv",
+    "_cells_3d.csv",
+    "_mask.tif",
+    "_probability.tif",
+)
 #: A record is some kilobytes, a summary a line an image.
 MAX_RECORD_BYTES = 256 * 2**20
 
@@ -66,14 +78,15 @@ def segment_to_s3(
 class _Place:
     """The address, and the folder here that stands for it.
 
-    The folder holds the records of what lies in S3 already, and empty files for its labels
-    and tables, so that a run sees what is finished.
+    The folder holds the records of what lies in S3 already, and empty files for its other
+    results, so that a run sees what is finished.
     """
 
     address: S3Address
     folder: Path = field(
         default_factory=lambda: Path(tempfile.mkdtemp(prefix="cellseg-results-"))
     )
+    there: set[str] = field(default_factory=set)
 
     def fetch(self) -> None:
         """Learn what is there already."""
@@ -87,27 +100,27 @@ class _Place:
                 path.write_bytes(
                     read_object(item.address, "", MAX_RECORD_BYTES) or b"{}"
                 )
-            elif name.endswith((LABELS_SUFFIX, *TABLE_SUFFIXES)):
+            elif name.endswith(RESULT_SUFFIXES):
                 path.touch()
+                self.there.add(name)
 
     def send(self, result: ImageResults) -> None:
         """Send the files of an image; then only their record stays.
 
-        A record that says "not finished" goes first, the whole one last.
+        A record that says "not finished" goes first, the whole one last. What an earlier
+        run left of the image and this one did not write is removed.
         """
         whole = result.record.read_bytes()
         result.record.write_bytes(unfinished(result.read_record()))
         upload_file(result.record, self.address.below(result.record.name))
-        tables = [path for path in (result.cells, result.cells_3d) if path.exists()]
-        further = result.further_files()
-        for path in (result.labels, *tables, *further):
-            upload_file(path, self.address.below(path.name))
+        for path in result.possible_files():
+            if path.exists() and path.stat().st_size:
+                upload_file(path, self.address.below(path.name))
+                path.write_bytes(b"")
+            elif not path.exists() and path.name in self.there:
+                remove_object(self.address.below(path.name))
         result.record.write_bytes(whole)
         upload_file(result.record, self.address.below(result.record.name))
-        for path in further:
-            path.unlink()
-        for path in (result.labels, *tables):
-            path.write_bytes(b"")
 
     def send_summary(self) -> None:
         """Send the summary, and remove the folder unless something failed to go."""

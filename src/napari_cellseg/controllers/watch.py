@@ -90,6 +90,7 @@ def _look_job(place: str, seen: States) -> Job[tuple[list[FinishedImage], States
     new = [one for one, state in zip(found, states, strict=True) if state not in seen]
     described = []
     for one in new[:MAX_LISTED]:
-        described.append(describe_finished(one))
-        yield Progress(len(described), len(new), described[-1].name)
+        if (image := describe_finished(one)) is not None:
+            described.append(image)
+            yield Progress(len(described), len(new), image.name)
     return described, frozenset(states)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,8 @@ from napari_cellseg.io.s3.address import S3Address, is_s3_address, parse_s3_addr
 LABELS_END = "_labels.tif"
 #: What stands beside the labels and says what they are of; written first or last.
 RECORD_ENDS = ("_counts.json", "_cells.json")
+#: False in a record whose labels and table are still to be written; not there otherwise.
+IS_FINISHED = "is_finished"
 MAX_RECORD_BYTES = 16 * 2**20
 
 
@@ -61,8 +63,15 @@ class FinishedImage:
     n_cells: int | None
 
 
+def says_finished(record: Mapping[str, Any]) -> bool:
+    """Say whether what a record speaks of is whole; an empty record is none."""
+    return bool(record) and record.get(IS_FINISHED, True) is not False
+
+
 def find_finished(place: str) -> list[Finished]:
-    """Return what is finished in a folder or below an address, the newest first.
+    """Return what has labels and a record below a folder or an address, the newest first.
+
+    What the records say is not read; see `describe_finished`.
 
     Raises
     ------
@@ -107,8 +116,10 @@ def _entries_in_s3(place: str) -> Iterator[tuple[str, str, datetime]]:
             yield str(item.address), item.etag, at
 
 
-def describe_finished(found: Finished) -> FinishedImage:
-    """Return what the record of a finished image says; of a damaged one, only its name.
+def describe_finished(found: Finished) -> FinishedImage | None:
+    """Return what the record of an image says; of a damaged one, only its name.
+
+    None if the record says that the image is not finished: it will be written again.
 
     What the record names as its image is only taken if it lies in the same bucket, or for
     a record on this computer, on this computer: the text may be anybody's.
@@ -121,6 +132,8 @@ def describe_finished(found: Finished) -> FinishedImage:
     try:
         values = json.loads(_record_text(found.record))
         described = values.get("image") or {}
+        if not says_finished(values):
+            return None
         source = str(values.get("source") or described.get("source") or "")
         name = str(described.get("name") or _base(found.labels))
         n_cells = values.get("n_cells", values.get("summary", {}).get("n_cells"))

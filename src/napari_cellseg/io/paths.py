@@ -14,7 +14,8 @@ from napari_cellseg.io.sniff import IMAGE_SUFFIXES
 
 SKIPPED_NAMES = ("thumbs.db", "desktop.ini")
 OUTPUT_SUFFIXES = ("_labels.tif", "_labels.ome.tif")
-
+#: What is ours only where our labels of the same image are among the files, too.
+BESIDE_LABELS_SUFFIXES = ("_mask.tif", "_probability.tif")
 
 #: Where an image lies: a file here, or an object in S3.
 ImagePlace: TypeAlias = Path | S3Address
@@ -61,11 +62,13 @@ def list_places(paths: Sequence[str | Path]) -> list[ImagePlace]:
     from napari_cellseg.io.s3.listing import list_s3_images
 
     local = [path for path in paths if not is_s3_address(path)]
+    listed = {one for text in addresses for one in list_s3_images(text)}
+    texts = {str(one) for one in listed}
     found = {
         address
-        for text in addresses
-        for address in list_s3_images(text)
+        for address in listed
         if not _is_skipped(PurePosixPath(address.name))
+        and not _is_beside_labels(str(address), texts)
     }
     if not found:
         raise ImageReadError(
@@ -87,15 +90,20 @@ def list_images(paths: Sequence[str | Path]) -> list[Path]:
     Returns
     -------
     list of Path
-        Hidden files, ``Thumbs.db``, ``.DS_Store`` and our own ``*_labels.tif`` are left out.
+        Hidden files, ``Thumbs.db``, ``.DS_Store``, our own ``*_labels.tif`` and what we
+        wrote beside those are left out.
 
     Raises
     ------
     ImageReadError
         If a folder cannot be read, or nothing is found at all.
     """
+    listed = {path for given in paths for path in _expanded(given)}
+    texts = {str(path) for path in listed}
     found = {
-        path for given in paths for path in _expanded(given) if not _is_skipped(path)
+        path
+        for path in listed
+        if not _is_skipped(path) and not _is_beside_labels(str(path), texts)
     }
     if not found:
         raise ImageReadError(
@@ -137,3 +145,10 @@ def _is_skipped(path: PurePath) -> bool:
     return (
         name.startswith(".") or name in SKIPPED_NAMES or name.endswith(OUTPUT_SUFFIXES)
     )
+
+
+def _is_beside_labels(text: str, texts: set[str]) -> bool:
+    """Say whether a place is that of a mask we wrote beside labels that are listed, too."""
+    ends = (end for end in BESIDE_LABELS_SUFFIXES if text.endswith(end))
+    stems = (text.removesuffix(end) for end in ends)
+    return any(f"{stem}{OUTPUT_SUFFIXES[0]}" in texts for stem in stems)

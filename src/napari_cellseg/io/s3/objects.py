@@ -227,3 +227,21 @@ def upload_file(path: Path, address: S3Address) -> None:
             f"'{address}' could not be written: {reason} The results are in '{path.parent}' "
             "meanwhile; check s3:PutObject and the bucket."
         ) from error
+
+
+def remove_object(address: S3Address) -> None:
+    """Remove an object; one that is not there is no error.
+
+    Raises
+    ------
+    SaveError
+        If it cannot be removed.
+    """
+    try:
+        with in_s3_words(f"'{address}'"):
+            s3_client().delete_object(Bucket=address.bucket, Key=address.key)
+    except ImageReadError as error:
+        raise SaveError(
+            f"'{address}' is of an earlier run and could not be removed: {error} Check "
+            "s3:DeleteObject, or choose another place."
+        ) from error
