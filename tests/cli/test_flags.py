@@ -26,6 +26,7 @@ class TeaOptions:
     kind: str = option("green", Range(choices=("green", "black"), help="Which."))
     hot: bool = option(True, Range(help="Hot."))
     big: bool = option(False, Range(help="Big."))
+    cup_um: float = option(9.5, Range(1, 99, help="See cellseg[tea].", unit="mm"))
 
     def __post_init__(self) -> None:
         if self.cups == 7:
@@ -44,6 +45,13 @@ def brewed(*arguments: str) -> tuple[int, list[TeaOptions], str]:
 
     result = runner.invoke(tea, ["me", *arguments])
     return result.exit_code, arrived, result.output
+
+
+def test_units_and_brackets_stand_in_the_help() -> None:
+    _, _, output = brewed("--help")
+
+    assert "cellseg[tea]" in output
+    assert "[mm]" in output
 
 
 def test_without_flags_the_defaults_of_the_class_hold() -> None:

@@ -170,3 +170,45 @@ def test_what_a_stack_does_not_say_can_be_typed(
     assert has_plane
     assert said.exit_code == 0, said.output
     assert float(rows_of(tmp_path / "a_cells_3d.csv")[0]["volume_um3"]) == 6
+
+
+def write_two_images(path: Path) -> None:
+    """Write a file with two images of the size of the labels, 5 and 40 bright."""
+    with tifffile.TiffWriter(path, ome=True) as file:
+        for value in (5, 40):
+            file.write(np.full((20, 20), value, np.uint16), metadata={"axes": "YX"})
+
+
+def mean_intensities(path: Path) -> list[float]:
+    rows = rows_of(path)
+    (mean,) = [name for name in rows[0] if name.startswith("mean_intensity")]
+    return [float(row[mean]) for row in rows]
+
+
+def test_one_of_several_images_in_a_file_is_measured(
+    labels: Path, tmp_path: Path
+) -> None:
+    write_two_images(tmp_path / "two.ome.tif")
+    words = ["measure", str(labels), "--image", str(tmp_path / "two.ome.tif")]
+
+    unsaid = runner.invoke(app, words)
+    second = runner.invoke(app, [*words, "--scene", "2"])
+
+    assert "Choose one with --scene" in str(unsaid.exception)
+    assert second.exit_code == 0, second.output
+    assert mean_intensities(labels.with_name("a_cells.csv")) == [40, 40]
+
+
+def test_the_image_of_the_file_that_was_segmented_is_measured_again(
+    labels: Path, tmp_path: Path
+) -> None:
+    image = tmp_path / "two.ome.tif"
+    write_two_images(image)
+    words = ["measure", str(labels), "--image", str(image)]
+    record = {"image": {"source": str(image)}, "reading": {"scene": 2}}
+    labels.with_name("a_cells.json").write_text(json.dumps(record))
+
+    result = runner.invoke(app, words)
+
+    assert result.exit_code == 0, result.output
+    assert mean_intensities(labels.with_name("a_cells.csv")) == [40, 40]

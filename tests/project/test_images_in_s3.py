@@ -118,8 +118,8 @@ def test_checked_cells_on_an_image_in_s3_can_be_learned(project: Project) -> Non
     labels = np.zeros((60, 70), np.int32)
     labels[10:20, 10:20] = 1
     project.start_labels(1, NewLabels(labels, "YX", {1: "hand"}))
-    ((name, items),) = project_items(project, None)
-    assert name == "A01.tif"
+    ((image, items),) = project_items(project, None)
+    assert image.name == "A01.tif"
     assert sum(int((item.labels > 0).sum()) for item in items) == 100
 
 

@@ -81,7 +81,7 @@ def test_the_answer_for_a_stack_has_volumes(tmp_path: Path) -> None:
     assert (row["volume_px"], float(row["volume_um3"])) == ("40", 20)
 
 
-def test_a_pixel_size_of_the_file_counts_more(tmp_path: Path) -> None:
+def test_a_pixel_size_that_was_given_counts_more(tmp_path: Path) -> None:
     path = tmp_path / "b.tif"
     values = {"axes": "YX", "PhysicalSizeX": 0.25, "PhysicalSizeY": 0.25}
     tifffile.imwrite(path, np.zeros((9, 9), np.uint8), ome=True, metadata=values)
@@ -90,7 +90,8 @@ def test_a_pixel_size_of_the_file_counts_more(tmp_path: Path) -> None:
     image = understood(sent, 2**20).image
 
     assert image is not None
-    assert image.pixel_size == PixelSize(0.25, 0.25)
+    assert image.pixel_size == PixelSize(9, 9)
+    assert any("0.25" in note and "9 µm was given" in note for note in image.notes)
 
 
 @pytest.mark.parametrize(

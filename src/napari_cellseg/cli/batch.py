@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from napari_cellseg.cli.batch_options import BatchOptions
-from napari_cellseg.cli.given_sizes import with_given_sizes
 from napari_cellseg.cli.how_read import how_read
 from napari_cellseg.cli.names import plan_names
 from napari_cellseg.cli.results import ImageResults, Row, names_by_source
 from napari_cellseg.cli.summary import SUMMARY_NAME, write_summary
 from napari_cellseg.core.errors import CellsegError, SaveError
+from napari_cellseg.core.given_sizes import with_given_sizes
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.measure import measure_cells
 from napari_cellseg.core.options import SegmentOptions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from napari_cellseg.cli.labels_reading import PIXEL_SIZE, Z_STEP
+from napari_cellseg.cli.labels_reading import PIXEL_SIZE, SCENE, Z_STEP
 from napari_cellseg.core.errors import OptionsError
 from napari_cellseg.core.options import Range, option
 
@@ -32,10 +32,7 @@ class BatchOptions:
         None,
         Range(help="Axes of the files where they do not say, such as ZYX or CYX."),
     )
-    scene: int | None = option(
-        None,
-        Range(1, 100_000, help="Which image of files that hold several; from 1."),
-    )
+    scene: int | None = option(None, SCENE)
     pixel_size_um: float | None = option(None, PIXEL_SIZE)
     z_step_um: float | None = option(None, Z_STEP)
     track: bool = option(

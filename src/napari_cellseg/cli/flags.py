@@ -12,6 +12,7 @@ from dataclasses import MISSING, Field, fields
 from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
+from rich.markup import escape
 
 from napari_cellseg.core.errors import OptionsError
 from napari_cellseg.core.options import Range
@@ -82,8 +83,7 @@ def _flag(item: Field[Any], type_: Any) -> inspect.Parameter:
     unit = f" [{range_.unit}]" if range_.unit else ""
     flag = typer.Option(
         name,
-        # Brackets are markup of the help page unless a backslash says otherwise.
-        help=(range_.help + unit).replace("[", r"\["),
+        help=escape(range_.help + unit),  # else [px] is taken for a colour
         min=_whole(range_.minimum, type_),
         max=_whole(range_.maximum, type_),
         show_default=UNSET if default is None else default is not False,

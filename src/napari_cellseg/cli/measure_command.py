@@ -36,7 +36,10 @@ def measure(
         bool, typer.Option("--overwrite", help="Replace the CSV.")
     ] = False,
 ) -> None:
-    """Measure the cells of labels, for instance after they were corrected by hand."""
+    """Measure the cells of labels, for instance after they were corrected by hand.
+
+    Example: cellseg measure A01_labels.tif --image A01.tif --overwrite
+    """
     from napari_cellseg.cli.measuring import measure_file
 
     table, path = measure_file(

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from napari_cellseg.cli.given_sizes import given_size
 from napari_cellseg.cli.labels_reading import LabelsReading
 from napari_cellseg.cli.names import LABELS_SUFFIX, stem_of
 from napari_cellseg.core.errors import AmbiguousAxesError, LabelsError, SaveError
+from napari_cellseg.core.given_sizes import given_size
 from napari_cellseg.core.measure import MeasurementTable, measure_cells, measure_labels
 from napari_cellseg.core.provenance import provenance
 from napari_cellseg.core.types import CellImage, Labels
 from napari_cellseg.io.exchange.classes import read_classes
 from napari_cellseg.io.exchange.formats import ImageFrame
-from napari_cellseg.io.images import read_image, read_labels_with_axes
+from napari_cellseg.io.images import read_labels_with_axes, read_one_image
 from napari_cellseg.io.writers import write_cells_csv
 
 #: What a record says of image and labels that measuring again does not change.
@@ -71,7 +72,8 @@ def measure_file(
             f"'{path}' is there already. Use --overwrite to replace it, or --out."
         )
     labels, pixel_size, axes = read_labels_with_axes(labels_path, axes=reading.axes)
-    measured = _image_for(labels, image, reading.axes)
+    earlier = _record_of(path)
+    measured = _image_for(labels, image, _as_before(reading, earlier, image))
     if pixel_size is None and measured is not None:
         pixel_size = measured.pixel_size
     um, z_um = reading.pixel_size_um, reading.z_step_um
@@ -82,7 +84,7 @@ def measure_file(
     else:
         table = measure_cells(measured, labels, pixel_size=pixel_size)
     record = {
-        **_kept(path, measured),
+        **_kept(earlier, measured),
         **provenance(measured),
         "labels": str(labels_path.absolute()),
         "notes": list(notes),
@@ -95,16 +97,31 @@ def measure_file(
     return table, path
 
 
-def _kept(path: Path, image: CellImage | None) -> dict[str, Any]:
-    """Return what an earlier table says of the same image and of what made the labels."""
+def _record_of(path: Path) -> dict[str, Any]:
+    """Return the record of an earlier table that names its image, else an empty one."""
     try:
         values = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        source = values["image"]["source"]
+        return {**values, "image": {"source": "", **values["image"]}}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
-    if image is not None and image.source != source:
+
+
+def _kept(earlier: dict[str, Any], image: CellImage | None) -> dict[str, Any]:
+    """Return what an earlier table says of the same image and of what made the labels."""
+    if image is not None and earlier and image.source != earlier["image"]["source"]:
         return {}
-    return {name: values[name] for name in OF_THE_LABELS if name in values}
+    return {name: earlier[name] for name in OF_THE_LABELS if name in earlier}
+
+
+def _as_before(
+    reading: LabelsReading, earlier: dict[str, Any], image: Path | None
+) -> LabelsReading:
+    """Return how the image is read: the one of its file that the labels were made on."""
+    read = earlier.get("reading")
+    if reading.scene is not None or image is None or not isinstance(read, dict):
+        return reading
+    is_same = earlier["image"]["source"] == str(image.absolute())
+    return replace(reading, scene=read.get("scene")) if is_same else reading
 
 
 def _name_of(labels_path: Path) -> str:
@@ -114,14 +131,16 @@ def _name_of(labels_path: Path) -> str:
     return stem_of(labels_path)
 
 
-def _image_for(labels: Labels, path: Path | None, axes: str | None) -> CellImage | None:
+def _image_for(
+    labels: Labels, path: Path | None, reading: LabelsReading
+) -> CellImage | None:
     """Return the image; raise `LabelsError` if the labels have another size."""
     if path is None:
         return None
     try:
-        image = read_image(path)
+        image = read_one_image(path, reading.scene)
     except AmbiguousAxesError:
-        image = read_image(path, axes=axes)
+        image = read_one_image(path, reading.scene, axes=reading.axes)
     if image.labels_shape != labels.shape:
         raise LabelsError(
             f"The labels have the shape {labels.shape}, but '{path}' needs "

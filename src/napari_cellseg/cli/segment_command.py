@@ -37,6 +37,8 @@ def segment(
 
     For each image NAME: NAME_labels.tif, NAME_cells.csv and NAME_cells.json (where the
     numbers come from). Exit code 1 if an image could not be done; summary.csv says why.
+
+    Example: cellseg segment plate7/ --out plate7_cells --pixel-size 0.65 --skip-existing
     """
     from napari_cellseg.cli.batch import segment_files
     from napari_cellseg.cli.progress import run_with_bar

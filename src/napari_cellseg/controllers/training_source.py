@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -87,7 +88,11 @@ class TrainingSource:
         if image.n_channels > 1 and not image.is_rgb and channel is None:
             return []
         locked = self._proofread.locked_ids
-        return items_of(image, cells.labels, cells.areas, locked, channel=channel)
+        items = items_of(image, cells.labels, cells.areas, locked, channel=channel)
+        known = self._projects.image_at(image.source)
+        if known is None:
+            return items
+        return [replace(item, group=known.group) for item in items]
 
     def collected(self) -> Job[list[TrainingItem]]:
         """Collect all; what is open is read before the first step, by the caller's thread.
@@ -131,9 +136,9 @@ class TrainingSource:
         here = self._projects.image_at(image.source) if image is not None else None
         # A connection of its own: SQLite's belong to a thread.
         with open_project(project.folder, read_only=True) as reader:
-            for name, found in project_items(reader, channel):
-                if here is None or name != here.name:
-                    yield name, found
+            for other, found in project_items(reader, channel):
+                if here is None or other.image_id != here.image_id:
+                    yield other.name, found
 
     # ---------------------------------------------------------------------- words
     def why_not(self, supply: TrainingSupply | None) -> str:

@@ -51,8 +51,8 @@ def import_project(folder: Path, out: Path, channel: int | None) -> Job[Imported
     images: list[DatasetImage] = []
     with open_project(folder, read_only=True) as project:
         n_images = len(project.images())
-        for place, (name, items) in enumerate(project_items(project, channel)):
-            yield Progress(place, n_images, name)
+        for place, (image, items) in enumerate(project_items(project, channel)):
+            yield Progress(place, n_images, image.name)
             if items and not images:
                 prepare_folder(out)
                 (out / CHECKED).mkdir(exist_ok=True)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from napari_cellseg.core.checked import locked_ids
 from napari_cellseg.core.training_item import TrainingItem, items_of
 from napari_cellseg.io.images import read_image
+from napari_cellseg.project.images import ProjectImage
 from napari_cellseg.project.store import Project
 
 
 def project_items(
     project: Project, channel: int | None
-) -> Iterator[tuple[str, list[TrainingItem]]]:
-    """Yield the name of each image with labels, and what is checked of it.
+) -> Iterator[tuple[ProjectImage, list[TrainingItem]]]:
+    """Yield each image of which something is checked, and what that is.
+
+    The items have the group that the project keeps of the image.
 
     Parameters
     ----------
@@ -37,4 +41,4 @@ def project_items(
             found = items_of(
                 read_image(image.address), opened.labels, areas, locked, channel=channel
             )
-            yield image.name, found
+            yield image, [replace(item, group=image.group) for item in found]

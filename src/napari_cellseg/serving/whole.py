@@ -22,10 +22,11 @@ from napari_cellseg.cloud.pipeline.contract import (
     VERSION,
 )
 from napari_cellseg.core.errors import RemoteError
+from napari_cellseg.core.given_sizes import with_given_sizes
 from napari_cellseg.core.measure import MeasurementTable
 from napari_cellseg.core.options import SegmentOptions, segment_options_from_dict
 from napari_cellseg.core.provenance import provenance
-from napari_cellseg.core.types import CellImage, PixelSize, SegmentationResult
+from napari_cellseg.core.types import CellImage, SegmentationResult
 from napari_cellseg.io.images import read_image
 from napari_cellseg.io.limits import ReadLimits
 from napari_cellseg.io.writers import write_cells_csv, write_labels
@@ -45,9 +46,9 @@ class FileReading:
     axes : str or None
         What its axes are, where it does not say.
     um : float or None
-        Edge of its pixels in micrometres, where it does not say.
+        Edge of its pixels in micrometres; counts more than what it says.
     z_um : float or None
-        Distance of its planes in micrometres, where it does not say.
+        Distance of its planes in micrometres; counts more than what it says.
     """
 
     name: str = ""
@@ -105,6 +106,8 @@ def image_of_file(
     ------
     ImageReadError, LimitError
         If it is none, or is larger than `max_bytes` expanded.
+    OptionsError
+        If a distance of planes is given, but no pixel size is known.
     """
     with tempfile.TemporaryDirectory(prefix="cellseg-") as folder:
         path = Path(folder) / f"image{suffix}"
@@ -116,12 +119,7 @@ def image_of_file(
         image = replace(image, data=np.asarray(image.data), source="")
     if reading.name:
         image = replace(image, name=reading.name)
-    if image.pixel_size is None and reading.um is not None:
-        image = image.with_pixel_size(PixelSize(reading.um, reading.um))
-    size = image.pixel_size
-    if size is not None and size.z_um is None and reading.z_um is not None:
-        image = image.with_pixel_size(replace(size, z_um=reading.z_um))
-    return image
+    return with_given_sizes(image, reading.um, reading.z_um)
 
 
 def whole_result(

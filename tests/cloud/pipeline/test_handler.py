@@ -456,6 +456,24 @@ def test_the_table_of_cells_in_3d_is_written_too(
     assert any(key.endswith("_cells_3d.csv") for key in keys(pipeline))
 
 
+def test_the_table_in_3d_goes_when_a_plane_takes_the_place_of_a_stack(
+    pipeline: Pipeline, endpoint: FakeEndpoint
+) -> None:
+    buffer = io.BytesIO(whole())
+    with zipfile.ZipFile(buffer, "a") as file:
+        file.writestr("cells_3d.csv", "label")
+    endpoint.answers = lambda _: buffer.getvalue()
+    upload(pipeline)
+    pipeline.take(message(record()))
+    endpoint.answers = lambda _: whole(2)
+    upload(pipeline, body=PNG + b"a plane now")
+
+    assert pipeline.take(message(record()))
+
+    assert len(keys(pipeline)) == len(PARTS)
+    assert not any(key.endswith("_cells_3d.csv") for key in keys(pipeline))
+
+
 @pytest.mark.parametrize(
     ("body", "kind"),
     [

@@ -81,6 +81,7 @@ def test_the_function_may_do_this_and_nothing_else(statements: dict[str, Any]) -
         "s3:GetObject",
         "s3:ListBucket",
         "s3:PutObject",
+        "s3:DeleteObject",
         "sagemaker:InvokeEndpoint",
         "sagemaker:InvokeEndpointAsync",
         "sqs:ReceiveMessage",
@@ -99,6 +100,7 @@ def test_it_reads_the_input_only_and_writes_the_output_only(
 ) -> None:
     read = [one["Fn::Sub"] for one in statements["ReadImages"]["Resource"]]
     written = [one["Fn::Sub"] for one in statements["WriteResults"]["Resource"]]
+    removed = statements["RemoveOldTables"]["Resource"]["Fn::Sub"]
 
     assert [text.rsplit(":::", 1)[1] for text in read] == [
         "${BucketName}/input/*",
@@ -108,6 +110,7 @@ def test_it_reads_the_input_only_and_writes_the_output_only(
         "${BucketName}/output/*",
         "${BucketName}/async/in/*",
     ]
+    assert removed.endswith(":::${BucketName}/output/*_cells_3d.csv")
 
 
 def test_what_is_written_never_starts_the_pipeline(resources: dict[str, Any]) -> None:

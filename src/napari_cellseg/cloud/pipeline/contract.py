@@ -85,8 +85,8 @@ class PipelineSettings:
     lease_seconds : int
         So long an image is held by the function that works on it.
     reading : str
-        JSON of what the server is told beside the file: ``options``, ``axes``, ``um``,
-        ``z_um``.
+        JSON of what the server is told beside the file: ``options``, ``axes``, ``um`` and
+        ``z_um``, sizes that count more than what a file says.
     """
 
     bucket: str

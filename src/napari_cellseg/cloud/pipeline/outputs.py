@@ -74,16 +74,21 @@ def write_parts(
 ) -> dict[str, Any]:
     """Write the parts of a result and return what belongs into the table.
 
-    Writing them again gives the same keys.
+    Writing them again gives the same keys. A part that another state of the image had
+    and this one has not is deleted.
     """
     counts = json.loads(parts[COUNTS])
     counts["source"] = f"s3://{settings.bucket}/{run.key}"
     counts["etag"], counts["run"] = run.etag, run.run_id
     text = json.dumps(counts, indent=2, ensure_ascii=False)
-    for name in filter(parts.__contains__, ORDER):
+    for name in ORDER:
+        key = output_key(run.key, name, settings)
+        if name not in parts:
+            client.delete_object(Bucket=settings.bucket, Key=key)
+            continue
         client.put_object(
             Bucket=settings.bucket,
-            Key=output_key(run.key, name, settings),
+            Key=key,
             Body=text.encode() if name == COUNTS else parts[name],
             ContentType=TYPES[name],
         )
