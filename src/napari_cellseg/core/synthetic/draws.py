@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -31,37 +33,46 @@ NUCLEUS_DIAMETERS_PX = (8.0, 60.0)
 #: Share of scenes without any cell.
 EMPTY_SHARE = 0.02
 
+Shape: TypeAlias = tuple[int, int]
 
-def random_scene(seed: int, shape_yx: tuple[int, int] = (256, 256)) -> Scene:
-    """Return a scene whose kind, cells and microscope are drawn at random.
 
-    Diameters run from 8 to 120 px, densities from empty to confluent. The image has one
-    channel, or red, green and blue.
+@dataclass(frozen=True, slots=True)
+class RandomScenes:
+    """Draws scenes of one sort; each is a call with a seed.
 
-    Parameters
+    Attributes
     ----------
-    seed : int
-        0 or more; the same seed and shape give the same scene.
-    shape_yx : tuple of int
-        Size in pixels.
+    stream : int
+        Keeps the random numbers of the sorts apart.
+    draw : callable
+        Draws what a scene of a size in pixels shows, and through what.
     """
-    rng = np.random.default_rng([seed, 1])
+
+    stream: int
+    draw: Callable[[Shape, np.random.Generator], SceneOptions]
+
+    def __call__(self, seed: int, shape_yx: Shape = (256, 256)) -> Scene:
+        """Return a scene.
+
+        Parameters
+        ----------
+        seed : int
+            0 or more; the same seed and shape give the same scene.
+        shape_yx : tuple of int
+            Size in pixels.
+        """
+        rng = np.random.default_rng([seed, self.stream])
+        return make_scene(self.draw(shape_yx, rng), seed)
+
+
+def _any_options(shape_yx: Shape, rng: np.random.Generator) -> SceneOptions:
+    """Return cells of any of the common kinds."""
     cells = random_cells(shape_yx, rng)
-    options = SceneOptions(shape_yx, cells, random_optics(cells, rng))
-    return make_scene(options, seed)
+    return SceneOptions(shape_yx, cells, random_optics(cells, rng))
 
 
-def random_rods(seed: int, shape_yx: tuple[int, int] = (256, 256)) -> Scene:
-    """Return a scene of bacteria drawn at random: widths from 3.5 to 20 px.
-
-    Parameters
-    ----------
-    seed : int
-        0 or more; the same seed and shape give the same scene.
-    shape_yx : tuple of int
-        Size in pixels.
-    """
-    rng = np.random.default_rng([seed, 2])
+def _rods_options(shape_yx: Shape, rng: np.random.Generator) -> SceneOptions:
+    """Return bacteria."""
     low, high = map(math.log, WIDTHS_PX)
     width, elongation = math.exp(rng.uniform(low, high)), rng.uniform(1.5, 7)
     diameter = width * math.sqrt(4 / math.pi * elongation)
@@ -80,20 +91,11 @@ def random_rods(seed: int, shape_yx: tuple[int, int] = (256, 256)) -> Scene:
     optics = random_optics(cells, rng)
     # What is as thin as this is lost in more blur.
     optics = replace(optics, blur_px=min(optics.blur_px, 0.2 + 0.12 * width))
-    return make_scene(SceneOptions(shape_yx, cells, optics), seed)
+    return SceneOptions(shape_yx, cells, optics)
 
 
-def random_bodies(seed: int, shape_yx: tuple[int, int] = (256, 256)) -> Scene:
-    """Return a scene of cell bodies on each other, sharp or far out of focus.
-
-    Parameters
-    ----------
-    seed : int
-        0 or more; the same seed and shape give the same scene.
-    shape_yx : tuple of int
-        Size in pixels.
-    """
-    rng = np.random.default_rng([seed, 3])
+def _bodies_options(shape_yx: Shape, rng: np.random.Generator) -> SceneOptions:
+    """Return cell bodies on each other."""
     low, high = map(math.log, BODY_DIAMETERS_PX)
     diameter = math.exp(rng.uniform(low, high))
     coverage = rng.uniform(0.05, 0.8)
@@ -112,25 +114,16 @@ def random_bodies(seed: int, shape_yx: tuple[int, int] = (256, 256)) -> Scene:
     optics = random_optics(cells, rng)
     if rng.random() < DEFOCUSED_SHARE:
         optics = replace(optics, blur_px=min(12.0, rng.uniform(0.03, 0.2) * diameter))
-    return make_scene(SceneOptions(shape_yx, cells, optics), seed)
+    return SceneOptions(shape_yx, cells, optics)
 
 
-def random_blank(seed: int, shape_yx: tuple[int, int] = (256, 256)) -> Scene:
-    """Return a scene without a cell, in which noise is smoothed in one way or another.
-
-    Parameters
-    ----------
-    seed : int
-        0 or more; the same seed and shape give the same scene.
-    shape_yx : tuple of int
-        Size in pixels.
-    """
-    rng = np.random.default_rng([seed, 4])
+def _blank_options(shape_yx: Shape, rng: np.random.Generator) -> SceneOptions:
+    """Return a field without a cell."""
     cells = CellOptions(kind="blank", n_cells=0)
     optics = random_optics(cells, rng)
     # What is added here is white: little of it, or it hides the other.
     optics = replace(optics, noise=0.3 * optics.noise, contrast=1.0)
-    return make_scene(SceneOptions(shape_yx, cells, optics), seed)
+    return SceneOptions(shape_yx, cells, optics)
 
 
 def random_tissue(seed: int, shape_yx: tuple[int, int] = (256, 256)) -> Scene:
@@ -214,3 +207,14 @@ def _n_covering(coverage: float, shape_yx: tuple[int, int], diameter_px: float) 
     """Return how many cells cover a share of a field; 3 at least."""
     cell_area_px = math.pi * diameter_px**2 / 4
     return max(3, round(coverage * math.prod(shape_yx) / cell_area_px))
+
+
+#: Kind, cells and microscope are drawn at random: diameters from 8 to 120 px, densities
+#: from empty to confluent. One channel, or red, green and blue.
+random_scene = RandomScenes(1, _any_options)
+#: Bacteria with widths from 3.5 to 20 px.
+random_rods = RandomScenes(2, _rods_options)
+#: Cell bodies on each other, sharp or far out of focus.
+random_bodies = RandomScenes(3, _bodies_options)
+#: No cell, and noise that is smoothed in one way or another.
+random_blank = RandomScenes(4, _blank_options)
