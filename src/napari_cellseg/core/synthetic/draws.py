@@ -126,17 +126,8 @@ def _blank_options(shape_yx: Shape, rng: np.random.Generator) -> SceneOptions:
     return SceneOptions(shape_yx, cells, optics)
 
 
-def random_tissue(seed: int, shape_yx: tuple[int, int] = (256, 256)) -> Scene:
-    """Return a section of tissue in colour, its nuclei from 8 to 60 px wide.
-
-    Parameters
-    ----------
-    seed : int
-        0 or more; the same seed and shape give the same scene.
-    shape_yx : tuple of int
-        Size in pixels.
-    """
-    rng = np.random.default_rng([seed, 5])
+def _tissue_options(shape_yx: Shape, rng: np.random.Generator) -> SceneOptions:
+    """Return a section of tissue."""
     low, high = map(math.log, NUCLEUS_DIAMETERS_PX)
     diameter = math.exp(rng.uniform(low, high))
     coverage = 0.02 + 0.5 * rng.random() ** 1.5
@@ -152,7 +143,7 @@ def random_tissue(seed: int, shape_yx: tuple[int, int] = (256, 256)) -> Scene:
         variation=rng.uniform(0.05, 0.5),
         debris=rng.random(),
     )
-    return make_scene(SceneOptions(shape_yx, cells, random_optics(cells, rng)), seed)
+    return SceneOptions(shape_yx, cells, random_optics(cells, rng))
 
 
 def random_cells(shape_yx: tuple[int, int], rng: np.random.Generator) -> CellOptions:
@@ -218,3 +209,5 @@ random_rods = RandomScenes(2, _rods_options)
 random_bodies = RandomScenes(3, _bodies_options)
 #: No cell, and noise that is smoothed in one way or another.
 random_blank = RandomScenes(4, _blank_options)
+#: A section in colour: nuclei among all that lies between them.
+random_tissue = RandomScenes(5, _tissue_options)
