@@ -83,13 +83,7 @@ def _froth(
     spacing = max(
         4.0, diameter_px * math.exp(rng.uniform(math.log(0.2), math.log(1.2)))
     )
-    n_bubbles = max(4, int(math.prod(shape) / spacing**2))
-    centres = rng.uniform((0, 0), shape, (n_bubbles, 2))
-    places = np.indices(shape, dtype=np.float32)
-    for axis in range(2):
-        places[axis] += 0.2 * spacing * smooth_noise(shape, 0.3 * spacing, rng)
-    near, _ = spatial.cKDTree(centres).query(places.reshape(2, -1).T, k=2, workers=1)
-    depth = (near[:, 1] - near[:, 0]).reshape(shape) / spacing
+    depth = _depth_in_cells(shape, spacing, rng)
     walls = np.exp(-depth / rng.uniform(0.1, 0.4))
     grains = smooth_noise(shape, rng.uniform(0.5, 1.5), rng)
     pale = rng.uniform(0.05, 0.45)
@@ -102,7 +96,7 @@ def _fibres(
     """Draw bundles of fibres with sharp cracks between them."""
     length = rng.uniform(3, 12) * diameter_px
     bundles = fibre_noise(
-        shape, length, max(2.0, rng.uniform(0.2, 0.9) * diameter_px), rng
+        shape, length, max(2.0, rng.uniform(0.2, 2.0) * diameter_px), rng
     )
     threads = fibre_noise(
         shape, length, max(1.2, rng.uniform(0.05, 0.2) * diameter_px), rng
@@ -112,6 +106,31 @@ def _fibres(
     return np.asarray(
         filled * (0.65 + rng.uniform(0.03, 0.2) * threads + 0.08 * bundles), np.float32
     )
+
+
+def _plates(
+    shape: tuple[int, int], diameter_px: float, rng: np.random.Generator
+) -> Field:
+    """Draw plates with empty cracks between them, larger than nuclei: torn tissue."""
+    spacing = max(6.0, diameter_px * math.exp(rng.uniform(0, math.log(5))))
+    depth = _depth_in_cells(shape, spacing, rng)
+    whole = 1 / (1 + np.exp(-rng.uniform(20, 80) * (depth - rng.uniform(0.03, 0.25))))
+    clouds = smooth_noise(shape, 0.5 * spacing, rng)
+    grains = smooth_noise(shape, rng.uniform(0.5, 2), rng)
+    return np.asarray(whole * (0.7 + 0.12 * clouds + 0.05 * grains), np.float32)
+
+
+def _depth_in_cells(
+    shape: tuple[int, int], spacing: float, rng: np.random.Generator
+) -> Field:
+    """Return how far a pixel is from the walls of a curved tessellation, in spacings."""
+    n_centres = max(4, int(math.prod(shape) / spacing**2))
+    centres = rng.uniform((0, 0), shape, (n_centres, 2))
+    places = np.indices(shape, dtype=np.float32)
+    for axis in range(2):
+        places[axis] += 0.2 * spacing * smooth_noise(shape, 0.3 * spacing, rng)
+    near, _ = spatial.cKDTree(centres).query(places.reshape(2, -1).T, k=2, workers=1)
+    return np.asarray((near[:, 1] - near[:, 0]).reshape(shape) / spacing, np.float32)
 
 
 def _strands(
@@ -134,6 +153,7 @@ _TISSUES: dict[str, _Draw] = {
     "grains": _grains,
     "froth": _froth,
     "fibres": _fibres,
+    "plates": _plates,
     "strands": _strands,
 }
 
