@@ -15,6 +15,9 @@ os.environ["NAPARI_CONFIG"] = str(
 )
 os.environ.setdefault("NAPARI_STRICT_QT", "1")
 os.environ.setdefault("QT_API", "pyqt6")
+# Processes of `-n` share the cores: threads of torch would wait for each other.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SHARED_DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 

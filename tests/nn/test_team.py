@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -64,6 +65,14 @@ def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return what a training of two leaves whose leader was killed after step 5."""
+    out = tmp_path_factory.mktemp("killed")
+    assert two_processes(out, dies_after=5).returncode != 0
+    return out
+
+
 def weights_of(path: Path) -> np.ndarray:
     state = torch.load(path, weights_only=True)
     return np.concatenate([v.float().flatten().numpy() for v in state.values()])
@@ -95,9 +104,9 @@ def test_all_processes_hold_the_same_weights(together: Path) -> None:
 
 @pytest.mark.slow
 def test_two_processes_that_were_killed_go_on_and_end_the_same(
-    together: Path, tmp_path: Path
+    together: Path, killed: Path, tmp_path: Path
 ) -> None:
-    assert two_processes(tmp_path, dies_after=5).returncode != 0
+    shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
     state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     assert state["step"] == 3
     done = two_processes(tmp_path)
@@ -110,9 +119,9 @@ def test_two_processes_that_were_killed_go_on_and_end_the_same(
 
 @pytest.mark.slow
 def test_one_process_goes_on_with_what_two_began(
-    alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    alone: Path, killed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    two_processes(tmp_path, dies_after=5)
+    shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
     monkeypatch.setattr(training, "CURVE_EVERY", 1)
     monkeypatch.setattr(training, "CellNet", team_run.small)
     images = list(synthetic_training_images(3, 0))

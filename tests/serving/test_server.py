@@ -293,8 +293,9 @@ class _Broken(http_server.BaseHTTPRequestHandler):
     ],
 )
 def test_each_fault_of_a_server_is_one_sentence(
-    fault: str, words: str, image: CellImage
+    fault: str, words: str, image: CellImage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("napari_cellseg.cloud.line.WAITS", (0.05, 0.1))
     handler = type("Handler", (_Broken,), {"fault": fault})
     with http_server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as broken:
         threading.Thread(target=broken.serve_forever, daemon=True).start()

@@ -1,6 +1,9 @@
 """A viewer with the dock, and what must not be left behind."""
 
+import contextlib
 import gc
+import os
+import sys
 import threading
 
 import numpy as np
@@ -8,8 +11,18 @@ import pytest
 from qtpy.QtWidgets import QApplication
 from tests.fakes import FakeEngine
 
+from napari_cellseg.cli.display import virtual_display
 from napari_cellseg.io.model_folder import MODELS_VARIABLE
 from napari_cellseg.widgets.jobs import JobRunner, Later
+
+
+def pytest_configure(config):
+    """Give each process of ``-n`` a screen, as keys go to one window of a screen."""
+    is_one_of_many = "PYTEST_XDIST_WORKER" in os.environ
+    if is_one_of_many and sys.platform == "linux" and "SEE_WINDOWS" not in os.environ:
+        screen = contextlib.ExitStack()
+        config.add_cleanup(screen.close)
+        screen.enter_context(virtual_display())
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +45,9 @@ def _nothing_is_left_running(request):
     assert not threads
     assert not runners
     assert not timers
+    # What outlives a test, libraries for the most part, is not looked through again: the
+    # many collections around each viewer took as long as the tests.
+    gc.freeze()
 
 
 def squares(n=3, shape=(60, 60)):
