@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.segment import SegmentController
 from napari_cellseg.controllers.task import TaskController
-from napari_cellseg.core.cell_boxes import shifted
+from napari_cellseg.core.cell_boxes import on_plane, shifted
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.find_cell import add_found, cell_at_point, cell_in_box, maps_on
 from napari_cellseg.core.rerun import Region
@@ -183,7 +183,7 @@ class FindController:
         box = (slice(top, around[2]), slice(left, around[3]))
         origin = seen.region.box_yx_yx
         maps = maps_on(seen.maps, shifted(box, origin[:2]))
-        is_free = labels[plane][box] == 0
+        is_free = labels[on_plane(plane, box)] == 0
         if is_box:
             mask = cell_in_box(maps, is_free)
         else:

@@ -117,6 +117,11 @@ def plane_box(labels: NDArray[Any], plane: tuple[int, ...] | None) -> Box:
     return tuple(slice(int(index), int(index) + 1) for index in plane) + rest
 
 
+def on_plane(plane: tuple[int, ...], spans: tuple[slice, ...]) -> tuple[Any, ...]:
+    """Return the key of a (y, x) part of one plane; the crop has these two axes only."""
+    return (*plane, *spans)
+
+
 @compiled
 def _find_boxes(stack, wanted):  # type: ignore[no-untyped-def]
     """Return counts (n,), lowest and highest coordinates (n, 4) of rising ids."""

@@ -7,6 +7,7 @@ asks the index takes as long as its cells are large.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -23,6 +24,7 @@ from napari_cellseg.core.cell_boxes import (
 )
 from napari_cellseg.core.compiled import compiled
 from napari_cellseg.core.errors import EditError
+from napari_cellseg.core.labels_on_disk import is_on_disk
 from napari_cellseg.core.types import Labels
 
 if TYPE_CHECKING:
@@ -33,6 +35,24 @@ MAX_FOLLOWED_PX = 2**24
 _FAR = 2**62
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class CellRows:
+    """Cells as rows: where each lies.
+
+    Attributes
+    ----------
+    ids, counts : (n,) int64
+        Ids, each once, and the number of pixels of each.
+    lows, highs : (n, ndim) int64
+        Corners of the boxes; the highest coordinates are left out of them.
+    """
+
+    ids: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    lows: NDArray[np.int64]
+    highs: NDArray[np.int64]
+
+
 class CellIndex:
     """The box and the number of pixels of every cell of some labels.
 
@@ -41,7 +61,9 @@ class CellIndex:
     Parameters
     ----------
     labels : int32 array
-        2-D to 4-D; looked through once.
+        2-D to 4-D; looked through once, unless
+    rows : CellRows, optional
+        says already where every cell lies.
 
     Attributes
     ----------
@@ -49,25 +71,18 @@ class CellIndex:
         The array itself, not a copy.
     """
 
-    def __init__(self, labels: Labels) -> None:
+    def __init__(self, labels: Labels, rows: CellRows | None = None) -> None:
         self.labels = labels
         self._last_id = 0
-        self._look_through()
+        self._take_rows(find_rows(labels) if rows is None else rows)
 
-    def _look_through(self) -> None:
-        """Find every cell anew."""
-        stack = _as_4d(self.labels)
-        highest = int(self.labels.max(initial=0))
-        ids, counts, lows, highs = _all_boxes(stack, *_lookup(stack, highest))
-        lead = 4 - self.labels.ndim
-        self._ids = ids
-        self._counts = counts
-        self._lows = np.ascontiguousarray(lows[:, lead:])
-        self._highs = np.ascontiguousarray(highs[:, lead:])
-        self._is_loose = np.zeros(len(ids), bool)
-        self._rows = {cell: row for row, cell in enumerate(ids.tolist())}
+    def _take_rows(self, rows: CellRows) -> None:
+        self._ids, self._counts = rows.ids, rows.counts
+        self._lows, self._highs = rows.lows, rows.highs
+        self._is_loose = np.zeros(len(rows.ids), bool)
+        self._rows = {cell: row for row, cell in enumerate(rows.ids.tolist())}
         self._free: list[int] = []
-        self.reserve(highest)
+        self.reserve(int(rows.ids.max(initial=0)))
 
     def __contains__(self, cell: int) -> bool:
         """Say whether a cell is there."""
@@ -138,6 +153,17 @@ class CellIndex:
         there = [cell for cell, row in found.items() if row is not None]
         return there, tuple(slice(a, b) for a, b in zip(lows, highs, strict=True))
 
+    def rows(self) -> CellRows:
+        """Return all cells in rising order; a box may be too large after edits."""
+        order = np.argsort(self._ids)
+        order = order[self._ids[order] > 0]
+        return CellRows(
+            self._ids[order],
+            self._counts[order],
+            self._lows[order],
+            self._highs[order],
+        )
+
     def touching(self, box: Box) -> list[int]:
         """Return the cells whose boxes reach into a box, in rising order."""
         low = np.array([part.start for part in box])
@@ -147,8 +173,8 @@ class CellIndex:
 
     def follow(self, edit: Edit) -> None:
         """Take over what an edit, just written into the labels, has changed."""
-        if edit.before.size > MAX_FOLLOWED_PX:
-            self._look_through()
+        if edit.before.size > MAX_FOLLOWED_PX and not is_on_disk(self.labels):
+            self._take_rows(find_rows(self.labels))
             return
         where = edit.before != edit.after
         lost, gained = pixel_counts(edit.before[where]), pixel_counts(edit.after[where])
@@ -216,6 +242,34 @@ class CellIndex:
     def _box(self, row: int) -> Box:
         corners = zip(self._lows[row].tolist(), self._highs[row].tolist(), strict=True)
         return tuple(slice(low, high) for low, high in corners)
+
+
+def find_rows(labels: Labels) -> CellRows:
+    """Return where every cell of labels in memory lies, in rising order."""
+    stack = _as_4d(labels)
+    highest = int(labels.max(initial=0))
+    ids, counts, lows, highs = _all_boxes(stack, *_lookup(stack, highest))
+    lead = 4 - labels.ndim
+    return CellRows(
+        ids,
+        counts,
+        np.ascontiguousarray(lows[:, lead:]),
+        np.ascontiguousarray(highs[:, lead:]),
+    )
+
+
+def joined_rows(parts: Sequence[CellRows], ndim: int) -> CellRows:
+    """Return the cells of several blocks as one; a cell may lie in many of them."""
+    empty = np.zeros(0, np.int64), np.zeros((0, ndim), np.int64)
+    found = np.concatenate([empty[0], *(part.ids for part in parts)])
+    ids, places = np.unique(found, return_inverse=True)
+    counts = np.zeros(len(ids), np.int64)
+    lows = np.full((len(ids), ndim), _FAR, np.int64)
+    highs = np.full((len(ids), ndim), -1, np.int64)
+    np.add.at(counts, places, np.concatenate([empty[0], *(p.counts for p in parts)]))
+    np.minimum.at(lows, places, np.concatenate([empty[1], *(p.lows for p in parts)]))
+    np.maximum.at(highs, places, np.concatenate([empty[1], *(p.highs for p in parts)]))
+    return CellRows(ids, counts, lows, highs)
 
 
 #: What the corrections take: labels, or an index of them that saves looking for cells.

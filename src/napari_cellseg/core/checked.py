@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.draw import polygon2mask
 
-from napari_cellseg.core.cell_boxes import cell_boxes
+from napari_cellseg.core.cell_boxes import Box, pixel_counts
+from napari_cellseg.core.cell_index import IndexedLabels, boxes_on, labels_of
 from napari_cellseg.core.edits import Source, box_of
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.rerun import Footprint
@@ -71,13 +72,14 @@ def checked_mask(
     return mask
 
 
-def cells_inside(area: CheckedArea, labels: Labels) -> list[int]:
+def cells_inside(area: CheckedArea, indexed: IndexedLabels) -> list[int]:
     """Return the cells of which most lies in an area, in rising order."""
-    plane = labels[area.plane]
-    mask = polygon2mask(plane.shape, area.outline_yx)
-    n_inside = np.bincount(plane[mask])
-    found = np.flatnonzero(n_inside)
-    boxes = cell_boxes(plane, found[found != 0].tolist())
+    labels = labels_of(indexed)
+    mask, box = _mask_of(area, labels.shape)
+    n_inside = pixel_counts(labels[box].reshape(mask.shape)[mask])
+    if not n_inside:
+        return []
+    boxes = boxes_on(indexed, n_inside, area.plane)
     return [
         cell for cell, (_, n_pixels) in boxes.items() if 2 * n_inside[cell] > n_pixels
     ]
@@ -87,15 +89,31 @@ def checked_background(areas: Iterable[CheckedArea], labels: Labels) -> list[Foo
     """Return where somebody has looked and seen no cell."""
     found = []
     for area in areas:
-        plane = labels[area.plane]
-        mask = polygon2mask(plane.shape, area.outline_yx) & (plane == 0)
+        mask, box = _mask_of(area, labels.shape)
+        mask &= labels[box].reshape(mask.shape) == 0
         if not mask.any():
             continue
         lead = len(area.plane)
-        box = box_of(mask)
-        start = (*area.plane, *(part.start for part in box))
-        found.append(Footprint(start, mask[box][(None,) * lead]))
+        part = box_of(mask)
+        corner = (
+            low.start + cut.start for low, cut in zip(box[-2:], part, strict=True)
+        )
+        start = (*area.plane, *corner)
+        found.append(Footprint(start, mask[part][(None,) * lead]))
     return found
+
+
+def _mask_of(
+    area: CheckedArea, shape: tuple[int, ...]
+) -> tuple[NDArray[np.bool_], Box]:
+    """Return an area as a mask on its own box, (y, x), and that box in the labels."""
+    low = np.clip(np.floor(area.outline_yx.min(axis=0)), 0, shape[-2:]).astype(int)
+    high = np.ceil(area.outline_yx.max(axis=0)).astype(int) + 1
+    high = np.clip(high, low, shape[-2:])
+    mask = polygon2mask(tuple(high - low), area.outline_yx - low)
+    lead = (slice(at, at + 1) for at in area.plane)
+    spans = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+    return np.asarray(mask, bool), (*lead, *spans)
 
 
 def locked_ids(

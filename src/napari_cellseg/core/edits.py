@@ -19,6 +19,7 @@ from napari_cellseg.core.cell_boxes import pixel_counts
 from napari_cellseg.core.cell_index import CellIndex, IndexedLabels, labels_of
 from napari_cellseg.core.errors import EditError, LabelsError
 from napari_cellseg.core.history import History
+from napari_cellseg.core.labels_on_disk import is_on_disk
 from napari_cellseg.core.types import LABELS_DTYPE, Labels
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ __all__ = [
     "edit_of_stroke",
     "edit_on_labels",
     "is_empty",
+    "update_sources",
     "updated_sources",
     "with_sources",
 ]
@@ -140,7 +142,7 @@ def apply_edit(labels: Labels, edit: Edit) -> None:
     Parameters
     ----------
     labels : int32 array
-        2-D to 4-D; the array that the edit was made for.
+        2-D to 4-D; the array that the edit was made for. `LabelsOnDisk` as well.
     edit : Edit
         What to write.
 
@@ -159,15 +161,16 @@ def apply_edit(labels: Labels, edit: Edit) -> None:
             f"'{edit.name}' covers {edit.start} to {tuple(ends)}, but the labels have "
             f"the shape {labels.shape}. It was made for other labels; choose those."
         )
-    np.copyto(labels[edit.box], edit.after, where=edit.before != edit.after)
+    part = labels[edit.box]
+    np.copyto(part, edit.after, where=edit.before != edit.after)
+    if is_on_disk(labels):
+        labels[edit.box] = part
 
 
 def updated_sources(sources: Mapping[int, Source], edit: Edit) -> dict[int, Source]:
     """Return the sources of all cells after an edit."""
     updated = dict(sources)
-    for cell in edit.sources_before.keys() - edit.sources_after.keys():
-        updated.pop(cell, None)
-    updated.update(edit.sources_after)
+    update_sources(updated, edit)
     return updated
 
 
@@ -185,6 +188,13 @@ def with_sources(
         sources_before={cell: before[cell] for cell in before if cell in changed},
         sources_after={cell: after[cell] for cell in after if cell in changed},
     )
+
+
+def update_sources(sources: dict[int, Source], edit: Edit) -> None:
+    """Bring the sources of all cells up to an edit, in place."""
+    for cell in edit.sources_before.keys() - edit.sources_after.keys():
+        sources.pop(cell, None)
+    sources.update(edit.sources_after)
 
 
 def is_empty(edit: Edit) -> bool:

@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from napari_cellseg.core.cell_boxes import (
     Box,
+    on_plane,
     pixel_counts,
     plane_box,
     shifted,
@@ -63,10 +64,10 @@ def split_cell(
         If the line cuts no cell in two.
     """
     labels = labels_of(indexed)
-    view = labels[plane_box(labels, plane)].reshape(labels.shape[-2:])
+    plane_box(labels, plane)  # says so if there is no such plane
     for line in (line_yx, _lengthened(line_yx)):
-        rows, columns = line_pixels(line, view.shape)
-        crossed = list(pixel_counts(view[rows, columns]))
+        rows, columns = line_pixels(line, labels.shape[-2:])
+        crossed = _crossed(labels, plane, rows, columns)
         if not crossed:
             continue
         found = boxes_on(indexed, crossed, None if through_planes else plane)
@@ -77,6 +78,22 @@ def split_cell(
     raise EditError(
         "The line cuts no cell in two. Draw it right across a cell, from outside to "
         "outside."
+    )
+
+
+def _crossed(
+    labels: Labels,
+    plane: tuple[int, ...],
+    rows: NDArray[np.intp],
+    columns: NDArray[np.intp],
+) -> list[int]:
+    """Return the cells under pixels of a plane; only the box around them is read."""
+    if not rows.size:
+        return []
+    top, left = int(rows.min()), int(columns.min())
+    spans = slice(top, int(rows.max()) + 1), slice(left, int(columns.max()) + 1)
+    return list(
+        pixel_counts(labels[on_plane(plane, spans)][rows - top, columns - left])
     )
 
 
@@ -184,9 +201,9 @@ def add_cell(
         If nothing is free inside the outline.
     """
     labels = labels_of(indexed)
-    view = labels[plane_box(labels, plane)].reshape(labels.shape[-2:])
-    inside, box = outline_mask(outline_yx, view.shape)
-    after = view[box].copy()
+    plane_box(labels, plane)  # says so if there is no such plane
+    inside, box = outline_mask(outline_yx, labels.shape[-2:])
+    after = labels[on_plane(plane, box)].copy()
     free = inside & (after == 0)
     if not free.any():
         raise EditError(

@@ -9,18 +9,24 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from napari_cellseg.core.cell_index import CellIndex, CellRows
 from napari_cellseg.core.cell_notes import CellNotes, updated_notes
 from napari_cellseg.core.classes import updated_classes
-from napari_cellseg.core.edits import Edit, Source, apply_edit, updated_sources
+from napari_cellseg.core.edits import Edit, Source, apply_edit, update_sources
+from napari_cellseg.core.labels_on_disk import LabelsOnDisk, as_labels, is_on_disk
 from napari_cellseg.core.rerun import Footprint, deleted_footprints
 from napari_cellseg.core.types import Labels
 from napari_cellseg.project.database import check_place, told, transaction
 from napari_cellseg.project.journal import Journal
-from napari_cellseg.project.labels_store import Box, LabelsStore
+from napari_cellseg.project.labels_store import LabelsStore
+from napari_cellseg.project.large_labels import LargeNotes
 from napari_cellseg.project.packing import edit_of
+from napari_cellseg.project.pyramid import Pyramid
 
 STEPS_SINCE = """
 SELECT steps.id AS step, steps.kind AS kind, edits.* FROM steps
@@ -51,12 +57,15 @@ class ProjectLabels:
         As the last step left them.
     sources : dict of int to Source
         Who made each cell.
-    confidence : dict of int to float
+    confidence : mapping of int to float
         The model's confidence where there is one.
     classes : dict of int to str
         What kind each cell is, where it was said.
     journal : Journal
         What can be undone and redone; push each edit to it before it is shown.
+    index : CellIndex or None
+        Where each cell of large labels lies; who applies an edit lets it follow. None
+        for labels in memory.
     n_recovered : int
         Steps that were in the journal but not yet in the labels on disk.
     """
@@ -67,18 +76,24 @@ class ProjectLabels:
         store: LabelsStore,
         journal: Journal,
         image_id: int,
+        rows: CellRows | None = None,
     ) -> None:
+        """Open labels; with `rows`, where each cell lies, they are left on disk."""
         self._connection = connection
         self._store = store
         self._image_id = image_id
         self.journal = journal
         # Before the chunks: a window that saves in between makes no step go missing.
         written = self._written_step()
-        self.labels: Labels = store.read()
+        self.labels: Labels = (
+            store.read() if rows is None else as_labels(LabelsOnDisk(store.array()))
+        )
+        self.index = None if rows is None else CellIndex(self.labels, rows)
         self.sources, self.confidence, self.classes = self._read_cells()
         self._saved_sources = dict(self.sources)
         self._saved_classes = dict(self.classes)
-        self._saved_confidence = dict(self.confidence)
+        self._saved_confidence: Mapping[int, float] = self.confidence
+        self._pyramid = Pyramid(store.folder)
         self.n_recovered = self._replay(written)
 
     @property
@@ -87,7 +102,7 @@ class ProjectLabels:
 
     def _read_cells(
         self,
-    ) -> tuple[dict[int, Source], dict[int, float], dict[int, str]]:
+    ) -> tuple[dict[int, Source], Mapping[int, float], dict[int, str]]:
         with told(self._folder):
             rows = self._connection.execute(
                 "SELECT label, source, confidence, class FROM cells WHERE image = ?",
@@ -123,7 +138,9 @@ class ProjectLabels:
 
     def _apply(self, edit: Edit) -> None:
         apply_edit(self.labels, edit)
-        self.sources = updated_sources(self.sources, edit)
+        if self.index is not None:
+            self.index.follow(edit)
+        update_sources(self.sources, edit)
         self.classes = updated_classes(self.classes, edit)
         if edit.notes_after is not None:
             notes = updated_notes(CellNotes(self.confidence), edit)
@@ -163,7 +180,8 @@ class ProjectLabels:
         Parameters
         ----------
         confidence : mapping of int to float, optional
-            What is known now; None keeps what was.
+            What is known now, never changed in place: the same object again says that
+            nothing has changed. None keeps what was.
 
         Raises
         ------
@@ -173,57 +191,108 @@ class ProjectLabels:
         if not self.journal.retry():
             return
         rows = self._steps_since(self._written_step())
-        boxes: list[Box] = []
-        sources, classes = self._saved_sources, self._saved_classes
-        for row in rows:
-            edit = _edit_of_step(row)
-            boxes.append(edit.box)
-            sources = updated_sources(sources, edit)
-            classes = updated_classes(classes, edit)
+        edits = [_edit_of_step(row) for row in rows]
+        latest = _latest(edits)
         if confidence is not None:
-            self.confidence = dict(confidence)
+            self.confidence = confidence
         with told(self._folder):
             check_place(self._connection)  # a chunk would make the old folder anew
-            self._store.write(self.labels, boxes)
+            places = self._store.write(self.labels, [edit.box for edit in edits])
             with transaction(self._connection):
-                self._save_cells(sources, classes)
+                self._save_cells(latest)
+                if self.index is not None:
+                    ids = {cell for edit in edits for cell in edit.changed_ids}
+                    self._notes.save(self.index, ids, places)
                 if rows:
                     self._connection.execute(
                         "UPDATE images SET written_step = ? WHERE id = ?",
                         (rows[-1]["step"], self._image_id),
                     )
-        self._saved_sources, self._saved_classes = sources, classes
-        self._saved_confidence = dict(self.confidence)
+        latest.apply(self._saved_sources, self._saved_classes)
+        self._saved_confidence = self.confidence
+        if is_on_disk(self.labels):
+            self.labels.written(places)
+        if self.index is not None and places:
+            self.renew_pyramid()
 
-    def _save_cells(
-        self, sources: Mapping[int, Source], classes: Mapping[int, str]
-    ) -> None:
+    @property
+    def _notes(self) -> LargeNotes:
+        return LargeNotes(self._connection, self._folder, self._image_id)
+
+    def levels(self) -> list[Any]:
+        """Return large labels as they were written, full resolution first, then halved."""
+        return Pyramid(self._store.folder).levels()
+
+    def renew_pyramid(self) -> None:
+        """Show in the pyramid the chunks that were written since it was.
+
+        Killed before its end, it is done when the labels are opened again.
+        """
+        with told(self._folder):
+            self._pyramid.renew(self.labels, self._notes.stale())
+        self._notes.forget_stale()
+
+    def _save_cells(self, latest: _Latest) -> None:
         """Write the cells that are new, changed or gone."""
-        gone = self._saved_sources.keys() - sources.keys()
-        changed = {
-            cell
-            for cell, source in sources.items()
-            if self._saved_sources.get(cell) != source
-            or self._saved_confidence.get(cell) != self.confidence.get(cell)
-            or self._saved_classes.get(cell) != classes.get(cell)
+        saved, known = self._saved_confidence, self.confidence
+        changed = {*latest.sources, *latest.classes}
+        if known is not saved:
+            both = known.keys() | saved.keys()
+            changed |= {cell for cell in both if known.get(cell) != saved.get(cell)}
+        sources = {
+            cell: latest.sources.get(cell, self._saved_sources.get(cell))
+            for cell in changed
         }
         self._connection.executemany(
             FORGET_CELL,
-            [(self._image_id, cell) for cell in gone],
+            [
+                (self._image_id, cell)
+                for cell, source in latest.sources.items()
+                if source is None
+            ],
         )
         self._connection.executemany(
             SAVE_CELL,
             [
-                (
-                    self._image_id,
-                    cell,
-                    sources[cell],
-                    self.confidence.get(cell),
-                    classes.get(cell, ""),
-                )
-                for cell in changed
+                (self._image_id, cell, source, known.get(cell), self._kind(cell, latest))
+                for cell, source in sources.items()
+                if source is not None
             ],
         )
+
+    def _kind(self, cell: int, latest: _Latest) -> str:
+        """Return the class of a cell after the latest edits, "" for none."""
+        return latest.classes.get(cell, self._saved_classes.get(cell)) or ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Latest:
+    """Source and class of the cells that edits changed; None: gone, or no class."""
+
+    sources: dict[int, Source | None]
+    classes: dict[int, str | None]
+
+    def apply(self, sources: dict[int, Source], classes: dict[int, str]) -> None:
+        """Bring what is known of all cells up to it, in place."""
+        for cell, source in self.sources.items():
+            sources.pop(cell, None)
+            if source is not None:
+                sources[cell] = source
+        for cell, kind in self.classes.items():
+            classes.pop(cell, None)
+            if kind is not None:
+                classes[cell] = kind
+
+
+def _latest(edits: Iterable[Edit]) -> _Latest:
+    """Return what edits, in their order, make of the cells that they change."""
+    found = _Latest({}, {})
+    for edit in edits:
+        for cell in edit.sources_before.keys() | edit.sources_after.keys():
+            found.sources[cell] = edit.sources_after.get(cell)
+        for cell in edit.classes_before.keys() | edit.classes_after.keys():
+            found.classes[cell] = edit.classes_after.get(cell)
+    return found
 
 
 def _edit_of_step(row: sqlite3.Row) -> Edit:

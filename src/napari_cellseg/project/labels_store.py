@@ -6,7 +6,10 @@ all (zarr writes it beside and renames), and it is synced before the database sa
 
 from __future__ import annotations
 
+import itertools
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,8 @@ import numpy as np
 import zarr
 
 from napari_cellseg.core.errors import ProjectError
+from napari_cellseg.core.jobs import Job, Progress, run
+from napari_cellseg.core.label_arrays import check_labels
 from napari_cellseg.core.types import LABELS_DTYPE, Labels, PixelSize
 from napari_cellseg.io.atomic import sync_file, sync_folder
 from napari_cellseg.io.labels_zarr import ARRAY_NAME, labels_metadata
@@ -21,7 +26,11 @@ from napari_cellseg.io.labels_zarr import ARRAY_NAME, labels_metadata
 #: Edge of a chunk in pixels: one stroke writes one to four of them, 2 ms each.
 CHUNK_PX = 512
 
+#: Edge of the blocks in which large labels are gone through: 64 chunks, 64 MB.
+BLOCK_PX = 8 * CHUNK_PX
+
 Box = tuple[slice, ...]
+Place = tuple[int, ...]
 
 
 class LabelsStore:
@@ -54,18 +63,45 @@ class LabelsStore:
         pixel_size : PixelSize or None
             Written as the scale, in micrometres.
         """
+        run(self.create_by_blocks(labels, axes, pixel_size))
+
+    def create_by_blocks(
+        self, labels: Any, axes: str, pixel_size: PixelSize | None
+    ) -> Job[None]:
+        """Write labels that may be larger than memory; as `create`, block by block.
+
+        Parameters
+        ----------
+        labels : array
+            Whole numbers of 2-D to 4-D; anything with a shape that gives boxes.
+        axes, pixel_size
+            As in `create`.
+
+        Raises
+        ------
+        LabelsError
+            If a block holds anything but ids; what was there before stays.
+        """
         new = self.folder.with_name(f".new.{self.folder.name}")
         shutil.rmtree(new, ignore_errors=True)
-        group = zarr.open_group(new, mode="w", zarr_format=3)
-        array = group.create_array(
-            ARRAY_NAME,
-            shape=labels.shape,
-            dtype=LABELS_DTYPE,
-            chunks=(1,) * (labels.ndim - 2) + (CHUNK_PX, CHUNK_PX),
-            dimension_names=[axis.lower() for axis in axes],
-        )
-        array[...] = labels
-        group.attrs["ome"] = labels_metadata(axes, pixel_size)
+        try:
+            array = _new_array(new, labels.shape, axes, pixel_size)
+            yield from _fill(array, labels)
+            self._take_place(new)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+
+    def create_empty(
+        self, shape: tuple[int, ...], axes: str, pixel_size: PixelSize | None
+    ) -> None:
+        """Write labels without a cell: no chunk is written, whatever their size."""
+        new = self.folder.with_name(f".new.{self.folder.name}")
+        shutil.rmtree(new, ignore_errors=True)
+        _new_array(new, shape, axes, pixel_size)
+        self._take_place(new)
+
+    def _take_place(self, new: Path) -> None:
+        """Put a folder that is complete in the place of what was there."""
         for path in (new, *new.rglob("*")):
             if path.is_file():
                 sync_file(path)
@@ -82,16 +118,21 @@ class LabelsStore:
 
     def read(self) -> Labels:
         """Return all labels, a new int32 array."""
-        try:
-            array: Any = zarr.open_array(self.folder / ARRAY_NAME, mode="r")
-            return np.array(array[...], dtype=LABELS_DTYPE)
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            raise ProjectError(
-                f"The labels in {self.folder} cannot be read ({error}). Restore the "
-                "folder from a backup, or segment the image again."
-            ) from error
+        with readable(self.folder):
+            return np.array(self.array()[...], dtype=LABELS_DTYPE)
 
-    def write(self, labels: Labels, boxes: list[Box]) -> None:
+    def array(self) -> Any:
+        """Return the zarr array of all labels, to read only."""
+        with readable(self.folder):
+            return zarr.open_array(self.folder / ARRAY_NAME, mode="r")
+
+    def is_blank(self, box: Box) -> bool:
+        """Say whether no chunk of a box was ever written: it holds no cell then."""
+        places = self._chunks_of([box])
+        folder = self.folder / ARRAY_NAME / "c"
+        return not any(folder.joinpath(*map(str, one)).is_file() for one in places)
+
+    def write(self, labels: Labels, boxes: list[Box]) -> set[Place]:
         """Write the chunks that boxes touch, and wait until they are on the disk.
 
         Parameters
@@ -100,9 +141,15 @@ class LabelsStore:
             All labels as they are now.
         boxes : list of tuple of slice
             Where they differ from what is written.
+
+        Returns
+        -------
+        set of tuple of int
+            Places of the chunks that were written.
         """
         folders: set[Path] = set()
-        for chunk in self._chunks_of(boxes):
+        chunks = self._chunks_of(boxes)
+        for chunk in chunks:
             box = tuple(
                 slice(place * size, min((place + 1) * size, whole))
                 for place, size, whole in zip(
@@ -117,6 +164,7 @@ class LabelsStore:
             folders.update(one for one in path.parents if self.folder in one.parents)
         for folder in folders:
             sync_folder(folder)
+        return set(chunks)
 
     def _opened(self) -> Any:
         if self._array is None:
@@ -125,7 +173,7 @@ class LabelsStore:
 
     def _chunks_of(self, boxes: list[Box]) -> list[tuple[int, ...]]:
         """Return the places of the chunks that boxes touch, each once."""
-        sizes = self._opened().chunks
+        sizes = self.array().chunks if self._array is None else self._array.chunks
         touched: set[tuple[int, ...]] = set()
         for box in boxes:
             ranges = [
@@ -135,3 +183,58 @@ class LabelsStore:
             grid = np.stack(np.meshgrid(*ranges, indexing="ij"), -1)
             touched |= {tuple(map(int, row)) for row in grid.reshape(-1, len(ranges))}
         return sorted(touched)
+
+
+@contextmanager
+def readable(folder: Path) -> Iterator[None]:
+    """Turn what zarr raises into a `ProjectError`."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ProjectError(
+            f"The labels in {folder} cannot be read ({error}). Restore the folder from a "
+            "backup, or segment the image again."
+        ) from error
+
+
+def blocks_of(shape: tuple[int, ...]) -> list[Box]:
+    """Return boxes of `BLOCK_PX` that cover labels, one plane each."""
+    lead = [range(n) for n in shape[:-2]]
+    starts = [range(0, n, BLOCK_PX) for n in shape[-2:]]
+    return [
+        (
+            *(slice(at, at + 1) for at in place[:-2]),
+            *(
+                slice(low, min(low + BLOCK_PX, n))
+                for low, n in zip(place[-2:], shape[-2:], strict=True)
+            ),
+        )
+        for place in itertools.product(*lead, *starts)
+    ]
+
+
+def _new_array(
+    folder: Path, shape: tuple[int, ...], axes: str, pixel_size: PixelSize | None
+) -> Any:
+    """Return the array of a new OME-Zarr; no chunk is written yet."""
+    group = zarr.open_group(folder, mode="w", zarr_format=3)
+    group.attrs["ome"] = labels_metadata(axes, pixel_size)
+    return group.create_array(
+        ARRAY_NAME,
+        shape=shape,
+        dtype=LABELS_DTYPE,
+        chunks=(1,) * (len(shape) - 2) + (CHUNK_PX, CHUNK_PX),
+        dimension_names=[axis.lower() for axis in axes],
+    )
+
+
+def _fill(array: Any, labels: Any) -> Job[None]:
+    """Copy labels block by block; blocks without a cell are passed over."""
+    blocks = blocks_of(array.shape)
+    for n_done, box in enumerate(blocks):
+        yield Progress(n_done, len(blocks), "writing the cells")
+        block = labels[box]
+        if not (isinstance(block, np.ndarray) and block.dtype == LABELS_DTYPE):
+            block = check_labels(block)
+        if block.any():
+            array[box] = block

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from napari_cellseg.core.edits import Source
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.core.history import History
+from napari_cellseg.core.jobs import Job
 from napari_cellseg.core.types import Labels, PixelSize
+from napari_cellseg.project.labels_store import LabelsStore
 
 #: The order in which labels have their axes.
 ORDER = "TZYX"
@@ -102,3 +105,32 @@ class NewLabels:
             )
             for cell, source in self.sources.items()
         ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LargeLabels:
+    """Labels that are taken into a project block by block; all cells are a model's.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        2-D to 4-D.
+    axes : str
+        One letter an axis of the labels, such as ``"ZYX"``.
+    pixel_size : PixelSize or None
+        For the metadata of the OME-Zarr.
+    labels : array or None
+        Whole numbers, read by boxes; None: there is no cell yet.
+    """
+
+    shape: tuple[int, ...]
+    axes: str
+    pixel_size: PixelSize | None = None
+    labels: Any = None
+
+    def write_to(self, store: LabelsStore) -> Job[None]:
+        """Write them into a folder; raises `LabelsError` if they are no labels."""
+        if self.labels is None:
+            store.create_empty(self.shape, self.axes, self.pixel_size)
+        else:
+            yield from store.create_by_blocks(self.labels, self.axes, self.pixel_size)

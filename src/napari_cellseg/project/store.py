@@ -14,8 +14,10 @@ from typing import Any
 from filelock import FileLock
 
 from napari_cellseg import __version__
+from napari_cellseg.core.cell_index import CellRows
 from napari_cellseg.core.errors import ProjectError
-from napari_cellseg.core.jobs import run
+from napari_cellseg.core.jobs import Job, run
+from napari_cellseg.core.labels_on_disk import is_large
 from napari_cellseg.core.types import PixelSize
 from napari_cellseg.io.images import probe
 from napari_cellseg.io.paths import ImagePlace
@@ -36,10 +38,11 @@ from napari_cellseg.project.images import ProjectImage
 from napari_cellseg.project.journal import Journal, adopt_history
 from napari_cellseg.project.labels import SAVE_CELL, ProjectLabels, shape_text
 from napari_cellseg.project.labels_store import LabelsStore
+from napari_cellseg.project.large_labels import LargeNotes, look_up, prepare_large
 from napari_cellseg.project.lineage import LineageNotes
 from napari_cellseg.project.lock import taken_lock
 from napari_cellseg.project.moved import find_moved
-from napari_cellseg.project.new_labels import NewLabels, Recovered
+from napari_cellseg.project.new_labels import LargeLabels, NewLabels, Recovered
 from napari_cellseg.project.notes import CLASSES, ClassNotes, Note
 from napari_cellseg.project.review import ReviewNotes
 
@@ -83,6 +86,7 @@ class Project:
         )
         self._last_edit_id = int(last or 0)
         self._opened: dict[int, ProjectLabels] = {}
+        self._looked_up: dict[int, CellRows] = {}
         self.table = ImageTable(folder, connection)
         self._is_closed = False
 
@@ -145,10 +149,7 @@ class Project:
         ProjectError
             If the image has labels already, or nothing can be written.
         """
-        if self._labels_shape(image_id):
-            raise ProjectError(
-                f"Image {image_id} of {self.folder.name} has labels already; open those."
-            )
+        self._check_no_labels(image_id)
         new.check_axes()
         with told(self.folder):
             store = self._labels_store(image_id)
@@ -163,6 +164,28 @@ class Project:
                     (shape_text(new.labels), new.axes, image_id),
                 )
         return self.open_labels(image_id)
+
+    def start_by_blocks(self, image_id: int, new: LargeLabels) -> Job[None]:
+        """Take labels into the project that may be larger than memory, or none yet.
+
+        Raises
+        ------
+        ProjectError
+            If the image has labels already, or nothing can be written.
+        """
+        self._check_no_labels(image_id)
+        with told(self.folder):
+            yield from new.write_to(self._labels_store(image_id))
+            self._connection.execute(
+                "UPDATE images SET labels_shape = ?, labels_axes = ? WHERE id = ?",
+                (json.dumps(list(new.shape)), new.axes, image_id),
+            )
+
+    def _check_no_labels(self, image_id: int) -> None:
+        if self._labels_shape(image_id):
+            raise ProjectError(
+                f"Image {image_id} of {self.folder.name} has labels already; open those."
+            )
 
     def review(self, image_id: int) -> ReviewNotes:
         """Return what a person has checked on an image."""
@@ -197,12 +220,41 @@ class Project:
         journal = Journal(
             self._connection, self.folder, image_id, new_id=self._next_edit_id
         )
-        opened = ProjectLabels(
-            self._connection, self._labels_store(image_id), journal, image_id
-        )
+        store = self._labels_store(image_id)
+        rows = self._large_rows(image_id)
+        opened = ProjectLabels(self._connection, store, journal, image_id, rows)
         if not self.is_read_only:
             self._opened[image_id] = opened
+            if rows is not None:
+                opened.renew_pyramid()
         return opened
+
+    def _large_rows(self, image_id: int) -> CellRows | None:
+        """Return where the cells of large labels lie, None for labels of other sizes."""
+        shape = json.loads(self._labels_shape(image_id))
+        if not is_large(tuple(shape)):
+            return None
+        if (job := self.preparation(image_id)) is not None:
+            run(job)
+        notes = LargeNotes(self._connection, self.folder, image_id)
+        return self._looked_up.get(image_id) or notes.rows(len(shape))
+
+    def preparation(self, image_id: int) -> Job[None] | None:
+        """Return what must run once before labels too large for memory can be opened.
+
+        None where nothing has to. It may run off the main thread; `open_labels` runs it
+        itself otherwise.
+        """
+        shape = self._labels_shape(image_id)
+        is_open = image_id in self._opened or image_id in self._looked_up
+        if not shape or is_open or not is_large(tuple(json.loads(shape))):
+            return None
+        if LargeNotes(self._connection, self.folder, image_id).is_ready:
+            return None
+        store = self._labels_store(image_id)
+        if self.is_read_only:
+            return look_up(self._looked_up, image_id, store)
+        return prepare_large(self.folder, store, image_id)
 
     def labels_frame(self, image_id: int) -> tuple[tuple[int, ...], PixelSize | None]:
         """Return shape and pixel size of the labels of an image; they are not read.

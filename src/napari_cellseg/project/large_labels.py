@@ -1,0 +1,214 @@
+"""What the database keeps of labels that are too large for memory: where each cell lies.
+
+With it nothing has to look through all labels: opening a project reads rows, a tool the
+boxes of its cells. The rows and ``written_step`` are committed together, so that the rows
+say where the cells lie in the labels on disk; steps behind them are replayed on both.
+The tables are made when a project first holds such labels; older programs pass over them.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from napari_cellseg.core.cell_index import (
+    CellIndex,
+    CellRows,
+    find_rows,
+    joined_rows,
+)
+from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.project.database import open_database, told, transaction
+from napari_cellseg.project.labels_store import LabelsStore, Place, blocks_of
+from napari_cellseg.project.pyramid import Pyramid
+
+TABLES = (
+    # The image is here once its cells were found and its pyramid was made.
+    "CREATE TABLE IF NOT EXISTS large_labels ("
+    "image INTEGER PRIMARY KEY REFERENCES images(id))",
+    "CREATE TABLE IF NOT EXISTS cell_places ("
+    "image INTEGER NOT NULL REFERENCES images(id), label INTEGER NOT NULL, "
+    "n_pixels INTEGER NOT NULL, t0, z0, y0, x0, t1, z1, y1, x1, "
+    "PRIMARY KEY (image, label)) WITHOUT ROWID",
+    # Chunks that are written, but not yet seen in the levels above them.
+    "CREATE TABLE IF NOT EXISTS stale_chunks ("
+    "image INTEGER NOT NULL REFERENCES images(id), place TEXT NOT NULL, "
+    "PRIMARY KEY (image, place)) WITHOUT ROWID",
+)
+SAVE_PLACE = (
+    "INSERT OR REPLACE INTO cell_places VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+ROW = "label, n_pixels, t0, z0, y0, x0, t1, z1, y1, x1"
+#: So many cells are written in one transaction: another write waits 0.1 s for it.
+N_AT_ONCE = 20_000
+
+
+class LargeNotes:
+    """Places of the cells of one image, and what its pyramid does not show yet.
+
+    Every method raises `ProjectError` if the project cannot be read or written.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, folder: Path, image_id: int
+    ) -> None:
+        self._connection = connection
+        self._folder = folder
+        self._image_id = image_id
+
+    @property
+    def is_ready(self) -> bool:
+        """True if the cells were found and the pyramid was made."""
+        with told(self._folder):
+            table = self._connection.execute(
+                "SELECT 1 FROM sqlite_master WHERE name = 'large_labels'"
+            ).fetchone()
+            return table is not None and bool(
+                self._connection.execute(
+                    "SELECT 1 FROM large_labels WHERE image = ?", (self._image_id,)
+                ).fetchone()
+            )
+
+    def rows(self, ndim: int) -> CellRows:
+        """Return where every cell lies, in rising order."""
+        with told(self._folder):
+            found = self._connection.execute(
+                f"SELECT {ROW} FROM cell_places WHERE image = ? ORDER BY label",  # noqa: S608
+                (self._image_id,),
+            )
+            found.row_factory = None
+            table = np.array(found.fetchall(), np.int64).reshape(-1, 10)
+        lead = 4 - ndim
+        lows, highs = table[:, 2 + lead : 6], table[:, 6 + lead : 10]
+        ids, counts = table[:, 0].copy(), table[:, 1].copy()
+        return CellRows(ids, counts, lows.copy(), highs.copy())
+
+    def begin(self) -> None:
+        """Make the tables, and forget what is known of the image."""
+        run = self._connection.execute
+        with told(self._folder), transaction(self._connection):
+            for table in TABLES:
+                run(table)
+            for name in ("large_labels", "cell_places", "stale_chunks"):
+                run(f"DELETE FROM {name} WHERE image = ?", (self._image_id,))  # noqa: S608
+
+    def save_all(self, rows: CellRows) -> Job[None]:
+        """Write where every cell lies, after `begin`; then the image is ready."""
+        lead = 4 - rows.lows.shape[1]
+        ends = np.ones((len(rows.ids), lead), np.int64)
+        owner = np.full((len(rows.ids), 1), self._image_id, np.int64)
+        numbers = np.stack([rows.ids, rows.counts], axis=1)
+        table = np.hstack([owner, numbers, ends - 1, rows.lows, ends, rows.highs])
+        for start in range(0, len(table), N_AT_ONCE):
+            yield Progress(start, len(table), "noting where the cells lie")
+            part = table[start : start + N_AT_ONCE].tolist()
+            with told(self._folder), transaction(self._connection):
+                self._connection.executemany(SAVE_PLACE, part)
+        with told(self._folder):
+            self._connection.execute(
+                "INSERT INTO large_labels VALUES (?)", (self._image_id,)
+            )
+
+    def save(self, index: CellIndex, ids: Iterable[int], places: set[Place]) -> None:
+        """Write where some cells are now, and which chunks were written.
+
+        Inside a transaction of the caller, which also notes the step.
+        """
+        wanted = set(ids)
+        found = index.boxes(wanted)
+        lead = 4 - index.labels.ndim
+        rows = [
+            (
+                *(self._image_id, cell, n_pixels),
+                *((0,) * lead + tuple(part.start for part in box)),
+                *((1,) * lead + tuple(part.stop for part in box)),
+            )
+            for cell, (box, n_pixels) in found.items()
+        ]
+        run = self._connection.executemany
+        run(SAVE_PLACE, rows)
+        run(
+            "DELETE FROM cell_places WHERE image = ? AND label = ?",
+            [(self._image_id, cell) for cell in wanted - found.keys()],
+        )
+        run(
+            "INSERT OR IGNORE INTO stale_chunks VALUES (?, ?)",
+            [(self._image_id, json.dumps(place)) for place in places],
+        )
+
+    def stale(self) -> set[Place]:
+        """Return the chunks that the pyramid does not show yet."""
+        with told(self._folder):
+            rows = self._connection.execute(
+                "SELECT place FROM stale_chunks WHERE image = ?", (self._image_id,)
+            ).fetchall()
+        return {tuple(json.loads(row["place"])) for row in rows}
+
+    def forget_stale(self) -> None:
+        """Note that the pyramid shows every chunk."""
+        with told(self._folder):
+            self._connection.execute(
+                "DELETE FROM stale_chunks WHERE image = ?", (self._image_id,)
+            )
+
+
+def prepare_large(folder: Path, store: LabelsStore, image_id: int) -> Job[None]:
+    """Find every cell of large labels and make their pyramid, block by block.
+
+    Once for each image. Stopped half-way, it begins anew. Runs off the main thread: it
+    has a connection of its own.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the project; writable.
+    store : LabelsStore
+        The labels.
+    image_id : int
+        Of the image.
+
+    Raises
+    ------
+    ProjectError
+        If they cannot be read or written.
+    """
+    connection = open_database(folder, writable=True)
+    try:
+        notes = LargeNotes(connection, folder, image_id)
+        notes.begin()
+        with told(folder):
+            pyramid = Pyramid(store.folder)
+            pyramid.create()
+            rows = yield from _look_through(store, pyramid)
+        yield from notes.save_all(rows)
+    finally:
+        connection.close()
+
+
+def look_up(found: dict[int, CellRows], image_id: int, store: LabelsStore) -> Job[None]:
+    """Find the cells where nothing can be written; what is `found` counts for a session."""
+    found[image_id] = yield from _look_through(store, None)
+
+
+def _look_through(store: LabelsStore, pyramid: Pyramid | None) -> Job[CellRows]:
+    """Go through all blocks in which there may be a cell."""
+    array = store.array()
+    blocks = blocks_of(array.shape)
+    parts = []
+    for n_done, box in enumerate(blocks):
+        yield Progress(n_done, len(blocks), "looking through the cells")
+        if store.is_blank(box):
+            continue
+        block = np.asarray(array[box])
+        rows = find_rows(block)
+        start = np.array([part.start for part in box])
+        parts.append(
+            CellRows(rows.ids, rows.counts, rows.lows + start, rows.highs + start)
+        )
+        if pyramid is not None:
+            pyramid.take_block(block, box)
+    return joined_rows(parts, len(array.shape))

@@ -1,0 +1,172 @@
+"""Labels too large for memory in a project: the limit is lowered, the rules are the same."""
+
+import numpy as np
+import pytest
+
+from napari_cellseg.core import labels as corrections
+from napari_cellseg.core.cell_index import find_rows
+from napari_cellseg.core.edits import apply_edit, edit_on_labels, update_sources
+from napari_cellseg.core.errors import EditError
+from napari_cellseg.core.jobs import run
+from napari_cellseg.core.labels_on_disk import is_on_disk
+from napari_cellseg.project.new_labels import LargeLabels, NewLabels
+from napari_cellseg.project.store import create_project, open_project
+
+PITCH = 40
+#: Four chunks and a part of a fifth each way.
+SIDE = 4 * 512 + 100
+
+
+def grid(side=SIDE, pitch=PITCH, edge=30):
+    """Return squares of `edge` pixels, numbered row by row from 1."""
+    n = side // pitch
+    labels = np.zeros((side, side), np.int32)
+    for index in range(n * n):
+        y, x = (pitch * place for place in divmod(index, n))
+        labels[y : y + edge, x : x + edge] = index + 1
+    return labels
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Return a project of one image whose labels count as large."""
+    monkeypatch.setattr("napari_cellseg.core.labels_on_disk.LARGE_PX", 2**20)
+    image = tmp_path / "image.tif"
+    image.write_bytes(b"pixels")
+    with create_project(tmp_path / "large") as project:
+        project.add_images([image])
+        project.start_labels(1, NewLabels(grid(), "YX"))
+        return project.folder
+
+
+def make(opened, edit):
+    opened.journal.push(edit)
+    apply_edit(opened.labels, edit)
+    opened.index.follow(edit)
+    update_sources(opened.sources, edit)
+
+
+def on_disk(project):
+    """Return the labels as the files have them."""
+    return project._labels_store(1).read()
+
+
+def test_large_labels_are_left_on_disk(folder):
+    with open_project(folder) as project:
+        opened = project.open_labels(1)
+        assert is_on_disk(opened.labels)
+        assert len(opened.index) == (SIDE // PITCH) ** 2
+        assert opened.labels.n_kept == 0
+        with pytest.raises(EditError, match="at once"):
+            np.asarray(opened.labels)
+
+
+def test_what_is_known_of_the_cells_is_what_lies_on_disk(folder):
+    with open_project(folder) as project:
+        opened = project.open_labels(1)
+        make(opened, corrections.delete_cells(opened.index, [1, 60], opened.sources))
+        make(opened, _painted(opened, 2000, 2000))
+    with open_project(folder) as project:
+        opened = project.open_labels(1)
+        rows, truth = opened.index.rows(), find_rows(on_disk(project))
+        for name in ("ids", "counts", "lows", "highs"):
+            assert np.array_equal(getattr(rows, name), getattr(truth, name)), name
+        assert 1 not in opened.index
+
+
+def _painted(opened, y, x):
+    """Return the edit of a stroke with a new number."""
+    after = opened.labels[y : y + 20, x : x + 30]
+    after[...] = corrections.next_id(opened.index)
+    return edit_on_labels(opened.index, after, (y, x), "brush stroke", opened.sources)
+
+
+def test_the_pyramid_follows_every_edit(folder):
+    with open_project(folder) as project:
+        opened = project.open_labels(1)
+        make(opened, corrections.delete_cells(opened.index, [1, 700], opened.sources))
+        make(opened, _painted(opened, 500, 1010))
+        opened.write()
+        full, *smaller = (np.asarray(level[...]) for level in opened.levels())
+        assert np.array_equal(full, opened.labels[:SIDE, :SIDE])
+        assert len(smaller) == 2
+        for level, seen in enumerate(smaller, start=1):
+            assert np.array_equal(seen, full[:: 2**level, :: 2**level])
+
+
+def test_a_write_touches_the_chunks_of_the_edit_only(folder):
+    with open_project(folder) as project:
+        opened = project.open_labels(1)
+        opened.write()
+        store = project._labels_store(1).folder
+        before = {p: p.stat().st_mtime_ns for p in store.rglob("*/c/*/*")}
+        make(opened, corrections.delete_cells(opened.index, [1], opened.sources))
+        opened.write()
+        changed = {
+            p.relative_to(store).as_posix()
+            for p in store.rglob("*/c/*/*")
+            if before.get(p) != p.stat().st_mtime_ns
+        }
+        assert changed == {"0/c/0/0", "1/c/0/0", "2/c/0/0"}
+
+
+def test_a_pyramid_that_a_crash_left_behind_is_renewed(folder, monkeypatch):
+    with open_project(folder) as project:
+        opened = project.open_labels(1)
+        make(opened, corrections.delete_cells(opened.index, [1], opened.sources))
+        monkeypatch.setattr(type(opened), "renew_pyramid", lambda self: None)
+        opened.write()
+        assert opened.levels()[1][5, 5] == 1
+    monkeypatch.undo()
+    monkeypatch.setattr("napari_cellseg.core.labels_on_disk.LARGE_PX", 2**20)
+    with open_project(folder) as project:
+        opened = project.open_labels(1)
+        assert opened.levels()[1][5, 5] == 0
+        assert project.open_labels(1)._notes.stale() == set()
+
+
+def test_undo_after_a_restart_brings_a_cell_back_whole(folder):
+    with open_project(folder) as project:
+        opened = project.open_labels(1)
+        make(opened, corrections.delete_cells(opened.index, [13], opened.sources))
+    with open_project(folder) as project:
+        opened = project.open_labels(1)
+        assert 13 not in opened.index
+        edit = opened.journal.undo()
+        apply_edit(opened.labels, edit)
+        opened.index.follow(edit)
+        assert opened.index.n_pixels(13) == 900
+    with open_project(folder) as project:
+        assert np.array_equal(on_disk(project), grid())
+
+
+def test_a_project_to_read_only_is_looked_through_for_the_session(folder):
+    with open_project(folder, read_only=True) as project:
+        opened = project.open_labels(1)
+        assert len(opened.index) == (SIDE // PITCH) ** 2
+
+
+def test_empty_labels_of_any_size_take_no_room(tmp_path):
+    image = tmp_path / "image.tif"
+    image.write_bytes(b"pixels")
+    with create_project(tmp_path / "large") as project:
+        project.add_images([image])
+        run(project.start_by_blocks(1, LargeLabels((50_000, 50_000), "YX")))
+        opened = project.open_labels(1)
+        make(opened, _painted(opened, 49_000, 30_000))
+        opened.write()
+        assert opened.levels()[-1][49_000 // 64 + 1, 30_000 // 64 + 1] in (0, 1)
+        assert opened.index.highest == 1
+    n_bytes = sum(p.stat().st_size for p in tmp_path.rglob("*") if p.is_file())
+    assert n_bytes < 2_000_000
+
+
+def test_memory_is_bounded_by_the_chunks_that_are_kept(folder, monkeypatch):
+    monkeypatch.setattr("napari_cellseg.core.labels_on_disk.MAX_KEPT_CHUNKS", 3)
+    with open_project(folder) as project:
+        opened = project.open_labels(1)
+        truth = grid()
+        for y in range(0, SIDE - 100, 300):
+            crop = opened.labels[y : y + 100, 900:1400]
+            assert np.array_equal(crop, truth[y : y + 100, 900:1400])
+            assert opened.labels.n_kept <= 4
