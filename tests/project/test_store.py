@@ -27,7 +27,6 @@ from napari_cellseg.project.store import (
     Project,
     create_project,
     open_project,
-    project_facts,
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from napari_cellseg.core.cell_index import CellIndex
 from napari_cellseg.core.cell_notes import CellNotes, updated_notes
@@ -10,8 +11,10 @@ from napari_cellseg.core.checked import CheckedArea, ReviewState
 from napari_cellseg.core.edits import Edit, Source
 from napari_cellseg.core.history import History, Steps
 from napari_cellseg.core.lineage_steps import ParentsDifference
+from napari_cellseg.core.labels_on_disk import is_on_disk
 from napari_cellseg.core.rerun import Footprint
 from napari_cellseg.core.types import Labels, SegmentationResult
+from napari_cellseg.project.labels import ProjectLabels
 
 
 class CellLabels:
@@ -20,7 +23,8 @@ class CellLabels:
     Attributes
     ----------
     labels : int32 array
-        2-D to 4-D; the truth, of which the layer shows a copy.
+        2-D to 4-D; the truth, of which the layer shows a copy. `LabelsOnDisk` where they
+        are too large for memory: then the layer shows a window of them.
     index : CellIndex
         Where each cell lies.
     sources : dict of int to Source
@@ -41,6 +45,8 @@ class CellLabels:
         What kind each cell is, where a person said so; see `core.classes`.
     parents : dict of int to int
         By a daughter its mother, in labels with time; see `core.tracks`.
+    levels : list of arrays
+        Of large labels: the pyramid on disk, the full resolution first.
     around_runs : dict
         By the time of a run's edit: confidence and deleted on its other side.
     around_parents : dict
@@ -54,9 +60,10 @@ class CellLabels:
         labels: Labels,
         sources: Mapping[int, Source] | None = None,
         confidence: Mapping[int, float] | None = None,
+        index: CellIndex | None = None,
     ) -> None:
         self.labels = labels
-        self.index = CellIndex(labels)
+        self.index = CellIndex(labels) if index is None else index
         known = sources or {}
         self.sources: dict[int, Source] = {
             cell: known.get(cell, "model") for cell in sorted(self.index.ids)
@@ -72,6 +79,12 @@ class CellLabels:
         self.around_runs: dict[float, tuple[dict[int, float], list[Footprint]]] = {}
         self.around_parents: dict[float, ParentsDifference] = {}
         self.home = ""
+        self.levels: list[Any] = []
+
+    @property
+    def is_large(self) -> bool:
+        """True if the labels are on disk and shown in a window."""
+        return is_on_disk(self.labels)
 
     @property
     def notes(self) -> CellNotes:
@@ -97,3 +110,12 @@ class CellLabels:
             self.areas = list(new.areas)
         changed = sorted(old.states.keys() | new.states.keys())
         return None if new.areas is None and not changed else changed
+
+
+def cells_of_project(opened: ProjectLabels) -> CellLabels:
+    """Return the labels of a project as cells to correct; the array is shared."""
+    cells = CellLabels(opened.labels, opened.sources, opened.confidence, opened.index)
+    cells.classes = dict(opened.classes)
+    cells.levels = opened.levels() if cells.is_large else []
+    cells.deleted = opened.deleted()
+    return cells

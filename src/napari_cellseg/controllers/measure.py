@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
+import numpy as np
+import pandas as pd
 from psygnal import Signal
 
+from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.controllers.numbers import (
     Histogram,
     TableWords,
@@ -16,9 +20,11 @@ from napari_cellseg.controllers.numbers import (
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
+from napari_cellseg.core.cell_boxes import Box
 from napari_cellseg.core.edits import Edit, Source
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.labels_on_disk import is_on_disk
 from napari_cellseg.core.measure import MeasurementTable, measure_cells
 from napari_cellseg.core.types import CellImage, Labels
 
@@ -26,6 +32,9 @@ from napari_cellseg.core.types import CellImage, Labels
 MAX_LIVE_PIXELS = 4_000_000
 #: The numbers of more cells follow an edit when things are quiet, not at once.
 MAX_LIVE_CELLS = 5_000
+NOT_MEASURED = (
+    "Cells of an image of this size are counted, not measured. Crop it to measure them."
+)
 
 
 class MeasureController:
@@ -52,6 +61,7 @@ class MeasureController:
         self._table: MeasurementTable | None = None
         self.selected_cell = 0
         self._missed: list[Edit] = []
+        self._is_late = False
         proofread.opened.connect(self._on_opened)
         proofread.edited.connect(self._on_edited)
         session.pixel_size_changed.connect(self.measure)
@@ -71,8 +81,11 @@ class MeasureController:
 
     def catch_up(self) -> None:
         """Follow the edits that wait, and tell of it."""
+        is_late, self._is_late = self._is_late, False
         if self._missed and not self.task.is_running:
             self._follow_missed()
+            is_late = True
+        if is_late:
             self.changed.emit()
 
     def _follow_missed(self) -> None:
@@ -93,7 +106,7 @@ class MeasureController:
         """Measure all cells, off the main thread."""
         labels = self.proofread.labels
         self._missed = []
-        if labels is None:
+        if labels is None or is_on_disk(labels):
             self.task.abandon()
             self.table = None
             self.changed.emit()
@@ -110,7 +123,23 @@ class MeasureController:
     @property
     def words(self) -> TableWords:
         """Count, density and origin of the cells."""
+        if self._large is not None:
+            return TableWords(f"{self.proofread.n_cells:,} cells", "", "", NOT_MEASURED)
         return table_words(self.table, is_measuring=self.task.is_running)
+
+    @property
+    def _large(self) -> CellLabels | None:
+        """The cells, if they are too many pixels to be measured at once."""
+        cells = self.proofread.cells
+        return cells if cells is not None and cells.is_large else None
+
+    @property
+    def rows_to_judge(self) -> pd.DataFrame | None:
+        """What the review judges cells by; of large labels their areas only."""
+        if self._large is None:
+            return None if self.table is None else self.table.cells
+        ids, counts = self._large.index.counts()
+        return pd.DataFrame({"label": ids, "area_px": counts, "solidity": np.nan})
 
     @property
     def number_columns(self) -> list[str]:
@@ -130,8 +159,10 @@ class MeasureController:
     def place_of(self, cell: int) -> tuple[float, ...] | None:
         """Return the centre of a cell, on its largest section, None if it is not there.
 
-        In pixels of the labels.
+        In pixels of the labels. Of large labels it is the middle of the cell's box.
         """
+        if self._large is not None:
+            return _middle(self._large.index.boxes([cell]).get(cell))
         if self.table is None:
             return None
         rows = self.table.cells
@@ -148,6 +179,8 @@ class MeasureController:
 
     def diameter_of(self, cell: int) -> float:
         """Return the equivalent diameter of a cell in pixels, 0 if it is not there."""
+        if self._large is not None:
+            return math.sqrt(4 * self._large.index.n_pixels(cell) / math.pi)
         if self.table is None:
             return 0.0
         rows = self.table.cells
@@ -179,7 +212,10 @@ class MeasureController:
             self.measure()
 
     def _on_edited(self, edit: Edit) -> None:
-        if self.task.is_running:
+        if self._large is not None:
+            self._is_late = True
+            self.behind.emit()
+        elif self.task.is_running:
             self._missed.append(edit)
         elif self._table is None or edit.before.size > MAX_LIVE_PIXELS:
             self.measure()
@@ -207,6 +243,13 @@ class MeasureController:
             # The image cannot be read. Measuring all says so, and is tried with each edit.
             self._table = None
             self.measure()
+
+
+def _middle(placed: tuple[Box, int] | None) -> tuple[float, ...] | None:
+    """Return the middle of a cell's box, None if it is not there."""
+    if placed is None:
+        return None
+    return tuple((part.start + part.stop - 1) / 2 for part in placed[0])
 
 
 def _measure_job(

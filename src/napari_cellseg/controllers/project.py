@@ -9,7 +9,7 @@ from pathlib import Path
 
 from psygnal import Signal
 
-from napari_cellseg.controllers.cell_labels import CellLabels
+from napari_cellseg.controllers.cell_labels import CellLabels, cells_of_project
 from napari_cellseg.controllers.held_labels import HeldLabels, release_saved
 from napari_cellseg.controllers.unsaved_notes import UnsavedNotes
 from napari_cellseg.core.errors import CellsegError, ImageReadError, ProjectError
@@ -221,9 +221,7 @@ class ProjectController:
             self._kept.move_to_end(image.image_id)
             return self._kept[image.image_id][0]
         opened = self.project.open_labels(image.image_id)
-        cells = CellLabels(opened.labels, opened.sources, opened.confidence)
-        cells.classes = dict(opened.classes)
-        cells.deleted = opened.deleted()
+        cells = cells_of_project(opened)
         notes = self.project.review(image.image_id)
         cells.states, cells.areas = notes.states(), notes.areas()
         lineage = self.project.lineage(image.image_id)
@@ -313,7 +311,7 @@ class ProjectController:
 
     def _keep(self, image_id: int, cells: CellLabels, opened: ProjectLabels) -> None:
         """Let the journal be the history of cells; both see one array."""
-        opened.labels = cells.labels
+        opened.share(cells.labels, cells.index)
         if self.project is not None and not self.project.is_read_only:
             cells.history = opened.journal
             cells.home = _home(self.project, image_id)

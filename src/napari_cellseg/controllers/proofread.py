@@ -10,8 +10,13 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_cellseg.controllers.cell_labels import CellLabels
-from napari_cellseg.controllers.run_edits import is_bare, notes_of_run, run_edit
-from napari_cellseg.controllers.strokes import after_stroke, is_erasure, stroke_box
+from napari_cellseg.controllers.run_edits import notes_of_run, run_edit
+from napari_cellseg.controllers.seen_edits import (
+    edit_of_atoms,
+    edit_of_shown,
+    is_shown,
+    still_deleted,
+)
 from napari_cellseg.core import labels as corrections
 from napari_cellseg.core.cell_notes import updated_notes, with_notes
 from napari_cellseg.core.checked import (
@@ -31,8 +36,8 @@ from napari_cellseg.core.edits import (
     Edit,
     Source,
     apply_edit,
-    edit_on_labels,
     is_empty,
+    update_sources,
     updated_sources,
 )
 from napari_cellseg.core.errors import EditError
@@ -41,7 +46,6 @@ from napari_cellseg.core.numbering import moved_keys, moved_numbers
 from napari_cellseg.core.rerun import Footprint, Merged, deleted_footprints
 from napari_cellseg.core.types import Labels
 
-FOREIGN_CHANGE = "change by another tool"
 #: Runs of this name follow each other while a slider moves; they count as one.
 MOVED = "move threshold"
 
@@ -137,8 +141,7 @@ class ProofreadController:
         """Where cells were deleted by hand and nothing has taken their place."""
         if self.cells is None:
             return []
-        labels = self.cells.labels
-        return [one for one in self.cells.deleted if is_bare(labels[one.box], one.mask)]
+        return still_deleted(self.cells)
 
     @property
     def locked_ids(self) -> set[int]:
@@ -178,7 +181,7 @@ class ProofreadController:
         cells = self._cells()
         area = CheckedArea(plane, np.asarray(outline_yx, dtype=np.float64))
         cells.areas.append(area)
-        self.set_state(cells_inside(area, cells.labels), "accepted")
+        self.set_state(cells_inside(area, cells.index), "accepted")
 
     def forget_areas(self) -> None:
         """Take all checked areas back; cells that were accepted stay so."""
@@ -260,18 +263,16 @@ class ProofreadController:
         """Make the last undone edit again."""
         self._take_back(self.history.redo())
 
-    def take_stroke(self, atoms: Sequence[Any]) -> None:
-        """Record a brush stroke, fill or erasure that napari tells of."""
-        box = stroke_box(atoms)
-        if box is None or self.cells is None:
-            return
-        labels, sources = self.cells.labels, self.cells.sources
-        after = after_stroke(labels[box], box, atoms)
-        start = tuple(part.start for part in box)
-        name = "erase" if is_erasure(atoms) else "brush stroke"
-        self.apply(edit_on_labels(self.cells.index, after, start, name, sources))
+    def take_stroke(
+        self, atoms: Sequence[Any], start: tuple[int, ...] = (), *, fills: bool = False
+    ) -> None:
+        """Record what napari tells of a stroke; see `seen_edits.edit_of_atoms`."""
+        if self.cells is not None:
+            edit = edit_of_atoms(self.cells, atoms, start, fills=fills)
+            if edit is not None:
+                self.apply(edit)
 
-    def reconcile(self, shown: NDArray[Any]) -> None:
+    def reconcile(self, shown: NDArray[Any], start: tuple[int, ...] = ()) -> None:
         """Notice what another tool wrote into the layer, and record it as an edit.
 
         Parameters
@@ -279,24 +280,24 @@ class ProofreadController:
         shown : integer array
             What the layer holds. Of another shape, the labels are taken anew and the
             history ends.
+        start : tuple of int
+            Where it begins in the labels, if the layer shows a window of them; () if not.
 
         Raises
         ------
         LabelsError
             If it holds numbers that are no ids.
         """
-        if self.cells is None or np.array_equal(shown, self.cells.labels):
+        if self.cells is None or is_shown(self.cells, shown, start):
             return
         checked = corrections.check_labels(shown)
-        labels = self.cells.labels
-        if checked.shape != labels.shape:
+        if not start and checked.shape != self.cells.labels.shape:
             self.open(checked)
             self.noticed.emit(
                 "Another tool replaced the labels; earlier steps cannot be undone."
             )
             return
-        start = (0,) * checked.ndim
-        self.apply(edit_on_labels(labels, checked, start, FOREIGN_CHANGE, self.sources))
+        self.apply(edit_of_shown(self.cells, checked, start))
         self.noticed.emit("Another tool changed the labels; undo takes it back.")
 
     def take_run(self, merged: Merged, name: str, *, keeps: bool) -> None:
@@ -372,7 +373,7 @@ class ProofreadController:
         cells = self._cells()
         apply_edit(cells.labels, edit)
         cells.index.follow(edit)
-        cells.sources = updated_sources(cells.sources, edit)
+        update_sources(cells.sources, edit)
         cells.classes = updated_classes(cells.classes, edit)
         seen = cells.take_notes(edit)
         if moved := moved_numbers(edit):

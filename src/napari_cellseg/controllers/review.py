@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import pandas as pd
 from psygnal import Signal
 
 from napari_cellseg.controllers.measure import MeasureController
@@ -35,6 +36,8 @@ class ReviewController:
         self._is_stale = True
         self._was_wrong: list[bool] = []
         self._is_ours = False
+        # Only cells of the model are judged, and an edit makes them none of its own.
+        self._doubts_of_large: pd.Series | None = None
         proofread.opened.connect(self._on_opened)
         proofread.edited.connect(self._on_edited)
         proofread.reviewed.connect(self._on_reviewed)
@@ -50,10 +53,14 @@ class ReviewController:
         return self._queue
 
     def _made_queue(self) -> list[int]:
-        table, cells = self._measure.table, self._proofread.cells
-        if table is None or cells is None:
+        rows, cells = self._measure.rows_to_judge, self._proofread.cells
+        if rows is None or cells is None:
             return []
-        doubt = doubts(table.cells, self._proofread.model_confidence)
+        doubt = self._doubts_of_large
+        if doubt is None:
+            doubt = doubts(rows, self._proofread.model_confidence)
+        if cells.is_large:
+            self._doubts_of_large = doubt
         sources = self._proofread.sources
         return [
             cell
@@ -139,6 +146,7 @@ class ReviewController:
     def _on_opened(self) -> None:
         self.current = 0
         self._was_wrong = []
+        self._doubts_of_large = None
         self._stale()
 
     def _on_measured(self) -> None:

@@ -131,6 +131,12 @@ class ProjectLabels:
             ).fetchall()
         return [found for row in rows for found in deleted_footprints(edit_of(row))]
 
+    def share(self, labels: Labels, index: CellIndex) -> None:
+        """Go on with an array, and an index of it, that somebody else edits."""
+        self.labels = labels
+        if self.index is not None:
+            self.index = index
+
     def take(self, edit: Edit) -> None:
         """Make an edit: in the journal first, then in all that is held here."""
         self.journal.push(edit)
@@ -254,7 +260,13 @@ class ProjectLabels:
         self._connection.executemany(
             SAVE_CELL,
             [
-                (self._image_id, cell, source, known.get(cell), self._kind(cell, latest))
+                (
+                    self._image_id,
+                    cell,
+                    source,
+                    known.get(cell),
+                    self._kind(cell, latest),
+                )
                 for cell, source in sources.items()
                 if source is not None
             ],

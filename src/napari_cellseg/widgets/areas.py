@@ -92,7 +92,7 @@ class AreasView(QObject):
     def _lay_over(self, layer: Shapes, labels: Labels) -> None:
         """Put the layer where the labels lie, and above an image that came later."""
         layer.units = labels.units
-        layer.scale, layer.translate = labels.scale, labels.translate
+        layer.scale, layer.translate = labels.scale, self._keeper.translate
         layers = self._viewer.layers
         if layers[-1] is not layer:
             layers.move(layers.index(layer), len(layers))

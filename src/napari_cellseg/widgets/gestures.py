@@ -48,6 +48,12 @@ class Drawn:
         reach = np.abs(self.points_yx[-1] - self.points_yx[0])
         return bool((reach > CLICK_PX).all())
 
+    def moved(self, start: tuple[int, ...]) -> Drawn:
+        """Return the same in pixels of labels in which the layer begins at `start`."""
+        plane = zip(self.plane, start[:-2], strict=True)
+        points = self.points_yx + np.array(start[-2:], float)
+        return Drawn(points, tuple(at + low for at, low in plane))
+
 
 def is_drawing(layer: Any) -> bool:
     """Say whether a layer is the temporary one of a gesture."""

@@ -13,7 +13,13 @@ from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.labels import check_labels
+from napari_cellseg.core.labels_on_disk import is_large
 from napari_cellseg.widgets.canvas import canvas_widget
+from napari_cellseg.widgets.edit_window import (
+    EditWindow,
+    is_overview,
+    overview_layer,
+)
 from napari_cellseg.widgets.layer_images import KEY, note, plain
 from napari_cellseg.widgets.layers import (
     LabelsBinding,
@@ -24,6 +30,10 @@ from napari_cellseg.widgets.tools import CanvasTools
 
 #: Share of the canvas that a cell under review takes up.
 SHOWN_SHARE = 0.2
+TOO_LARGE = (
+    "A copy would not fit into memory. Import the labels into a project, "
+    "`cellseg project import`; large ones are corrected there in a window."
+)
 
 
 class LabelsKeeper(QObject):
@@ -59,10 +69,14 @@ class LabelsKeeper(QObject):
         self._proofread = proofread
         self._tools = tools
         self.binding: LabelsBinding | None = None
+        self.window: EditWindow | None = None
         self._cells: weakref.WeakKeyDictionary[Labels, CellLabels] = (
             weakref.WeakKeyDictionary()
         )
         self._of_image: weakref.WeakKeyDictionary[Image, weakref.ref[Labels]] = (
+            weakref.WeakKeyDictionary()
+        )
+        self._overviews: weakref.WeakKeyDictionary[Labels, weakref.ref[Labels]] = (
             weakref.WeakKeyDictionary()
         )
         self._image: weakref.ref[Image] | None = None
@@ -121,7 +135,11 @@ class LabelsKeeper(QObject):
             self._bind(layer, cells)
 
     def add_kept(
-        self, cells: CellLabels, name: str, placement: dict[str, Any], image: Image
+        self,
+        cells: CellLabels,
+        name: str,
+        placement: dict[str, Any],
+        image: Image,
     ) -> None:
         """Show cells that were kept for an image, as by a project, and correct them."""
         for shown in self.labels_layers():
@@ -130,6 +148,10 @@ class LabelsKeeper(QObject):
                 self._open(shown)
                 return
         layer = make_labels_layer(cells, name, placement, {})
+        if len(cells.levels) > 1:
+            overview = overview_layer(cells.levels, name, placement)
+            self._viewer.add_layer(overview)
+            self._overviews[layer] = weakref.ref(overview)
         self._show(layer, cells, image)
         self._open(layer)
 
@@ -191,7 +213,9 @@ class LabelsKeeper(QObject):
     def labels_layers(self) -> list[Labels]:
         """Return all labels layers of the viewer."""
         return [
-            one for one in map(plain, self._viewer.layers) if isinstance(one, Labels)
+            one
+            for one in map(plain, self._viewer.layers)
+            if isinstance(one, Labels) and not is_overview(one)
         ]
 
     def choose(self, index: int) -> None:
@@ -217,6 +241,9 @@ class LabelsKeeper(QObject):
     def _copied(self, layer: Labels, reason: str) -> Labels | None:
         """Return a new layer with the cells of one that cannot be corrected itself."""
         data = layer.data[0] if layer.multiscale else layer.data
+        if is_large(tuple(data.shape)):
+            self.failed.emit(f"{reason} {TOO_LARGE}")
+            return None
         try:
             cells = CellLabels(check_labels(np.asarray(data)))
         except CellsegError as error:
@@ -263,13 +290,22 @@ class LabelsKeeper(QObject):
         binding.show_outlines(is_on=self._has_outlines)
         binding.keep_under_brush(is_on=self._brush_keeps)
         self.binding = binding
-        self._tools.attach(layer, binding.notice)
+        self._tools.attach(layer, binding)
+        if cells.is_large:
+            shown = self._overviews.get(layer)
+            overview = None if shown is None else shown()
+            self.window = EditWindow(
+                self._viewer, cells, binding, overview, self._tools.block, self
+            )
         self._viewer.layers.selection.active = layer
         self.refresh_layers()
 
     def _unbind(self) -> None:
         binding = self.binding
+        window, self.window = self.window, None
         self._tools.detach()
+        if window is not None:
+            window.release()
         if binding is not None:
             if self._cells.get(binding.layer) is self._proofread.cells:
                 binding.take_rest()
@@ -287,6 +323,8 @@ class LabelsKeeper(QObject):
     def _on_layers_changed(self, _event: Any) -> None:
         layer = self.layer
         if layer is not None and layer not in self._viewer.layers:
+            if self.window is not None:
+                self.window.remove_overview()
             self._open(None)
         self.refresh_layers()
 
@@ -340,12 +378,28 @@ class LabelsKeeper(QObject):
         canvas_px = min(canvas.width(), canvas.height())
         size = max(diameter_px, 1.0) * abs(float(layer.scale[-1]))
         camera.zoom = canvas_px * SHOWN_SHARE / size
+        if self.window is not None:
+            self.window.follow()
+
+    def _in_layer(self, place: tuple[float, ...]) -> tuple[float, ...]:
+        """Return a place of the labels in pixels of the layer, which may be a window."""
+        start = () if self.binding is None else self.binding.start
+        if not start:
+            return place
+        return tuple(at - low for at, low in zip(place, start, strict=True))
+
+    @property
+    def translate(self) -> Any:
+        """The translation of a layer of all labels, of which ours may be a window."""
+        if self.window is not None:
+            return self.window.base
+        return None if self.layer is None else self.layer.translate
 
     def show_plane(self, plane: tuple[int, ...]) -> None:
         """Show a plane of the labels."""
         layer = self.layer
         if layer is not None:
-            world = layer.data_to_world((*plane, 0, 0))
+            world = layer.data_to_world(self._in_layer((*plane, 0, 0)))
             offset = self._viewer.dims.ndim - len(world)
             for axis in range(len(plane)):
                 self._viewer.dims.set_point(axis + offset, float(world[axis]))
@@ -355,7 +409,7 @@ class LabelsKeeper(QObject):
         layer = self.layer
         if layer is None:
             return
-        world = [float(value) for value in layer.data_to_world(place)]
+        world = [float(value) for value in layer.data_to_world(self._in_layer(place))]
         offset = self._viewer.dims.ndim - len(world)
         for axis in range(len(world) - 2):
             self._viewer.dims.set_point(axis + offset, world[axis])

@@ -7,24 +7,24 @@ the one history. What any other tool writes is noticed and recorded, never overw
 
 from __future__ import annotations
 
-import colorsys
-import math
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from napari.layers import Labels
-from napari.utils.colormaps import CyclicLabelColormap
 from qtpy.QtCore import QObject, Signal
 
 from napari_cellseg.controllers.cell_labels import CellLabels
+from napari_cellseg.controllers.edit_window import first_window
 from napari_cellseg.controllers.proofread import ProofreadController
-from napari_cellseg.core.cell_boxes import Box
+from napari_cellseg.core.cell_boxes import Box, shifted
+from napari_cellseg.core.cell_index import overlap
 from napari_cellseg.core.edits import Edit, apply_edit
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.label_arrays import next_id
 from napari_cellseg.core.types import LABELS_DTYPE
 from napari_cellseg.widgets.jobs import Later
+from napari_cellseg.widgets.label_look import bright_colours, outline_px
 from napari_cellseg.widgets.part_shown import show_part
 
 #: Labels of more pixels are compared with the layer a part at a time, when things are quiet.
@@ -32,10 +32,6 @@ MAX_WATCHED_PIXELS = 2**25
 PART_PIXELS = 2**22
 WATCH_MILLISECONDS = 250
 FEATURES_MILLISECONDS = 300
-#: An image of so many pixels a side fills a screen; larger ones need wider outlines.
-SCREEN_PX = 700
-WIDEST_OUTLINE_PX = 4
-N_COLOURS = 36
 STROKE_MODES = ("paint", "erase", "fill", "polygon")
 #: napari's own key for a new number.
 NEW_LABEL_KEY = "M"
@@ -48,32 +44,17 @@ ADDING_MODES = ("paint", "polygon")
 def make_labels_layer(
     cells: CellLabels, name: str, placement: dict[str, Any], metadata: dict[str, Any]
 ) -> Labels:
-    """Return a new layer that shows a copy of the cells, as outlines."""
-    layer = Labels(cells.labels.copy(), name=name, metadata=metadata, **placement)
+    """Return a new layer that shows a copy of the cells, as outlines.
+
+    Of large labels it shows a first window, which an `EditWindow` moves.
+    """
+    labels = cells.labels
+    shown = labels[first_window(labels.shape)] if cells.is_large else labels.copy()
+    layer = Labels(shown, name=name, metadata=metadata, **placement)
     layer.contour = outline_px(layer)
     layer.colormap = bright_colours()
     layer.opacity = 0.9
     return layer
-
-
-def outline_px(layer: Labels) -> int:
-    """Return the width of outlines, in pixels of the image, that a screen can show."""
-    side = max(layer.data.shape[-2:])
-    return int(max(1, min(WIDEST_OUTLINE_PX, math.ceil(side / SCREEN_PX))))
-
-
-def bright_colours() -> CyclicLabelColormap:
-    """Return colours that stand out as thin lines on dark and on pale images.
-
-    napari's own hold brown, navy and dark green. The hues go round in steps of the
-    golden ratio, so that cells with neighbouring numbers differ.
-    """
-    golden = 0.61803
-    colours = [
-        (*colorsys.hsv_to_rgb(index * golden % 1, 0.75 + 0.25 * (index % 2), 1.0), 1.0)
-        for index in range(N_COLOURS)
-    ]
-    return CyclicLabelColormap(colors=np.array([(0, 0, 0, 0), *colours]))
 
 
 def can_correct(layer: Labels) -> str:
@@ -108,6 +89,9 @@ class LabelsBinding(QObject):
 
     failed = Signal(str)
     clicked = Signal(int)
+
+    #: Where the layer begins in the labels, if it shows a window of them; () if not.
+    start: tuple[int, ...] = ()
 
     def __init__(
         self, layer: Labels, proofread: ProofreadController, parent: QObject
@@ -183,7 +167,8 @@ class LabelsBinding(QObject):
         self._is_stroking = False
         self._is_ours = True
         try:
-            self._proofread.take_stroke(event.value)
+            fills = str(self.layer.mode) == "fill"
+            self._proofread.take_stroke(event.value, self.start, fills=fills)
         except (CellsegError, IndexError, ValueError, TypeError) as error:
             self.failed.emit(f"A brush stroke could not be recorded: {error}")
         finally:
@@ -255,30 +240,78 @@ class LabelsBinding(QObject):
     def _on_proofread_edited(self, edit: Edit) -> None:
         """Write an edit into the layer."""
         self._features.call()
-        if self._is_ours:
+        # A fill may have gone on beyond the window, and come back into it elsewhere.
+        is_cut = bool(self.start) and str(self.layer.mode) == "fill"
+        if self._is_ours and not is_cut:
             return
         if self._is_stroking:
             # napari writes into the same pixels until the stroke ends.
             self._held.append(edit.box)
             return
+        was_ours, self._is_ours = self._is_ours, True
+        try:
+            if self.start:
+                self._show_box(edit.box)
+            else:
+                apply_edit(self.layer.data, edit)
+                show_part(self.layer, edit.box)
+        finally:
+            self._is_ours = was_ours
+
+    def _show_box(self, box: Box) -> None:
+        """Show the cells in a box as they are, or what of it lies in the window."""
+        labels = self._proofread.labels
+        common = overlap(box, self._window) if self.start else box
+        if common is None or labels is None:
+            return
+        here = shifted(common, self.start) if self.start else common
+        self.layer.data[here] = labels[common]
+        show_part(self.layer, here)
+
+    @property
+    def _window(self) -> Box:
+        """The part of the labels that the layer shows."""
+        spans = zip(self.start, self.layer.data.shape, strict=True)
+        return tuple(slice(low, low + n) for low, n in spans)
+
+    @property
+    def is_stroking(self) -> bool:
+        """True while a stroke of napari is under way."""
+        return self._is_stroking
+
+    def show_window(self, start: tuple[int, ...], shown: Any, translate: Any) -> None:
+        """Show another window of large labels.
+
+        Parameters
+        ----------
+        start : tuple of int
+            Where it begins in the labels.
+        shown : int32 array
+            The labels there; taken over.
+        translate : sequence of float
+            Where the layer is put.
+        """
         self._is_ours = True
         try:
-            apply_edit(self.layer.data, edit)
-            show_part(self.layer, edit.box)
+            self.start = start
+            # Hidden meanwhile: napari finds the outlines of what is seen at each step.
+            was_visible, self.layer.visible = self.layer.visible, False
+            self.layer.translate = translate
+            self.layer.data = shown
+            self.layer.contour = outline_px(self.layer) if self.layer.contour else 0
+            self._forget_napari_history()
+            self.layer.visible = was_visible
         finally:
             self._is_ours = False
+        self._features.call()
 
     def _show_held(self) -> None:
         """Show what came while a stroke was under way, with the stroke on top."""
         held, self._held = self._held, []
-        labels = self._proofread.labels
         self._is_ours = True
         try:
             for box in held:
-                if labels is None:
-                    return
-                self.layer.data[box] = labels[box]
-                show_part(self.layer, box)
+                self._show_box(box)
         finally:
             self._is_ours = False
 
@@ -297,7 +330,7 @@ class LabelsBinding(QObject):
         shown = np.asarray(self.layer.data)
         self._is_ours = True
         try:
-            self._proofread.reconcile(shown)
+            self._proofread.reconcile(shown, self.start)
             self._show_int32()
         except CellsegError as error:
             self._put_back()
@@ -313,20 +346,18 @@ class LabelsBinding(QObject):
         if labels is None or data is labels:
             return
         if not isinstance(data, np.ndarray) or data.dtype != LABELS_DTYPE:
-            self.layer.data = labels.copy()
-            self._forget_napari_history()
+            self._put_back()
 
     def _put_back(self) -> None:
         """Show the cells as they were."""
         labels = self._proofread.labels
         if labels is not None:
-            self.layer.data = labels.copy()
+            self.layer.data = labels[self._window] if self.start else labels.copy()
             self._forget_napari_history()
 
     @property
     def _is_large(self) -> bool:
-        labels = self._proofread.labels
-        return labels is not None and labels.size > MAX_WATCHED_PIXELS
+        return bool(self.layer.data.size > MAX_WATCHED_PIXELS)
 
     def notice(self) -> None:
         """Record what another tool wrote, before ours; of large labels it is under way.
@@ -356,17 +387,32 @@ class LabelsBinding(QObject):
         if self._next_row < len(labels):
             self._watch.call()
 
+    @property
+    def _cells_here(self) -> list[int] | None:
+        """The cells of the window, None where the layer shows all of them."""
+        cells = self._proofread.cells
+        if not self.start or cells is None:
+            return None
+        return cells.index.touching(self._window)
+
     def show_features(self) -> None:
         """Show source and confidence of each cell in napari's own tables and tips."""
-        sources = self._proofread.sources
-        confidence = self._proofread.model_confidence
-        classes = self._proofread.classes
-        ids = sorted(sources)
+        cells, sources = self._proofread.cells, self._proofread.sources
+        if cells is None:
+            return
+        here = self._cells_here
+        ids = sorted(sources) if here is None else here
+        classes = cells.classes
         self.layer.features = pd.DataFrame(
             {
                 "index": ids,
                 "source": [sources[cell] for cell in ids],
-                "confidence": [confidence.get(cell, np.nan) for cell in ids],
+                "confidence": [
+                    np.nan
+                    if sources[cell] == "hand"
+                    else cells.confidence.get(cell, np.nan)
+                    for cell in ids
+                ],
                 **({"class": [classes.get(i, "") for i in ids]} if classes else {}),
             }
         )

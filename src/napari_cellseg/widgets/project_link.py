@@ -10,9 +10,11 @@ from napari.layers import Image
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QWidget
 
+from napari_cellseg.controllers.large_project import preparation_of
 from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.session import Session
+from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.errors import CellsegError, ProjectError, ReadOnlyProjectError
 from napari_cellseg.io.paths import ImagePlace, image_place
 from napari_cellseg.io.s3.address import SCHEME, S3Address
@@ -72,6 +74,7 @@ class ProjectLink(QObject):
         self._opener: FileOpener = dock.opener
         self._footer: Footer = dock.footer
         self.projects: ProjectController = dock.projects
+        self._preparing = TaskController(dock.task.starter)
         self.bar = ProjectBar(self._viewer, self.projects)
         self.unsaved = UnsavedSteps(self.projects, self.save_copy)
         self.kept = KeptCells(self.projects, self._keeper)
@@ -97,6 +100,7 @@ class ProjectLink(QObject):
         self._proofread.edited.connect(self._on_edited)
         self._proofread.reviewed.connect(self._on_reviewed)
         self.projects.problem_changed.connect(self._on_problem_changed)
+        self._preparing.changed.connect(self._on_preparing)
 
     def release(self) -> None:
         """Write everything and close the project; safe to call twice."""
@@ -104,6 +108,7 @@ class ProjectLink(QObject):
         self._bring_later.stop()
         self._write_later.stop()
         self._retry_later.stop()
+        self._preparing.abandon()
         self._proofread.edited.disconnect(self._on_edited, missing_ok=True)
         self._proofread.reviewed.disconnect(self._on_reviewed, missing_ok=True)
         try:
@@ -258,11 +263,29 @@ class ProjectLink(QObject):
 
     def _bring(self, source: str, layer: Image, axes: str) -> None:
         """Show the cells that the project has of an image."""
+        job = preparation_of(self.projects, source)
+        if job is not None:
+            self._preparing.start("Reading the cells once", job, self._on_prepared)
+            return
         cells = self.kept.cells_for(source, self._session.image)
         if cells is not None:
             name = f"{layer.name} cells"
             self._keeper.add_kept(cells, name, labels_placement(layer, axes), layer)
             self._show_kept()
+
+    def _on_prepared(self, _none: None) -> None:
+        """Show the cells that were looked through, if their image is still here."""
+        self._footer.tell("")
+        self.on_image_chosen()
+
+    def _on_preparing(self) -> None:
+        """Say how far it is."""
+        task = self._preparing
+        if task.is_running and task.progress.total:
+            share = f"{task.progress.done} of {task.progress.total}"
+            self._footer.tell(f"{task.name}: {task.progress.message}, {share}.")
+        elif task.failure is not None:
+            self._footer.tell(task.failure.message, "error")
 
     # ----------------------------------------------------------------------- cells
     def on_result(self, layer: Image) -> None:

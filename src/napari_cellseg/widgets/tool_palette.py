@@ -147,7 +147,8 @@ class ToolPalette(QWidget):
             button = self.buttons[tool.name]
             button.setEnabled(is_ready)
             button.setChecked(self._tools.active == tool)
-            button.setToolTip(tool.hint if is_ready else NOT_READY)
+            why_not = self._tools.why_not or NOT_READY
+            button.setToolTip(tool.hint if is_ready else why_not)
         has_planes = self._tools.cell_tools.has_planes
         self.all_planes.setVisible(has_planes)
         self.folds["planes"].setVisible(has_planes)

@@ -14,6 +14,7 @@ from napari_cellseg.controllers.measure import MeasureController
 from napari_cellseg.core.errors import CellsegError, EditError
 from napari_cellseg.widgets.gestures import Drawn, GestureCapture
 from napari_cellseg.widgets.keys import TOOLS, Tool, ToolName
+from napari_cellseg.widgets.layers import LabelsBinding
 
 
 class _KeyPress:
@@ -62,7 +63,8 @@ class CanvasTools(QObject):
         self._find = find
         self._measure = measure
         self._layer: Labels | None = None
-        self._reconcile: Callable[[], None] | None = None
+        self._binding: LabelsBinding | None = None
+        self._blocked = ""
         self._first_cell = 0
         self.active: Tool | None = None
         self.min_area_px = 30
@@ -79,10 +81,10 @@ class CanvasTools(QObject):
         """Let a bound method do what a tool is for; it may raise `CellsegError`."""
         self._more_actions[name] = action
 
-    def attach(self, layer: Labels, reconcile: Callable[[], None]) -> None:
-        """Work on a layer; `reconcile` is called before each correction."""
+    def attach(self, layer: Labels, binding: LabelsBinding) -> None:
+        """Work on a layer; what others wrote there is noticed before each correction."""
         self.detach()
-        self._layer, self._reconcile = layer, reconcile
+        self._layer, self._binding = layer, binding
         for tool in TOOLS:
             layer.bind_key(tool.key, _KeyPress(self, tool.name).press, overwrite=True)
         for key, action in self._more_keys.items():
@@ -94,7 +96,7 @@ class CanvasTools(QObject):
         """Leave the layer as it was found."""
         self.leave()
         layer, self._layer = self._layer, None
-        self._reconcile = None
+        self._binding = None
         if layer is not None:
             layer.events.mode.disconnect(self._on_layer_mode)
             for tool in TOOLS:
@@ -106,7 +108,19 @@ class CanvasTools(QObject):
     @property
     def is_ready(self) -> bool:
         """True if there is a layer to work on."""
-        return self._layer is not None
+        return self._layer is not None and not self._blocked
+
+    @property
+    def why_not(self) -> str:
+        """Why no tool can be used though there are cells, "" if they can."""
+        return self._blocked if self._layer is not None else ""
+
+    def block(self, reason: str) -> None:
+        """Let no tool be used for a reason; "" lets them be used again."""
+        if reason != self._blocked:
+            self._blocked = reason
+            self.leave()
+            self.changed.emit()
 
     def toggle(self, name: ToolName) -> None:
         """Take a tool in hand, or put it back; some act at once."""
@@ -115,6 +129,8 @@ class CanvasTools(QObject):
             self.failed.emit(
                 "There are no cells to correct yet. Segment the image first."
             )
+        elif self._blocked:
+            self.failed.emit(self._blocked)
         elif tool.name == "small":
             self._try(self.cell_tools.remove_small, self.min_area_px)
         elif tool.name == "number_anew":
@@ -156,7 +172,9 @@ class CanvasTools(QObject):
 
     def _on_drawn(self, drawn: Drawn) -> None:
         if self.active is not None:
-            self._try(self._act, self.active.name, drawn)
+            start = () if self._binding is None else self._binding.start
+            seen = drawn.moved(start) if start else drawn
+            self._try(self._act, self.active.name, seen)
 
     def _act(self, name: ToolName, drawn: Drawn) -> None:
         """Make the correction of a gesture."""
@@ -195,8 +213,8 @@ class CanvasTools(QObject):
     def _try(self, action: Callable[..., None], *arguments: Any) -> None:
         """Do it, or say in the dock why not."""
         try:
-            if self._reconcile is not None:
-                self._reconcile()
+            if self._binding is not None:
+                self._binding.notice()
             action(*arguments)
         except CellsegError as error:
             self.failed.emit(str(error))
@@ -253,7 +271,7 @@ class CanvasTools(QObject):
         if self._find.task.is_running:
             return "The model looks at the place; the cell comes in a moment."
         if self.active is None:
-            return ""
+            return self.why_not
         if self._first_cell and self.active.name == "interpolate":
             return (
                 f"Cell {self._first_cell} is picked; go to another plane and click the cell "

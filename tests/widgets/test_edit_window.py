@@ -1,0 +1,192 @@
+"""Large labels in the dock: an overview, and a window that moves with the view."""
+
+import numpy as np
+import pytest
+import tifffile
+from qtpy.QtCore import Qt
+from tests.project.test_large_labels import PITCH, SIDE, grid
+from tests.widgets.conftest import wait_idle
+from tests.widgets.test_gestures import Mouse
+from tests.widgets.test_tools import press
+
+from napari_cellseg.controllers.edit_window import ZOOM_IN
+from napari_cellseg.core.labels_on_disk import is_on_disk
+from napari_cellseg.project.new_labels import NewLabels
+from napari_cellseg.project.store import create_project, open_project
+
+N_ACROSS = SIDE // PITCH
+NEAR = 2.0
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Return a project of one image whose labels count as large."""
+    monkeypatch.setattr("napari_cellseg.core.labels_on_disk.LARGE_PX", 2**20)
+    image = tmp_path / "slide.tif"
+    tifffile.imwrite(image, (grid() > 0).astype(np.uint8) * 200)
+    with create_project(tmp_path / "large") as project:
+        project.add_images([image])
+        project.start_labels(1, NewLabels(grid(), "YX"))
+        return project.folder
+
+
+class GlobalMouse(Mouse):
+    """Takes pixels of all labels, wherever the window is."""
+
+    def place(self, y, x):
+        start = self._dock.keeper.binding.start
+        return super().place(y - start[0], x - start[1])
+
+
+def look_at(dock, qtbot, y, x, zoom=NEAR):
+    camera = dock.viewer.scene.camera
+    camera.center = (0.0, float(y), float(x))
+    camera.zoom = zoom
+    qtbot.wait(400)
+
+
+@pytest.fixture
+def opened(make_dock, folder, qtbot):
+    dock = make_dock(show=True)
+    dock.viewer.window.resize(1280, 800)
+    dock.link.open(str(folder))
+    wait_idle(qtbot, dock)
+    qtbot.waitUntil(lambda: dock.keeper.window is not None, timeout=30000)
+    dock.viewer.reset_view()
+    qtbot.wait(400)
+    return dock
+
+
+def overview(dock):
+    (layer,) = [one for one in dock.viewer.layers if one.name.endswith("(overview)")]
+    return layer
+
+
+def cell_at(y, x):
+    """Return the number of the cell of `grid` whose square begins at (y, x)."""
+    return (y // PITCH) * N_ACROSS + x // PITCH + 1
+
+
+def test_seen_from_afar_there_is_an_overview_and_no_tool(opened, qtbot):
+    assert is_on_disk(opened.proofread.labels)
+    assert overview(opened).visible
+    assert not opened.keeper.layer.visible
+    assert not opened.tools.is_ready
+    assert opened.correct_tab.hint.text() == ZOOM_IN
+    press(opened, "d")
+    assert opened.tools.active is None
+
+
+def test_zoomed_in_the_window_covers_what_is_seen(opened, qtbot):
+    look_at(opened, qtbot, 1000, 1000)
+    layer, start = opened.keeper.layer, opened.keeper.binding.start
+    assert layer.visible
+    assert not overview(opened).visible
+    assert opened.tools.is_ready
+    shape = layer.data.shape
+    assert np.array_equal(
+        layer.data, grid()[start[0] : start[0] + shape[0], start[1] : start[1] + shape[1]]
+    )
+    assert tuple(layer.translate) == start
+    assert max(shape) < SIDE / 2
+
+
+def test_delete_brush_and_undo_with_the_mouse_before_and_after_a_pan(
+    opened, folder, qtbot
+):
+    truth = grid()
+    mouse = GlobalMouse(opened, qtbot)
+    look_at(opened, qtbot, 1000, 1000)
+    press(opened, "d")
+    mouse.click(1010, 1010)
+    truth[truth == cell_at(1010, 1010)] = 0
+    before = opened.keeper.binding.start
+    opened.tools.leave()
+    press(opened, "1")  # napari's key that chooses nothing of ours
+    opened.keeper.layer.mode = "pan_zoom"
+    for _ in range(3):  # drag the image up and to the left, by a real mouse
+        camera = opened.viewer.scene.camera
+        y, x = camera.center[-2:]
+        mouse.drag((y + 120, x + 120), (y, x), (y - 60, x - 60), (y - 120, x - 120))
+        qtbot.wait(300)
+    assert opened.keeper.binding.start != before
+    layer = opened.keeper.layer
+    y, x = (PITCH * round(at / PITCH) for at in opened.viewer.scene.camera.center[-2:])
+    layer.selected_label = opened.proofread.cells.index.highest + 1
+    painted = layer.selected_label
+    layer.brush_size = 5
+    layer.mode = "paint"
+    mouse.drag((y + 34, x + 2), (y + 34, x + 12), (y + 34, x + 22))
+    layer.mode = "pan_zoom"
+    assert (opened.proofread.labels[y : y + 40, x : x + 40] == painted).sum() > 60
+    press(opened, "d")
+    mouse.click(y + 10, x + 10)
+    assert cell_at(y, x) not in opened.proofread.sources
+    press(opened, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert cell_at(y, x) in opened.proofread.sources
+    shown = [opened.proofread.labels[low : low + 500] for low in range(0, SIDE, 500)]
+    opened.release()
+    with open_project(folder) as project:
+        written = project._labels_store(1).read()
+    assert np.array_equal(written, np.concatenate(shown))
+    assert np.array_equal(np.where(written == painted, 0, written), truth)
+
+
+def test_a_cell_that_the_window_cuts_is_deleted_whole(opened, qtbot):
+    look_at(opened, qtbot, 1000, 1000)
+    start, shape = opened.keeper.binding.start, opened.keeper.layer.data.shape
+    labels = opened.proofread.labels
+    edge = start[0] + shape[0]
+    row = next(y for y in range(0, SIDE, PITCH) if y < edge <= y + 15 or y + 15 > edge > y)
+    cell = cell_at(row, 1000)
+    assert 0 < (opened.keeper.layer.data == cell).sum() < 900
+    opened.proofread.delete_cells([cell])
+    assert not (labels[row : row + 30, 1000:1030] == cell).any()
+    assert not (opened.keeper.layer.data == cell).any()
+    opened.keeper.undo()
+    assert (labels[row : row + 30, 1000:1030] == cell).sum() == 900
+    assert 0 < (opened.keeper.layer.data == cell).sum() < 900
+
+
+def test_a_fill_of_a_cut_cell_goes_on_beyond_the_window(opened, qtbot):
+    look_at(opened, qtbot, 1000, 1000)
+    start, shape = opened.keeper.binding.start, opened.keeper.layer.data.shape
+    edge = start[0] + shape[0]
+    row = next(y for y in range(0, SIDE, PITCH) if y < edge < y + 30)
+    layer = opened.keeper.layer
+    layer.mode = "fill"
+    layer.fill((row - start[0] + 1, 1010 - start[1]), 9999)
+    labels = opened.proofread.labels
+    assert (labels[row : row + 30, 1000:1030] == 9999).all()
+    assert cell_at(row, 1000) not in opened.proofread.sources
+    opened.keeper.undo()
+    assert (labels[row : row + 30, 1000:1030] == cell_at(row, 1000)).all()
+
+
+def test_a_new_number_is_free_in_all_labels(opened, qtbot):
+    look_at(opened, qtbot, 300, 300)
+    press(opened, "m")
+    assert opened.keeper.layer.selected_label == N_ACROSS**2 + 1
+
+
+def test_the_review_goes_to_a_cell_far_away(opened, qtbot):
+    look_at(opened, qtbot, 300, 300)
+    opened.proofread.cells.confidence = {cell_at(2000, 1800): 0.01}
+    opened.review._on_opened()
+    opened.review.next()
+    qtbot.wait(300)
+    assert opened.review.current == cell_at(2000, 1800)
+    start, shape = opened.keeper.binding.start, opened.keeper.layer.data.shape
+    assert start[0] < 2000 < start[0] + shape[0]
+    assert start[1] < 1800 < start[1] + shape[1]
+    opened.review.reject()
+    assert cell_at(2000, 1800) not in opened.proofread.sources
+
+
+def test_what_another_tool_writes_into_the_window_is_recorded_where_it_lies(opened, qtbot):
+    look_at(opened, qtbot, 1000, 1000)
+    start = opened.keeper.binding.start
+    opened.keeper.layer.data[100:110, 100:110] = 7777
+    opened.keeper.reconcile()
+    y, x = start[0] + 100, start[1] + 100
+    assert (opened.proofread.labels[y : y + 10, x : x + 10] == 7777).all()
