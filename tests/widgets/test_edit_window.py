@@ -85,7 +85,8 @@ def test_zoomed_in_the_window_covers_what_is_seen(opened, qtbot):
     assert opened.tools.is_ready
     shape = layer.data.shape
     assert np.array_equal(
-        layer.data, grid()[start[0] : start[0] + shape[0], start[1] : start[1] + shape[1]]
+        layer.data,
+        grid()[start[0] : start[0] + shape[0], start[1] : start[1] + shape[1]],
     )
     assert tuple(layer.translate) == start
     assert max(shape) < SIDE / 2
@@ -102,8 +103,6 @@ def test_delete_brush_and_undo_with_the_mouse_before_and_after_a_pan(
     truth[truth == cell_at(1010, 1010)] = 0
     before = opened.keeper.binding.start
     opened.tools.leave()
-    press(opened, "1")  # napari's key that chooses nothing of ours
-    opened.keeper.layer.mode = "pan_zoom"
     for _ in range(3):  # drag the image up and to the left, by a real mouse
         camera = opened.viewer.scene.camera
         y, x = camera.center[-2:]
@@ -132,35 +131,41 @@ def test_delete_brush_and_undo_with_the_mouse_before_and_after_a_pan(
     assert np.array_equal(np.where(written == painted, 0, written), truth)
 
 
+def cut_cell(dock):
+    """Return a cell that goes on beyond the window, and its box in all labels."""
+    cells, window = dock.proofread.cells, dock.keeper.window.box
+    boxes = cells.index.boxes(cells.index.touching(window))
+    return next(
+        (cell, box)
+        for cell, (box, _) in boxes.items()
+        if any(b.start < w.start or b.stop > w.stop for b, w in zip(box, window))
+    )
+
+
 def test_a_cell_that_the_window_cuts_is_deleted_whole(opened, qtbot):
     look_at(opened, qtbot, 1000, 1000)
-    start, shape = opened.keeper.binding.start, opened.keeper.layer.data.shape
-    labels = opened.proofread.labels
-    edge = start[0] + shape[0]
-    row = next(y for y in range(0, SIDE, PITCH) if y < edge <= y + 15 or y + 15 > edge > y)
-    cell = cell_at(row, 1000)
-    assert 0 < (opened.keeper.layer.data == cell).sum() < 900
+    cell, box = cut_cell(opened)
+    labels, layer = opened.proofread.labels, opened.keeper.layer
+    n_in_window = (layer.data == cell).sum()
+    assert 0 < n_in_window < 900
     opened.proofread.delete_cells([cell])
-    assert not (labels[row : row + 30, 1000:1030] == cell).any()
-    assert not (opened.keeper.layer.data == cell).any()
+    assert not (labels[box] == cell).any()
+    assert not (layer.data == cell).any()
     opened.keeper.undo()
-    assert (labels[row : row + 30, 1000:1030] == cell).sum() == 900
-    assert 0 < (opened.keeper.layer.data == cell).sum() < 900
+    assert (labels[box] == cell).sum() == 900
+    assert (layer.data == cell).sum() == n_in_window
 
 
 def test_a_fill_of_a_cut_cell_goes_on_beyond_the_window(opened, qtbot):
     look_at(opened, qtbot, 1000, 1000)
-    start, shape = opened.keeper.binding.start, opened.keeper.layer.data.shape
-    edge = start[0] + shape[0]
-    row = next(y for y in range(0, SIDE, PITCH) if y < edge < y + 30)
-    layer = opened.keeper.layer
+    cell, box = cut_cell(opened)
+    labels, layer = opened.proofread.labels, opened.keeper.layer
     layer.mode = "fill"
-    layer.fill((row - start[0] + 1, 1010 - start[1]), 9999)
-    labels = opened.proofread.labels
-    assert (labels[row : row + 30, 1000:1030] == 9999).all()
-    assert cell_at(row, 1000) not in opened.proofread.sources
+    layer.fill(tuple(np.argwhere(layer.data == cell)[0]), 9999)
+    assert (labels[box] == 9999).sum() == 900
+    assert cell not in opened.proofread.sources
     opened.keeper.undo()
-    assert (labels[row : row + 30, 1000:1030] == cell_at(row, 1000)).all()
+    assert (labels[box] == cell).sum() == 900
 
 
 def test_a_new_number_is_free_in_all_labels(opened, qtbot):
@@ -183,7 +188,9 @@ def test_the_review_goes_to_a_cell_far_away(opened, qtbot):
     assert cell_at(2000, 1800) not in opened.proofread.sources
 
 
-def test_what_another_tool_writes_into_the_window_is_recorded_where_it_lies(opened, qtbot):
+def test_what_another_tool_writes_into_the_window_is_recorded_where_it_lies(
+    opened, qtbot
+):
     look_at(opened, qtbot, 1000, 1000)
     start = opened.keeper.binding.start
     opened.keeper.layer.data[100:110, 100:110] = 7777

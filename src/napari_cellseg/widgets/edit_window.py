@@ -193,6 +193,9 @@ class EditWindow(QObject):
         self._binding.layer.visible = is_near
         if self._overview is not None:
             self._overview.visible = not is_near
+        if is_near:
+            # napari's keys and brush, and ours, go to the layer that is chosen.
+            self._viewer.layers.selection.active = self._binding.layer
         self._block("" if is_near else ZOOM_IN)
 
     def _on_new_cell(self, layer: Labels) -> None:
