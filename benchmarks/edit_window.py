@@ -94,8 +94,7 @@ class Window:
         started = time.perf_counter()
         self.dock.projects.open(folder)
         cells = self.dock.projects.cells_of(str(folder.parent / "image.tif"))
-        levels = self.dock.projects.levels_of(cells)
-        self.dock.keeper.add_kept(cells, "labels", {}, image, levels)
+        self.dock.keeper.add_kept(cells, "labels", {}, image)
         self.open_s = time.perf_counter() - started
         self.dock.tabs.setCurrentIndex(1)
         self.n_cells = len(cells.index)

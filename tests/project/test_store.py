@@ -27,6 +27,7 @@ from napari_cellseg.project.store import (
     Project,
     create_project,
     open_project,
+    project_facts,
 )
 
 

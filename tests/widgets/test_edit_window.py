@@ -138,7 +138,10 @@ def cut_cell(dock):
     return next(
         (cell, box)
         for cell, (box, _) in boxes.items()
-        if any(b.start < w.start or b.stop > w.stop for b, w in zip(box, window))
+        if any(
+            b.start < w.start or b.stop > w.stop
+            for b, w in zip(box, window, strict=False)
+        )
     )
 
 

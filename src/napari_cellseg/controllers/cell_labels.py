@@ -10,8 +10,8 @@ from napari_cellseg.core.cell_notes import CellNotes, updated_notes
 from napari_cellseg.core.checked import CheckedArea, ReviewState
 from napari_cellseg.core.edits import Edit, Source
 from napari_cellseg.core.history import History, Steps
-from napari_cellseg.core.lineage_steps import ParentsDifference
 from napari_cellseg.core.labels_on_disk import is_on_disk
+from napari_cellseg.core.lineage_steps import ParentsDifference
 from napari_cellseg.core.rerun import Footprint
 from napari_cellseg.core.types import Labels, SegmentationResult
 from napari_cellseg.project.labels import ProjectLabels

@@ -18,11 +18,12 @@ from napari_cellseg.core.cell_boxes import Box
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.types import LABELS_DTYPE, Labels
 
-#: Labels of more pixels stay on disk and are edited in a window. Measured with napari
-#: 0.9.2 (2 cores, no graphics card; outlines shown): an undo or a fill, which napari shows
-#: by looking at the whole plane, takes 0.1 s at 1024², 0.3 s at 2048², 1.2 s at 4096² and
-#: 6 s at 8192². Our own tools show their part only and stay at 25 ms up to 8192², so that
-#: is where the window begins; it is 256 MB of labels, which are held twice.
+#: Labels of more pixels stay on disk and are edited in a window. napari 0.9.2 on a loaded
+#: machine of 2 cores without a graphics card, the repaint of 0.2 s taken off: with outlines
+#: shown an undo takes 0.5 s at 1024² and 1.4 s at 2048²; filled, 0.2 s at 1024² to 4096²
+#: and 1.1 s at 8192², where new labels take 1.4 s. Our own tools repaint their part only
+#: and were fine at 8192² (`benchmarks/tools.py`); beyond it napari's are not, and labels
+#: that are held twice take over 0.5 GB.
 LARGE_PX = 2**26
 #: Chunks of the file that are kept in memory, 1 MB each.
 MAX_KEPT_CHUNKS = 256
