@@ -150,7 +150,7 @@ def test_negative_numbers_are_taken_back(bound):
 
 
 def test_a_failing_record_does_not_stop_the_paint(bound, monkeypatch):
-    def fail(_):
+    def fail(*_, **__):
         raise ValueError("broken")
 
     monkeypatch.setattr(bound.proofread, "take_stroke", fail)
