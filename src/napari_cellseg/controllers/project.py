@@ -295,7 +295,8 @@ class ProjectController:
             return False
         if image is None or not image.has_labels or image.image_id in self._kept:
             return False
-        if cells.home != _home(project, image.image_id):
+        # What was done on large labels without their project cannot be compared with it.
+        if cells.is_large or cells.home != _home(project, image.image_id):
             return False
         opened = project.open_labels(image.image_id)
         steps = steps_since(opened.labels, cells.labels, history)

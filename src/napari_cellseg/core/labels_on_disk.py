@@ -91,6 +91,11 @@ class LabelsOnDisk:
         """Number of pixels."""
         return math.prod(self.shape)
 
+    @property
+    def nbytes(self) -> int:
+        """Number of bytes that are in memory."""
+        return sum(chunk.nbytes for chunk in self._kept.values())
+
     def __len__(self) -> int:
         return self.shape[0]
 

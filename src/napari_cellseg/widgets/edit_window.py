@@ -33,7 +33,6 @@ from napari_cellseg.widgets.layers import LabelsBinding
 OVERVIEW = "overview"
 #: The window moves when the view has stood still for so long.
 STILL_MILLISECONDS = 120
-NEW_CELL_KEY = "m"
 
 
 def is_overview(layer: Any) -> bool:
@@ -124,16 +123,16 @@ class EditWindow(QObject):
         for event, handler in self._links:
             event.connect(handler)
         binding.start = start_of(first_window(cells.labels.shape))
-        binding.layer.bind_key(NEW_CELL_KEY, self._on_new_cell, overwrite=True)
         self.follow()
 
     def release(self) -> None:
-        """Let go of the camera, and put the window where it began."""
+        """Let go of the camera, and put the window where it began.
+
+        What another tool wrote into the window must have been recorded before.
+        """
         self._follow_later.stop()
         for event, handler in self._links:
             event.disconnect(handler)
-        self._binding.layer.bind_key(NEW_CELL_KEY, None)
-        self._binding.notice()
         first = first_window(self._cells.labels.shape)
         place = self._transform()(start_of(first))
         self._binding.show_window(start_of(first), self._cells.labels[first], place)
@@ -197,10 +196,6 @@ class EditWindow(QObject):
             # napari's keys and brush, and ours, go to the layer that is chosen.
             self._viewer.layers.selection.active = self._binding.layer
         self._block("" if is_near else ZOOM_IN)
-
-    def _on_new_cell(self, layer: Labels) -> None:
-        """Take the next number that is free in all labels, not in the window only."""
-        layer.selected_label = next_id(self._cells.index)
 
     def _transform(self) -> Affine:
         """Return the transform from pixels of all labels to where a layer is put."""

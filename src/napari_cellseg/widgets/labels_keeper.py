@@ -190,7 +190,9 @@ class LabelsKeeper(QObject):
     def show_anew(self, cells: CellLabels) -> None:
         """Show cells as they are on their layer, as after a run while it was left."""
         for layer in self.labels_layers():
-            if self._cells.get(layer) is cells and layer is not self.layer:
+            if self._cells.get(layer) is not cells or layer is self.layer:
+                continue
+            if not cells.is_large:  # a window is read anew when it is bound
                 layer.data[...] = cells.labels
                 layer.refresh()
 
@@ -304,13 +306,14 @@ class LabelsKeeper(QObject):
         binding = self.binding
         window, self.window = self.window, None
         self._tools.detach()
+        if binding is None:
+            return
+        if self._cells.get(binding.layer) is self._proofread.cells:
+            binding.take_rest()
         if window is not None:
             window.release()
-        if binding is not None:
-            if self._cells.get(binding.layer) is self._proofread.cells:
-                binding.take_rest()
-            self.binding = None
-            binding.release()
+        self.binding = None
+        binding.release()
 
     def _on_proofread_opened(self) -> None:
         """Keep what was taken anew for the bound layer, as after a change of shape."""
