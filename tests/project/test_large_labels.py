@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_cellseg.core import labels as corrections
-from napari_cellseg.core.cell_index import find_rows
+from napari_cellseg.core.cell_rows import find_rows
 from napari_cellseg.core.edits import apply_edit, edit_on_labels, update_sources
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.jobs import run

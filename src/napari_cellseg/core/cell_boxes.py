@@ -122,6 +122,18 @@ def on_plane(plane: tuple[int, ...], spans: tuple[slice, ...]) -> tuple[Any, ...
     return (*plane, *spans)
 
 
+def box_of(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
+    """Return the smallest box around the true pixels; empty if there are none."""
+    part = []
+    for axis in range(mask.ndim):
+        others = tuple(other for other in range(mask.ndim) if other != axis)
+        hits = np.flatnonzero(mask.any(axis=others))
+        part.append(
+            slice(int(hits[0]), int(hits[-1]) + 1) if hits.size else slice(0, 0)
+        )
+    return tuple(part)
+
+
 @compiled
 def _find_boxes(stack, wanted):  # type: ignore[no-untyped-def]
     """Return counts (n,), lowest and highest coordinates (n, 4) of rising ids."""

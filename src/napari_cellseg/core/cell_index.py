@@ -7,7 +7,6 @@ asks the index takes as long as its cells are large.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -22,7 +21,7 @@ from napari_cellseg.core.cell_boxes import (
     start_of,
     union_of,
 )
-from napari_cellseg.core.compiled import compiled
+from napari_cellseg.core.cell_rows import FAR, CellRows, find_rows
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.labels_on_disk import is_on_disk
 from napari_cellseg.core.types import Labels
@@ -32,25 +31,6 @@ if TYPE_CHECKING:
 
 #: An edit of a larger box, such as a run over all, is not followed: all is looked through.
 MAX_FOLLOWED_PX = 2**24
-_FAR = 2**62
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CellRows:
-    """Cells as rows: where each lies.
-
-    Attributes
-    ----------
-    ids, counts : (n,) int64
-        Ids, each once, and the number of pixels of each.
-    lows, highs : (n, ndim) int64
-        Corners of the boxes; the highest coordinates are left out of them.
-    """
-
-    ids: NDArray[np.int64]
-    counts: NDArray[np.int64]
-    lows: NDArray[np.int64]
-    highs: NDArray[np.int64]
 
 
 class CellIndex:
@@ -198,7 +178,7 @@ class CellIndex:
             del self._rows[cell]
             self._free.append(row)
             self._ids[row] = self._counts[row] = 0
-            self._lows[row], self._highs[row] = _FAR, -1
+            self._lows[row], self._highs[row] = FAR, -1
 
     def _give(self, cell: int, count: int, box: Box) -> None:
         """Give pixels to a cell, that may be new."""
@@ -207,7 +187,7 @@ class CellIndex:
             row = self._free.pop() if self._free else self._grown()
             self._rows[cell] = row
             self._ids[row], self._counts[row] = cell, 0
-            self._lows[row], self._highs[row] = _FAR, -1
+            self._lows[row], self._highs[row] = FAR, -1
             self._is_loose[row] = False
             self.reserve(cell)
         self._counts[row] += count
@@ -223,7 +203,7 @@ class CellIndex:
         axes = self.labels.ndim
         self._ids = np.concatenate([self._ids, np.zeros(n_more, np.int64)])
         self._counts = np.concatenate([self._counts, np.zeros(n_more, np.int64)])
-        self._lows = np.concatenate([self._lows, np.full((n_more, axes), _FAR)])
+        self._lows = np.concatenate([self._lows, np.full((n_more, axes), FAR)])
         self._highs = np.concatenate([self._highs, np.full((n_more, axes), -1)])
         self._is_loose = np.concatenate([self._is_loose, np.zeros(n_more, bool)])
         self._free.extend(range(n_old + n_more - 1, n_old, -1))
@@ -242,34 +222,6 @@ class CellIndex:
     def _box(self, row: int) -> Box:
         corners = zip(self._lows[row].tolist(), self._highs[row].tolist(), strict=True)
         return tuple(slice(low, high) for low, high in corners)
-
-
-def find_rows(labels: Labels) -> CellRows:
-    """Return where every cell of labels in memory lies, in rising order."""
-    stack = _as_4d(labels)
-    highest = int(labels.max(initial=0))
-    ids, counts, lows, highs = _all_boxes(stack, *_lookup(stack, highest))
-    lead = 4 - labels.ndim
-    return CellRows(
-        ids,
-        counts,
-        np.ascontiguousarray(lows[:, lead:]),
-        np.ascontiguousarray(highs[:, lead:]),
-    )
-
-
-def joined_rows(parts: Sequence[CellRows], ndim: int) -> CellRows:
-    """Return the cells of several blocks as one; a cell may lie in many of them."""
-    empty = np.zeros(0, np.int64), np.zeros((0, ndim), np.int64)
-    found = np.concatenate([empty[0], *(part.ids for part in parts)])
-    ids, places = np.unique(found, return_inverse=True)
-    counts = np.zeros(len(ids), np.int64)
-    lows = np.full((len(ids), ndim), _FAR, np.int64)
-    highs = np.full((len(ids), ndim), -1, np.int64)
-    np.add.at(counts, places, np.concatenate([empty[0], *(p.counts for p in parts)]))
-    np.minimum.at(lows, places, np.concatenate([empty[1], *(p.lows for p in parts)]))
-    np.maximum.at(highs, places, np.concatenate([empty[1], *(p.highs for p in parts)]))
-    return CellRows(ids, counts, lows, highs)
 
 
 #: What the corrections take: labels, or an index of them that saves looking for cells.
@@ -384,71 +336,3 @@ def overlap(one: Box, other: Box) -> Box | None:
         for a, b in zip(one, other, strict=True)
     )
     return None if any(part.start >= part.stop for part in common) else common
-
-
-def _as_4d(labels: Labels) -> Labels:
-    return labels.reshape((1,) * (4 - labels.ndim) + labels.shape)
-
-
-def _lookup(stack: Labels, highest: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the ids, rising, and a table from id to place; empty if it would be huge."""
-    if highest <= max(stack.size, 1 << 20):
-        seen = np.zeros(highest + 1, np.bool_)
-        _mark(stack, seen)
-        ids = np.flatnonzero(seen).astype(np.int64)
-        table = np.full(highest + 1, -1, np.int64)
-        table[ids] = np.arange(len(ids))
-        return ids, table
-    found = np.unique(stack).astype(np.int64)
-    return found[found > 0], np.zeros(0, np.int64)
-
-
-def _all_boxes(
-    stack: Labels, ids: NDArray[np.int64], table: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return ids, counts (n,), lowest corners and ends (n, 4) of all cells."""
-    counts = np.zeros(len(ids), np.int64)
-    lows = np.full((len(ids), 4), _FAR, np.int64)
-    highs = np.full((len(ids), 4), -1, np.int64)
-    if len(ids):
-        _measure_boxes(stack, ids, table, counts, lows, highs)
-    return ids, counts, lows, highs + 1
-
-
-@compiled
-def _mark(stack, seen):  # type: ignore[no-untyped-def]
-    """Mark every id that is there."""
-    last = -1
-    for t in range(stack.shape[0]):
-        for z in range(stack.shape[1]):
-            for y in range(stack.shape[2]):
-                for x in range(stack.shape[3]):
-                    cell = stack[t, z, y, x]
-                    if cell != last:
-                        if cell > 0:
-                            seen[cell] = True
-                        last = cell
-
-
-@compiled
-def _measure_boxes(stack, ids, table, counts, lows, highs):  # type: ignore[no-untyped-def]
-    """Fill counts, lowest and highest coordinates, run by run along x."""
-    for t in range(stack.shape[0]):
-        for z in range(stack.shape[1]):
-            for y in range(stack.shape[2]):
-                x = 0
-                while x < stack.shape[3]:
-                    cell = stack[t, z, y, x]
-                    first = x
-                    x += 1
-                    while x < stack.shape[3] and stack[t, z, y, x] == cell:
-                        x += 1
-                    if cell <= 0:
-                        continue
-                    row = table[cell] if table.size else np.searchsorted(ids, cell)
-                    counts[row] += x - first
-                    for axis, value in enumerate((t, z, y)):
-                        lows[row, axis] = min(lows[row, axis], value)
-                        highs[row, axis] = max(highs[row, axis], value)
-                    lows[row, 3] = min(lows[row, 3], first)
-                    highs[row, 3] = max(highs[row, 3], x - 1)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cellseg.core.cell_boxes import pixel_counts
+from napari_cellseg.core.cell_boxes import box_of, pixel_counts
 from napari_cellseg.core.cell_index import CellIndex, IndexedLabels, labels_of
 from napari_cellseg.core.errors import EditError, LabelsError
 from napari_cellseg.core.history import History
@@ -383,18 +383,6 @@ def _source_after(was: Source | None, author: Author) -> Source:
     if was is None:
         return "hand"
     return "edited" if was == "model" else was
-
-
-def box_of(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
-    """Return the smallest box around the true pixels; empty if there are none."""
-    part = []
-    for axis in range(mask.ndim):
-        others = tuple(other for other in range(mask.ndim) if other != axis)
-        hits = np.flatnonzero(mask.any(axis=others))
-        part.append(
-            slice(int(hits[0]), int(hits[-1]) + 1) if hits.size else slice(0, 0)
-        )
-    return tuple(part)
 
 
 def _slabs_around(box: tuple[slice, ...]) -> list[tuple[slice, ...]]:

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from napari_cellseg.core.cell_index import CellIndex, CellRows
+from napari_cellseg.core.cell_index import CellIndex
 from napari_cellseg.core.cell_notes import CellNotes, updated_notes
+from napari_cellseg.core.cell_rows import CellRows
 from napari_cellseg.core.classes import updated_classes
 from napari_cellseg.core.edits import Edit, Source, apply_edit, update_sources
 from napari_cellseg.core.labels_on_disk import LabelsOnDisk, as_labels, is_on_disk

@@ -15,12 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_cellseg.core.cell_index import (
-    CellIndex,
-    CellRows,
-    find_rows,
-    joined_rows,
-)
+from napari_cellseg.core.cell_index import CellIndex
+from napari_cellseg.core.cell_rows import CellRows, find_rows, joined_rows
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.project.database import open_database, told, transaction
 from napari_cellseg.project.labels_store import LabelsStore, Place, blocks_of

@@ -14,7 +14,7 @@ from typing import Any
 from filelock import FileLock
 
 from napari_cellseg import __version__
-from napari_cellseg.core.cell_index import CellRows
+from napari_cellseg.core.cell_rows import CellRows
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.core.jobs import Job, run
 from napari_cellseg.core.labels_on_disk import is_large

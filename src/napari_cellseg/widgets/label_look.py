@@ -1,13 +1,18 @@
-"""How labels look: the width of their outlines, and their colours."""
+"""How labels look: their layer, the width of their outlines, and their colours."""
 
 from __future__ import annotations
 
 import colorsys
 import math
+from typing import Any
 
 import numpy as np
 from napari.layers import Labels
 from napari.utils.colormaps import CyclicLabelColormap
+
+from napari_cellseg.controllers.cell_labels import CellLabels
+from napari_cellseg.controllers.edit_window import first_window
+from napari_cellseg.core.types import LABELS_DTYPE
 
 #: An image of so many pixels a side fills a screen; larger ones need wider outlines.
 SCREEN_PX = 700
@@ -33,3 +38,36 @@ def bright_colours() -> CyclicLabelColormap:
         for index in range(N_COLOURS)
     ]
     return CyclicLabelColormap(colors=np.array([(0, 0, 0, 0), *colours]))
+
+
+def make_labels_layer(
+    cells: CellLabels, name: str, placement: dict[str, Any], metadata: dict[str, Any]
+) -> Labels:
+    """Return a new layer that shows a copy of the cells, as outlines.
+
+    Of large labels it shows a first window, which an `EditWindow` moves.
+    """
+    labels = cells.labels
+    shown = labels[first_window(labels.shape)] if cells.is_large else labels.copy()
+    layer = Labels(shown, name=name, metadata=metadata, **placement)
+    layer.contour = outline_px(layer)
+    layer.colormap = bright_colours()
+    layer.opacity = 0.9
+    return layer
+
+
+def can_correct(layer: Labels) -> str:
+    """Return why a layer cannot be corrected in place, or "" if it can."""
+    if layer.multiscale:
+        return f"'{layer.name}' is a pyramid, which cannot be painted on."
+    if not isinstance(layer.data, np.ndarray):
+        return f"'{layer.name}' lies on disk, not in memory."
+    if layer.data.dtype != LABELS_DTYPE:
+        limit = np.iinfo(layer.data.dtype).max
+        return (
+            f"'{layer.name}' holds {layer.data.dtype} numbers, up to {limit}; cells are "
+            f"numbered with {np.dtype(LABELS_DTYPE)}."
+        )
+    if layer.ndim not in (2, 3, 4):
+        return f"'{layer.name}' has {layer.ndim} axes; two to four can be corrected."
+    return ""

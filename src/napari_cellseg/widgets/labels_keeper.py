@@ -20,12 +20,10 @@ from napari_cellseg.widgets.edit_window import (
     is_overview,
     overview_layer,
 )
+from napari_cellseg.widgets.label_look import can_correct, make_labels_layer
+from napari_cellseg.widgets.label_places import centre, placement_of, show_plane
 from napari_cellseg.widgets.layer_images import KEY, note, plain
-from napari_cellseg.widgets.layers import (
-    LabelsBinding,
-    can_correct,
-    make_labels_layer,
-)
+from napari_cellseg.widgets.layers import LabelsBinding
 from napari_cellseg.widgets.tools import CanvasTools
 
 #: Share of the canvas that a cell under review takes up.
@@ -251,15 +249,7 @@ class LabelsKeeper(QObject):
         except CellsegError as error:
             self.failed.emit(f"{reason} {error}")
             return None
-        placement = {
-            "scale": layer.scale,
-            "translate": layer.translate,
-            "rotate": layer.rotate,
-            "shear": layer.shear,
-            "affine": layer.affine.affine_matrix,
-            "units": layer.units,
-            "axis_labels": layer.axis_labels,
-        }
+        placement = placement_of(layer)
         name = f"{layer.name} (to correct)"
         copied = make_labels_layer(cells, name, placement, {})
         self._cells[copied] = cells
@@ -384,12 +374,10 @@ class LabelsKeeper(QObject):
         if self.window is not None:
             self.window.follow()
 
-    def _in_layer(self, place: tuple[float, ...]) -> tuple[float, ...]:
-        """Return a place of the labels in pixels of the layer, which may be a window."""
-        start = () if self.binding is None else self.binding.start
-        if not start:
-            return place
-        return tuple(at - low for at, low in zip(place, start, strict=True))
+    @property
+    def _start(self) -> tuple[int, ...]:
+        """Where the layer begins in the labels, () if it shows all of them."""
+        return () if self.binding is None else self.binding.start
 
     @property
     def translate(self) -> Any:
@@ -400,20 +388,10 @@ class LabelsKeeper(QObject):
 
     def show_plane(self, plane: tuple[int, ...]) -> None:
         """Show a plane of the labels."""
-        layer = self.layer
-        if layer is not None:
-            world = layer.data_to_world(self._in_layer((*plane, 0, 0)))
-            offset = self._viewer.dims.ndim - len(world)
-            for axis in range(len(plane)):
-                self._viewer.dims.set_point(axis + offset, float(world[axis]))
+        if self.layer is not None:
+            show_plane(self._viewer, self.layer, plane, self._start)
 
     def centre(self, place: tuple[float, ...]) -> None:
         """Bring a place, in pixels of the labels, to the middle of the view."""
-        layer = self.layer
-        if layer is None:
-            return
-        world = [float(value) for value in layer.data_to_world(self._in_layer(place))]
-        offset = self._viewer.dims.ndim - len(world)
-        for axis in range(len(world) - 2):
-            self._viewer.dims.set_point(axis + offset, world[axis])
-        self._viewer.scene.camera.center = (0.0, *world[-2:])
+        if self.layer is not None:
+            centre(self._viewer, self.layer, place, self._start)

@@ -14,8 +14,6 @@ import pandas as pd
 from napari.layers import Labels
 from qtpy.QtCore import QObject, Signal
 
-from napari_cellseg.controllers.cell_labels import CellLabels
-from napari_cellseg.controllers.edit_window import first_window
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.core.cell_boxes import Box, shifted
 from napari_cellseg.core.cell_index import overlap
@@ -24,7 +22,7 @@ from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.label_arrays import next_id
 from napari_cellseg.core.types import LABELS_DTYPE
 from napari_cellseg.widgets.jobs import Later
-from napari_cellseg.widgets.label_look import bright_colours, outline_px
+from napari_cellseg.widgets.label_look import outline_px
 from napari_cellseg.widgets.part_shown import show_part
 
 #: Labels of more pixels are compared with the layer a part at a time, when things are quiet.
@@ -39,39 +37,6 @@ NEW_LABEL_KEY = "M"
 LAYER_FIRST = 100
 #: With an eraser that keeps other cells only the chosen cell could be erased.
 ADDING_MODES = ("paint", "polygon")
-
-
-def make_labels_layer(
-    cells: CellLabels, name: str, placement: dict[str, Any], metadata: dict[str, Any]
-) -> Labels:
-    """Return a new layer that shows a copy of the cells, as outlines.
-
-    Of large labels it shows a first window, which an `EditWindow` moves.
-    """
-    labels = cells.labels
-    shown = labels[first_window(labels.shape)] if cells.is_large else labels.copy()
-    layer = Labels(shown, name=name, metadata=metadata, **placement)
-    layer.contour = outline_px(layer)
-    layer.colormap = bright_colours()
-    layer.opacity = 0.9
-    return layer
-
-
-def can_correct(layer: Labels) -> str:
-    """Return why a layer cannot be corrected in place, or "" if it can."""
-    if layer.multiscale:
-        return f"'{layer.name}' is a pyramid, which cannot be painted on."
-    if not isinstance(layer.data, np.ndarray):
-        return f"'{layer.name}' lies on disk, not in memory."
-    if layer.data.dtype != LABELS_DTYPE:
-        limit = np.iinfo(layer.data.dtype).max
-        return (
-            f"'{layer.name}' holds {layer.data.dtype} numbers, up to {limit}; cells are "
-            f"numbered with {np.dtype(LABELS_DTYPE)}."
-        )
-    if layer.ndim not in (2, 3, 4):
-        return f"'{layer.name}' has {layer.ndim} axes; two to four can be corrected."
-    return ""
 
 
 class LabelsBinding(QObject):

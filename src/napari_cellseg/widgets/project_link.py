@@ -10,11 +10,9 @@ from napari.layers import Image
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QWidget
 
-from napari_cellseg.controllers.large_project import preparation_of
 from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.session import Session
-from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.errors import CellsegError, ProjectError, ReadOnlyProjectError
 from napari_cellseg.io.paths import ImagePlace, image_place
 from napari_cellseg.io.s3.address import SCHEME, S3Address
@@ -44,6 +42,7 @@ from napari_cellseg.widgets.layer_images import (
     noted,
 )
 from napari_cellseg.widgets.opening import FileOpener
+from napari_cellseg.widgets.preparing import Preparing
 from napari_cellseg.widgets.project_bar import ProjectBar
 from napari_cellseg.widgets.unsaved_steps import UnsavedSteps
 
@@ -74,7 +73,7 @@ class ProjectLink(QObject):
         self._opener: FileOpener = dock.opener
         self._footer: Footer = dock.footer
         self.projects: ProjectController = dock.projects
-        self._preparing = TaskController(dock.task.starter)
+        self._preparing = Preparing(self.projects, dock)
         self.bar = ProjectBar(self._viewer, self.projects)
         self.unsaved = UnsavedSteps(self.projects, self.save_copy)
         self.kept = KeptCells(self.projects, self._keeper)
@@ -100,7 +99,6 @@ class ProjectLink(QObject):
         self._proofread.edited.connect(self._on_edited)
         self._proofread.reviewed.connect(self._on_reviewed)
         self.projects.problem_changed.connect(self._on_problem_changed)
-        self._preparing.changed.connect(self._on_preparing)
 
     def release(self) -> None:
         """Write everything and close the project; safe to call twice."""
@@ -250,11 +248,8 @@ class ProjectLink(QObject):
     def bring_kept(self) -> None:
         """Show the project's cells of the chosen image, unless cells of it are shown."""
         self._bring_later.stop()
-        layer, axes, image = (
-            self._chosen_layer(),
-            self._header.axes,
-            self._session.image,
-        )
+        layer, image = self._chosen_layer(), self._session.image
+        axes = self._header.axes
         labels = None if self._keeper.layer is None else self._proofread.labels
         if labels is not None and (image is None or labels.shape == image.labels_shape):
             return
@@ -263,29 +258,13 @@ class ProjectLink(QObject):
 
     def _bring(self, source: str, layer: Image, axes: str) -> None:
         """Show the cells that the project has of an image."""
-        job = preparation_of(self.projects, source)
-        if job is not None:
-            self._preparing.start("Reading the cells once", job, self._on_prepared)
+        if self._preparing.start(source, self.on_image_chosen):
             return
         cells = self.kept.cells_for(source, self._session.image)
         if cells is not None:
             name = f"{layer.name} cells"
             self._keeper.add_kept(cells, name, labels_placement(layer, axes), layer)
             self._show_kept()
-
-    def _on_prepared(self, _none: None) -> None:
-        """Show the cells that were looked through, if their image is still here."""
-        self._footer.tell("")
-        self.on_image_chosen()
-
-    def _on_preparing(self) -> None:
-        """Say how far it is."""
-        task = self._preparing
-        if task.is_running and task.progress.total:
-            share = f"{task.progress.done} of {task.progress.total}"
-            self._footer.tell(f"{task.name}: {task.progress.message}, {share}.")
-        elif task.failure is not None:
-            self._footer.tell(task.failure.message, "error")
 
     # ----------------------------------------------------------------------- cells
     def on_result(self, layer: Image) -> None:
@@ -304,8 +283,7 @@ class ProjectLink(QObject):
         if cells is not None and axes is not None:
             size = self._session.pixel_size if layer is self._chosen_layer() else None
             # Labels have the order of images, whatever that of the layer.
-            labels_axes = labels_axes_of(axes)
-            self.projects.adopt(cells, source_of(layer), labels_axes, size)
+            self.projects.adopt(cells, source_of(layer), labels_axes_of(axes), size)
             self._show_kept()
             self.bar.refresh()
 
@@ -371,8 +349,8 @@ class ProjectLink(QObject):
             "Add images in S3", "s3://bucket/folder/, or s3://bucket/folder/*.tif"
         )
         if text:
-            job = s3_additions(text)
-            self._opener.work("Looking into S3", job, self._on_additions_found)
+            found = self._on_additions_found
+            self._opener.work("Looking into S3", s3_additions(text), found)
 
     def _on_additions_found(self, known: dict[ImagePlace, Identity]) -> None:
         self._try(self._add_known, known)
@@ -411,9 +389,8 @@ class ProjectLink(QObject):
     def _relocate(self, found: dict[int, ImagePlace]) -> None:
         n_found = self.projects.relocate(found)
         n_left = sum(image.is_missing for image in self.projects.images)
-        words = f"{n_found} image{'' if n_found == 1 else 's'} found"
         left = f", {n_left} still missing" if n_left else ""
-        self._footer.tell(f"{words}{left}.")
+        self._footer.tell(f"{n_found} image{'' if n_found == 1 else 's'} found{left}.")
 
     def save_copy(self) -> bool:
         """Ask where a copy of the project goes; return whether it is there now."""
