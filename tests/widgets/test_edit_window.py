@@ -200,3 +200,22 @@ def test_what_another_tool_writes_into_the_window_is_recorded_where_it_lies(
     opened.keeper.reconcile()
     y, x = start[0] + 100, start[1] + 100
     assert (opened.proofread.labels[y : y + 10, x : x + 10] == 7777).all()
+
+
+def test_cells_of_a_small_image_need_no_window_and_are_the_chosen_layer(
+    make_dock, tmp_path, qtbot
+):
+    labels = np.ascontiguousarray(grid()[:512, :512])
+    image = tmp_path / "small.tif"
+    tifffile.imwrite(image, (labels > 0).astype(np.uint8) * 200)
+    with create_project(tmp_path / "small") as project:
+        project.add_images([image])
+        project.start_labels(1, NewLabels(labels, "YX"))
+        folder = project.folder
+    dock = make_dock(show=True)
+    dock.link.open(str(folder))
+    wait_idle(qtbot, dock)
+    qtbot.waitUntil(lambda: dock.keeper.layer is not None, timeout=30000)
+    qtbot.wait(300)
+    assert dock.keeper.window is None
+    assert dock.viewer.layers.selection.active is dock.keeper.layer
