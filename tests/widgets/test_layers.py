@@ -216,7 +216,9 @@ def test_a_part_is_shown_as_a_refresh_would_show_it(qapp, shape, contour):
     assert shown[20 if contour else 23, 6]
 
 
-def test_what_another_tool_wrote_into_large_labels_is_noticed_in_parts(monkeypatch, bound):
+def test_what_another_tool_wrote_into_large_labels_is_noticed_in_parts(
+    monkeypatch, bound
+):
     for name in ("MAX_WATCHED_PIXELS", "PART_PIXELS"):
         monkeypatch.setattr(f"napari_cellseg.widgets.layers.{name}", 90)
     bound.layer.data[25, 25] = 8

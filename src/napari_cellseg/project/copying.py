@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from napari_cellseg.core.errors import ProjectError
-from napari_cellseg.project.database import DATABASE_NAME, transaction
+from napari_cellseg.project.database import DATABASE_NAME, open_database, transaction
 from napari_cellseg.project.images import absolute_path, stored_path
+from napari_cellseg.project.journal import Journal
 
 #: Projects of earlier versions have none; without it each purged edit looks through all.
 INDEX = "CREATE INDEX IF NOT EXISTS steps_of_edit ON steps (edit)"
@@ -82,5 +83,22 @@ def copy_database(connection: sqlite3.Connection, source: Path, target: Path) ->
             copy.executemany("UPDATE images SET path = ? WHERE id = ?", moved)
         purge_dropped(copy)
         copy.execute("VACUUM")
+    finally:
+        copy.close()
+
+
+def write_waiting(journals: Iterable[Journal], folder: Path) -> None:
+    """Write the steps that the disk did not take into a copy.
+
+    Raises
+    ------
+    sqlite3.Error
+        If it cannot be written.
+    """
+    copy = open_database(folder, writable=True)
+    try:
+        with transaction(copy):
+            for journal in journals:
+                journal.write_waiting(copy)
     finally:
         copy.close()

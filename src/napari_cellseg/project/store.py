@@ -25,6 +25,7 @@ from napari_cellseg.project.copying import (
     copy_database,
     purge_dropped,
     whole_or_nothing,
+    write_waiting,
 )
 from napari_cellseg.project.database import (
     check_place,
@@ -323,17 +324,8 @@ class Project:
                 if (self.folder / part).is_dir():
                     shutil.copytree(self.folder / part, folder / part)
             copy_database(self._connection, self.folder, folder)
-            self._write_waiting(folder)
-
-    def _write_waiting(self, folder: Path) -> None:
-        """Write the steps that the disk did not take into a copy."""
-        copy = open_database(folder, writable=True)
-        try:
-            with transaction(copy):
-                for opened in self._opened.values():
-                    opened.journal.write_waiting(copy)
-        finally:
-            copy.close()
+            journals = [opened.journal for opened in self._opened.values()]
+            write_waiting(journals, folder)
 
 
 def with_suffix(folder: Path) -> Path:
