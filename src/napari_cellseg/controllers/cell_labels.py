@@ -12,9 +12,11 @@ from napari_cellseg.core.edits import Edit, Source
 from napari_cellseg.core.history import History, Steps
 from napari_cellseg.core.labels_on_disk import is_on_disk
 from napari_cellseg.core.lineage_steps import ParentsDifference
+from napari_cellseg.core.replay import steps_since
 from napari_cellseg.core.rerun import Footprint
 from napari_cellseg.core.types import Labels, SegmentationResult
 from napari_cellseg.project.labels import ProjectLabels
+from napari_cellseg.project.store import Project
 
 
 class CellLabels:
@@ -53,6 +55,8 @@ class CellLabels:
         By the time of an edit: what differs in the parents on its other side.
     home : str
         The project and image that kept them last, "" for none.
+    left_at : int
+        The last step in that project when it was closed.
     """
 
     def __init__(
@@ -64,10 +68,12 @@ class CellLabels:
     ) -> None:
         self.labels = labels
         self.index = CellIndex(labels) if index is None else index
+        self.sources: dict[int, Source] = dict.fromkeys(sorted(self.index.ids), "model")
         known = sources or {}
-        self.sources: dict[int, Source] = {
-            cell: known.get(cell, "model") for cell in sorted(self.index.ids)
-        }
+        # Who made cells that are not there does not matter.
+        self.sources.update(
+            {cell: known[cell] for cell in known.keys() & self.sources.keys()}
+        )
         self.confidence = dict(confidence or {})
         self.history: Steps = History()
         self.deleted: list[Footprint] = []
@@ -79,6 +85,7 @@ class CellLabels:
         self.around_runs: dict[float, tuple[dict[int, float], list[Footprint]]] = {}
         self.around_parents: dict[float, ParentsDifference] = {}
         self.home = ""
+        self.left_at = 0
         self.levels: list[Any] = []
 
     @property
@@ -119,3 +126,27 @@ def cells_of_project(opened: ProjectLabels) -> CellLabels:
     cells.levels = opened.levels() if cells.is_large else []
     cells.deleted = opened.deleted()
     return cells
+
+
+def steps_in_between(
+    opened: ProjectLabels, cells: CellLabels, history: History
+) -> list[Edit] | None:
+    """Return the steps made on cells since their project was closed, or None.
+
+    None where the project has other steps by now, or not every step is known any more.
+
+    Raises
+    ------
+    ProjectError
+        If the project cannot be read.
+    """
+    if not cells.is_large:
+        return steps_since(opened.labels, cells.labels, history)
+    # Too large to be compared: the chunks are those of the project, and its steps tell.
+    is_untouched = opened.last_step == cells.left_at and history.is_whole
+    return history.edits()[0] if is_untouched else None
+
+
+def home_of(project: Project, image_id: int) -> str:
+    """Return what tells an image of a project from every other."""
+    return f"{project.folder.resolve()}:{image_id}"

@@ -9,13 +9,17 @@ from pathlib import Path
 
 from psygnal import Signal
 
-from napari_cellseg.controllers.cell_labels import CellLabels, cells_of_project
+from napari_cellseg.controllers.cell_labels import (
+    CellLabels,
+    cells_of_project,
+    home_of,
+    steps_in_between,
+)
 from napari_cellseg.controllers.held_labels import HeldLabels, release_saved
 from napari_cellseg.controllers.unsaved_notes import UnsavedNotes
 from napari_cellseg.core.errors import CellsegError, ImageReadError, ProjectError
 from napari_cellseg.core.history import History
 from napari_cellseg.core.jobs import Job
-from napari_cellseg.core.replay import steps_since
 from napari_cellseg.core.types import PixelSize
 from napari_cellseg.io.paths import ImagePlace, image_place
 from napari_cellseg.io.s3.address import S3Address, is_s3_address
@@ -92,7 +96,7 @@ class ProjectController:
                 project.close()
             raise
         self.project = project
-        self._refresh()
+        self.refresh()
 
     def close(self) -> None:
         """Write everything and close; raises `ProjectError` if that is not possible."""
@@ -111,8 +115,8 @@ class ProjectController:
                 f"{self.n_waiting} steps are not on the disk yet, so the project stays "
                 f"open. {self.problem}"
             )
-        for cells, _ in self._kept.values():
-            cells.history = History()
+        for cells, opened in self._kept.values():
+            cells.history, cells.left_at = History(), opened.last_step
         self._kept.clear()
         old, self.project = self.project, None
         # Every step is in the journal: what the labels lack is replayed the next time.
@@ -122,13 +126,13 @@ class ProjectController:
     def add_images(self, places: Sequence[ImagePlace]) -> int:
         """Add images and return how many are new; raises `CellsegError`."""
         n_new = self._open_project().add_images(places)
-        self._refresh()
+        self.refresh()
         return n_new
 
     def add_known(self, known: Mapping[ImagePlace, Identity]) -> int:
         """Add what `project.identity.s3_additions` found, and return how many are new."""
         n_new = self._open_project().table.add_known(known)
-        self._refresh()
+        self.refresh()
         return n_new
 
     def search(self, where: ImagePlace) -> Job[dict[int, ImagePlace]]:
@@ -146,7 +150,7 @@ class ProjectController:
     def relocate(self, found: Mapping[int, ImagePlace]) -> int:
         """Note where images lie now, and return how many it are."""
         n_found = self._open_project().table.move(found)
-        self._refresh()
+        self.refresh()
         return n_found
 
     def replaced_text(self, image: ProjectImage) -> str:
@@ -178,7 +182,8 @@ class ProjectController:
             raise ProjectError("No project is open. Open one, or save the work as one.")
         return self.project
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
+        """Look at the images of the project again, as after a job changed it."""
         self._images = [] if self.project is None else self.project.images()
         self._places = ImagePlaces(self._images)
         self.changed.emit()
@@ -281,7 +286,7 @@ class ProjectController:
         self._keep(image.image_id, cells, opened)
         self.save_review(cells, list(cells.states))
         self.save_lineage(cells)
-        self._refresh()
+        self.refresh()
         return True
 
     def rejoin(self, cells: CellLabels, source: str) -> bool:
@@ -295,11 +300,10 @@ class ProjectController:
             return False
         if image is None or not image.has_labels or image.image_id in self._kept:
             return False
-        # What was done on large labels without their project cannot be compared with it.
-        if cells.is_large or cells.home != _home(project, image.image_id):
+        if cells.home != home_of(project, image.image_id):
             return False
         opened = project.open_labels(image.image_id)
-        steps = steps_since(opened.labels, cells.labels, history)
+        steps = steps_in_between(opened, cells, history)
         if steps is None:
             return False
         for step in steps:
@@ -315,7 +319,7 @@ class ProjectController:
         opened.share(cells.labels, cells.index)
         if self.project is not None and not self.project.is_read_only:
             cells.history = opened.journal
-            cells.home = _home(self.project, image_id)
+            cells.home = home_of(self.project, image_id)
             self._kept[image_id] = (cells, opened)
 
     def save_review(self, cells: CellLabels | None, ids: list[int]) -> None:
@@ -392,8 +396,3 @@ class ProjectController:
         was, self.problem = self.problem, problem
         if problem or was:
             self.problem_changed.emit(problem)
-
-
-def _home(project: Project, image_id: int) -> str:
-    """Return what tells an image of a project from every other."""
-    return f"{project.folder.resolve()}:{image_id}"

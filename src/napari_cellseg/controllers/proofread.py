@@ -304,7 +304,8 @@ class ProofreadController:
         """Take the labels of a new run over these labels, as one edit.
 
         A run of the same name right after another takes its place in the history, so
-        that undo goes back to before a slider was moved.
+        that undo goes back to before a slider was moved. On large labels it is a step of
+        its own.
 
         Parameters
         ----------
@@ -316,13 +317,13 @@ class ProofreadController:
             False forgets what was deleted by hand.
         """
         cells = self._cells()
-        shown = run_edit(cells.labels, cells.sources, merged, name)
+        shown = run_edit(cells.index, cells.sources, merged, name)
         if is_empty(shown):
             return
         edit = shown = with_classes(shown, cells.labels, cells.classes)
         around = (cells.confidence, cells.deleted)
         now, after = cells.notes, notes_of_run(cells.notes, merged)
-        if cells.history.undo_name == name == MOVED:
+        if cells.history.undo_name == name == MOVED and not cells.is_large:
             edit, around, classes = self._joined_with_last(merged, name)
             shown = class_change(shown, cells.labels, cells.classes, classes)
         else:

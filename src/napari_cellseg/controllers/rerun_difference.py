@@ -259,7 +259,10 @@ class RerunDifference:
         """Compare the cells after a run with those before, off the main thread."""
         self.forget()
         cells = self._proofread.cells
-        if cells is None or edit.name == MOVED or not edit.before.any():
+        # Large labels are not compared: there is no room for those before.
+        if cells is None or cells.is_large:
+            return
+        if edit.name == MOVED or not edit.before.any():
             return
         labels = cells.labels.copy()
         labels[edit.box] = edit.before

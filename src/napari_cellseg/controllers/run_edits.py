@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cellseg.core.cell_boxes import pixel_counts
+from napari_cellseg.core.cell_index import CellIndex, IndexedLabels, labels_of
 from napari_cellseg.core.cell_notes import CellNotes
 from napari_cellseg.core.edits import Edit, Source, edit_on_labels, with_sources
 from napari_cellseg.core.label_arrays import known_sources
@@ -15,9 +17,12 @@ from napari_cellseg.core.types import Labels
 
 
 def run_edit(
-    labels: Labels, sources: Mapping[int, Source], merged: Merged, name: str
+    indexed: IndexedLabels, sources: Mapping[int, Source], merged: Merged, name: str
 ) -> Edit:
     """Return the edit from labels to those of a run, with the sources of all cells."""
+    labels = labels_of(indexed)
+    if merged.start and isinstance(indexed, CellIndex):
+        return _region_edit(indexed, sources, merged, name)
     start = (0,) * labels.ndim
     edit = edit_on_labels(labels, merged.labels, start, name, sources, author="model")
     after: dict[int, Source] = {
@@ -25,6 +30,25 @@ def run_edit(
         for cell, source in known_sources(merged.labels, sources).items()
     }
     return with_sources(edit, sources, after)
+
+
+def _region_edit(
+    index: CellIndex, sources: Mapping[int, Source], merged: Merged, name: str
+) -> Edit:
+    """Return the edit of a run on a crop; cells that live on keep their source."""
+    edit = edit_on_labels(
+        index, merged.labels, merged.start, name, sources, author="model"
+    )
+    changed = edit.changed_ids
+    lost = pixel_counts(np.where(edit.before != edit.after, edit.before, 0))
+    before = {cell: sources[cell] for cell in changed if cell in sources}
+    after: dict[int, Source] = {
+        cell: source
+        for cell, source in before.items()
+        if index.n_pixels(cell) > lost.get(cell, 0)
+    }
+    after.update(dict.fromkeys(set(changed) - before.keys(), "model"))
+    return with_sources(edit, before, after)
 
 
 def notes_of_run(notes: CellNotes, merged: Merged) -> CellNotes:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+from napari_cellseg.controllers.large_project import MAX_IN_MEMORY_PX
 from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.core.errors import ImageError
+from napari_cellseg.core.region_run import merge_region
 from napari_cellseg.core.rerun import Merged, Region, merge_run
 from napari_cellseg.core.types import CellImage, SegmentationResult
 
@@ -50,6 +54,20 @@ def fits(proofread: ProofreadController, image: CellImage | None) -> bool:
     return labels.shape == image.labels_shape
 
 
+def check_room(
+    proofread: ProofreadController, image: CellImage, region: Region | None
+) -> None:
+    """Raise `ImageError` if the cells of a whole image would not fit into memory."""
+    cells = proofread.cells
+    is_on_disk = fits(proofread, image) and cells is not None and cells.is_large
+    if region is None and is_on_disk:
+        sizes = " × ".join(f"{n:,}" for n in image.labels_shape)
+        raise ImageError(
+            f"The image has {sizes} pixels, and its cells are kept on disk: a run over all "
+            "of them does not fit into memory. Segment what is in view, or draw a region."
+        )
+
+
 def take_into(proofread: ProofreadController, run: Run, *, keeps: bool) -> Merged:
     """Take a run over the labels that are there, or open labels where none fit."""
     if fits(proofread, run.image):
@@ -57,6 +75,11 @@ def take_into(proofread: ProofreadController, run: Run, *, keeps: bool) -> Merge
         proofread.take_run(merged, "segment", keeps=keeps)
     else:
         shape = run.image.labels_shape
+        if run.region is not None and math.prod(shape) > MAX_IN_MEMORY_PX:
+            raise ImageError(
+                "The cells of this image are not open, so those of the region were not "
+                "taken. Open them, and segment the region again."
+            )
         merged = merge_run(None, run.result, shape=shape, region=run.region)
         proofread.open(merged.labels, None, merged.confidence)
     note_origin(proofread, run.result)
@@ -66,7 +89,22 @@ def take_into(proofread: ProofreadController, run: Run, *, keeps: bool) -> Merge
 def merged_with(
     proofread: ProofreadController, run: Run, result: SegmentationResult, *, keeps: bool
 ) -> Merged:
-    """Return a result merged with the labels as they are now."""
+    """Return a result merged with the labels as they are now; large ones around a region.
+
+    Raises
+    ------
+    EditError
+        If labels that are too large for memory would be needed as a whole.
+    """
+    cells = proofread.cells
+    if cells is not None and cells.is_large and run.region is not None:
+        return merge_region(
+            cells.index,
+            result,
+            run.region,
+            keep=proofread.kept_ids if keeps else (),
+            deleted=proofread.kept_empty if keeps else (),
+        )
     return merge_run(
         proofread.labels,
         result,

@@ -17,6 +17,7 @@ from napari_cellseg.controllers.place import PlaceController
 from napari_cellseg.controllers.proofread import MOVED, ProofreadController
 from napari_cellseg.controllers.run_taking import (
     Run,
+    check_room,
     fits,
     merged_with,
     note_origin,
@@ -185,6 +186,7 @@ class SegmentController:
         image = self.session.image
         if (reason := self.why_not()) or image is None or self.model is None:
             raise ImageError(reason)
+        check_room(self.proofread, image, region)
         job = _segment_job(
             self._segmenters, self.model.name, image, region, self.options
         )

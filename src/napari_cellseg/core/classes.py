@@ -22,6 +22,7 @@ from napari_cellseg.core.cell_boxes import pixel_counts, start_of
 from napari_cellseg.core.cell_index import IndexedLabels, boxes_on, labels_of
 from napari_cellseg.core.edits import Edit, apply_edit, is_empty
 from napari_cellseg.core.errors import EditError
+from napari_cellseg.core.labels_on_disk import is_on_disk
 from napari_cellseg.core.numbering import moved_keys, moved_numbers
 from napari_cellseg.core.types import Labels
 
@@ -158,7 +159,7 @@ def _followed(edit: Edit, labels: Labels, classes: Classes) -> dict[int, str]:
         return moved_keys(classes, moved)
     if is_empty(edit):
         return dict(classes)
-    if edit.author == "model":
+    if edit.author == "model" and not is_on_disk(labels):
         after = labels.copy()
         apply_edit(after, edit)
         return _heirs(labels, after, classes, None)

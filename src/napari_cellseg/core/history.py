@@ -54,12 +54,18 @@ class History:
     max_bytes : int
         Bytes of edits that are kept; beyond it the oldest are dropped, but never the
         last one.
+
+    Attributes
+    ----------
+    is_whole : bool
+        False once a step was dropped.
     """
 
     def __init__(self, max_bytes: int = 512 * 2**20) -> None:
         self._max_bytes = max_bytes
         self._done: list[Edit] = []
         self._undone: list[Edit] = []
+        self.is_whole = True
 
     def push(self, edit: Edit) -> None:
         """Remember an edit that was made; what was undone before is forgotten."""
@@ -68,6 +74,7 @@ class History:
         excess = sum(kept.n_bytes for kept in self._done) - self._max_bytes
         while excess > 0 and len(self._done) > 1:
             excess -= self._done.pop(0).n_bytes
+            self.is_whole = False
 
     def undo(self) -> Edit | None:
         """Return the edit that takes the last one back, or None if there is none."""

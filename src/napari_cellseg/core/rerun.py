@@ -95,11 +95,14 @@ class Merged:
         Of the new cells only.
     n_kept : int
         Cells by hand that were kept.
+    start : tuple of int
+        Where `labels` begin in those before, if they are a crop of them; () if not.
     """
 
     labels: Labels
     confidence: Mapping[int, float] = field(default_factory=dict)
     n_kept: int = 0
+    start: tuple[int, ...] = ()
 
 
 def deleted_footprints(edit: Edit) -> list[Footprint]:

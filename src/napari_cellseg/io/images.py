@@ -256,6 +256,38 @@ def read_labels_with_axes(
         Of the labels, such as ``"ZYX"``; ``"?YX"`` if neither the file nor `axes` says
         what the planes are.
     """
+    image, is_known = _opened_labels(path, axes, limits)
+    n_bytes = n_bytes_of(image.shape, np.dtype(image.data.dtype))
+    check_n_bytes(image.name, "the labels", n_bytes, limits, "Crop them.")
+    planes = np.squeeze(np.asarray(image.data), axis=image.axes.index("C"))
+    named = image.labels_axes
+    if not is_known and len(named) == len("?YX"):
+        named = "?YX"
+    return check_labels(planes), image.pixel_size, named
+
+
+def open_labels(
+    path: str | Path,
+    *,
+    axes: str | None = None,
+    limits: ReadLimits = ReadLimits(),  # noqa: B008 -- frozen
+) -> CellImage:
+    """Return labels as an image of one channel, which may be lazy as by `read_image`.
+
+    Raises
+    ------
+    ImageReadError, LimitError
+        As `read_image`.
+    LabelsError
+        If it holds several channels or colours.
+    """
+    return _opened_labels(path, axes, limits)[0]
+
+
+def _opened_labels(
+    path: str | Path, axes: str | None, limits: ReadLimits
+) -> tuple[CellImage, bool]:
+    """Return labels as an image of one channel, and whether its axes are known."""
     request = replace(_request(path, limits), as_stored=True)
     with open_scenes(request) as scenes:
         is_known = bool(axes) or "?" not in known_axes(scenes[0].axes, scenes[0].shape)
@@ -265,13 +297,7 @@ def read_labels_with_axes(
             f"'{image.name}' holds {image.n_channels} channels; labels are one channel of "
             "whole numbers. Choose the file with the labels."
         )
-    n_bytes = n_bytes_of(image.shape, np.dtype(image.data.dtype))
-    check_n_bytes(image.name, "the labels", n_bytes, limits, "Crop them.")
-    planes = np.squeeze(np.asarray(image.data), axis=image.axes.index("C"))
-    named = image.labels_axes
-    if not is_known and len(named) == len("?YX"):
-        named = "?YX"
-    return check_labels(planes), image.pixel_size, named
+    return image, is_known
 
 
 def _labels_axes(scene: Scene) -> str | None:

@@ -20,6 +20,7 @@ from napari_cellseg.core.importing import (
     untouched_areas,
 )
 from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.labels_on_disk import is_large
 from napari_cellseg.core.measure import measure_cells
 from napari_cellseg.core.tracks import parents_after
 from napari_cellseg.core.types import LABELS_DTYPE, CellImage
@@ -33,10 +34,11 @@ from napari_cellseg.io.exchange.formats import (
     image_stem,
     read_cells,
 )
-from napari_cellseg.io.images import read_image
+from napari_cellseg.io.images import probe, read_image
 from napari_cellseg.project.images import ProjectImage
 from napari_cellseg.project.labels import ProjectLabels
-from napari_cellseg.project.new_labels import NewLabels
+from napari_cellseg.project.large_import import import_large, refuse_over_cells
+from napari_cellseg.project.new_labels import ORDER, NewLabels
 from napari_cellseg.project.review import ReviewNotes
 from napari_cellseg.project.store import Project
 
@@ -235,6 +237,12 @@ def import_into_project(
         try:
             targets = images if choice.image else _images_of_file(images, path)
             for image in targets:
+                large = _large_frame(project, image)
+                if large is not None:
+                    done.append(
+                        (yield from _large(project, image, large, path, choice))
+                    )
+                    continue
                 line, found_notes = _import_one(project, image, path, choice)
                 done.append(line)
                 notes += [f"{path.name}: {note}" for note in found_notes]
@@ -273,6 +281,35 @@ def _images_of_file(images: Sequence[ProjectImage], path: Path) -> list[ProjectI
             "can be imported in the window only."
         )
     return found
+
+
+def _large_frame(project: Project, image: ProjectImage) -> ImageFrame | None:
+    """Return what cells must fit on an image whose labels stay on disk, else None."""
+    if image.has_labels:
+        shape, axes = project.labels_frame(image.image_id)[0], image.labels_axes
+    else:
+        found = probe(image.address)
+        sizes = dict(zip(found.axes, found.shape, strict=True))
+        axes = "".join(one for one in ORDER if one in sizes)
+        shape = tuple(sizes[one] for one in axes)
+    return ImageFrame(shape, axes, image.name) if is_large(shape) else None
+
+
+def _large(
+    project: Project,
+    image: ProjectImage,
+    frame: ImageFrame,
+    path: Path,
+    choice: ImportChoice,
+) -> Job[str]:
+    """Take the cells of a file into an image whose labels stay on disk."""
+    if image.has_labels:
+        raise refuse_over_cells(frame)
+    if choice.unknown != "model":
+        raise ProjectError(
+            "on an image of this size cells count as a model's; leave --by-hand off."
+        )
+    return (yield from import_large(project, image.image_id, path, frame))
 
 
 def _import_one(

@@ -16,16 +16,24 @@ from typing import Any
 
 from napari_cellseg.core.cell_index import CellIndex
 from napari_cellseg.core.cell_notes import CellNotes, updated_notes
-from napari_cellseg.core.cell_rows import CellRows
 from napari_cellseg.core.classes import updated_classes
 from napari_cellseg.core.edits import Edit, Source, apply_edit, update_sources
+from napari_cellseg.core.jobs import run
 from napari_cellseg.core.labels_on_disk import LabelsOnDisk, as_labels, is_on_disk
-from napari_cellseg.core.rerun import Footprint, deleted_footprints
+from napari_cellseg.core.rerun import Footprint
 from napari_cellseg.core.types import Labels
+from napari_cellseg.project.cell_facts import (
+    CellFacts,
+    read_cells,
+    read_deleted,
+    read_last_id,
+    read_last_step,
+)
 from napari_cellseg.project.database import check_place, told, transaction
 from napari_cellseg.project.journal import Journal
 from napari_cellseg.project.labels_store import LabelsStore
 from napari_cellseg.project.large_labels import LargeNotes
+from napari_cellseg.project.large_opening import ReadAhead
 from napari_cellseg.project.packing import edit_of
 from napari_cellseg.project.pyramid import Pyramid
 
@@ -33,12 +41,6 @@ STEPS_SINCE = """
 SELECT steps.id AS step, steps.kind AS kind, edits.* FROM steps
 JOIN edits ON edits.id = steps.edit
 WHERE steps.image = ? AND steps.id > ? ORDER BY steps.id
-"""
-LAST_ID = """
-SELECT max(id) FROM (
-SELECT max(CAST(side.key AS INTEGER)) AS id FROM edits, json_each(edits.sources) AS both,
-json_each(both.value) AS side WHERE edits.image = :image
-UNION SELECT max(label) FROM cells WHERE image = :image)
 """
 SAVE_CELL = """
 INSERT INTO cells (image, label, source, confidence, class) VALUES (?, ?, ?, ?, ?)
@@ -77,20 +79,24 @@ class ProjectLabels:
         store: LabelsStore,
         journal: Journal,
         image_id: int,
-        rows: CellRows | None = None,
+        ahead: ReadAhead | None = None,
     ) -> None:
-        """Open labels; with `rows`, where each cell lies, they are left on disk."""
+        """Open labels; with what was read `ahead` of them, they are left on disk."""
         self._connection = connection
         self._store = store
         self._image_id = image_id
+        self._ahead = ahead
         self.journal = journal
         # Before the chunks: a window that saves in between makes no step go missing.
-        written = self._written_step()
+        with told(self._folder):
+            _, written = read_last_step(connection, image_id)
         self.labels: Labels = (
-            store.read() if rows is None else as_labels(LabelsOnDisk(store.array()))
+            store.read() if ahead is None else as_labels(LabelsOnDisk(store.array()))
         )
-        self.index = None if rows is None else CellIndex(self.labels, rows)
-        self.sources, self.confidence, self.classes = self._read_cells()
+        self.index = None if ahead is None else CellIndex(self.labels, ahead.rows)
+        facts = self._read_cells() if ahead is None else ahead.facts
+        self.sources, self.classes = facts.sources, facts.classes
+        self.confidence: Mapping[int, float] = facts.confidence
         self._saved_sources = dict(self.sources)
         self._saved_classes = dict(self.classes)
         self._saved_confidence: Mapping[int, float] = self.confidence
@@ -101,36 +107,29 @@ class ProjectLabels:
     def _folder(self) -> Path:
         return self._store.folder.parent.parent
 
-    def _read_cells(
-        self,
-    ) -> tuple[dict[int, Source], Mapping[int, float], dict[int, str]]:
+    def _read_cells(self) -> CellFacts:
         with told(self._folder):
-            rows = self._connection.execute(
-                "SELECT label, source, confidence, class FROM cells WHERE image = ?",
-                (self._image_id,),
-            ).fetchall()
-        sources: dict[int, Source] = {
-            row["label"]: row["source"] for row in rows if row["source"]
-        }
-        confidence = {
-            row["label"]: float(row["confidence"])
-            for row in rows
-            if row["confidence"] is not None
-        }
-        classes = {
-            row["label"]: row["class"] for row in rows if row["class"] and row["source"]
-        }
-        return sources, confidence, classes
+            return run(read_cells(self._connection, self._image_id))
+
+    @property
+    def _read_now(self) -> ReadAhead | None:
+        """What was read ahead, as long as no step was made since."""
+        if self._ahead is not None and self._ahead.steps[0] != self.last_step:
+            self._ahead = None
+        return self._ahead
+
+    @property
+    def last_step(self) -> int:
+        """The last step that the journal holds of the image, 0 for none."""
+        with told(self._folder):
+            return read_last_step(self._connection, self._image_id)[0]
 
     def deleted(self) -> list[Footprint]:
         """Return where cells were deleted by hand, as the journal has it."""
+        if (ahead := self._read_now) is not None:
+            return list(ahead.deleted)
         with told(self._folder):
-            rows = self._connection.execute(
-                "SELECT * FROM edits WHERE image = ? AND state = 'done' "
-                "AND author = 'hand' ORDER BY id",
-                (self._image_id,),
-            ).fetchall()
-        return [found for row in rows for found in deleted_footprints(edit_of(row))]
+            return run(read_deleted(self._connection, self._image_id))
 
     def share(self, labels: Labels, index: CellIndex) -> None:
         """Go on with an array, and an index of it, that somebody else edits."""
@@ -155,11 +154,10 @@ class ProjectLabels:
 
     def last_id(self) -> int:
         """Return the highest id that the journal has seen, 0 for none."""
+        if (ahead := self._read_now) is not None:
+            return ahead.last_id
         with told(self._folder):
-            (found,) = self._connection.execute(
-                LAST_ID, {"image": self._image_id}
-            ).fetchone()
-        return int(found or 0)
+            return read_last_id(self._connection, self._image_id)
 
     def _replay(self, written: int) -> int:
         """Bring labels and cells up to the last step; return how many there were."""
@@ -167,13 +165,6 @@ class ProjectLabels:
         for row in rows:
             self._apply(_edit_of_step(row))
         return len(rows)
-
-    def _written_step(self) -> int:
-        with told(self._folder):
-            row = self._connection.execute(
-                "SELECT written_step FROM images WHERE id = ?", (self._image_id,)
-            ).fetchone()
-        return int(row["written_step"])
 
     def _steps_since(self, written: int) -> list[sqlite3.Row]:
         with told(self._folder):
@@ -197,7 +188,9 @@ class ProjectLabels:
         """
         if not self.journal.retry():
             return
-        rows = self._steps_since(self._written_step())
+        with told(self._folder):
+            _, written = read_last_step(self._connection, self._image_id)
+        rows = self._steps_since(written)
         edits = [_edit_of_step(row) for row in rows]
         latest = _latest(edits)
         if confidence is not None:

@@ -18,7 +18,7 @@ import numpy as np
 from napari_cellseg.core.cell_index import CellIndex
 from napari_cellseg.core.cell_rows import CellRows, find_rows, joined_rows
 from napari_cellseg.core.jobs import Job, Progress
-from napari_cellseg.project.database import open_database, told, transaction
+from napari_cellseg.project.database import told, transaction
 from napari_cellseg.project.labels_store import LabelsStore, Place, blocks_of
 from napari_cellseg.project.pyramid import Pyramid
 
@@ -69,15 +69,20 @@ class LargeNotes:
                 ).fetchone()
             )
 
-    def rows(self, ndim: int) -> CellRows:
-        """Return where every cell lies, in rising order."""
+    def read_rows(self, ndim: int) -> Job[CellRows]:
+        """Read where every cell lies, in rising order."""
         with told(self._folder):
             found = self._connection.execute(
                 f"SELECT {ROW} FROM cell_places WHERE image = ? ORDER BY label",  # noqa: S608
                 (self._image_id,),
             )
             found.row_factory = None
-            table = np.array(found.fetchall(), np.int64).reshape(-1, 10)
+            parts = [np.zeros((0, 10), np.int64)]
+            while rows := found.fetchmany(N_AT_ONCE):
+                parts.append(np.array(rows, np.int64))
+                n_read = N_AT_ONCE * (len(parts) - 1)
+                yield Progress(n_read, 0, f"reading the cells, {n_read:,}")
+        table = np.concatenate(parts)
         lead = 4 - ndim
         lows, highs = table[:, 2 + lead : 6], table[:, 6 + lead : 10]
         ids, counts = table[:, 0].copy(), table[:, 1].copy()
@@ -152,46 +157,33 @@ class LargeNotes:
             )
 
 
-def prepare_large(folder: Path, store: LabelsStore, image_id: int) -> Job[None]:
+def prepare_large(notes: LargeNotes, store: LabelsStore) -> Job[None]:
     """Find every cell of large labels and make their pyramid, block by block.
 
-    Once for each image. Stopped half-way, it begins anew. Runs off the main thread: it
-    has a connection of its own.
+    Once for each image. Stopped half-way, it begins anew.
 
     Parameters
     ----------
-    folder : Path
-        Of the project; writable.
+    notes : LargeNotes
+        Of the image, writable on the thread that it runs on.
     store : LabelsStore
         The labels.
-    image_id : int
-        Of the image.
 
     Raises
     ------
     ProjectError
         If they cannot be read or written.
     """
-    connection = open_database(folder, writable=True)
-    try:
-        notes = LargeNotes(connection, folder, image_id)
-        notes.begin()
-        with told(folder):
-            pyramid = Pyramid(store.folder)
-            pyramid.create()
-            rows = yield from _look_through(store, pyramid)
-        yield from notes.save_all(rows)
-    finally:
-        connection.close()
+    notes.begin()
+    with told(store.folder):
+        pyramid = Pyramid(store.folder)
+        pyramid.create()
+        rows = yield from look_through(store, pyramid)
+    yield from notes.save_all(rows)
 
 
-def look_up(found: dict[int, CellRows], image_id: int, store: LabelsStore) -> Job[None]:
-    """Find the cells where nothing can be written; what is `found` counts for a session."""
-    found[image_id] = yield from _look_through(store, None)
-
-
-def _look_through(store: LabelsStore, pyramid: Pyramid | None) -> Job[CellRows]:
-    """Go through all blocks in which there may be a cell."""
+def look_through(store: LabelsStore, pyramid: Pyramid | None) -> Job[CellRows]:
+    """Go through all blocks in which there may be a cell; `pyramid` shows them, too."""
     array = store.array()
     blocks = blocks_of(array.shape)
     parts = []

@@ -11,6 +11,7 @@ from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.core.history import History
 from napari_cellseg.core.jobs import Job
 from napari_cellseg.core.types import Labels, PixelSize
+from napari_cellseg.project.database import told
 from napari_cellseg.project.labels_store import LabelsStore
 
 #: The order in which labels have their axes.
@@ -129,7 +130,14 @@ class LargeLabels:
     labels: Any = None
 
     def write_to(self, store: LabelsStore) -> Job[None]:
-        """Write them into a folder; raises `LabelsError` if they are no labels."""
+        """Write them into a folder; raises `LabelsError` if they are no labels.
+
+        Raises `ProjectError` if they cannot be written.
+        """
+        with told(store.folder):
+            yield from self._write_to(store)
+
+    def _write_to(self, store: LabelsStore) -> Job[None]:
         if self.labels is None:
             store.create_empty(self.shape, self.axes, self.pixel_size)
         else:

@@ -14,7 +14,6 @@ from typing import Any
 from filelock import FileLock
 
 from napari_cellseg import __version__
-from napari_cellseg.core.cell_rows import CellRows
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.core.jobs import Job, run
 from napari_cellseg.core.labels_on_disk import is_large
@@ -39,7 +38,7 @@ from napari_cellseg.project.images import ProjectImage
 from napari_cellseg.project.journal import Journal, adopt_history
 from napari_cellseg.project.labels import SAVE_CELL, ProjectLabels, shape_text
 from napari_cellseg.project.labels_store import LabelsStore
-from napari_cellseg.project.large_labels import LargeNotes, look_up, prepare_large
+from napari_cellseg.project.large_opening import LargeOpening
 from napari_cellseg.project.lineage import LineageNotes
 from napari_cellseg.project.lock import taken_lock
 from napari_cellseg.project.moved import find_moved
@@ -51,6 +50,7 @@ SUFFIX = ".cellseg"
 LABELS_FOLDER = "labels"
 MODELS_FOLDER = "models"
 
+SET_LABELS = "UPDATE images SET labels_shape = ?, labels_axes = ? WHERE id = ?"
 UNWRITTEN = """
 SELECT images.name AS name, count(*) AS n_steps, max(steps.at) AS last_at
 FROM images JOIN steps ON steps.image = images.id AND steps.id > images.written_step
@@ -87,7 +87,7 @@ class Project:
         )
         self._last_edit_id = int(last or 0)
         self._opened: dict[int, ProjectLabels] = {}
-        self._looked_up: dict[int, CellRows] = {}
+        self._large = LargeOpening(folder, is_read_only=lock is None)
         self.table = ImageTable(folder, connection)
         self._is_closed = False
 
@@ -160,14 +160,14 @@ class Project:
                 adopt_history(
                     self._connection, image_id, new.history, self._next_edit_id
                 )
-                self._connection.execute(
-                    "UPDATE images SET labels_shape = ?, labels_axes = ? WHERE id = ?",
-                    (shape_text(new.labels), new.axes, image_id),
-                )
+                values = (shape_text(new.labels), new.axes, image_id)
+                self._connection.execute(SET_LABELS, values)
         return self.open_labels(image_id)
 
     def start_by_blocks(self, image_id: int, new: LargeLabels) -> Job[None]:
         """Take labels into the project that may be larger than memory, or none yet.
+
+        The job may run off the main thread.
 
         Raises
         ------
@@ -175,12 +175,20 @@ class Project:
             If the image has labels already, or nothing can be written.
         """
         self._check_no_labels(image_id)
-        with told(self.folder):
-            yield from new.write_to(self._labels_store(image_id))
-            self._connection.execute(
-                "UPDATE images SET labels_shape = ?, labels_axes = ? WHERE id = ?",
-                (json.dumps(list(new.shape)), new.axes, image_id),
-            )
+        return self._started(image_id, new, self._labels_store(image_id))
+
+    def _started(
+        self, image_id: int, new: LargeLabels, store: LabelsStore
+    ) -> Job[None]:
+        """Write labels by blocks; with a connection of its own, on any thread."""
+        yield from new.write_to(store)
+        connection = open_database(self.folder, writable=True)
+        try:
+            with told(self.folder), transaction(connection):
+                values = (json.dumps(list(new.shape)), new.axes, image_id)
+                connection.execute(SET_LABELS, values)
+        finally:
+            connection.close()
 
     def _check_no_labels(self, image_id: int) -> None:
         if self._labels_shape(image_id):
@@ -222,40 +230,32 @@ class Project:
             self._connection, self.folder, image_id, new_id=self._next_edit_id
         )
         store = self._labels_store(image_id)
-        rows = self._large_rows(image_id)
-        opened = ProjectLabels(self._connection, store, journal, image_id, rows)
+        is_large = self._is_large(image_id)
+        ahead = (
+            self._large.take(self._connection, image_id, store) if is_large else None
+        )
+        opened = ProjectLabels(self._connection, store, journal, image_id, ahead)
         if not self.is_read_only:
             self._opened[image_id] = opened
-            if rows is not None:
+            if is_large:
                 opened.renew_pyramid()
         return opened
 
-    def _large_rows(self, image_id: int) -> CellRows | None:
-        """Return where the cells of large labels lie, None for labels of other sizes."""
-        shape = json.loads(self._labels_shape(image_id))
-        if not is_large(tuple(shape)):
-            return None
-        if (job := self.preparation(image_id)) is not None:
-            run(job)
-        notes = LargeNotes(self._connection, self.folder, image_id)
-        return self._looked_up.get(image_id) or notes.rows(len(shape))
+    def _is_large(self, image_id: int) -> bool:
+        """Say whether there are labels that are left on disk."""
+        shape = self._labels_shape(image_id)
+        return bool(shape) and is_large(tuple(json.loads(shape)))
 
     def preparation(self, image_id: int) -> Job[None] | None:
-        """Return what must run once before labels too large for memory can be opened.
+        """Return what is to run before labels too large for memory are opened.
 
         None where nothing has to. It may run off the main thread; `open_labels` runs it
-        itself otherwise.
+        itself otherwise, which takes seconds, and minutes the first time.
         """
-        shape = self._labels_shape(image_id)
-        is_open = image_id in self._opened or image_id in self._looked_up
-        if not shape or is_open or not is_large(tuple(json.loads(shape))):
+        is_there = image_id in self._opened or self._large.has(image_id)
+        if is_there or not self._is_large(image_id):
             return None
-        if LargeNotes(self._connection, self.folder, image_id).is_ready:
-            return None
-        store = self._labels_store(image_id)
-        if self.is_read_only:
-            return look_up(self._looked_up, image_id, store)
-        return prepare_large(self.folder, store, image_id)
+        return self._large.job(image_id, self._labels_store(image_id))
 
     def labels_frame(self, image_id: int) -> tuple[tuple[int, ...], PixelSize | None]:
         """Return shape and pixel size of the labels of an image; they are not read.

@@ -28,8 +28,10 @@ from napari_cellseg.controllers.exchange import (
     write_project,
 )
 from napari_cellseg.controllers.export import Saved, proposed_name
+from napari_cellseg.controllers.large_project import goes_to_disk, import_into_large
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.importing import ImportMode
+from napari_cellseg.core.types import CellImage
 from napari_cellseg.io.exchange.formats import (
     FORMATS,
     Format,
@@ -233,9 +235,30 @@ class CellExchange(QObject):
 
     def read(self, path: Path) -> None:
         """Read cells for the image that is shown, and ask what to do with them."""
-        if not self._is_busy():
-            image = self._dock.session.image
-            self._dock.files.start("Reading", read_arrival(path, image), self._on_read)
+        image = self._dock.session.image
+        if self._is_busy():
+            return
+        dock = self._dock
+        if image is not None and goes_to_disk(
+            dock.link.projects, dock.proofread.cells, image
+        ):
+            self._read_large(path, image)
+        else:
+            dock.files.start("Reading", read_arrival(path, image), self._on_read)
+
+    def _read_large(self, path: Path, image: CellImage) -> None:
+        """Take cells of a file straight into the project; they do not fit into memory."""
+        try:
+            job = import_into_large(self._dock.link.projects, image, path)
+        except CellsegError as error:
+            self._dock.footer.tell(str(error), "error")
+            return
+        self._dock.files.start("Importing", job, self._on_large_read)
+
+    def _on_large_read(self, said: str) -> None:
+        self._dock.link.projects.refresh()
+        self._dock.link.on_image_chosen()
+        self._dock.footer.tell(f"{said}.")
 
     def _on_read(self, arrival: Arrival) -> None:
         if not self._dock.session.shows(arrival.image):

@@ -119,6 +119,7 @@ class CellSegmentationWidget(QWidget):
         self.areas = AreasView(self.viewer, self.proofread, self.keeper, self)
         self.link = ProjectLink(self, self)
         self._layout.insertWidget(0, self.link.bar)
+        self._layout.insertWidget(self._layout.count() - 1, self.link.preparing.box)
         self.runs = RunLink(self)
         self.results = ResultWriter(self, self.files, self.footer)
         self.teller = Teller(
@@ -347,7 +348,7 @@ class CellSegmentationWidget(QWidget):
             layer = choice.layers[0]
             kind = self.segment.region_kind
             region = wanted_region(kind, self.viewer, layer, axes, image)
-            self.runs.begin(layer, axes)
+            self.runs.begin(layer, axes, region)
             self.segment.start(region, keeps=keeps)
         except CellsegError as error:
             self.teller.show_error(str(error))

@@ -73,7 +73,7 @@ class ProjectLink(QObject):
         self._opener: FileOpener = dock.opener
         self._footer: Footer = dock.footer
         self.projects: ProjectController = dock.projects
-        self._preparing = Preparing(self.projects, dock)
+        self.preparing = Preparing(self.projects, dock)
         self.bar = ProjectBar(self._viewer, self.projects)
         self.unsaved = UnsavedSteps(self.projects, self.save_copy)
         self.kept = KeptCells(self.projects, self._keeper)
@@ -106,7 +106,7 @@ class ProjectLink(QObject):
         self._bring_later.stop()
         self._write_later.stop()
         self._retry_later.stop()
-        self._preparing.abandon()
+        self.preparing.abandon()
         self._proofread.edited.disconnect(self._on_edited, missing_ok=True)
         self._proofread.reviewed.disconnect(self._on_reviewed, missing_ok=True)
         try:
@@ -258,7 +258,7 @@ class ProjectLink(QObject):
 
     def _bring(self, source: str, layer: Image, axes: str) -> None:
         """Show the cells that the project has of an image."""
-        if self._preparing.start(source, self.on_image_chosen):
+        if self.preparing.start(source, self.on_image_chosen):
             return
         cells = self.kept.cells_for(source, self._session.image)
         if cells is not None:

@@ -10,9 +10,10 @@ from napari.layers import Image
 from qtpy.QtCore import QObject
 
 from napari_cellseg.controllers.cell_labels import CellLabels
+from napari_cellseg.controllers.large_project import needs_disk, start_large
 from napari_cellseg.controllers.run_taking import Run
-from napari_cellseg.core.errors import CellsegError
-from napari_cellseg.core.rerun import Merged
+from napari_cellseg.core.errors import CellsegError, ProjectError
+from napari_cellseg.core.rerun import Merged, Region
 from napari_cellseg.core.types import CellImage
 from napari_cellseg.widgets.kept_cells import choice_of, place_text
 from napari_cellseg.widgets.layer_images import labels_placement
@@ -37,9 +38,24 @@ class RunLink(QObject):
         dock.segment.finished.connect(self._on_finished)
         dock.segment.arrived.connect(self._on_arrived)
 
-    def begin(self, layer: Image, axes: str) -> None:
-        """Remember what a run is started on."""
+    def begin(self, layer: Image, axes: str, region: Region | None) -> None:
+        """Remember what a run is started on.
+
+        Raises
+        ------
+        ProjectError
+            If the cells of a region of a large image have no place.
+        """
         self._layer, self._placement = layer, labels_placement(layer, axes)
+        image, segment = self._dock.session.image, self._dock.segment
+        if region is None or segment.has_labels or not needs_disk(image):
+            return
+        if self._dock.link.preparing.is_running:
+            raise ProjectError(
+                "The cells of this image are still being opened; segment when they are here."
+            )
+        if start_large(self._dock.projects, image):
+            self._dock.link.bring_kept()
 
     def release(self) -> None:
         """Hold the layer no more."""

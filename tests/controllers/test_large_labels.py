@@ -1,0 +1,309 @@
+"""Every tool on labels that are too large for memory: the limit is lowered."""
+
+import numpy as np
+import pytest
+import tifffile
+from tests.controllers.test_find import SeeingSegmenter
+from tests.fakes import FakeEngine, NowStarter
+from tests.project.test_large_labels import PITCH, SIDE, grid
+
+from napari_cellseg.controllers.cell_tools import CellTools
+from napari_cellseg.controllers.exchange import cells_to_write
+from napari_cellseg.controllers.find import FindController
+from napari_cellseg.controllers.large_project import import_into_large, start_large
+from napari_cellseg.controllers.measure import MeasureController
+from napari_cellseg.controllers.project import ProjectController
+from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.controllers.review import ReviewController
+from napari_cellseg.controllers.segment import SegmentController
+from napari_cellseg.controllers.session import Session
+from napari_cellseg.controllers.task import TaskController
+from napari_cellseg.core.cell_rows import find_rows
+from napari_cellseg.core.errors import EditError, ImageError, ProjectError
+from napari_cellseg.core.jobs import run
+from napari_cellseg.core.labels_on_disk import is_on_disk
+from napari_cellseg.core.rerun import Region
+from napari_cellseg.io.images import read_image
+from napari_cellseg.project.new_labels import NewLabels
+from napari_cellseg.project.store import create_project
+
+EDGE = 30
+N_ACROSS = SIDE // PITCH
+#: The corner of a cell that lies on the border of four chunks.
+CORNER = 12 * PITCH
+
+
+def cell_at(y, x):
+    """Return the number of the cell of `grid` whose square begins at (y, x)."""
+    return (y // PITCH) * N_ACROSS + x // PITCH + 1
+
+
+class Window:
+    """The controllers of one window on a project with one image."""
+
+    def __init__(self, folder, engine=None):
+        self.projects = ProjectController()
+        self.projects.open(folder)
+        self.image = read_image(self.projects.images[0].address)
+        self.session, self.proofread = Session(), ProofreadController()
+        self.proofread.edited.connect(self._on_edited)
+        tasks = tuple(TaskController(NowStarter()) for _ in range(4))
+        engine = engine or FakeEngine(SeeingSegmenter())
+        self.segment = SegmentController(self.session, engine, self.proofread, tasks)
+        self.segment.load_models()
+        task = TaskController(NowStarter())
+        self.measure = MeasureController(self.session, self.proofread, task)
+        self.review = ReviewController(self.proofread, self.measure)
+        self.finder = FindController(self.segment, self.proofread, task)
+        self.tools = CellTools(self.proofread)
+        self.session.show_image(self.image)
+
+    def begin(self):
+        cells = self.projects.cells_of(self.image.source)
+        self.proofread.reopen(cells)
+        return cells
+
+    def _on_edited(self, _edit):
+        self.projects.check()
+
+    def close(self):
+        self.proofread.reopen(None)
+        self.projects.close()
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Return a project of one image; its labels count as large."""
+    monkeypatch.setattr("napari_cellseg.core.labels_on_disk.LARGE_PX", 2**20)
+    path = tmp_path / "slide.tif"
+    pixels = (grid() > 0).astype(np.uint8) * 200
+    # A cell that the labels below do not have.
+    pixels[CORNER + 32 : CORNER + 38, CORNER + 32 : CORNER + 38] = 200
+    tifffile.imwrite(path, pixels)
+    with create_project(tmp_path / "large") as project:
+        project.add_images([path])
+        return project.folder
+
+
+@pytest.fixture
+def window(folder):
+    """Return a window on a project whose image has the cells of `grid`."""
+    opened = Window(folder)
+    opened.projects.project.start_labels(1, NewLabels(grid(), "YX"))
+    opened.projects.refresh()
+    assert is_on_disk(opened.begin().labels)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def empty(folder):
+    """Return a window on a project whose image has no cells yet."""
+    opened = Window(folder, FakeEngine())
+    yield opened
+    opened.close()
+
+
+def whole(window):
+    """Return all labels."""
+    return window.proofread.labels[:, :]
+
+
+def check_index(window):
+    """Compare where cells are said to be with the pixels."""
+    index, truth = window.proofread.cells.index, find_rows(whole(window))
+    found = index.boxes(index.ids)
+    assert {cell: n for cell, (_, n) in found.items()} == dict(
+        zip(truth.ids.tolist(), truth.counts.tolist(), strict=True)
+    )
+    assert set(window.proofread.sources) == set(truth.ids.tolist())
+
+
+def box_outline(top, left, bottom, right):
+    return np.array([(top, left), (top, right), (bottom, right), (bottom, left)], float)
+
+
+MIDDLE = cell_at(CORNER, CORNER)
+#: What is done, and how many cells more there are then.
+TOOLS = {
+    "split": (lambda t: t.split(np.array([[CORNER - 4.0, CORNER + 15.0], [CORNER + 34.0, CORNER + 15.0]]), ()), 1),  # noqa: E501
+    "add": (lambda t: t.add(box_outline(CORNER + 31, CORNER + 2, CORNER + 38, CORNER + 20), ()), 1),
+    "delete": (lambda t: t.delete(MIDDLE, ()), -1),
+    "delete region": (lambda t: t.delete_region(box_outline(CORNER - 5, CORNER - 5, CORNER + 75, CORNER + 75), ()), -4),  # noqa: E501
+    "grow": (lambda t: t.grow(MIDDLE, ()), 0),
+    "shrink": (lambda t: t.shrink(MIDDLE, ()), 0),
+    "smooth": (lambda t: t.smooth(MIDDLE, ()), 0),
+    "cut hole": (lambda t: t.cut_hole(box_outline(CORNER + 8, CORNER + 8, CORNER + 20, CORNER + 20), ()), 0),  # noqa: E501
+    "new number": (lambda t: t.new_number(MIDDLE, ()), 0),
+    "remove small": (lambda t: t.remove_small(901), -(N_ACROSS**2)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_a_tool_works_across_chunks_and_is_undone_in_a_later_session(
+    window, folder, name
+):
+    act, n_more = TOOLS[name]
+    act(window.tools)
+    changed = whole(window)
+    assert (changed != grid()).any()
+    assert window.proofread.n_cells == N_ACROSS**2 + n_more
+    check_index(window)
+    window.close()
+    window.projects.open(folder)
+    window.begin()
+    assert np.array_equal(whole(window), changed)
+    window.proofread.undo()
+    assert np.array_equal(whole(window), grid())
+    check_index(window)
+    window.proofread.redo()
+    assert np.array_equal(whole(window), changed)
+
+
+def test_merged_cells_are_one_and_undo_parts_them(window):
+    for _ in range(5):
+        window.tools.grow(MIDDLE, ())
+        window.tools.grow(MIDDLE + 1, ())
+    n_pixels = [window.proofread.cells.index.n_pixels(MIDDLE + i) for i in (0, 1)]
+    window.tools.merge([MIDDLE, MIDDLE + 1], ())
+    assert window.proofread.cells.index.n_pixels(MIDDLE) == sum(n_pixels)
+    check_index(window)
+    window.proofread.undo()
+    assert window.proofread.cells.index.n_pixels(MIDDLE + 1) == n_pixels[1]
+
+
+def test_a_click_finds_the_cell_that_is_missing(window):
+    window.finder.find(np.array([(CORNER + 35.0, CORNER + 35.0)]), ())
+    new = N_ACROSS**2 + 1
+    assert window.proofread.sources[new] == "hand"
+    assert (
+        window.proofread.labels[CORNER + 32 : CORNER + 38, CORNER + 32 : CORNER + 38]
+        == new
+    ).all()  # noqa: E501
+    check_index(window)
+
+
+def test_the_review_goes_through_the_doubtful_cells(window):
+    window.proofread.cells.confidence = {MIDDLE: 0.1, 7: 0.2}
+    window.review._on_opened()
+    window.review.next()
+    assert window.review.current == MIDDLE
+    middle = CORNER + (EDGE - 1) / 2
+    assert window.measure.place_of(MIDDLE) == (middle, middle)
+    window.review.accept()
+    assert window.review.current == 7
+    window.review.reject()
+    assert 7 not in window.proofread.sources
+    assert window.proofread.locked_ids == {MIDDLE}
+
+
+def test_what_takes_all_cells_at_once_is_refused_in_words(window):
+    with pytest.raises(EditError, match="at once"):
+        window.tools.number_anew()
+    with pytest.raises(EditError, match="at once"):
+        cells_to_write(window.proofread, window.image, None)
+    with pytest.raises(ImageError, match="region"):
+        window.segment.start()
+
+
+REGION = Region((CORNER - 10, CORNER - 10, CORNER + 200, CORNER + 300))
+
+
+def test_a_region_is_segmented_anew_around_what_was_made_by_hand(folder, window):
+    window.segment._engine.segmenter.__class__ = FakeEngine().segmenter.__class__
+    by_hand = cell_at(CORNER + PITCH, CORNER + PITCH)
+    window.tools.shrink(by_hand, ())
+    before, last_id = whole(window), window.proofread.cells.index.last_id
+    window.segment.start(REGION)
+    after = whole(window)
+    assert np.array_equal(after == by_hand, before == by_hand)
+    outside = np.ones(after.shape, bool)
+    outside[CORNER - 40 : CORNER + 240, CORNER - 40 : CORNER + 340] = False
+    assert np.array_equal(after[outside], before[outside])
+    new = set(np.unique(after).tolist()) - set(np.unique(before).tolist())
+    assert min(new) > last_id
+    assert all(window.proofread.sources[cell] == "model" for cell in new)
+    # What the labels lacked is found.
+    assert (after[CORNER + 32 : CORNER + 38, CORNER + 32 : CORNER + 38] > last_id).all()
+    check_index(window)
+    window.proofread.undo()
+    assert np.array_equal(whole(window), before)
+    check_index(window)
+
+
+def test_a_large_image_without_cells_begins_with_a_region(empty):
+    assert start_large(empty.projects, empty.image)
+    cells = empty.begin()
+    assert is_on_disk(cells.labels)
+    assert len(cells.index) == 0
+    empty.segment.start(REGION)
+    box = REGION.box
+    assert np.array_equal(whole(empty)[box] > 0, empty.image.data[0][box] > 0)
+    assert empty.proofread.n_cells > 30
+    check_index(empty)
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".ome.zarr"])
+def test_labels_of_a_file_are_taken_in_by_blocks(empty, tmp_path, suffix):
+    path = tmp_path / f"cells{suffix}"
+    write(path, grid())
+    said = run(import_into_large(empty.projects, empty.image, path))
+    assert path.name in said
+    empty.projects.refresh()
+    cells = empty.begin()
+    assert is_on_disk(cells.labels)
+    assert np.array_equal(whole(empty), grid())
+    with pytest.raises(ProjectError, match="has cells"):
+        import_into_large(empty.projects, empty.image, path)
+
+
+def write(path, labels):
+    """Write labels as TIFF or OME-Zarr."""
+    from napari_cellseg.io.labels_file import write_labels
+    from napari_cellseg.io.labels_zarr import write_labels_zarr
+
+    writer = write_labels_zarr if path.name.endswith(".zarr") else write_labels
+    writer(path, labels, axes="YX", pixel_size=None)
+
+
+def test_labels_of_a_file_of_another_size_are_refused(empty, tmp_path):
+    path = tmp_path / "cells.tif"
+    write(path, grid()[:1500])
+    with pytest.raises(Exception, match=r"1,500 × 2,148.*2,148 × 2,148"):
+        run(import_into_large(empty.projects, empty.image, path))
+    assert not empty.projects.images[0].has_labels
+
+
+def test_without_a_project_huge_labels_are_refused(empty, monkeypatch):
+    monkeypatch.setattr(
+        "napari_cellseg.controllers.large_project.MAX_IN_MEMORY_PX", 2**20
+    )
+    with pytest.raises(ProjectError, match="Save as project"):
+        start_large(ProjectController(), empty.image)
+
+
+def test_steps_made_while_the_project_was_closed_go_into_it(window, folder):
+    cells = window.proofread.cells
+    window.tools.delete(MIDDLE, ())
+    window.projects.close()
+    window.tools.delete(MIDDLE + 1, ())
+    window.projects.open(folder)
+    assert window.projects.rejoin(cells, window.image.source)
+    window.close()
+    window.projects.open(folder)
+    window.begin()
+    left = {*grid().ravel().tolist()} - {0, MIDDLE, MIDDLE + 1}
+    assert set(window.proofread.sources) == left
+    check_index(window)
+
+
+def test_steps_of_both_sides_are_not_mixed(window, folder):
+    cells = window.proofread.cells
+    window.projects.close()
+    other = Window(folder)
+    other.begin()
+    other.tools.delete(MIDDLE, ())
+    other.close()
+    window.tools.delete(MIDDLE + 1, ())
+    window.projects.open(folder)
+    assert not window.projects.rejoin(cells, window.image.source)
