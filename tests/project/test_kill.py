@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.project.editing_run import digest
+from tests.project.editing_run import digest, show, whole
 
-from napari_cellseg.core.classes import updated_classes
-from napari_cellseg.core.edits import apply_edit, updated_sources
+from napari_cellseg.core.cell_rows import find_rows
+from napari_cellseg.core.edits import apply_edit
+from napari_cellseg.core.labels_on_disk import LARGE_PX, is_on_disk
 from napari_cellseg.project.labels import ProjectLabels
 from napari_cellseg.project.new_labels import NewLabels
 from napari_cellseg.project.store import Project, create_project, open_project
@@ -24,19 +25,37 @@ LONGEST_RUN = 0.5
 N_KILLS = int(os.environ.get("CELLSEG_KILLS", "16"))
 
 
+#: Labels of four chunks that count as large.
+LARGE_SIDE, LOWERED_PX = 1024, 2**19
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
+    return made(tmp_path, 96)
+
+
+@pytest.fixture
+def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a project whose labels are left on disk."""
+    monkeypatch.setattr("napari_cellseg.core.labels_on_disk.LARGE_PX", LOWERED_PX)
+    return made(tmp_path, LARGE_SIDE)
+
+
+def made(tmp_path: Path, side: int) -> Path:
+    """Make a project with one image without cells, and return its folder."""
     image = tmp_path / "image.tif"
     image.write_bytes(b"pixels")
     with create_project(tmp_path / "killed") as project:
         project.add_images([image])
-        project.start_labels(1, NewLabels(np.zeros((96, 96), np.int32), "YX"))
+        project.start_labels(1, NewLabels(np.zeros((side, side), np.int32), "YX"))
         return project.folder
 
 
-def _killed_after(folder: Path, seed: int, seconds: float) -> list[tuple[str, int]]:
+def _killed_after(
+    folder: Path, seed: int, seconds: float, large_px: int = LARGE_PX
+) -> list[tuple[str, int]]:
     """Edit for some time, kill -9, and return what the session said it had done."""
-    program = [sys.executable, str(SCRIPT), str(folder), str(seed)]
+    program = [sys.executable, str(SCRIPT), str(folder), str(seed), str(large_px)]
     with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         first = process.stdout.readline()
@@ -69,6 +88,65 @@ def test_no_completed_step_is_lost_when_killed(folder: Path) -> None:
     assert "class" in names
 
 
+def test_no_completed_step_on_large_labels_is_lost_when_killed(large: Path) -> None:
+    rng = np.random.default_rng(2)
+    n_kills = max(N_KILLS // 4, 1)
+    n_steps = 0
+    for seed in range(n_kills):
+        told = _killed_after(large, seed, rng.uniform(0, 2 * LONGEST_RUN), LOWERED_PX)
+        n_steps += len(told) - 1
+        with open_project(large) as project:
+            opened = project.open_labels(1)
+            assert is_on_disk(opened.labels)
+            last = told[-1][1]
+            if digest(opened) != last:
+                _take_last_step_back(project, opened)
+            assert digest(opened) == last
+            _check_what_is_known(opened)
+        with open_project(large) as project:
+            full, *smaller = (
+                np.asarray(one[...]) for one in project.open_labels(1).levels()
+            )
+            assert np.array_equal(smaller[0], full[::2, ::2])
+    assert n_steps > n_kills
+
+
+def _check_what_is_known(opened: ProjectLabels) -> None:
+    """Compare cells, sizes and places with the pixels."""
+    rows = find_rows(whole(opened))
+    assert set(opened.sources) == set(rows.ids.tolist())
+    found = opened.index.boxes(opened.index.ids)
+    assert {cell: n for cell, (_, n) in found.items()} == dict(
+        zip(rows.ids.tolist(), rows.counts.tolist(), strict=True)
+    )
+    for cell, low, high in zip(rows.ids, rows.lows, rows.highs, strict=True):
+        box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+        assert found[cell][0] == box
+
+
+def test_undo_and_redo_on_large_labels_go_all_the_way_after_a_crash(
+    large: Path,
+) -> None:
+    _killed_after(large, 4, 0.5, LOWERED_PX)
+    with open_project(large) as project:
+        opened = project.open_labels(1)
+        seen = [digest(opened)]
+        while (edit := opened.journal.undo()) is not None:
+            show(opened, edit)
+            seen.append(digest(opened))
+        assert not whole(opened).any()
+        assert len(opened.index) == 0
+    with open_project(large) as project:
+        opened = project.open_labels(1)
+        assert not whole(opened).any()
+        for before in reversed(seen[:-1]):
+            edit = opened.journal.redo()
+            assert edit is not None
+            show(opened, edit)
+            assert digest(opened) == before
+        _check_what_is_known(opened)
+
+
 def _take_last_step_back(project: Project, opened: ProjectLabels) -> None:
     """Undo what the last step did, or redo what it undid."""
     row = project._connection.execute(
@@ -77,9 +155,7 @@ def _take_last_step_back(project: Project, opened: ProjectLabels) -> None:
     journal = opened.journal
     back = journal.redo() if row["kind"] == "undo" else journal.undo()
     assert back is not None
-    apply_edit(opened.labels, back)
-    opened.sources = updated_sources(opened.sources, back)
-    opened.classes = updated_classes(opened.classes, back)
+    show(opened, back)
 
 
 def test_undo_goes_back_to_the_beginning_after_a_crash(folder: Path) -> None:
