@@ -120,7 +120,8 @@ class Preparing:
         job = preparation_of(self._projects, source)
         if job is None:
             return False
-        self._source, self._then, self._is_stopped = source, then, False
+        self.abandon()
+        self._source, self._then = source, then
         self._task.start("Reading the cells", job, self._on_prepared)
         return True
 
