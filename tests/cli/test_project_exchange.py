@@ -14,6 +14,7 @@ from napari_cellseg.cli.main import app
 from napari_cellseg.core.checked import CheckedArea
 from napari_cellseg.core.classes import assign_class, updated_classes
 from napari_cellseg.core.edits import Source
+from napari_cellseg.core.lineage_steps import with_difference
 from napari_cellseg.io.exchange.formats import FORMATS
 from napari_cellseg.project.new_labels import NewLabels
 from napari_cellseg.project.store import open_project
@@ -130,7 +131,13 @@ def test_what_was_known_of_a_cell_is_not_said_of_the_one_that_replaces_it(
     with open_project(folder, read_only=True) as project:
         assert project.open_labels(1).confidence == {}
         assert project.review(1).states() == {}
-        assert project.lineage(1).parents() == {}
+        lineage = project.lineage(1)
+        assert lineage.parents() == {}
+        # Undo, in any later session, brings the mother back.
+        ((made_at, difference),) = lineage.steps().items()
+        assert with_difference({}, difference) == {2: 1}
+        edits = project._connection.execute("SELECT made_at FROM edits").fetchall()
+        assert made_at in [row["made_at"] for row in edits]
         (area,) = project.review(1).areas()
         assert area.outline_yx[0, 1] == 100  # nothing changed there
 

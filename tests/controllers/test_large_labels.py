@@ -179,7 +179,7 @@ def test_a_click_finds_the_cell_that_is_missing(window):
     assert (
         window.proofread.labels[CORNER + 32 : CORNER + 38, CORNER + 32 : CORNER + 38]
         == new
-    ).all()  # noqa: E501
+    ).all()
     check_index(window)
 
 

@@ -9,6 +9,7 @@ from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.review import ReviewController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
+from napari_cellseg.core.edits import edit_on_labels
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.rerun import Merged
 
@@ -55,12 +56,30 @@ def test_a_wrong_cell_is_deleted_and_can_be_undone():
     assert 2 in proofread.sources
 
 
+def test_a_number_that_is_typed_again_has_nothing_of_the_deleted_cell():
+    proofread, _ = reviewing([0.9, 0.3, 0.6])
+    proofread.set_state([2], "accepted")
+    proofread.delete_cells([2])
+    after = proofread.labels[0:4, 0:4].copy()
+    after[...] = 2
+    edit = edit_on_labels(
+        proofread.cells.index, after, (0, 0), "brush stroke", proofread.sources
+    )
+    proofread.apply(edit)
+    assert proofread.sources[2] == "hand"
+    assert 2 not in proofread.cells.states
+    assert 2 not in proofread.cells.confidence
+    proofread.undo()
+    proofread.undo()
+    assert proofread.sources[2] == "model"
+    assert proofread.cells.states == {2: "accepted"}
+    assert proofread.cells.confidence[2] == 0.3
+
+
 def test_a_cell_that_is_changed_while_looked_at_was_wrong():
     proofread, review = reviewing([0.9, 0.3, 0.6])
     review.next()
-    proofread.split_cell(
-        np.array([[0.0, 15.0], [9.0, 15.0]]), ()
-    )
+    proofread.split_cell(np.array([[0.0, 15.0], [9.0, 15.0]]), ())
     assert proofread.cells.states[2] == "fixed"
     assert review.hint.n_wrong == 1
     assert 2 not in review.queue

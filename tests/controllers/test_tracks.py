@@ -4,11 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from tests.fakes import NowStarter
 from tests.moving_cells import frame_by_frame, moving_cells, same_cells
 
 from napari_cellseg.controllers.exchange import Arrival, take_arrival
 from napari_cellseg.controllers.measure import MeasureController
+from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
@@ -77,6 +79,35 @@ def test_one_undo_takes_ids_lineage_and_confidence_back(window):
     window.proofread.redo()
     assert window.tracks.parents == parents
     assert set(window.proofread.model_confidence) == set(np.unique(window.labels)[1:])
+
+
+def test_undo_in_a_later_session_takes_back_all_that_linking_changed(window, tmp_path):
+    image = tmp_path / "series.tif"
+    n_frames, height, width = window.labels.shape
+    tifffile.imwrite(image, np.zeros((n_frames, height, width), np.uint8))
+    projects = ProjectController()
+    projects.create(tmp_path / "work", [image])
+    cells = window.proofread.cells
+    some = sorted(cells.sources)[:5]
+    cells.states = dict.fromkeys(some, "accepted")
+    assert projects.adopt(cells, str(image), "TYX", None)
+    labels, confidence = window.labels.copy(), dict(cells.confidence)
+    window.proofread.reviewed.connect(lambda ids: projects.save_review(cells, ids))
+    window.tracks.parents_changed.connect(lambda: projects.save_lineage(cells))
+    window.tracks.link()
+    assert window.tracks.parents
+    projects.close()
+
+    projects.open(tmp_path / "work.cellseg")
+    again = projects.cells_of(str(image))
+    assert again.parents
+    window.proofread.reopen(again)
+    window.proofread.undo()
+    assert np.array_equal(window.labels, labels)
+    assert again.parents == {}
+    assert again.confidence == confidence
+    assert again.notes.states == dict.fromkeys(some, "accepted")
+    projects.close()
 
 
 def test_linking_again_changes_nothing(window):

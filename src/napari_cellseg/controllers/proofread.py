@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_cellseg.controllers.cell_labels import CellLabels
-from napari_cellseg.controllers.run_edits import notes_of_run, run_edit
+from napari_cellseg.controllers.run_edits import notes_of_run, run_edit, without_former
 from napari_cellseg.controllers.seen_edits import (
     edit_of_atoms,
     edit_of_shown,
@@ -250,6 +250,7 @@ class ProofreadController:
         edit = with_classes(edit, cells.labels, cells.classes, said)
         if is_empty(edit):
             return
+        edit = without_former(edit, cells.confidence, cells.states)
         cells.history.push(edit)
         if edit.author == "hand":
             cells.deleted.extend(deleted_footprints(edit))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,14 @@ from numpy.typing import NDArray
 from napari_cellseg.core.cell_boxes import pixel_counts
 from napari_cellseg.core.cell_index import CellIndex, IndexedLabels, labels_of
 from napari_cellseg.core.cell_notes import CellNotes
-from napari_cellseg.core.edits import Edit, Source, edit_on_labels, with_sources
+from napari_cellseg.core.checked import ReviewState
+from napari_cellseg.core.edits import (
+    NUMBER_ANEW,
+    Edit,
+    Source,
+    edit_on_labels,
+    with_sources,
+)
 from napari_cellseg.core.label_arrays import known_sources
 from napari_cellseg.core.rerun import Merged
 from napari_cellseg.core.types import Labels
@@ -59,6 +67,26 @@ def notes_of_run(notes: CellNotes, merged: Merged) -> CellNotes:
     others = notes.without(set(merged.confidence))
     confidence = {**notes.confidence, **merged.confidence}
     return CellNotes(confidence, others.states, notes.areas)
+
+
+def without_former(
+    edit: Edit,
+    confidence: Mapping[int, float],
+    states: Mapping[int, ReviewState],
+) -> Edit:
+    """Return an edit whose new cells have nothing of former cells of their numbers.
+
+    A number that is typed by hand may be that of a deleted cell, of which everything is
+    still known, as undo may bring it back. An edit that has notes is returned as it is.
+    """
+    if edit.author != "hand" or edit.name == NUMBER_ANEW or edit.notes_after:
+        return edit
+    new = edit.sources_after.keys() - edit.sources_before.keys()
+    known = {cell: confidence[cell] for cell in new & confidence.keys()}
+    said = {cell: states[cell] for cell in new & states.keys()}
+    if not (known or said):
+        return edit
+    return replace(edit, notes_before=CellNotes(known, said), notes_after=CellNotes())
 
 
 def is_bare(crop: Labels, mask: NDArray[np.bool_]) -> bool:

@@ -15,6 +15,7 @@ from napari_cellseg.controllers.lineage_following import follow_parents
 from napari_cellseg.controllers.measure import MeasureController
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.task import TaskController
+from napari_cellseg.core.cell_notes import CellNotes, with_notes
 from napari_cellseg.core.checked import ReviewState
 from napari_cellseg.core.edits import Edit, is_empty
 from napari_cellseg.core.errors import EditError
@@ -131,7 +132,6 @@ class TracksController:
         self.task = task
         self.options = TrackOptions()
         self.pick: Pick | None = None
-        self._states_around: dict[float, dict[int, ReviewState]] = {}
         self._is_ours = False
         proofread.opened.connect(self._on_opened)
         proofread.edited.connect(self._on_edited)
@@ -220,27 +220,19 @@ class TracksController:
         tracks = linked.tracks.tolist()
         confidence = joined_confidence(linked.detections, tracks, cells.confidence)
         states = _joined_states(linked.detections, tracks, cells.states)
-        if not is_empty(linked.found.edit):
-            cells.around_runs[linked.found.edit.made_at] = (
-                cells.confidence,
-                cells.deleted,
-            )
-            cells.confidence = confidence
-        self._make(linked.found, states)
+        before = cells.notes
+        # With the edit, so that undo restores them in any later session.
+        after = CellNotes(confidence, states, before.areas)
+        edit = with_notes(linked.found.edit, before, after)
+        self._make(replace(linked.found, edit=edit))
 
-    def _make(
-        self, found: TrackEdit, states: dict[int, ReviewState] | None = None
-    ) -> None:
+    def _make(self, found: TrackEdit) -> None:
         """Make an edit together with its parents, so that undo takes back both."""
         cells = self._cells()
         if not is_empty(found.edit):
             cells.around_parents[found.edit.made_at] = parents_difference(
                 found.parents, cells.parents
             )
-            if states is not None:
-                self._states_around[found.edit.made_at] = cells.states
-        if states is not None:
-            cells.states = states
         cells.parents = found.parents
         self._is_ours = True
         try:
@@ -308,10 +300,6 @@ class TracksController:
         cells = self._proofread.cells
         if self._is_ours or cells is None:
             return
-        states = self._states_around.get(edit.made_at)
-        if states is not None:
-            self._states_around[edit.made_at] = cells.states
-            cells.states = states
         if follow_parents(cells, edit):
             self._tell_parents()
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_cellseg.core.cell_notes import CellNotes, with_notes
 from napari_cellseg.core.classes import with_classes
-from napari_cellseg.core.edits import Source, is_empty
+from napari_cellseg.core.edits import Edit, Source, is_empty
 from napari_cellseg.core.errors import CellsegError, ProjectError
 from napari_cellseg.core.importing import (
     Import,
@@ -21,6 +21,7 @@ from napari_cellseg.core.importing import (
 )
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.labels_on_disk import is_large
+from napari_cellseg.core.lineage_steps import parents_difference
 from napari_cellseg.core.measure import measure_cells
 from napari_cellseg.core.tracks import parents_after
 from napari_cellseg.core.types import LABELS_DTYPE, CellImage
@@ -38,6 +39,7 @@ from napari_cellseg.io.images import probe, read_image
 from napari_cellseg.project.images import ProjectImage
 from napari_cellseg.project.labels import ProjectLabels
 from napari_cellseg.project.large_import import import_large, refuse_over_cells
+from napari_cellseg.project.lineage import LineageNotes
 from napari_cellseg.project.new_labels import ORDER, NewLabels
 from napari_cellseg.project.review import ReviewNotes
 from napari_cellseg.project.store import Project
@@ -334,12 +336,21 @@ def _import_one(
     if is_empty(edit) and not edit.sources_after:
         return f"{image.name}: nothing new in {path.name}", found.notes
     _take(project.review(image.image_id), opened, replace(taken, edit=edit))
-    lineage = project.lineage(image.image_id)
-    lineage.set_parents(parents_after(taken.edit, lineage.parents()))
+    _follow_lineage(project.lineage(image.image_id), taken.edit)
     if opened.journal.problem:
         raise ProjectError(opened.journal.problem)
     left = f", {taken.n_left_out} lay on others" if taken.n_left_out else ""
     return f"{image.name}: {taken.n_cells} cells from {path.name}{left}", found.notes
+
+
+def _follow_lineage(lineage: LineageNotes, edit: Edit) -> None:
+    """Let parents follow an edit; its undo, in any later session, brings them back."""
+    before = lineage.parents()
+    after = parents_after(edit, before)
+    if after != before:
+        difference = parents_difference(after, before)
+        lineage.set_steps({**lineage.steps(), edit.made_at: difference})
+        lineage.set_parents(after)
 
 
 def _take(review: ReviewNotes, opened: ProjectLabels, taken: Import) -> None:
