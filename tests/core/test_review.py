@@ -53,7 +53,16 @@ def test_doubt_stays_between_0_and_1() -> None:
 
 def test_cells_that_were_looked_at_leave_the_queue() -> None:
     doubt = doubts(cells(area_px=[100, 101, 102]), {1: 0.9, 2: 0.2, 3: 0.6})
-    assert review_queue(doubt, {2: "accepted", 3: "unseen"}) == [3, 1]
+    made = dict.fromkeys((1, 2, 3, 9), "model")
+    assert review_queue(doubt, {2: "accepted", 3: "unseen"}, made) == [3, 1]
+    assert review_queue(doubt, {}, {**made, 2: "edited"}) == [3, 1]
+
+
+def test_numbers_may_be_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("napari_cellseg.core.review.MAX_TABLE", 1)
+    doubt = doubts(cells(area_px=[100, 101, 102]), {1: 0.9, 2: 0.2, 3: 0.6})
+    made = dict.fromkeys((1, 2, 3), "model")
+    assert review_queue(doubt, {2: "accepted"}, made) == [3, 1]
 
 
 def test_the_hint_is_the_wilson_interval_of_the_last_fifty() -> None:

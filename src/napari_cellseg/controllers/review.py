@@ -61,12 +61,7 @@ class ReviewController:
             doubt = doubts(rows, self._proofread.model_confidence)
         if cells.is_large:
             self._doubts_of_large = doubt
-        sources = self._proofread.sources
-        return [
-            cell
-            for cell in review_queue(doubt, cells.states)
-            if sources.get(cell) == "model"
-        ]
+        return review_queue(doubt, cells.states, cells.sources)
 
     @property
     def n_left(self) -> int:
