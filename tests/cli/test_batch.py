@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from napari_cellseg import engines
 from napari_cellseg.cli import batch, results
 from napari_cellseg.cli.batch_options import BatchOptions
 from napari_cellseg.cli.main import app
-from napari_cellseg.core.errors import OptionsError, SaveError
+from napari_cellseg.core.errors import DiskFullError, OptionsError, SaveError
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.options import SegmentOptions
 
@@ -308,6 +309,49 @@ def test_overwrite_replaces(segmenter: FakeSegmenter, tmp_path: Path) -> None:
 
     assert result.exit_code == 0, result.output
     assert tifffile.imread(out / "a_labels.tif").max() == 3
+
+
+def test_each_failure_is_told_when_it_happens(
+    segmenter: FakeSegmenter, tmp_path: Path
+) -> None:
+    (tmp_path / "a.tif").write_bytes(b"")
+    write_cells(tmp_path / "b.tif")
+
+    result = segment(tmp_path / "a.tif", tmp_path / "b.tif", "-o", tmp_path / "out")
+
+    (told,) = [line for line in result.stderr.splitlines() if "failed: " in line]
+    assert str(tmp_path / "a.tif") in told
+
+
+def test_a_full_disk_stops_the_run_and_says_how_to_go_on(
+    segmenter: FakeSegmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise DiskFullError("The disk is full.")
+
+    for name in "abc":
+        write_cells(tmp_path / f"{name}.tif")
+    with monkeypatch.context() as patched:
+        patched.setattr(results, "write_labels", fail)
+        stopped = segment(tmp_path, "-o", tmp_path / "out")
+    n_tried = segmenter.n_runs
+    again = segment(tmp_path, "-o", tmp_path / "out", "--skip-existing")
+
+    assert n_tried == 1
+    assert stopped.exit_code == 1
+    assert "--skip-existing" in str(stopped.exception)
+    assert "3 done" in again.output
+
+
+def test_a_folder_that_is_locked_is_said_before_the_work(
+    segmenter: FakeSegmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
+
+    result = segment(write_cells(tmp_path / "a.tif"), "-o", tmp_path / "out")
+
+    assert "cannot be written to" in str(result.exception)
+    assert segmenter.n_runs == 0
 
 
 def test_a_run_that_goes_on_adds_a_mask_that_is_asked_for_now(

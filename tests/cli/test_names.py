@@ -55,3 +55,14 @@ def test_case_does_not_tell_names_apart() -> None:
     names = plan_names([Path("p/A.tif"), Path("p/a.tif")])
 
     assert len({name.casefold() for name in names}) == 2
+
+
+@pytest.mark.parametrize("letter", ["L", "ä", "細"])
+def test_long_names_leave_room_for_the_endings(letter: str) -> None:
+    long = (letter * 300).encode()[:250].decode("utf-8", "ignore")
+
+    names = plan_names([Path(f"{long}.a"), Path(f"{long}.b"), Path("short.tif")])
+
+    assert len(set(names)) == 3
+    assert names[2] == "short"
+    assert all(len(f".0.tmp.{name}_probability.tif".encode()) < 256 for name in names)

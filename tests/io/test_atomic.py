@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from napari_cellseg.core.errors import SaveError
+from napari_cellseg.core.errors import DiskFullError, SaveError
 from napari_cellseg.io import atomic
 from napari_cellseg.io.atomic import replacing
 
@@ -178,14 +178,14 @@ def test_nothing_written_does_not_empty_the_file(target: Path) -> None:
 
 @needs_full_device
 def test_a_full_device_says_that_the_disk_is_full(target: Path) -> None:
-    with pytest.raises(SaveError, match="disk is full"), replacing(target):
+    with pytest.raises(DiskFullError, match="disk is full"), replacing(target):
         Path("/dev/full").write_bytes(b"the rest")
     assert_untouched(target)
 
 
 LIMITED = """
 import resource, sys
-from napari_cellseg.core.errors import SaveError
+from napari_cellseg.core.errors import DiskFullError, SaveError
 from napari_cellseg.io.atomic import replacing
 resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
 try:
@@ -210,7 +210,7 @@ def test_a_writer_that_gives_no_reason_on_a_full_disk(
     monkeypatch.setattr(
         atomic.shutil, "disk_usage", lambda _: SimpleNamespace(free=4096)
     )
-    with pytest.raises(SaveError, match="disk is full"), replacing(target):
+    with pytest.raises(DiskFullError, match="disk is full"), replacing(target):
         raise OSError("1048576 requested and 8192 written")
     assert_untouched(target)
 

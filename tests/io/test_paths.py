@@ -37,6 +37,13 @@ def test_each_image_comes_once(folder):
     assert _names(found).count("b.tif") == 1
 
 
+def test_a_link_that_leads_nowhere_is_not_passed_over(folder):
+    (folder / "away.tif").symlink_to(folder / "drive that is not there" / "away.tif")
+    (folder / "loop.tif").symlink_to(folder / "loop.tif")
+
+    assert {"away.tif", "loop.tif"} <= set(_names(list_images([folder])))
+
+
 def test_a_named_file_is_kept_whatever_it_is_called(folder):
     assert _names(list_images([folder / "notes.txt", folder / "gone.tif"])) == [
         "gone.tif",

@@ -7,6 +7,7 @@ number. A file that cannot be done becomes a row with its error, and the run goe
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,9 +18,9 @@ from napari_cellseg.cli.how_read import how_read
 from napari_cellseg.cli.names import plan_names
 from napari_cellseg.cli.results import ImageResults, Row, names_by_source
 from napari_cellseg.cli.summary import SUMMARY_NAME, write_summary
-from napari_cellseg.core.errors import CellsegError, SaveError
+from napari_cellseg.core.errors import CellsegError, DiskFullError, SaveError
 from napari_cellseg.core.given_sizes import with_given_sizes
-from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.jobs import Job, Notice, Progress
 from napari_cellseg.core.measure import measure_cells
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.segmenter import Segmenter
@@ -84,7 +85,8 @@ def segment_files(
     ------
     SaveError
         If the folder cannot be made, or holds results and neither `skip_existing` nor
-        `overwrite` is set. Errors of single images become rows instead.
+        `overwrite` is set, or its disk is full. Errors of single images become rows
+        instead, and a `Notice` each.
     """
     out = Path(out)
     _make_folder(out)
@@ -100,10 +102,12 @@ def segment_files(
                 row = result.finished_row(segmenter.spec, options, how)
                 if row["status"] == "failed" or result.has_all(batch):
                     rows.append(row)
+                    yield from _told(row, index, len(sources))
                     continue
             job = _segment_file(result, segmenter, batch, options, on_done)
             row = yield from _moved_on(job, index, len(sources), source.name)
             rows.append(row)
+            yield from _told(row, index + 1, len(sources))
         yield Progress(len(sources), len(sources), "summary")
     finally:
         write_summary(out / SUMMARY_NAME, rows)
@@ -123,6 +127,12 @@ def _moved_on(job: Job[Row], done: int, total: int, name: str) -> Job[Row]:
         job.close()
 
 
+def _told(row: Row, done: int, total: int) -> Job[None]:
+    """Tell of a failed image at once; the summary comes only at the end."""
+    if row["status"] == "failed":
+        yield Notice(done, total, f"failed: {row['file']}: {row['error']}")
+
+
 def _segment_file(
     result: ImageResults,
     segmenter: Segmenter,
@@ -130,7 +140,10 @@ def _segment_file(
     options: SegmentOptions,
     on_done: OnDone | None,
 ) -> Job[Row]:
-    """Do one image and return its row; an error of the image becomes the row."""
+    """Do one image and return its row; an error of the image becomes the row.
+
+    Raises `DiskFullError`.
+    """
     try:
         if not batch.overwrite:
             result.check_free(batch)
@@ -152,6 +165,8 @@ def _segment_file(
         row = result.write(image, segmented, table, options, how)
         if on_done is not None:
             on_done(result)
+    except DiskFullError:
+        raise  # the next ones would be worked out for nothing
     except ONE_IMAGE_ERRORS as error:
         if not isinstance(error, CellsegError):
             logger.exception("Unexpected error with %s", result.source)
@@ -183,6 +198,8 @@ def _make_folder(out: Path) -> None:
         raise SaveError(
             f"The folder '{out}' cannot be made: {error.strerror}. Choose another one."
         ) from error
+    if not os.access(out, os.W_OK):  # said now, not after the first image is worked out
+        raise SaveError(f"The folder '{out}' cannot be written to. Choose another one.")
 
 
 def _plan(sources: Sequence[ImagePlace], out: Path) -> list[ImageResults]:

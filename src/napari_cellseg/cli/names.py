@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 
+from napari_cellseg.io.atomic import MAX_NAME_BYTES
 from napari_cellseg.io.paths import ImagePlace
 from napari_cellseg.io.s3.address import S3Address
 
 LABELS_SUFFIX = "_labels.tif"
+#: Of a name; with ``_probability.tif`` and a number it fits into `MAX_NAME_BYTES`.
+LONGEST_BYTES = MAX_NAME_BYTES - 32
 #: Endings of two parts, taken off a file's name as one.
 DOUBLE_SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.zarr", ".ome.btf")
 
@@ -26,7 +30,8 @@ def plan_names(sources: Sequence[ImagePlace]) -> list[str]:
     """Return a name for the results of each source, all different.
 
     A stem that several sources share gets the folder in front, then the ending behind,
-    then a number; case does not tell names apart, as on Windows and macOS.
+    then a number; case does not tell names apart, as on Windows and macOS. A name too
+    long for the names of the results is cut.
     """
     names = [stem_of(source) for source in sources]
     folders = [_folder_name(source) for source in sources]
@@ -36,7 +41,15 @@ def plan_names(sources: Sequence[ImagePlace]) -> list[str]:
     endings = [source.name.removeprefix(stem_of(source)) for source in sources]
     plain = [ending.strip(".").replace(".", "_") for ending in endings]
     names = _told_apart(names, [f"{n}_{e}" for n, e in zip(names, plain, strict=True)])
-    return _numbered(names)
+    return _numbered([_cut(name) for name in names])
+
+
+def _cut(name: str) -> str:
+    """Return a name, cut to what leaves room for the endings of the results."""
+    whole = os.fsencode(name)
+    if len(whole) <= LONGEST_BYTES:
+        return name
+    return whole[:LONGEST_BYTES].decode("utf-8", "ignore")
 
 
 def _folder_name(source: ImagePlace) -> str:

@@ -15,7 +15,7 @@ from rich.progress import (
     Progress as Bar,
 )
 
-from napari_cellseg.core.jobs import Job, Progress, run
+from napari_cellseg.core.jobs import Job, Notice, Progress, run
 
 T = TypeVar("T")
 
@@ -23,8 +23,8 @@ T = TypeVar("T")
 def run_with_bar(job: Job[T], *, is_shown: bool = True) -> T:
     """Drive a job to its end with a progress bar on the error stream.
 
-    Without a terminal, or where it is not to be shown, nothing is drawn. Whatever is
-    raised, Ctrl-C included, closes the job first.
+    Without a terminal, or where it is not to be shown, nothing is drawn; each `Notice` is
+    a line of its own anyway. Whatever is raised, Ctrl-C included, closes the job first.
     """
     console = Console(stderr=True)
     bar = Bar(
@@ -40,6 +40,11 @@ def run_with_bar(job: Job[T], *, is_shown: bool = True) -> T:
         task = bar.add_task("", total=None)
 
         def show(progress: Progress) -> None:
+            if isinstance(progress, Notice):
+                console.print(
+                    progress.message, markup=False, highlight=False, soft_wrap=True
+                )
+                return
             bar.update(
                 task,
                 completed=progress.done,

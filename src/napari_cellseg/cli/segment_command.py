@@ -8,6 +8,7 @@ import typer
 
 from napari_cellseg.cli.batch_options import BatchOptions
 from napari_cellseg.cli.flags import takes_options
+from napari_cellseg.core.errors import DiskFullError, SaveError
 from napari_cellseg.core.options import SegmentOptions
 
 #: Exit code of a program that was stopped by Ctrl-C.
@@ -59,6 +60,11 @@ def segment(
             err=True,
         )
         raise typer.Exit(INTERRUPTED) from None
+    except DiskFullError as error:
+        raise SaveError(
+            f"{error} The run was stopped; then the same command with --skip-existing "
+            "goes on."
+        ) from error
     finally:
         segmenter.close()
     typer.echo(

@@ -15,6 +15,7 @@
     ├── RemoteError         a server cannot be reached, or does not do what it was asked
     ├── OptionsError        an option is out of its range (is a ValueError as well)
     ├── SaveError           something could not be written; what was there is untouched
+    │   └── DiskFullError       nothing more can be written there until space is made
     ├── SegmentationError   the segmentation stopped (out of memory, process killed)
     ├── TrackingError       cells cannot be linked through time
     └── TrainingError       training cannot start or had to stop
@@ -89,6 +90,10 @@ class OptionsError(CellsegError, ValueError):
 
 class SaveError(CellsegError):
     """Something could not be written; what was there before is untouched."""
+
+
+class DiskFullError(SaveError):
+    """There is no room left; whatever is written next will fail as well."""
 
 
 class SegmentationError(CellsegError):

@@ -60,7 +60,7 @@ def given_size(
         if has_planes:
             raise OptionsError(
                 f"A distance of planes of {z_um:g} µm was given, but how large a pixel is "
-                "is not known. Give the size of a pixel as well."
+                "is not known. Give the pixel size (--pixel-size) as well."
             )
         return None, tuple(notes)
     if size.z_um is not None and not _is_same((size.z_um,), z_um):

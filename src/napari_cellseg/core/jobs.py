@@ -30,6 +30,11 @@ class Progress:
     message: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Notice(Progress):
+    """Progress whose message is to stay in sight, such as what failed of many."""
+
+
 Job: TypeAlias = Generator[Progress, None, T]
 
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from napari_cellseg.core.errors import SaveError
+from napari_cellseg.core.errors import DiskFullError, SaveError
 
 #: Windows refuses to replace a file that a virus scanner or a file indexer holds open;
 #: they let go within a second or so. Waits between the tries, in seconds.
@@ -31,6 +31,7 @@ MAX_NAME_BYTES = 255
 FULL_DISK_BYTES = 2**20
 #: File systems that cannot sync (some network shares) answer with one of these.
 CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 REASONS = {
     errno.ENOSPC: "the disk is full; free some space or choose another disk",
     errno.EDQUOT: "your quota on this disk is used up; free some space",
@@ -71,7 +72,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     ------
     SaveError
         If it cannot be written, or nothing was; the message names the path and the
-        reason. `path` is then what it was before.
+        reason. `path` is then what it was before. `DiskFullError` if there is no room.
 
     Notes
     -----
@@ -89,7 +90,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         _keep_rights(target, temporary)
         _replace(temporary, target)
     except OSError as error:
-        raise SaveError(_message(target, temporary, error)) from error
+        raise _save_error(target, temporary, error) from error
     finally:
         if temporary is not None:
             with suppress(OSError):  # the error in hand matters more
@@ -218,8 +219,8 @@ def _os_error(number: int, path: Path) -> OSError:
     return OSError(number, os.strerror(number), str(path))
 
 
-def _message(target: Path, temporary: Path | None, error: OSError) -> str:
-    """Return the sentence for the person."""
+def _save_error(target: Path, temporary: Path | None, error: OSError) -> SaveError:
+    """Return the error with the sentence for the person."""
     ours = (target, target.parent, temporary, _temporary(target, "0"))
     number = error.errno
     if number is None and _is_full(target.parent):
@@ -230,7 +231,10 @@ def _message(target: Path, temporary: Path | None, error: OSError) -> str:
         reason = REASONS[number]
     else:
         reason = error.strerror or str(error) or type(error).__name__
-    return f"'{target}' could not be written: {reason}. What was there is untouched."
+    kind = DiskFullError if number in NO_ROOM else SaveError
+    return kind(
+        f"'{target}' could not be written: {reason}. What was there is untouched."
+    )
 
 
 def _is_full(folder: Path) -> bool:

@@ -85,7 +85,7 @@ def list_images(paths: Sequence[str | Path]) -> list[Path]:
     paths : sequence of str or Path
         A file is kept whatever its name, even if it does not exist: reading it says so. Of a
         folder, the files with a suffix of `IMAGE_SUFFIXES` and the OME-Zarr folders in it are
-        kept, without its subfolders. A glob may hold ``**``.
+        kept, without its subfolders, and links that lead nowhere. A glob may hold ``**``.
 
     Returns
     -------
@@ -130,7 +130,10 @@ def _expanded(given: str | Path) -> Iterator[Path]:
 def _in_folder(folder: Path) -> Iterator[Path]:
     """Yield the files of a folder that may be images by their suffix."""
     for path in folder.iterdir():
-        if path.suffix.lower() in IMAGE_SUFFIXES and (path.is_file() or _is_zarr(path)):
+        is_gone = path.is_symlink() and not path.exists()  # reading it will say so
+        if path.suffix.lower() in IMAGE_SUFFIXES and (
+            path.is_file() or _is_zarr(path) or is_gone
+        ):
             yield path
 
 

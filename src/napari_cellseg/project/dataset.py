@@ -11,18 +11,17 @@ from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.training_item import TrainingItem
 from napari_cellseg.core.types import LABELS_DTYPE, CellImage
 from napari_cellseg.io.datasets.importing import (
-    CHECKED,
     IMAGES,
     Imported,
     described,
     prepare_folder,
     provenance_of,
+    save_checked,
     save_labels,
     write_pixels,
 )
 from napari_cellseg.io.datasets.manifest import DatasetImage, Manifest, write_manifest
 from napari_cellseg.io.datasets.source import safe_name
-from napari_cellseg.io.labels_file import write_labels
 from napari_cellseg.project.store import open_project
 from napari_cellseg.project.training_items import project_items
 
@@ -55,7 +54,6 @@ def import_project(folder: Path, out: Path, channel: int | None) -> Job[Imported
             yield Progress(place, n_images, image.name)
             if items and not images:
                 prepare_folder(out)
-                (out / CHECKED).mkdir(exist_ok=True)
             for item in items:
                 number = len(images) + 1
                 images.append(_write(item, f"{number:04d}_{safe_name(item.name)}", out))
@@ -77,14 +75,11 @@ def _write(item: TrainingItem, name: str, out: Path) -> DatasetImage:
     labels = np.where(np.isin(item.labels, counted), item.labels, 0)
     labels = labels.astype(LABELS_DTYPE)
     write_pixels(out / IMAGES / f"{name}.tif", image.data, image.axes)
-    checked = f"{CHECKED}/{name}.tif"
-    mask = item.valid.astype(LABELS_DTYPE)
-    write_labels(out / checked, mask, axes="YX", pixel_size=None)
     entry = DatasetImage(
         name,
         f"{IMAGES}/{name}.tif",
         save_labels(out, name, labels, image),
-        checked,
+        save_checked(out, name, item.valid, image),
         group=item.group,
         kind="project",
         source={"image": item.name},

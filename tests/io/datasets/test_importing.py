@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -369,3 +370,22 @@ def test_real_bbbc005_files_under_their_own_names(
     assert len(done.failed) == len(chosen) - len(exact)
     for one in done.manifest.images:
         assert one.n_cells == one.attributes["count"]
+
+
+def test_what_a_crowd_covers_is_neither_cell_nor_background(tmp_path: Path) -> None:
+    folder = tmp_path / "coco"
+    make_coco(folder)
+    (folder / "annotations" / "livecell_coco_test.json").unlink()
+    path = folder / "annotations" / "livecell_coco_train.json"
+    content = json.loads(path.read_text())
+    crowd = content["annotations"][0]
+    crowd["iscrowd"] = 1
+    path.write_text(json.dumps(content))
+
+    out, done = imported(folder)
+
+    (entry,) = done.manifest.images
+    checked, _ = read_labels(out / entry.checked)
+    labels, _ = read_labels(out / entry.labels)
+    assert int((checked == 0).sum()) == crowd["area"]
+    assert not labels[checked == 0].any()

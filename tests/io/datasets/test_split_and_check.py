@@ -122,6 +122,14 @@ def test_a_patient_stays_together(options: SplitOptions) -> None:
         assert len(found) == 1
 
 
+def test_0_is_a_value_that_can_be_grouped_by() -> None:
+    frames = tuple(replace(one, attributes={"frame": 0}) for one in images(2))
+
+    parted = split_dataset(Manifest("m", frames), SplitOptions(by="frame"))
+
+    assert {one.group for one in parted.images} == {"frame/0"}
+
+
 def test_another_salt_gives_another_split() -> None:
     first = split_dataset(Manifest("m", images()), SplitOptions(salt="1"))
     second = split_dataset(Manifest("m", images()), SplitOptions(salt="2"))

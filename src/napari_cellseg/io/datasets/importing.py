@@ -22,7 +22,7 @@ from napari_cellseg.core.errors import (
     SaveError,
 )
 from napari_cellseg.core.jobs import Job, Progress
-from napari_cellseg.core.types import CellImage, Labels
+from napari_cellseg.core.types import LABELS_DTYPE, CellImage, Labels
 from napari_cellseg.io.atomic import replacing
 from napari_cellseg.io.datasets.manifest import (
     DatasetImage,
@@ -186,6 +186,9 @@ def _import_one(
         },
         attributes=dict(one.attributes),
     )
+    if found.unknown is not None:
+        checked = save_checked(out, one.name, ~found.unknown, image)
+        entry = replace(entry, checked=checked)
     return described(entry, out, image, found.labels), found.notes
 
 
@@ -195,6 +198,17 @@ def save_labels(out: Path, name: str, labels: Labels, image: CellImage) -> str:
     write_labels(
         out / path, labels, axes=image.labels_axes, pixel_size=image.pixel_size
     )
+    return path
+
+
+def save_checked(
+    out: Path, name: str, is_checked: NDArray[np.bool_], image: CellImage
+) -> str:
+    """Write where labels hold and return the path in the data set; raises `SaveError`."""
+    path = f"{CHECKED}/{name}.tif"
+    (out / CHECKED).mkdir(exist_ok=True)
+    mask = is_checked.astype(LABELS_DTYPE)
+    write_labels(out / path, mask, axes=image.labels_axes, pixel_size=image.pixel_size)
     return path
 
 

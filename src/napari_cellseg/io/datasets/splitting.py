@@ -56,7 +56,8 @@ def groups_of(images: Sequence[DatasetImage], options: SplitOptions) -> list[str
         return [one.group for one in images]
     if options.by == BY_IMAGE:
         return [f"{one.kind}/{one.name}" for one in images]
-    lacking = [one.name for one in images if not one.attributes.get(options.by)]
+    # 0 is a value: the first frame of a sequence has it.
+    lacking = [x.name for x in images if x.attributes.get(options.by) in (None, "")]
     if lacking:
         known = sorted({name for one in images for name in one.attributes})
         raise OptionsError(

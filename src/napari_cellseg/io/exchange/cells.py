@@ -78,6 +78,9 @@ class FoundLabels:
         Who made each cell, where the file says so.
     classes : mapping of int to str
         What kind each cell is, where the file says so.
+    unknown : bool array or None
+        With the shape of the labels: true where the file says that there are cells it does
+        not tell apart. None: nowhere.
     """
 
     labels: Labels
@@ -85,6 +88,7 @@ class FoundLabels:
     pixel_size: PixelSize | None = None
     sources: Mapping[int, Source] = field(default_factory=dict)
     classes: Mapping[int, str] = field(default_factory=dict)
+    unknown: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

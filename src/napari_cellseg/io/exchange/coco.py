@@ -7,7 +7,7 @@ counted down the columns, as COCO does.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -256,9 +256,15 @@ class CocoFile:
             items = self._by_image.get(image.key, [])
             kept = [item for item in items if not item.get("iscrowd")]
             cells = [self._cell(item, said) for item in kept]
-        n_crowds = len(items) - len(kept)
-        note = f"{n_crowds} crowds (many cells as one) were left out."
-        return labels_of_cells(cells, said, (note,) if n_crowds else ())
+            crowds = [self._cell(item, said) for item in items if item.get("iscrowd")]
+        if not crowds:
+            return labels_of_cells(cells, said)
+        note = f"{len(crowds)} crowds (many cells as one) were left out."
+        found = labels_of_cells(cells, said, (note,))
+        unknown = np.zeros(said, bool)
+        for crowd in crowds:
+            unknown.ravel()[crowd.places] = True
+        return replace(found, unknown=unknown & (found.labels == 0))
 
     def _cell(self, item: Mapping[str, Any], shape_yx: tuple[int, int]) -> FoundCell:
         """Return an annotation as a cell."""
