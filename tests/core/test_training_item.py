@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -81,6 +83,11 @@ def test_labels_of_another_shape_are_told_of() -> None:
 def test_the_supply_counts_images_cells_and_pixels() -> None:
     supply = supply_of([item("a"), item("b")])
     assert (supply.n_images, supply.n_cells, supply.area_px) == (2, 40, 2 * 64 * 80)
+
+
+def test_images_of_one_patient_are_several_images() -> None:
+    items = [replace(item(name), group="patient 7") for name in "abc"]
+    assert supply_of(items).n_images == 3
 
 
 def test_whole_images_are_held_out_where_there_are_enough() -> None:

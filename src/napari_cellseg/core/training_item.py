@@ -109,7 +109,7 @@ def supply_of(items: Sequence[TrainingItem]) -> TrainingSupply:
             )
             for item in items
         ],
-        len({item.group for item in items}),
+        len({(item.group, item.name) for item in items}),
     )
 
 
