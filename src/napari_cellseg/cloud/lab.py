@@ -47,6 +47,7 @@ class LabLine:
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._pool = urllib3.PoolManager(
             retries=False,
+            blocksize=PIECE_BYTES,
             timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
         )
 

@@ -1,6 +1,6 @@
 """What travels between a client and a server.
 
-A request is one file, TIFF (zlib) or npy, and a header of JSON that says what TIFF cannot:
+A request is one file, TIFF (zstd; any other is read as well) or npy, and a header of JSON that says what TIFF cannot:
 axes, pixel size, options. The header is `ATTRIBUTES_HEADER`, which SageMaker hands through
 to the container; it is at most 1024 ASCII characters. An answer is a zip of
 ``result.json`` and ``labels.tif``. Sizes are taken from headers and checked before a byte
@@ -51,6 +51,9 @@ TIFF_DTYPES = (
     "float32",
     "float64",
 )
+#: Half the time of zlib for the same bytes: 21 for 64 ms at 2048² px of 16 bits, 11 for
+#: 36 ms for labels.
+PACKING: dict[str, Any] = {"compression": "zstd", "compressionargs": {"level": 1}}
 #: Labels of an image and its table are far smaller; a bomb is not.
 MAX_JSON_BYTES = 256 * 2**20
 
@@ -121,16 +124,14 @@ def packed_pixels(data: NDArray[Any]) -> tuple[bytes, str]:
 
 
 def _tiff(data: NDArray[Any]) -> bytes:
+    pixels = np.ascontiguousarray(data)
+    return _written(pixels, predictor=data.dtype.kind in "ui", **PACKING)
+
+
+def _written(pixels: NDArray[Any], **packing: Any) -> bytes:
+    """Return an array as a TIFF without a word beside."""
     buffer = io.BytesIO()
-    imwrite(
-        buffer,
-        np.ascontiguousarray(data),
-        photometric="minisblack",
-        compression="zlib",
-        compressionargs={"level": 1},
-        predictor=data.dtype.kind in "ui",
-        metadata=None,
-    )
+    imwrite(buffer, pixels, photometric="minisblack", metadata=None, **packing)
     return buffer.getvalue()
 
 
@@ -283,7 +284,8 @@ def encode_result(result: SegmentationResult, extra: Mapping[str, Any]) -> Messa
         "confidence": [round(float(value), 6) for value in result.confidence],
         **extra,
     }
-    return zipped(values, LABELS_NAME, labels_tiff(result.labels))
+    labels = np.ascontiguousarray(result.labels).view(np.uint32)
+    return zipped(values, LABELS_NAME, _written(labels, **PACKING))
 
 
 def zipped(values: Mapping[str, Any], name: str, body: bytes) -> Message:
@@ -301,16 +303,8 @@ def labels_tiff(labels: NDArray[np.int32]) -> bytes:
 
 
 def pixels_tiff(pixels: NDArray[Any]) -> bytes:
-    """Return an array as a zlib-compressed TIFF of its own type."""
-    buffer = io.BytesIO()
-    imwrite(
-        buffer,
-        pixels,
-        photometric="minisblack",
-        compression="zlib",
-        metadata=None,
-    )
-    return buffer.getvalue()
+    """Return an array as a zlib-compressed TIFF of its own type, which all can read."""
+    return _written(pixels, compression="zlib")
 
 
 def decode_result(
