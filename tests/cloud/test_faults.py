@@ -16,7 +16,7 @@ import pytest
 
 from napari_cellseg.cloud import lab, line, settings
 from napari_cellseg.cloud.endpoint import EndpointLine
-from napari_cellseg.cloud.errors import CloudError
+from napari_cellseg.cloud.errors import CloudError, seconds_of
 from napari_cellseg.cloud.lab import LabLine
 from napari_cellseg.cloud.line import Line, asked
 from napari_cellseg.cloud.settings import CloudSettings
@@ -140,6 +140,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "INFERENCE", Patience(read_seconds=1.0, attempts=1))
     monkeypatch.setattr(lab, "READ_SECONDS", 1.0)
     monkeypatch.setattr(line, "WAITS", (0.05, 0.1))
+    monkeypatch.setattr(line, "START_SECONDS", 0.0)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIASECRET")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
 
@@ -230,3 +231,78 @@ def test_a_wait_can_be_cancelled(broken: tuple[str, type[Broken]]) -> None:
     job.close()
     assert time.monotonic() - started < 10
     assert server.n_asked == 1
+
+
+class Waking(http_server.BaseHTTPRequestHandler):
+    """Is being started for the first questions, and then answers."""
+
+    n_asked, n_starting, wanted = 0, 4, "1"
+    started = 0.0
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        type(self).n_asked += 1
+        is_lab = self.path == "/invocations"
+        if self.n_asked <= self.n_starting:
+            words = "The model is being loaded."
+            body = json.dumps({"error" if is_lab else "Message": words}).encode()
+            self.send_response(503 if is_lab else 429)
+            self.send_header("x-amzn-ErrorType", "ModelNotReadyException")
+            self.send_header("Retry-After", self.wanted)
+        else:
+            body = b"labels"
+            self.send_response(200)
+            self.send_header("Content-Type", "application/zip")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("lab", "503: The model is being loaded"), ("endpoint", "endpoint is starting")],
+)
+def test_a_model_that_is_being_loaded_is_waited_for_as_long_as_it_says(
+    kind: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four times told to come again after a second; two waits would be over at once."""
+    monkeypatch.setattr(line, "START_SECONDS", 60.0)
+    handler = type("Handler", (Waking,), {"n_asked": 0})
+    steps: list[str] = []
+    with Quiet(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_address[1]}"
+        started = time.monotonic()
+        answer = run(
+            asked(opened(kind, address), REQUEST), lambda p: steps.append(p.message)
+        )
+        server.shutdown()
+    assert answer.body == b"labels"
+    assert handler.n_asked == 5
+    assert time.monotonic() - started >= 4
+    assert any(words in step and "sent again in 1 s" in step for step in steps)
+
+
+def test_an_endpoint_that_is_starting_can_be_chosen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    handler = type("Handler", (Waking,), {"n_asked": 0})
+    with Quiet(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_address[1]}"
+        about = opened("endpoint", address).about()
+        server.shutdown()
+    assert about.model == ""
+    assert "is starting; the first image waits for it" in about.device
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("7", 7.0), ("", 0.0), ("soon", 0.0), ("99999", 120.0)]
+)
+def test_a_wait_that_a_server_asks_for_is_kept_within_bounds(
+    text: str, seconds: float
+) -> None:
+    assert seconds_of(text) == seconds

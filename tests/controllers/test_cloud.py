@@ -169,3 +169,40 @@ def test_the_price_is_said_before_it_is_spent(cloud: CloudController) -> None:
     assert cloud.price(usual).startswith("About $1.41 an hour, $1,029 a month")
     assert cloud.price(usual).endswith("to be gone after 12 h.")
     assert cloud.price(DeployOptions(mode="serverless")) == "Costs only while it works."
+
+
+def test_what_a_window_made_is_told_of_and_stopped_before_it_closes(
+    cloud: CloudController, aws: Sender
+) -> None:
+    assert cloud.left_words() == []
+    cloud.deploy(ACCOUNT, wish())
+    (words,) = cloud.left_words()
+    assert words.startswith("endpoint plates (real-time, 1 × ml.g4dn.xlarge")
+    assert "still running since" in words
+    cloud.stop_left()
+    assert cloud.left_words() == []
+    assert aws.client("sagemaker").list_endpoints()["Endpoints"] == []
+
+
+def test_what_others_run_is_not_asked_about(
+    cloud: CloudController, aws: Sender
+) -> None:
+    CloudController(cloud.task, lambda _: aws).deploy(ACCOUNT, wish("theirs"))
+    cloud.list_running(ACCOUNT)
+    assert [each.name for each in cloud.there or ()] == ["theirs"]
+    assert cloud.left_words() == []
+    cloud.note_used(ACCOUNT, "theirs")
+    assert len(cloud.left_words()) == 1
+
+
+def test_an_endpoint_whose_cost_may_not_be_seen_is_told_of(
+    cloud: CloudController, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: Sender) -> Any:
+        raise RemoteError("AWS does not allow to list endpoints.")
+
+    monkeypatch.setattr(controllers, "running", refused)
+    cloud.note_used(ACCOUNT, "plates")
+    assert cloud.left_words() == [
+        "endpoint plates: what it costs may not be seen from here"
+    ]

@@ -273,3 +273,17 @@ def test_a_server_that_cannot_be_reached_changes_nothing():
     made.segment.place.use(RunPlace("http://off"))
     assert made.segment.place.current.is_here
     assert "cannot be reached" in made.segment.place_task.failure.message
+
+
+def test_what_a_place_that_was_left_has_yet_to_say_is_not_told_of_the_next():
+    made = Bench()
+    made.show()
+    made.segment.device = ""
+    made.starter.is_held = True
+    made.segment.wake()
+    made.starter.is_held = False
+    made.segment.place.use(RunPlace("http://lab"))
+    now = made.segment.device
+    made.engine.segmenter.device = "left behind"
+    made.starter.release()
+    assert made.segment.device == now == "CPU"

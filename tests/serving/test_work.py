@@ -6,7 +6,7 @@ import pytest
 from tests.serving.benches import HandBench
 
 from napari_cellseg.cloud.wire import Message
-from napari_cellseg.core.errors import OptionsError
+from napari_cellseg.core.errors import OptionsError, SegmentationError
 from napari_cellseg.serving.allowed import container_options, lab_options
 from napari_cellseg.serving.bench import Problem
 from napari_cellseg.serving.pace import MAX_RETRY_SECONDS, Pace
@@ -117,7 +117,7 @@ def test_a_bench_that_dies_before_it_is_ready_is_not_begun_anew(
     worker.start()
     bench.die()
     assert bench.n_starts == 1
-    with pytest.raises(NotReadyError, match="There is no model"):
+    with pytest.raises(SegmentationError, match="There is no model"):
         worker.place()
 
 

@@ -19,7 +19,9 @@ from napari_cellseg.controllers import cloud as controllers
 from napari_cellseg.controllers.cloud import CloudController
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.jobs import run
+from napari_cellseg.widgets import left_endpoints
 from napari_cellseg.widgets.cloud_window import CloudWindow
+from napari_cellseg.widgets.left_endpoints import LEAVE, STAY, STOP, LeftEndpoints
 
 SINCE = datetime.now(UTC) - timedelta(hours=2)
 PLATES = Running(ENDPOINT, "plates", "InService", SINCE, "ml.g5.xlarge", 1, "real-time")
@@ -156,3 +158,89 @@ def test_the_dock_opens_it_with_the_account_that_is_chosen(qtbot: Any) -> None:
     assert row.account is not None
     assert row.account.isVisible()
     assert row.account.region.text() == "eu-central-1"
+
+
+@pytest.fixture
+def closing(qtbot: Any, cloud: CloudController) -> tuple[LeftEndpoints, list[str], Any]:
+    """Return what asks before a window closes over "plates", what it asked, the window."""
+    cloud.note_used(cloud.account, PLATES.name)
+    asked: list[str] = []
+    window = MagicMock()
+    window.window.return_value = window
+    return LeftEndpoints(lambda: cloud, MagicMock()), asked, window
+
+
+@pytest.mark.parametrize("answer", [LEAVE, STAY])
+def test_closing_over_an_endpoint_tells_what_it_costs(
+    closing: tuple[LeftEndpoints, list[str], Any], answer: str
+) -> None:
+    left, asked, window = closing
+    left.ask = lambda _, text: asked.append(text) or answer  # type: ignore[func-returns-value]
+    assert left.may_close(window) is (answer == LEAVE)
+    assert "endpoint plates" in asked[0]
+    assert re.search(r"about \$1\.41 an hour, \$\d\.\d\d so far", asked[0])
+    window.close.assert_not_called()
+
+
+def test_an_endpoint_is_stopped_and_then_the_window_closes(
+    closing: tuple[LeftEndpoints, list[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, stopped, window = closing
+
+    def stop(name: str, _sender: Any) -> Any:
+        stopped.append(name)
+        monkeypatch.setattr(controllers, "running", lambda _: iter([]))
+        yield from ()
+        return [f"delete '{name}'"]
+
+    monkeypatch.setattr(controllers, "stop", stop)
+    left.ask = lambda *_: STOP
+    assert not left.may_close(window)
+    assert stopped == ["plates"]
+    window.close.assert_called_once_with()
+    assert left.may_close(window)
+
+
+def test_without_an_endpoint_nothing_is_asked() -> None:
+    left = LeftEndpoints(lambda: None, MagicMock())
+    left.ask = lambda *_: pytest.fail("asked")
+    assert left.may_close(MagicMock())
+
+
+def test_the_question_is_answered_by_its_buttons(
+    qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from qtpy.QtWidgets import QMessageBox, QWidget
+
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    for words, answer in (("Stop it", STOP), ("Leave it", LEAVE), ("Stay", STAY)):
+
+        def press(box: QMessageBox, words: str = words) -> None:
+            button = next(one for one in box.buttons() if words in one.text())
+            button.click()
+
+        monkeypatch.setattr(QMessageBox, "exec", press)
+        assert left_endpoints.ask_person(parent, "endpoint plates") == answer
+
+
+def test_the_dock_asks_before_napari_closes_over_an_endpoint(
+    make_napari_viewer: Any, cloud: CloudController
+) -> None:
+    from qtpy.QtGui import QCloseEvent
+
+    from napari_cellseg.widgets.main import CellSegmentationWidget
+
+    viewer = make_napari_viewer()
+    dock = CellSegmentationWidget(viewer)
+    viewer.window.add_dock_widget(dock)
+    try:
+        dock.segment_tab.place.cloud = cloud
+        cloud.note_used(cloud.account, PLATES.name)
+        asked: list[str] = []
+        dock.guard.endpoints.ask = lambda _, text: asked.append(text) or STAY  # type: ignore[func-returns-value]
+        event = QCloseEvent()
+        assert dock.guard.eventFilter(dock.window(), event)
+        assert "endpoint plates" in asked[0]
+    finally:
+        dock.release()

@@ -20,6 +20,8 @@ from napari_cellseg.io.aws import RUNTIME
 
 NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 MAX_ANSWER_BYTES = 2**30
+#: Said of one that cannot yet say what it is.
+STARTING = "{name} · is starting; the first image waits for it, some minutes"
 #: An endpoint, or a role, that does not allow streams says one of these at once.
 NO_STREAM_CODES = {"AccessDeniedException", "ValidationError", "404", "403"}
 
@@ -58,8 +60,16 @@ class EndpointLine:
         return str(self._client.meta.endpoint_url)
 
     def about(self) -> About:
-        """Ask the container what it is; this costs nothing beside the running endpoint."""
-        answer = self.ask(encode_info(), JSON_TYPE, _unheard)
+        """Ask the container what it is; this costs nothing beside the running endpoint.
+
+        One that is being started cannot say; whoever asks for more waits for it.
+        """
+        try:
+            answer = self.ask(encode_info(), JSON_TYPE, _unheard)
+        except CloudError as error:
+            if error.is_starting:
+                return About("", STARTING.format(name=self._endpoint), False)
+            raise
         info = decode_json(answer, "model", "device")
         return About(
             json.dumps(info["model"]),

@@ -29,14 +29,33 @@ class CloudError(RemoteError):
         What botocore calls it, such as ``"ThrottlingException"``.
     is_free : bool
         True if nothing was worked on, so that sending it again costs nothing.
+    seconds : float
+        How long it asks to wait before that; 0 if it does not say.
     """
 
-    def __init__(self, message: str, code: str = "", *, is_free: bool = False) -> None:
+    def __init__(
+        self,
+        message: str,
+        code: str = "",
+        *,
+        is_free: bool = False,
+        seconds: float = 0.0,
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.is_free = is_free
+        self.seconds = seconds
+
+    @property
+    def is_starting(self) -> bool:
+        """True if a model is being loaded, which may take minutes."""
+        return self.code == NOT_READY
 
 
+#: A server that wants to be left alone for longer is asked all the same.
+MAX_RETRY_SECONDS = 120.0
+#: What a model that is being loaded is called.
+NOT_READY = "ModelNotReadyException"
 EXPIRED = (
     "Your sign-in at AWS{who} has expired. Sign in again, for instance with "
     "'aws sso login{flag}', then repeat."
@@ -89,7 +108,7 @@ SENTENCES = {
     "RequestLimitExceeded": BUSY,
     "SlowDown": BUSY,
     "429": BUSY,
-    "ModelNotReadyException": STARTING,
+    NOT_READY: STARTING,
     "ServiceUnavailable": BUSY,
     "ServiceUnavailableException": BUSY,
     "503": BUSY,
@@ -218,10 +237,14 @@ def error_of_answer(
     code = str(response.get("Error", {}).get("Code", ""))
     told = _sentence(str(response.get("Error", {}).get("Message", "")))
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    seconds = seconds_of(str(headers.get("retry-after", "")))
     if code == "ModelError":
         # The container's queue was full, or its model not there yet.
-        is_free = response.get("OriginalStatusCode") in (429, 503)
-        return CloudError(_model_words(response), code, is_free=is_free)
+        inside = response.get("OriginalStatusCode")
+        if inside == 503:
+            return CloudError(STARTING, NOT_READY, is_free=True, seconds=seconds)
+        return CloudError(_model_words(response), code, is_free=inside == 429)
     if 300 <= status < 400:
         return CloudError(
             f"The address points to another one ({status}), which is not followed. Check "
@@ -234,7 +257,12 @@ def error_of_answer(
     if words is None:
         words = "AWS refused to {doing} ({code}): {told}"
     text = words.format(doing=doing, told=told, code=code, **_naming(profile))
-    return CloudError(text, code, is_free=code in FREE)
+    return CloudError(text, code, is_free=code in FREE, seconds=seconds)
+
+
+def seconds_of(text: str) -> float:
+    """Return the seconds of a header Retry-After; 0 where it has a date or nothing."""
+    return min(float(text), MAX_RETRY_SECONDS) if text.isdecimal() else 0.0
 
 
 def _error_on_the_way(error: Exception, doing: str, profile: str) -> CloudError:

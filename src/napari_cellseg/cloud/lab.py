@@ -106,7 +106,8 @@ class LabLine:
         kind = answer.headers.get("Content-Type", "").split(";")[0].strip()
         if kind != STREAM_TYPE or answer.status != 200:
             body = answer.read(MAX_ANSWER_BYTES)
-            check_status(answer.status, body, self.address)
+            wanted = answer.headers.get("Retry-After", "")
+            check_status(answer.status, body, self.address, wanted)
             return Message(body, kind)
         pieces = iter(lambda: answer.read1(PIECE_BYTES), b"")  # type: ignore[attr-defined]
         status, message = read_stream(pieces, on_progress, MAX_ANSWER_BYTES)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Protocol, TypeVar
 
-from napari_cellseg.cloud.errors import CloudError
+from napari_cellseg.cloud.errors import NOT_READY, CloudError, seconds_of
 from napari_cellseg.cloud.wire import RESULT_TYPE, Message
 from napari_cellseg.core.errors import CellsegError, RemoteError
 from napari_cellseg.core.jobs import Job, Progress
@@ -24,6 +24,9 @@ POLL_SECONDS = 0.1
 #: What was certainly not worked on is sent again after so many seconds, one after the
 #: other. Nothing else is sent again: an inference that was lost on the way is paid for.
 WAITS = (1.0, 2.0, 4.0, 8.0, 15.0)
+#: A model that is being loaded is waited for so long: SageMaker gives a container 8
+#: minutes to start.
+START_SECONDS = 600.0
 
 
 class StoppedError(Exception):
@@ -143,14 +146,20 @@ class Call:
 
 def asked(line: Line, message: Message, accept: str = RESULT_TYPE) -> Job[Message]:
     """Return the answer to a request; what cost nothing is tried again, and said so."""
-    for wait in (*WAITS, None):
+    waits = iter(WAITS)
+    started = time.monotonic()
+    while True:
         try:
             return (yield from _asked_once(line, message, accept))
         except CloudError as error:
-            if not error.is_free or error.code in NEVER_AGAIN or wait is None:
+            if not error.is_free or error.code in NEVER_AGAIN:
                 raise
-            yield from _counted_down(wait, str(error))
-    raise RemoteError(f"{line.name} gave no answer.")
+            is_late = time.monotonic() - started > START_SECONDS
+            last = None if is_late or not error.is_starting else WAITS[-1]
+            wait = next(waits, last)
+            if wait is None:
+                raise
+            yield from _counted_down(max(wait, error.seconds), str(error))
 
 
 #: Free to repeat, but it would be the same.
@@ -225,8 +234,20 @@ REASONS = {
 FREE_STATUSES = (429, 503)
 
 
-def check_status(status: int, body: bytes, name: str) -> None:
-    """Raise `CloudError` in the server's words, or in ours where it has none."""
+def check_status(status: int, body: bytes, name: str, retry_after: str = "") -> None:
+    """Raise `CloudError` in the server's words, or in ours where it has none.
+
+    Parameters
+    ----------
+    status : int
+        Of HTTP.
+    body : bytes
+        Of the answer.
+    name : str
+        Of the server.
+    retry_after : str
+        Its header of that name; "" if it has none.
+    """
     if status == 200:
         return
     try:
@@ -236,5 +257,12 @@ def check_status(status: int, body: bytes, name: str) -> None:
     if 300 <= status < 400:
         told = "it points to another address; use that one, if you trust it"
     reason = told or REASONS.get(status, "it could not do what it was asked")
+    # Who says when to come again knows that it will be ready; a proxy's 503 says less.
+    code = NOT_READY if status == 503 and told and retry_after else str(status)
     message = f"{name} answered {status}: {reason}.".replace("..", ".")
-    raise CloudError(message, str(status), is_free=status in FREE_STATUSES)
+    raise CloudError(
+        message,
+        code,
+        is_free=status in FREE_STATUSES,
+        seconds=seconds_of(retry_after),
+    )

@@ -1,10 +1,10 @@
 """What travels between a client and a server.
 
-A request is one file, TIFF (zstd; any other is read as well) or npy, and a header of JSON that says what TIFF cannot:
-axes, pixel size, options. The header is `ATTRIBUTES_HEADER`, which SageMaker hands through
-to the container; it is at most 1024 ASCII characters. An answer is a zip of
-``result.json`` and ``labels.tif``. Sizes are taken from headers and checked before a byte
-is expanded; nothing is unpickled.
+A request is one file, TIFF (zstd; zlib is read as well) or npy, and a header of JSON that
+says what TIFF cannot: axes, pixel size, options. The header is `ATTRIBUTES_HEADER`, which
+SageMaker hands through to the container; it is at most 1024 ASCII characters. An answer is
+a zip of ``result.json`` and ``labels.tif``. Sizes are taken from headers and checked before
+a byte is expanded; nothing is unpickled.
 """
 
 from __future__ import annotations

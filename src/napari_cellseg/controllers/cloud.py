@@ -19,7 +19,7 @@ from napari_cellseg.cloud.costs import (
 )
 from napari_cellseg.cloud.deploy import Deployed, deploy
 from napari_cellseg.cloud.deploy_plan import NO_SCHEDULER, Deployment
-from napari_cellseg.cloud.inventory import Running, running
+from napari_cellseg.cloud.inventory import ENDPOINT, Running, running
 from napari_cellseg.cloud.place import now_utc, place_of
 from napari_cellseg.cloud.sending import Sender, sender_of
 from napari_cellseg.cloud.teardown import stop
@@ -44,8 +44,9 @@ from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.options import FineTuneOptions
 from napari_cellseg.io.model_folder import find_model, list_models, read_model_spec
 
-#: Name of the task that trains.
+#: Names of the tasks that train, and that make an endpoint.
 TRAINING = "Training at AWS"
+DEPLOYING = "Deploying"
 #: Where AWS was told to delete an endpoint, it has so long to do it.
 AWS_FIRST = timedelta(minutes=3)
 MARKS = {"ok": "✓", "warning": "!", "problem": "✗"}
@@ -105,6 +106,8 @@ class CloudController:
         self.there: tuple[Running, ...] | None = None
         self.lines: tuple[str, ...] = ()
         self._tried: set[str] = set()
+        #: Endpoints that this window made, or segmented on.
+        self._used: set[str] = set()
         task.changed.connect(self.changed.emit)
 
     def models(self) -> list[str]:
@@ -134,15 +137,34 @@ class CloudController:
             now_utc(),
         )
         self.account = account
+        self._used.add(wish.name)
         self._begin()
         job = _deployed(deployment, wish.model, self._open(account))
-        self.task.start("Deploying", job, self._on_done)
+        self.task.start(DEPLOYING, job, self._on_done)
+
+    def note_used(self, account: AccountOptions, name: str) -> None:
+        """Remember an endpoint that the window segments on, and ask what it costs."""
+        self._used.add(name)
+        if not self.task.is_running:
+            self.list_running(account)
 
     def stop(self, account: AccountOptions, name: str) -> None:
         """Delete an endpoint with all that hangs on it, or stop a job."""
         self.account = account
         self._begin()
         self.task.start("Stopping", _stopped(name, self._open(account)), self._on_done)
+
+    def stop_left(self) -> None:
+        """Delete what `left_running` names; one that is being made goes again."""
+        if self.is_deploying:
+            self.task.cancel()
+            return
+        names = [each.name for each in self.left_running()]
+        if self.there is None:
+            names = sorted(self._used)
+        self._begin()
+        job = _all_stopped(names, self._open(self.account))
+        self.task.start("Stopping", job, self._on_done)
 
     def stop_overdue(self) -> bool:
         """Delete one endpoint whose time is over, of those that were listed.
@@ -203,6 +225,35 @@ class CloudController:
         self.changed.emit()
 
     # --------------------------------------------------------------------------- words
+    @property
+    def is_deploying(self) -> bool:
+        """True while an endpoint is being made."""
+        return self.task.is_running and self.task.name == DEPLOYING
+
+    def left_running(self) -> list[Running]:
+        """Return the endpoints that this window made or used, and that cost money now."""
+        prices = read_prices()
+        return [
+            each
+            for each in self.there or ()
+            if each.kind == ENDPOINT
+            and each.name in self._used
+            and each.hourly(prices) != 0
+        ]
+
+    def left_words(self) -> list[str]:
+        """Return a sentence on each thing that would go on, and cost, without a window."""
+        if self.is_deploying:
+            return [f"An endpoint is being made: {self.task.progress.message}."]
+        prices, now = read_prices(), now_utc()
+        words = [each.sentence(prices, now) for each in self.left_running()]
+        if self.there is None:
+            words += [
+                f"endpoint {name}: what it costs may not be seen from here"
+                for name in sorted(self._used)
+            ]
+        return words
+
     def sentences(self) -> list[str]:
         """Return what runs since when, at which cost."""
         prices, now = read_prices(), now_utc()
@@ -297,6 +348,18 @@ def _stopped(name: str, sender: Sender) -> Job[tuple[list[str], list[Running]]]:
     done = yield from stop(name, sender)
     there = yield from _listed(sender)
     return [f"Done: {line}" for line in done], there
+
+
+def _all_stopped(
+    names: list[str], sender: Sender
+) -> Job[tuple[list[str], list[Running]]]:
+    """Delete several endpoints, one after the other."""
+    done: list[str] = []
+    for name in names:
+        lines, _ = yield from _stopped(name, sender)
+        done += lines
+    there = yield from _listed(sender)
+    return done, there
 
 
 def _trained(

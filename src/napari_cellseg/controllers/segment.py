@@ -140,6 +140,8 @@ class SegmentController:
         self.place.compare(image, self.options)
 
     def _on_moved(self) -> None:
+        # What the place that was left has yet to say is no news of this one.
+        self._warm_task.abandon()
         self.device = ""
         self.load_models()
         self.wake()

@@ -157,13 +157,23 @@ class Worker:
             return sum(number < order.number for number in self._orders)
 
     def opened(self) -> Ready:
-        """Return what is loaded; raises `NotReadyError` while nothing is."""
+        """Return what is loaded.
+
+        Raises
+        ------
+        NotReadyError
+            While it is being loaded.
+        SegmentationError
+            If it cannot be; waiting does not help.
+        """
+        if self._ready is None and self.problem:
+            raise SegmentationError(self.problem)
         if self._ready is None:
-            raise NotReadyError(self.problem or "The model is being loaded.")
+            raise NotReadyError("The model is being loaded.")
         return self._ready
 
     def place(self) -> Place:
-        """Return a place to wait; raises `BusyError` or `NotReadyError`.
+        """Return a place to wait; raises `BusyError`, or as `opened` does.
 
         It is to be asked for before a request is read: who is refused costs nothing.
         """

@@ -361,19 +361,17 @@ class CloudWindow(QDialog):
         return there[row].name if has_one else ""
 
 
-def open_cloud_window(parent: QWidget, on_model: Callable[[str], None]) -> CloudWindow:
-    """Return the window, with its jobs on a thread of their own.
+def open_cloud(on_model: Callable[[str], None]) -> CloudController:
+    """Return what knows of endpoints, with its jobs on a thread of their own.
 
     Parameters
     ----------
-    parent : QWidget
-        It closes with it.
     on_model : callable
         Hears the name of a model that was trained and fetched.
     """
     cloud = CloudController(TaskController(start_job))
     cloud.model_arrived.connect(on_model)
-    return CloudWindow(cloud, parent)
+    return cloud
 
 
 def _button(text: str, tip: str) -> QPushButton:

@@ -18,6 +18,7 @@ from napari_cellseg.controllers.train import TrainController
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.io.left_trainings import LeftTraining
 from napari_cellseg.widgets.footer import Footer
+from napari_cellseg.widgets.left_endpoints import LeftEndpoints
 from napari_cellseg.widgets.unsaved_steps import UnsavedSteps
 from napari_cellseg.widgets.words import line_label
 
@@ -53,7 +54,7 @@ def ask_person(parent: QWidget, text: str) -> str:
 
 
 class ClosingGuard(QObject):
-    """Asks before the window closes over a training, or over steps that are not saved.
+    """Asks before the window closes over a training, unsaved steps, or an endpoint.
 
     Parameters
     ----------
@@ -65,6 +66,8 @@ class ClosingGuard(QObject):
         Its main window is watched once it is docked.
     unsaved : UnsavedSteps
         Asks about steps that are not on the disk.
+    endpoints : LeftEndpoints
+        Asks about what costs money at AWS.
     """
 
     def __init__(
@@ -73,12 +76,14 @@ class ClosingGuard(QObject):
         footer: Footer,
         dock: QWidget,
         unsaved: UnsavedSteps,
+        endpoints: LeftEndpoints,
     ) -> None:
         super().__init__(dock)
         self._train = train
         self._footer = footer
         self._dock = dock
         self.unsaved = unsaved
+        self.endpoints = endpoints
         self._is_watching = False
         self._is_released = False
         self.ask: Asker = ask_person
@@ -120,7 +125,9 @@ class ClosingGuard(QObject):
         is_training = self._train.task.is_running
         if is_training and not self._may_leave_training():
             return False
-        return self.unsaved.may_close(self._dock)
+        return self.unsaved.may_close(self._dock) and self.endpoints.may_close(
+            self._dock
+        )
 
     def _may_leave_training(self) -> bool:
         """Ask, and do what the person wants of the training."""

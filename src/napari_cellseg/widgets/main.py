@@ -36,6 +36,7 @@ from napari_cellseg.widgets.jobs import start_job
 from napari_cellseg.widgets.keys import SEGMENT_KEY
 from napari_cellseg.widgets.labels_keeper import LabelsKeeper
 from napari_cellseg.widgets.layer_images import plain, set_pixel_size
+from napari_cellseg.widgets.left_endpoints import LeftEndpoints
 from napari_cellseg.widgets.left_training import ClosingGuard
 from napari_cellseg.widgets.measure import MeasureTab
 from napari_cellseg.widgets.opening import FileOpener, dropped_paths
@@ -138,7 +139,10 @@ class CellSegmentationWidget(QWidget):
         self._connect()
         self._load_models()
         self._on_image_chosen()
-        self.guard = ClosingGuard(self.train, self.footer, self, self.link.unsaved)
+        endpoints = LeftEndpoints(self.segment_tab.place.known_cloud, self.footer)
+        self.guard = ClosingGuard(
+            self.train, self.footer, self, self.link.unsaved, endpoints
+        )
         self._cleanup.add(self.guard.release)
 
     # ------------------------------------------------------------------- building

@@ -17,12 +17,14 @@ from qtpy.QtWidgets import (
 from superqt.utils import signals_blocked
 
 from napari_cellseg.controllers.segment import SegmentController
+from napari_cellseg.core.cloud_options import AccountOptions
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.run_place import HERE, RunPlace
 from napari_cellseg.widgets.options_form import may_be_narrow
 from napari_cellseg.widgets.place_fields import EndpointFields, ServerFields
 
 if TYPE_CHECKING:
+    from napari_cellseg.controllers.cloud import CloudController
     from napari_cellseg.widgets.cloud_window import CloudWindow
 
 AT_HERE, AT_SERVER, AT_ENDPOINT = 0, 1, 2
@@ -42,6 +44,8 @@ class PlaceRow(QWidget):
         super().__init__()
         self._segment, self._place = segment, segment.place
         self.account: CloudWindow | None = None
+        #: What knows of endpoints; None while nobody asked for any.
+        self.cloud: CloudController | None = None
         self.menu = QComboBox()
         self.menu.addItems(list(NAMES))
         self.menu.setToolTip(
@@ -111,14 +115,25 @@ class PlaceRow(QWidget):
     # ------------------------------------------------------------------ from the view
     def _on_account_clicked(self) -> None:
         if self.account is None:
-            from napari_cellseg.widgets.cloud_window import open_cloud_window
+            from napari_cellseg.widgets.cloud_window import CloudWindow
 
-            self.account = open_cloud_window(self, self._on_model_arrived)
+            self.account = CloudWindow(self._opened_cloud(), self)
         place = self.endpoint.place()
         self.account.profile.setText(place.profile)
         self.account.region.setText(place.region)
         self.account.show()
         self.account.raise_()
+
+    def known_cloud(self) -> CloudController | None:
+        """Return what knows of endpoints; None while nobody asked for any."""
+        return self.cloud
+
+    def _opened_cloud(self) -> CloudController:
+        if self.cloud is None:
+            from napari_cellseg.widgets.cloud_window import open_cloud
+
+            self.cloud = open_cloud(self._on_model_arrived)
+        return self.cloud
 
     def _on_model_arrived(self, _name: str) -> None:
         """Offer a model that was trained at AWS; what is chosen stays."""
@@ -180,6 +195,11 @@ class PlaceRow(QWidget):
     def _on_moved(self) -> None:
         """Fold away what was filled in; its entry in the menu brings it back."""
         self._show_fields(AT_HERE)
+        place = self._place.current
+        if place.endpoint:
+            # Whoever closes the window over it is told what it costs.
+            account = AccountOptions(place.profile, place.region)
+            self._opened_cloud().note_used(account, place.endpoint)
 
     def refresh(self) -> None:
         """Say where it runs now, and what is known of that place."""
