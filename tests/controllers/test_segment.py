@@ -53,6 +53,24 @@ def test_a_run_opens_labels_that_fit_the_image():
     assert told == [True]
 
 
+@pytest.mark.parametrize(
+    ("data", "channel", "is_blank"),
+    [
+        (np.full((1, 20, 20), 7), None, True),
+        (np.full((1, 20, 20), np.nan), None, True),
+        (squares(), None, False),
+        (np.stack([np.zeros((20, 20)), np.eye(20)]), 0, True),
+        (np.stack([np.zeros((20, 20)), np.eye(20)]), 1, False),
+    ],
+    ids=["one value", "not a number", "cells", "dark channel", "other channel"],
+)
+def test_an_image_of_one_value_is_blank(data, channel, is_blank):
+    bench = Bench()
+    bench.show(data)
+    bench.segment.options = replace(bench.segment.options, channel=channel)
+    assert bench.segment.is_blank is is_blank
+
+
 def test_a_second_run_is_an_edit_of_the_same_labels():
     bench, told = Bench(), []
     bench.show()

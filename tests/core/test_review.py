@@ -81,5 +81,7 @@ def test_no_error_in_fifty_still_leaves_some_per_cent() -> None:
     assert 0.05 < hint.high < 0.09
 
 
-def test_before_anything_was_looked_at_there_is_no_hint() -> None:
-    assert stop_hint([]) is None
+@pytest.mark.parametrize("n", [0, 1, 9])
+def test_few_cells_say_nothing_of_the_rest(n: int) -> None:
+    assert stop_hint([False] * n) is None
+    assert stop_hint([False] * 10) is not None

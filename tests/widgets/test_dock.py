@@ -4,6 +4,7 @@ import gc
 
 import numpy as np
 import pytest
+import tifffile
 from napari.layers import Labels
 from qtpy.QtCore import Qt
 from tests.widgets.conftest import squares, wait_idle
@@ -12,6 +13,8 @@ from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.core.errors import SegmentationError
 from napari_cellseg.core.jobs import Progress
 from napari_cellseg.core.types import CellImage
+from napari_cellseg.widgets.main import TAB_NAMES
+from napari_cellseg.widgets.words import result_line
 
 
 def labels_layers(dock):
@@ -93,6 +96,80 @@ def test_the_pixel_size_is_set_by_hand(dock, segment):
     assert labels_layers(dock)[0].scale.tolist() == [0.25, 0.25]
 
 
+def test_what_is_drawn_over_the_image_takes_its_pixel_size_along(dock, segment, qtbot):
+    dock.viewer.add_image(squares())
+    segment(dock)
+    square = np.array([[2.0, 2.0], [2.0, 20.0], [25.0, 20.0], [25.0, 2.0]])
+    dock.proofread.check_area(square, ())
+    dock.by_class.classes.give(1)
+    qtbot.waitUntil(lambda: "classes" in dock.viewer.layers)
+    dock.header.edit_button.setChecked(True)
+    dock.header.pixel_size_field.setValue(0.25)
+    dock.header.pixel_size_button.click()
+    scales = [layer.scale.tolist() for layer in dock.viewer.layers]
+    assert scales == [[0.25, 0.25]] * 4
+    # None where units are mixed: napari then warns and ignores all of them.
+    assert dock.viewer.layers.extent.units is not None
+
+
+def test_the_image_fills_the_canvas_after_its_pixel_size_was_set(make_dock, qtbot):
+    dock = make_dock(show=True)
+    dock.viewer.add_image(squares())
+    before = dock.viewer.scene.camera.zoom
+    dock.header.edit_button.setChecked(True)
+    dock.header.pixel_size_field.setValue(0.25)
+    dock.header.pixel_size_button.click()
+    # A pixel is a quarter as large in the world, and as large as before on the screen.
+    assert dock.viewer.scene.camera.zoom == pytest.approx(4 * before, rel=0.02)
+
+
+def test_what_the_button_waits_for_stands_below_it(dock, segment):
+    dock.viewer.add_image(np.zeros((2, 60, 60)), axis_labels=("c", "y", "x"))
+    assert "Choose the channel" in dock.footer.line.text()
+    dock.segment_tab.channel.setCurrentIndex(0)
+    assert not dock.footer.line.text()
+    dock.viewer.add_image(np.zeros((3, 3)))
+    assert "3 × 3 pixels" in dock.footer.line.text()
+    dock.tabs.setCurrentIndex(TAB_NAMES.index("Measure"))
+    assert not dock.footer.line.text()
+
+
+def test_tabs_without_cells_say_what_to_press(dock):
+    dock.viewer.add_image(squares())
+    for name in ("Correct", "Measure"):
+        dock.tabs.setCurrentIndex(TAB_NAMES.index(name))
+        assert "press Segment" in dock.footer.button.toolTip()
+    assert "press Segment" in dock.correct_tab.counts.text()
+    assert "Press Segment" in dock.measure_tab.sources.text()
+
+
+def test_areas_and_classes_have_the_units_of_the_image(dock, segment, qtbot):
+    dock.viewer.add_image(squares(), scale=(0.5, 0.5), units=("um", "um"))
+    segment(dock)
+    units = []
+    dock.viewer.layers.events.inserted.connect(
+        lambda event: units.append({str(unit) for unit in event.value.units})
+    )
+    square = np.array([[2.0, 2.0], [2.0, 20.0], [25.0, 20.0], [25.0, 2.0]])
+    dock.proofread.check_area(square, ())
+    dock.by_class.classes.give(1)
+    qtbot.waitUntil(lambda: "classes" in dock.viewer.layers)
+    assert units == [{"micrometer"}] * 2
+
+
+def test_undo_and_marking_are_told_in_the_dock(dock, segment):
+    dock.viewer.add_image(squares())
+    segment(dock)
+    dock.proofread.delete_cells([1])
+    dock.proofread.undo()
+    assert "undone: delete cell · 3 cells" in dock.footer.line.text()
+    dock.proofread.redo()
+    assert ">delete cell · 2 cells" in dock.footer.line.text()
+    square = np.array([[0.0, 0.0], [0.0, 59.0], [59.0, 59.0], [59.0, 0.0]])
+    dock.proofread.check_area(square, ())
+    assert "2 cells marked as right" in dock.footer.line.text()
+
+
 def test_unknown_axes_are_asked_for_and_never_guessed(dock, segment):
     dock.viewer.add_image(squares(shape=(4, 60, 60)))
     assert not dock.footer.button.isEnabled()
@@ -162,7 +239,13 @@ def test_what_cannot_be_segmented_is_said_in_the_dock(dock, data, words):
 def test_images_without_cells_give_one_sentence(dock, segment, data):
     dock.viewer.add_image(data)
     segment(dock)
-    assert "No cells found" in dock.footer.line.text()
+    assert "all pixels have the same value" in dock.footer.line.text()
+
+
+def test_without_cells_the_slider_is_named_and_where_it_is():
+    text, tone = result_line(0, 0, 1.0)
+    assert "'Cell extent' under 'Fine-tune the result'" in text
+    assert tone == "warning"
 
 
 def test_an_error_of_the_model_stands_in_the_dock(dock, engine, segment, monkeypatch):
@@ -201,7 +284,9 @@ def test_segment_becomes_cancel(dock, engine, qtbot, monkeypatch):
     assert labels_layers(dock) == []
 
 
-def test_a_viewer_that_closes_in_a_run_leaves_nothing(make_dock, engine, qtbot, monkeypatch):
+def test_a_viewer_that_closes_in_a_run_leaves_nothing(
+    make_dock, engine, qtbot, monkeypatch
+):
     slow(engine, monkeypatch)
     dock = make_dock()
     dock.viewer.add_image(squares())
@@ -460,6 +545,18 @@ def test_a_file_that_cannot_be_read_is_said_in_the_dock(dock, qtbot, tmp_path):
     dock.opener.open([str(path)])
     wait_idle(qtbot, dock)
     assert "broken.tif" in dock.footer.line.text()
+
+
+def test_files_beside_one_that_cannot_be_read_are_opened(dock, qtbot, tmp_path):
+    torn = [tmp_path / "torn.tif", tmp_path / "rent.tif"]
+    for path in torn:
+        path.write_bytes(b"II*\0 nothing")
+    tifffile.imwrite(tmp_path / "whole.tif", squares())
+    dock.opener.open([str(torn[0]), str(tmp_path / "whole.tif"), str(torn[1])])
+    wait_idle(qtbot, dock)
+    assert dock.session.image.name == "whole.tif"
+    assert "torn.tif" in dock.footer.line.text()
+    assert "1 more could not be opened" in dock.footer.line.text()
 
 
 def test_an_error_of_our_reader_in_napari_is_repeated_in_the_dock(dock):

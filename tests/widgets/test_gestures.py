@@ -7,6 +7,8 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from tests.widgets.conftest import squares
 
+from napari_cellseg.widgets.looked_at import FRAME_LAYER
+
 
 @pytest.fixture
 def shown(make_dock, segment, qtbot):
@@ -252,6 +254,15 @@ def test_doubtful_cells_are_gone_through_with_keys(shown, qtbot):
     QTest.keyClick(canvas, Qt.Key.Key_N)
     first = shown.review.current
     assert first
+    frame = shown.viewer.layers[FRAME_LAYER]
+    (corners,) = frame.data
+    top, left = corners.min(axis=0)
+    bottom, right = corners.max(axis=0)
+    inside = shown.proofread.labels[
+        round(top) : round(bottom), round(left) : round(right)
+    ]
+    assert set(np.unique(inside)) == {0, first}
+    assert shown.viewer.layers.selection.active is shown.keeper.layer
     assert shown.keeper.layer.selected_label == first
     assert shown.viewer.scene.camera.zoom > zoom
     QTest.keyClick(canvas, Qt.Key.Key_Y)
@@ -259,4 +270,7 @@ def test_doubtful_cells_are_gone_through_with_keys(shown, qtbot):
     second = shown.review.current
     QTest.keyClick(canvas, Qt.Key.Key_W)
     assert second not in shown.proofread.sources
-    assert "1 of the last 2 were wrong" in shown.correct_tab.review.line.text()
+    assert "1</b> left to look at" in shown.correct_tab.review.line.text()
+    QTest.keyClick(canvas, Qt.Key.Key_Y)
+    assert "Every cell is looked at" in shown.correct_tab.review.line.text()
+    assert FRAME_LAYER not in shown.viewer.layers

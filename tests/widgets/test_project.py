@@ -281,6 +281,19 @@ def test_a_project_with_steps_that_cannot_be_written_stays_open(worked_on):
     assert worked_on.link.projects.project is None
 
 
+def test_the_only_image_of_a_project_is_named_once(
+    dock, files, segment, qtbot, tmp_path
+):
+    dock.opener.open(files[:1])
+    wait_idle(qtbot, dock)
+    dock.link.create(str(tmp_path / "work"))
+    assert dock.link.bar.images.parent().isHidden()
+    assert "work · every step is saved" in dock.link.bar.status.text()
+    dock.link.projects.add_images([Path(path) for path in files[1:]])
+    assert not dock.link.bar.images.parent().isHidden()
+    assert "1 of 2 images" in dock.link.bar.status.text()
+
+
 def test_cells_that_are_not_in_the_project_are_told_of(worked_on):
     worked_on.viewer.add_labels(np.ones((60, 60), np.int32), name="others")
     assert "every step is saved" in worked_on.link.bar.status.text()

@@ -83,7 +83,10 @@ def number_columns(table: MeasurementTable | None) -> list[str]:
 def table_words(table: MeasurementTable | None, *, is_measuring: bool) -> TableWords:
     """Return count, density and origin of the cells in words."""
     if table is None:
-        return TableWords("measuring…" if is_measuring else "No cells yet")
+        if is_measuring:
+            return TableWords("measuring…")
+        todo = "Press Segment in the tab Segment; the numbers follow by themselves."
+        return TableWords("No cells yet", sources=todo)
     summary = table.summary
     n_cells = int(summary["n_cells"])
     count = f"{n_cells:,} cell{'' if n_cells == 1 else 's'}"

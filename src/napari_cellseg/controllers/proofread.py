@@ -71,6 +71,7 @@ class ProofreadController:
     def __init__(self) -> None:
         self.cells: CellLabels | None = None
         self.keep_mine = True
+        self.is_undo = False  # whether the edit that `edited` tells of is taken back
 
     def open(
         self,
@@ -258,11 +259,11 @@ class ProofreadController:
 
     def undo(self) -> None:
         """Take the last edit back, whole; nothing happens where there is none."""
-        self._take_back(self.history.undo())
+        self._take_back(self.history.undo(), is_undo=True)
 
     def redo(self) -> None:
         """Make the last undone edit again."""
-        self._take_back(self.history.redo())
+        self._take_back(self.history.redo(), is_undo=False)
 
     def take_stroke(
         self, atoms: Sequence[Any], start: tuple[int, ...] = (), *, fills: bool = False
@@ -359,7 +360,7 @@ class ProofreadController:
         edit = with_notes(edit, known, notes_of_run(known, merged))
         return edit, around, updated_classes(before, edit)
 
-    def _take_back(self, edit: Edit | None) -> None:
+    def _take_back(self, edit: Edit | None, *, is_undo: bool) -> None:
         """Write an edit of the history; what a run brought along changes with it."""
         if edit is None:
             return
@@ -368,10 +369,11 @@ class ProofreadController:
             other = cells.around_runs[edit.made_at]
             cells.around_runs[edit.made_at] = (cells.confidence, cells.deleted)
             cells.confidence, cells.deleted = other
-        self._write(edit)
+        self._write(edit, is_undo=is_undo)
 
-    def _write(self, edit: Edit) -> None:
+    def _write(self, edit: Edit, *, is_undo: bool = False) -> None:
         """Write an edit into the labels and tell of it."""
+        self.is_undo = is_undo
         cells = self._cells()
         apply_edit(cells.labels, edit)
         cells.index.follow(edit)

@@ -69,6 +69,12 @@ class ReviewController:
         return len(self.queue)
 
     @property
+    def is_over(self) -> bool:
+        """True if there are cells of the model and each was looked at."""
+        is_measured = self._measure.table is not None
+        return is_measured and bool(self._proofread.n_cells) and not self.queue
+
+    @property
     def hint(self) -> StopHint | None:
         """What the last cells say of the rest, None before any was looked at."""
         return stop_hint(self._was_wrong)

@@ -27,6 +27,7 @@ from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.edits import Edit
 from napari_cellseg.core.errors import ImageError
+from napari_cellseg.core.intensity import intensity_bounds
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
@@ -164,6 +165,18 @@ class SegmentController:
                 f"{SMALLEST_SIDE_PX} are needed to hold a cell."
             )
         return ""
+
+    @property
+    def is_blank(self) -> bool:
+        """True if all pixels are known to be alike, as in a dark or an empty image."""
+        image, channel = self.session.image, self.options.channel
+        if image is None or not isinstance(image.data, np.ndarray):
+            return False
+        data = image.data
+        if channel is not None:
+            data = np.moveaxis(data, image.axes.index("C"), 0)[channel]
+        low, high = intensity_bounds(data, 0, 100)
+        return low >= high
 
     @property
     def asks_before_run(self) -> bool:

@@ -29,6 +29,10 @@ SourceKind = Literal["image", "project", "folder"]
 #: Below it, a person is told that little will come of it.
 FEW_CELLS = 50
 UM2_IN_MM2 = 1e6
+HOW_TO_CHECK = (
+    "Correct or accept cells in the tab Correct, or mark an area as checked there: only "
+    "what you vouch for is learned."
+)
 
 
 class TrainingSource:
@@ -148,13 +152,10 @@ class TrainingSource:
         if supply is None or supply.n_cells:
             return ""
         if self.kind == "folder":
-            return "There are no cells in that folder."
+            return "There are no cells in that folder: it needs images/ and masks/."
         if self.kind == "project":
-            return "Nothing is checked on any image of the project."
-        return (
-            "Correct or accept cells, or mark an area as checked, first: only what you "
-            "vouch for is learned."
-        )
+            return f"Nothing is checked on any image of the project. {HOW_TO_CHECK}"
+        return f"Nothing is checked yet. {HOW_TO_CHECK}"
 
     def words(self, supply: TrainingSupply | None) -> str:
         """Return what there is to learn from, in a line; None: it is being counted."""
@@ -163,7 +164,7 @@ class TrainingSource:
         if supply is None:
             return "Counting the checked cells…"
         if not supply.n_cells:
-            return "Nothing is checked yet."
+            return self.why_not(supply)
         area = f"{supply.area_px:,} px"
         if supply.area_um2 is not None:
             area = f"{supply.area_um2 / UM2_IN_MM2:.3g} mm²"

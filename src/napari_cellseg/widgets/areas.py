@@ -12,6 +12,7 @@ from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.core.checked import CheckedArea
 from napari_cellseg.widgets.jobs import Later
 from napari_cellseg.widgets.labels_keeper import LabelsKeeper
+from napari_cellseg.widgets.layer_images import lies_as
 
 AREAS_LAYER = "checked areas"
 EDGE_COLOUR = "#3fd46b"
@@ -91,15 +92,17 @@ class AreasView(QObject):
 
     def _lay_over(self, layer: Shapes, labels: Labels) -> None:
         """Put the layer where the labels lie, and above an image that came later."""
-        layer.units = labels.units
-        layer.scale, layer.translate = labels.scale, self._keeper.translate
+        # Large labels are edited in a window; areas are of all of them.
+        place = {**lies_as(labels), "translate": self._keeper.translate}
+        for name, value in place.items():
+            setattr(layer, name, value)
         layers = self._viewer.layers
         if layers[-1] is not layer:
             layers.move(layers.index(layer), len(layers))
 
     def _made(self, labels: Labels) -> Shapes:
         """Return the layer, added with the labels still chosen."""
-        layer = Shapes(ndim=labels.ndim, name=AREAS_LAYER)
+        layer = Shapes(ndim=labels.ndim, name=AREAS_LAYER, **lies_as(labels))
         active = self._viewer.layers.selection.active
         self._viewer.add_layer(layer)
         layer.editable = False

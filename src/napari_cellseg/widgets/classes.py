@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Points
+from napari.layers import Labels, Points
 from qtpy.QtCore import QObject, Qt, Signal
 from qtpy.QtGui import QAction, QColor, QIcon, QPixmap
 from qtpy.QtWidgets import (
@@ -26,6 +26,7 @@ from napari_cellseg.widgets.cleanup import Cleanup
 from napari_cellseg.widgets.gestures import Drawn
 from napari_cellseg.widgets.jobs import Later
 from napari_cellseg.widgets.keys import NEXT_CLASS_KEY, button_key
+from napari_cellseg.widgets.layer_images import lies_as
 from napari_cellseg.widgets.options_form import may_be_narrow
 
 if TYPE_CHECKING:
@@ -208,7 +209,7 @@ class ClassLink(QObject):
         marks = class_marks(cells, self.classes.names)
         layer = self._layers.get(labels.ndim)
         if layer is None or layer not in self._dock.viewer.layers:
-            layer = self._made(labels.ndim)
+            layer = self._made(labels)
             self._layers[labels.ndim] = layer
         # A hidden layer of points does not look which of them are left to draw.
         layer.visible = True
@@ -216,12 +217,17 @@ class ClassLink(QObject):
         layer.size = marks.size_px
         layer.face_color = [COLOURS[kind % len(COLOURS)] for kind in marks.kinds]
         layer.symbol = [SYMBOLS[kind % len(SYMBOLS)] for kind in marks.kinds]
-        layer.units = labels.units
-        layer.scale, layer.translate = labels.scale, labels.translate
+        for name, value in lies_as(labels).items():
+            setattr(layer, name, value)
 
-    def _made(self, ndim: int) -> Points:
+    def _made(self, labels: Labels) -> Points:
         """Return the layer, added with the labels still chosen."""
-        layer = Points(ndim=ndim, name=MARKS_LAYER, border_color="black")
+        layer = Points(
+            ndim=labels.ndim,
+            name=MARKS_LAYER,
+            border_color="black",
+            **lies_as(labels),
+        )
         layers = self._dock.viewer.layers
         active = layers.selection.active
         self._dock.viewer.add_layer(layer)

@@ -36,6 +36,7 @@ class Footer(QWidget):
         self._viewer = viewer
         self._task = task
         self._details = ""
+        self._told = self._advice = ""
         self._title = ""
         self._reason = ""
         self.button = QPushButton()
@@ -88,9 +89,15 @@ class Footer(QWidget):
         left = f" · {seconds:.0f} s left" if seconds is not None else ""
         self.tell(f"{progress.message or self._task.name}{left}")
 
+    def advise(self, text: str) -> None:
+        """Say what the button waits for, unless something else is said; "" for nothing."""
+        before, self._advice = self._advice, text
+        if self._told in ("", before):
+            self.tell(text, "dim")
+
     def tell(self, text: str, tone: Tone = "plain", details: str = "") -> None:
         """Show one line."""
-        self._details = details
+        self._details, self._told = details, text
         self.copy_button.setVisible(bool(details))
         say(self.line, text, tone, self._viewer.theme)
 

@@ -30,6 +30,7 @@ from napari_cellseg.core.types import CellImage, PixelSize
 from napari_cellseg.widgets.layer_images import (
     ImageChoice,
     axes_of,
+    drawn_over,
     image_choices,
     note,
     read_choice,
@@ -260,8 +261,12 @@ class ImageHeader(QWidget):
         value = self.pixel_size_field.value()
         size = PixelSize(value, value, self.plane_step_field.value() or None)
         if self.choice is not None:
-            set_pixel_size(self.choice.layers, size)
+            images = self.choice.layers
+            over = drawn_over(self._viewer.layers, images[0])
+            set_pixel_size([*images, *over], size)
         self._session.set_pixel_size(size)
+        # The image has another size on the canvas now.
+        self._viewer.reset_view()
         self.edit_button.setChecked(False)
 
     # ------------------------------------------------------------- what is not known

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pint
-from napari.layers import Image, Layer
+from napari.layers import Image, Labels, Layer
 
 from napari_cellseg.controllers.layer_arrays import image_from_arrays
 from napari_cellseg.core.errors import AmbiguousAxesError, ImageError
@@ -167,6 +167,31 @@ def set_pixel_size(layers: Iterable[Layer], pixel_size: PixelSize) -> None:
                 scale[index], units[index] = size, "micrometer"
         layer.units = tuple(units)
         layer.scale = scale
+
+
+def drawn_over(layers: Iterable[Any], image: Image) -> list[Layer]:
+    """Return the shapes, points and tracks that have the pixels of an image for units."""
+    scale, units = list(image.scale[-2:]), image.units[-2:]
+    return [
+        layer
+        for layer in map(plain, layers)
+        if not isinstance(layer, Image | Labels)
+        and list(layer.scale[-2:]) == scale
+        and layer.units[-2:] == units
+    ]
+
+
+def lies_as(labels: Labels) -> dict[str, Any]:
+    """Return what a layer needs to lie where labels do, as arguments of the layer.
+
+    A layer without the units of the others makes napari warn and ignore all units.
+    """
+    return {
+        "units": labels.units,
+        "scale": labels.scale,
+        "translate": labels.translate,
+        "axis_labels": labels.axis_labels,
+    }
 
 
 def labels_placement(layer: Image, axes: str) -> dict[str, Any]:

@@ -38,6 +38,7 @@ from napari_cellseg.widgets.labels_keeper import LabelsKeeper
 from napari_cellseg.widgets.layer_images import plain, set_pixel_size
 from napari_cellseg.widgets.left_endpoints import LeftEndpoints
 from napari_cellseg.widgets.left_training import ClosingGuard
+from napari_cellseg.widgets.looked_at import CellFrame
 from napari_cellseg.widgets.measure import MeasureTab
 from napari_cellseg.widgets.opening import FileOpener, dropped_paths
 from napari_cellseg.widgets.pages import scrolling
@@ -53,6 +54,7 @@ from napari_cellseg.widgets.time import TimeLink
 from napari_cellseg.widgets.tools import CanvasTools
 from napari_cellseg.widgets.train import TrainTab
 from napari_cellseg.widgets.watch import WatchLink
+from napari_cellseg.widgets.words import NO_CELLS
 
 #: The dock's width, with the frame that napari puts around it, stays below 360 px.
 NARROWEST_PX = 344
@@ -118,6 +120,9 @@ class CellSegmentationWidget(QWidget):
         self.opener = FileOpener(self.viewer, TaskController(starter), self)
         self._build()
         self.areas = AreasView(self.viewer, self.proofread, self.keeper, self)
+        self.frame = CellFrame(
+            self.viewer, self.review, self.measure, self.keeper, self
+        )
         self.link = ProjectLink(self, self)
         self._layout.insertWidget(0, self.link.bar)
         self._layout.insertWidget(self._layout.count() - 1, self.link.preparing.box)
@@ -189,7 +194,7 @@ class CellSegmentationWidget(QWidget):
         self.train_tab.failed.connect(self.teller.show_error)
         self.viewer.bind_key(SEGMENT_KEY, self._on_segment_key, overwrite=True)
         for action in (
-            self.areas.release, self.link.release, self.teller.release,
+            self.areas.release, self.frame.release, self.link.release, self.teller.release,
             self.watch.release,
             self.files.abandon, self.opener.task.abandon, self.runs.release,
             self.segment.close,
@@ -295,15 +300,18 @@ class CellSegmentationWidget(QWidget):
     def _offer_primary(self) -> None:
         """Say what the pinned button does on this tab."""
         why_not = self.segment.why_not()
-        empty = "" if self.proofread.labels is not None else "There are no cells yet."
+        empty = "" if self.proofread.labels is not None else NO_CELLS
         offers = (
             (f"Segment  ({SEGMENT_KEY})", "Find every cell in the region.", why_not),
             ("Save labels…", "Write the cells as a TIFF with the pixel size.", empty),
             ("Train", "Make a better model from what you checked.", self.train.why_not()),
             ("Export CSV…", "Write the table, and a JSON that says where it comes from.",
-             "" if self.measure.table is not None else "There are no cells yet."),
+             "" if self.measure.table is not None else NO_CELLS),
         )  # fmt: skip
-        self.footer.offer(*offers[self.tabs.currentIndex()])
+        tab = self.tabs.currentIndex()
+        self.footer.offer(*offers[tab])
+        is_shown_above = self.session.image is None
+        self.footer.advise("" if tab or is_shown_above else why_not)
 
     def _on_primary_clicked(self) -> None:
         actions = (

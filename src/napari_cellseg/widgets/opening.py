@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cellseg.controllers.task import TaskController
-from napari_cellseg.core.errors import CellsegError
+from napari_cellseg.core.errors import CellsegError, ImageReadError
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.io.s3.address import SCHEME, is_s3_address
 from napari_cellseg.io.sniff import IMAGE_SUFFIXES
@@ -101,8 +101,8 @@ class FileOpener(QObject):
             self.open(paths)
 
     def open(self, paths: list[str]) -> None:
-        """Open files; one that cannot be read is told of."""
-        self.task.start("Opening", _read_job(paths), self._show)
+        """Open files; one that cannot be read is told of, and the others open."""
+        self.task.start("Opening", _read_job(paths), self._show_read)
 
     def open_kept(self, address: str, stand_in: StandIn | None) -> None:
         """Open an image of a project; if it cannot be had, what stands in for it."""
@@ -116,19 +116,33 @@ class FileOpener(QObject):
         """Open the sample."""
         self.task.start("Opening", _sample_job(), self._show)
 
+    def _show_read(self, read: tuple[list[LayerData], list[str]]) -> None:
+        """Show what could be read, then say what could not."""
+        layers, problems = read
+        if layers:
+            self._show(layers)
+        if problems:
+            n_more = len(problems) - 1
+            more = f" {n_more} more could not be opened either." if n_more else ""
+            raise ImageReadError(problems[0] + more)
+
     def _show(self, layers: list[LayerData]) -> None:
         for data, values, kind in layers:
             self._viewer.add_layer(Layer.create(data, values, kind))
         self._viewer.reset_view()
 
 
-def _read_job(paths: list[str]) -> Job[list[LayerData]]:
-    """Read each file."""
+def _read_job(paths: list[str]) -> Job[tuple[list[LayerData], list[str]]]:
+    """Read each file; return the layers, and why others could not be read."""
     layers: list[LayerData] = []
+    problems: list[str] = []
     for index, path in enumerate(paths):
         yield Progress(index, len(paths), f"opening {Path(path).name}")
-        layers.extend(read_layers(path))
-    return layers
+        try:
+            layers.extend(read_layers(path))
+        except CellsegError as error:
+            problems.append(str(error))
+    return layers, problems
 
 
 def _kept_job(address: str, stand_in: StandIn | None) -> Job[list[LayerData]]:

@@ -195,7 +195,8 @@ class ProjectBar(QWidget):
     def refresh(self) -> None:
         """Follow the controller."""
         project, images = self._projects.project, self._projects.images
-        self._walk.setVisible(bool(images))
+        # The only image, when it is shown, stands in the menu below.
+        self._walk.setVisible(len(images) > 1 or (bool(images) and self.index < 0))
         with signals_blocked(self.images):
             self.images.clear()
             for image in images[:MAX_LISTED]:
@@ -208,20 +209,21 @@ class ProjectBar(QWidget):
             text = "none · corrections are in memory only"
             say(self.status, text, "dim", self._viewer.theme)
             return
-        place = (
-            f"{self.index + 1} of {len(images)}"
-            if self.index >= 0
-            else f"{len(images)}"
-        )
         state = "read only" if project.is_read_only else "every step is saved"
         tone: Tone = "plain"
         if not self._is_kept:
             tone = "warning"
             is_locked = project.is_read_only
             state += ": nothing is saved" if is_locked else ", but not these cells"
-        text = f"{project.name} · {place} images · {state}"
+        text = " · ".join((project.name, *self._place(len(images)), state))
         say(self.status, text, tone, self._viewer.theme)
         self.status.setToolTip(str(project.folder))
+
+    def _place(self, n_images: int) -> list[str]:
+        """Return which image of how many is shown; nothing where it is the only one."""
+        if self.index >= 0:
+            return [f"{self.index + 1} of {n_images} images"] if n_images > 1 else []
+        return [f"{n_images} image{'' if n_images == 1 else 's'}"]
 
     def _on_problem_changed(self, problem: str) -> None:
         """Show a red line for as long as steps are not on the disk."""

@@ -23,7 +23,7 @@ from napari_cellseg.widgets.options_form import may_be_narrow
 from napari_cellseg.widgets.review import ReviewBox
 from napari_cellseg.widgets.tool_palette import ToolPalette
 from napari_cellseg.widgets.tools import CanvasTools
-from napari_cellseg.widgets.words import line_label
+from napari_cellseg.widgets.words import NO_CELLS, line_label
 
 #: More cells are counted when things are quiet, not at every edit.
 MANY_CELLS = 5_000
@@ -158,7 +158,7 @@ class CorrectTab(QWidget):
     def _counts(self) -> str:
         proofread = self._proofread
         if proofread.labels is None:
-            return "No cells yet."
+            return NO_CELLS
         counts = [
             f"<b>{proofread.n_cells}</b> cells",
             f"{proofread.n_by_source('edited')} edited",

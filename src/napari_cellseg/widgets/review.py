@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -92,6 +93,8 @@ class ReviewBox(QWidget):
             button.setEnabled(bool(self._review.current))
         self.forget.setVisible(self._review.n_areas > 0)
         words = [f"<b>{n_left:,}</b> left to look at"] if n_left else []
+        if self._review.is_over:
+            words = ["Every cell is looked at"]
         if (hint := self._review.hint) is not None:
             words.append(hint_text(hint))
         self.line.setText(" · ".join(words))
@@ -122,9 +125,9 @@ class ReviewBox(QWidget):
 
 
 def hint_text(hint: StopHint) -> str:
-    """Return what the last cells say of the rest, such as "2 of the last 50 were wrong"."""
-    low, high = round(100 * hint.low), round(100 * hint.high)
+    """Return what the last cells say of the rest, in the person's words."""
+    were = "was" if hint.n_wrong == 1 else "were"
     return (
-        f"{hint.n_wrong} of the last {hint.n_looked_at} were wrong; of cells like them "
-        f"{low} to {high} % are"
+        f"{hint.n_wrong} of the last {hint.n_looked_at} {were} wrong: expect at most "
+        f"{math.ceil(100 * hint.high)} % wrong among the rest"
     )

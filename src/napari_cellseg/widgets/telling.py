@@ -49,6 +49,7 @@ class Teller(QObject):
         self._train = train
         self._files, self._opening = files
         self._proofread: ProofreadController = segment.proofread
+        self._n_accepted = 0
         segment.task.changed.connect(self._on_task_changed)
         segment.live_task.changed.connect(self._on_live_task_changed)
         segment.redecoded.connect(self.show_result)
@@ -60,10 +61,17 @@ class Teller(QObject):
         self._opening.changed.connect(self._on_opening_changed)
         self._proofread.noticed.connect(self._on_noticed)
         self._proofread.edited.connect(self._on_edited)
+        self._proofread.opened.connect(self._on_opened)
+        self._proofread.reviewed.connect(self._on_reviewed)
         notification_manager.notification_ready.connect(self._on_notification)
 
     def release(self) -> None:
-        """Hear of napari no more."""
+        """Hear of napari and of corrections no more."""
+        for signal, slot in (
+            (self._proofread.opened, self._on_opened),
+            (self._proofread.reviewed, self._on_reviewed),
+        ):
+            signal.disconnect(slot, missing_ok=True)
         notification_manager.notification_ready.disconnect(self._on_notification)
 
     def show_error(self, text: str) -> None:
@@ -75,7 +83,10 @@ class Teller(QObject):
         result = self._segment.session.result
         if result is not None:
             n_cells, n_kept = self._proofread.n_cells, self._segment.n_kept
-            self._footer.tell(*result_line(n_cells, n_kept, result.seconds))
+            is_blank = not n_cells and self._segment.is_blank
+            self._footer.tell(
+                *result_line(n_cells, n_kept, result.seconds, is_blank=is_blank)
+            )
 
     def _on_task_changed(self) -> None:
         task = self._segment.task
@@ -129,7 +140,24 @@ class Teller(QObject):
         self._footer.tell(text, "warning")
 
     def _on_edited(self, edit: Edit) -> None:
-        self._footer.tell(f"{edit.name} · {self._proofread.n_cells:,} cells")
+        done = f"undone: {edit.name}" if self._proofread.is_undo else edit.name
+        self._footer.tell(f"{done} · {self._proofread.n_cells:,} cells")
+
+    def _count_accepted(self) -> int:
+        """Return how many cells a person said are right."""
+        cells = self._proofread.cells
+        return 0 if cells is None else list(cells.states.values()).count("accepted")
+
+    def _on_opened(self) -> None:
+        self._n_accepted = self._count_accepted()
+
+    def _on_reviewed(self, _ids: object) -> None:
+        """Say how many cells are locked now that were not before."""
+        before, self._n_accepted = self._n_accepted, self._count_accepted()
+        new = self._n_accepted - before
+        if new > 0:
+            cells = "cell" if new == 1 else "cells"
+            self._footer.tell(f"{new:,} {cells} marked as right")
 
     def _on_notification(self, notification: Any) -> None:
         """Repeat in the dock what a reader or writer of ours says to napari."""

@@ -9,6 +9,9 @@ from napari.utils.theme import get_theme
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QWidget
 
+#: What to do on a tab that needs cells.
+NO_CELLS = "No cells yet: press Segment in the tab Segment."
+
 Tone = Literal["plain", "warning", "error", "dim"]
 
 
@@ -53,10 +56,20 @@ def _colour(tone: Tone, theme: str) -> str:
     return str(chosen.as_hex())
 
 
-def result_line(n_cells: int, n_kept: int, seconds: float) -> tuple[str, Tone]:
+def result_line(
+    n_cells: int, n_kept: int, seconds: float, *, is_blank: bool = False
+) -> tuple[str, Tone]:
     """Return the one line about a run, and its tone, "plain" or "warning"."""
+    if not n_cells and is_blank:
+        text = (
+            "No cells: all pixels have the same value. Check the file and the channel."
+        )
+        return text, "warning"
     if not n_cells:
-        text = "No cells found: lower 'Cell extent' or check channel and diameter"
+        text = (
+            "No cells found. Check channel and diameter, or lower 'Cell extent' under "
+            "'Fine-tune the result'."
+        )
         return text, "warning"
     parts = [f"{n_cells:,} cells", f"{seconds:.1f} s"]
     if n_kept:
