@@ -20,7 +20,10 @@ CONSTRAINTS = ROOT / "constraints.txt"
 
 def run(*command: object, cwd: Path) -> str:
     """Return the output of a command that must succeed, away from this checkout."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    of_this_checkout = ("PYTHON", "PIP_CONSTRAINT")
+    environment = {
+        k: v for k, v in os.environ.items() if not k.startswith(of_this_checkout)
+    }
     done = subprocess.run(
         [str(part) for part in command],
         cwd=cwd,
