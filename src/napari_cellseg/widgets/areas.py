@@ -11,8 +11,8 @@ from qtpy.QtCore import QObject
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.core.checked import CheckedArea
 from napari_cellseg.widgets.jobs import Later
+from napari_cellseg.widgets.label_places import placement_of
 from napari_cellseg.widgets.labels_keeper import LabelsKeeper
-from napari_cellseg.widgets.layer_images import lies_as
 
 AREAS_LAYER = "checked areas"
 EDGE_COLOUR = "#3fd46b"
@@ -93,7 +93,7 @@ class AreasView(QObject):
     def _lay_over(self, layer: Shapes, labels: Labels) -> None:
         """Put the layer where the labels lie, and above an image that came later."""
         # Large labels are edited in a window; areas are of all of them.
-        place = {**lies_as(labels), "translate": self._keeper.translate}
+        place = {**placement_of(labels), "translate": self._keeper.translate}
         for name, value in place.items():
             setattr(layer, name, value)
         layers = self._viewer.layers
@@ -102,7 +102,7 @@ class AreasView(QObject):
 
     def _made(self, labels: Labels) -> Shapes:
         """Return the layer, added with the labels still chosen."""
-        layer = Shapes(ndim=labels.ndim, name=AREAS_LAYER, **lies_as(labels))
+        layer = Shapes(ndim=labels.ndim, name=AREAS_LAYER, **placement_of(labels))
         active = self._viewer.layers.selection.active
         self._viewer.add_layer(layer)
         layer.editable = False

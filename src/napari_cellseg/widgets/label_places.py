@@ -8,7 +8,10 @@ from napari.layers import Labels
 
 
 def placement_of(layer: Labels) -> dict[str, Any]:
-    """Return what puts another layer where this one is."""
+    """Return what puts another layer where this one is, as arguments of a layer.
+
+    A layer without the units of the others makes napari warn and ignore all units.
+    """
     return {
         "scale": layer.scale,
         "translate": layer.translate,

@@ -181,19 +181,6 @@ def drawn_over(layers: Iterable[Any], image: Image) -> list[Layer]:
     ]
 
 
-def lies_as(labels: Labels) -> dict[str, Any]:
-    """Return what a layer needs to lie where labels do, as arguments of the layer.
-
-    A layer without the units of the others makes napari warn and ignore all units.
-    """
-    return {
-        "units": labels.units,
-        "scale": labels.scale,
-        "translate": labels.translate,
-        "axis_labels": labels.axis_labels,
-    }
-
-
 def labels_placement(layer: Image, axes: str) -> dict[str, Any]:
     """Return where labels of an image lie: the layer's transforms without its channels.
 

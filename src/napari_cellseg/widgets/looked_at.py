@@ -11,8 +11,9 @@ from qtpy.QtCore import QObject
 from napari_cellseg.controllers.measure import MeasureController
 from napari_cellseg.controllers.review import ReviewController
 from napari_cellseg.widgets.gestures import DRAWING
+from napari_cellseg.widgets.label_places import placement_of
 from napari_cellseg.widgets.labels_keeper import LabelsKeeper
-from napari_cellseg.widgets.layer_images import KEY, lies_as
+from napari_cellseg.widgets.layer_images import KEY
 
 FRAME_LAYER = "cell in question"
 FRAME_COLOUR = "white"
@@ -86,7 +87,7 @@ class CellFrame(QObject):
             ndim=labels.ndim,
             name=FRAME_LAYER,
             metadata={KEY: {"role": DRAWING}},
-            **lies_as(labels),
+            **placement_of(labels),
         )
         active = self._viewer.layers.selection.active
         self._viewer.add_layer(layer)

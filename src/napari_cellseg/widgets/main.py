@@ -136,11 +136,7 @@ class CellSegmentationWidget(QWidget):
             (self.files, self.opener.task),
             self,
         )
-        self.watch = WatchLink(self, TaskController(starter))
-        self.through_time = TimeLink(self, TaskController(starter), self._cleanup)
-        self.correcting = CorrectLink(self, self._cleanup)
-        self.by_class = ClassLink(self, self._cleanup)
-        self.rerun = DifferenceLink(self, TaskController(starter), self._cleanup)
+        self._link(starter)
         self._connect()
         self._load_models()
         self._on_image_chosen()
@@ -151,6 +147,14 @@ class CellSegmentationWidget(QWidget):
         self._cleanup.add(self.guard.release)
 
     # ------------------------------------------------------------------- building
+    def _link(self, starter: JobStarter) -> None:
+        """Join what is done in the background to the tabs that show it."""
+        self.watch = WatchLink(self, TaskController(starter))
+        self.through_time = TimeLink(self, TaskController(starter), self._cleanup)
+        self.correcting = CorrectLink(self, self._cleanup)
+        self.by_class = ClassLink(self, self._cleanup)
+        self.rerun = DifferenceLink(self, TaskController(starter), self._cleanup)
+
     def _build(self) -> None:
         self.setAcceptDrops(True)
         self.header = ImageHeader(self.viewer, self.session)
