@@ -102,7 +102,7 @@ def _fibres(
         shape, length, max(1.2, rng.uniform(0.05, 0.2) * diameter_px), rng
     )
     height = rng.uniform(-0.8, 1.5)
-    filled = 1 / (1 + np.exp(-rng.uniform(3, 12) * (bundles + height)))
+    filled = 1 / (1 + np.exp(-rng.uniform(3, 25) * (bundles + height)))
     return np.asarray(
         filled * (0.65 + rng.uniform(0.03, 0.2) * threads + 0.08 * bundles), np.float32
     )

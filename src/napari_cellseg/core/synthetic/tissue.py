@@ -67,7 +67,19 @@ def section_light(
         density = _eosin(rng)[:, None, None] * ground
     density += blue[:, None, None] * (nuclei + basic * ground)
     lamp = rng.uniform(0.85, 1.0, 3)[:, None, None]
-    return np.asarray(lamp * np.exp(-density), np.float32)
+    return _sharpened(np.asarray(lamp * np.exp(-density), np.float32), rng)
+
+
+def _sharpened(
+    light: NDArray[np.float32], rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Return the light as many slide scanners give it, edges raised, or as it is."""
+    if rng.random() < 0.6:
+        return light
+    width = rng.uniform(0.8, 2.5)
+    soft = ndimage.gaussian_filter(light, (0, width, width))
+    raised = light + rng.uniform(0.3, 1.5) * (light - soft)
+    return np.asarray(np.clip(raised, 0, 1), np.float32)
 
 
 def _eosin(rng: np.random.Generator) -> NDArray[np.float64]:
@@ -125,9 +137,9 @@ def _out_of_focus(
 ) -> Field:
     """Return the stain with some nuclei blurred, and with faint ghosts of deeper ones."""
     n_cells = int(labels.max(initial=0))
-    is_deep = (rng.random(n_cells) < 0.4 * rng.random()).astype(float)
+    is_deep = (rng.random(n_cells) < 0.7 * rng.random()).astype(float)
     deep = per_cell(labels, is_deep)
-    sigma = max(0.7, rng.uniform(0.03, 0.12) * cells.diameter_px)
+    sigma = max(0.7, rng.uniform(0.03, 0.16) * cells.diameter_px)
     amount = amount * (1 - deep) + ndimage.gaussian_filter(amount * deep, sigma)
     noise = smooth_noise(
         (labels.shape[0], labels.shape[1]), 0.3 * cells.diameter_px, rng
