@@ -33,17 +33,17 @@ CURVE_EVERY = 50
 #: How often each kind is drawn. Fluorescence is most of what people have; the small sets
 #: are drawn more often than their number of images would have it.
 KIND_WEIGHTS = {
-    "grey_fluorescence": 4.5,
+    "grey_fluorescence": 5.5,
     "purple_H&E": 1.2,
     "purple_on_white_H&E": 0.9,
     "grey_brightfield": 0.7,
-    "usiigaci_phase": 1.8,
+    "usiigaci_phase": 2.2,
     "bbbc005": 0.4,
     "synthetic": 1.5,
     "rods": 0.8,
     "bodies": 0.7,
-    "blank": 0.4,
-    "tissue": 2.0,
+    "blank": 0.6,
+    "tissue": 2.5,
 }
 MAX_GRADIENT = 2.0
 
