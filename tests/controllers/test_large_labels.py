@@ -8,7 +8,7 @@ from tests.fakes import FakeEngine, NowStarter
 from tests.project.test_large_labels import PITCH, SIDE, grid
 
 from napari_cellseg.controllers.cell_tools import CellTools
-from napari_cellseg.controllers.exchange import cells_to_write
+from napari_cellseg.controllers.exchange import cells_to_write, write_large
 from napari_cellseg.controllers.find import FindController
 from napari_cellseg.controllers.large_project import import_into_large, start_large
 from napari_cellseg.controllers.measure import MeasureController
@@ -19,11 +19,17 @@ from napari_cellseg.controllers.segment import SegmentController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.cell_rows import find_rows
-from napari_cellseg.core.errors import EditError, ImageError, ProjectError
+from napari_cellseg.core.errors import (
+    EditError,
+    ImageError,
+    LabelsError,
+    ProjectError,
+)
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.labels_on_disk import is_on_disk
 from napari_cellseg.core.rerun import Region
-from napari_cellseg.io.images import read_image
+from napari_cellseg.io.exchange.formats import format_named
+from napari_cellseg.io.images import read_image, read_labels
 from napari_cellseg.project.new_labels import NewLabels
 from napari_cellseg.project.store import create_project
 
@@ -264,6 +270,23 @@ def write(path, labels):
 
     writer = write_labels_zarr if path.name.endswith(".zarr") else write_labels
     writer(path, labels, axes="YX", pixel_size=None)
+
+
+@pytest.mark.parametrize("name", ["tiff", "zarr"])
+def test_cells_are_exported_by_boxes_with_the_last_step(window, tmp_path, name):
+    window.tools.delete(MIDDLE, ())
+    one = format_named(name)
+    path = tmp_path / f"out{one.suffix}"
+    saved = run(write_large(window.projects, window.image, one, path))
+    assert saved.paths == (path,)
+    assert np.array_equal(read_labels(path)[0], np.where(grid() == MIDDLE, 0, grid()))
+
+
+def test_a_format_that_needs_all_cells_at_once_is_refused(window, tmp_path):
+    with pytest.raises(LabelsError, match="TIFF or OME-Zarr"):
+        write_large(
+            window.projects, window.image, format_named("coco"), tmp_path / "out.json"
+        )
 
 
 def test_labels_of_a_file_of_another_size_are_refused(empty, tmp_path):

@@ -10,6 +10,7 @@ from tests.widgets.test_gestures import Mouse
 from tests.widgets.test_tools import press
 
 from napari_cellseg.controllers.edit_window import ZOOM_IN
+from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.core.labels_on_disk import is_on_disk
 from napari_cellseg.project.new_labels import NewLabels
 from napari_cellseg.project.store import create_project, open_project
@@ -200,6 +201,21 @@ def test_what_another_tool_writes_into_the_window_is_recorded_where_it_lies(
     opened.keeper.reconcile()
     y, x = start[0] + 100, start[1] + 100
     assert (opened.proofread.labels[y : y + 10, x : x + 10] == 7777).all()
+
+
+def test_what_a_run_changed_while_the_image_was_left_is_not_taken_back(opened, qtbot):
+    look_at(opened, qtbot, 300, 300)
+    cells, image = opened.proofread.cells, opened.header.choice.layers[0]
+    opened.keeper.follow_image(None)
+    elsewhere = ProofreadController()
+    elsewhere.cells = cells
+    elsewhere.delete_cells([1])  # in the corner where a window rests
+    opened.keeper.show_anew(cells)
+    opened.keeper.follow_image(image)
+    look_at(opened, qtbot, 100, 100)
+    assert 1 not in opened.proofread.sources
+    assert not (opened.proofread.labels[:40, :40] == 1).any()
+    assert cells.history.undo_name == "delete cell"
 
 
 def test_cells_of_a_small_image_need_no_window_and_are_the_chosen_layer(

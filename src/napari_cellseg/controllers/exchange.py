@@ -10,6 +10,7 @@ import numpy as np
 from napari_cellseg.cli.names import plan_names
 from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.controllers.export import AXES_ALONE, Saved
+from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.core.cell_notes import with_notes
 from napari_cellseg.core.classes import n_by_class, with_classes
@@ -26,7 +27,12 @@ from napari_cellseg.core.measure import MeasurementTable
 from napari_cellseg.core.types import LABELS_DTYPE, CellImage
 from napari_cellseg.io.exchange.cells import Cells, FoundLabels, measurements_of
 from napari_cellseg.io.exchange.formats import Format, ImageFrame, read_cells
-from napari_cellseg.project.exchange import export_images, images_with_cells
+from napari_cellseg.project.exchange import (
+    cells_of_image,
+    export_images,
+    images_with_cells,
+)
+from napari_cellseg.project.large_import import BY_BOXES
 from napari_cellseg.project.store import open_project
 
 
@@ -93,6 +99,40 @@ def write_cells(path: Path, one: Format, cells: Cells) -> Job[Saved]:
     yield Progress(0, 0, f"writing {path.name}")
     notes = one.write(path, cells)
     return Saved(" ".join([f"{path.name}.", *notes]), (path,))
+
+
+def write_large(
+    projects: ProjectController, image: CellImage | None, one: Format, path: Path
+) -> Job[Saved]:
+    """Return the job that writes cells on disk as labels, a box at a time.
+
+    It reads them from the project, where every step was written before.
+
+    Raises
+    ------
+    LabelsError
+        If the project is closed, or the format needs all cells at once.
+    """
+    known = None if image is None else projects.image_at(image.source)
+    if projects.project is None or known is None:
+        raise LabelsError(
+            "Cells of an image of this size are exported from their project. Open it again."
+        )
+    if one.name not in BY_BOXES:
+        raise LabelsError(
+            f"{one.title} needs all cells in memory at once, and those of an image of this "
+            "size do not fit. Export labels as TIFF or OME-Zarr."
+        )
+    projects.write()
+    return _large_job(projects.project.folder, known.image_id, one, path)
+
+
+def _large_job(folder: Path, image_id: int, one: Format, path: Path) -> Job[Saved]:
+    yield Progress(0, 0, "opening the project")
+    with open_project(folder, read_only=True) as project:
+        (image,) = (one for one in project.images() if one.image_id == image_id)
+        saved = yield from write_cells(path, one, cells_of_image(project, image))
+    return saved
 
 
 def write_project(folder: Path, one: Format, out: Path) -> Job[Saved]:

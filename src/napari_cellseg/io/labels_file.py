@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import numpy as np
 from tifffile import TiffFile, TiffFileError, imwrite
 
 from napari_cellseg.core.errors import LabelsError, SaveError
+from napari_cellseg.core.labels_on_disk import LabelsOnDisk, is_on_disk
 from napari_cellseg.core.types import LABELS_DTYPE, Labels, PixelSize
 from napari_cellseg.io.atomic import replacing
 
@@ -17,6 +20,8 @@ LABELS_AXES = ("YX", "ZYX", "TYX", "TZYX")
 #: for tags and bad luck.
 BIG_TIFF_BYTES = 7 * 2**29
 UM_PER_CM = 1e4
+#: Edge of the tiles of labels that are too large for memory.
+TILE_PX = 512
 
 
 def write_labels(
@@ -29,7 +34,8 @@ def write_labels(
     path : str or Path
         The file; its folder must exist.
     labels : int32 array
-        From 0 up, with the axes `axes`.
+        From 0 up, with the axes `axes`. `LabelsOnDisk` become a tiled file, a tile at a
+        time.
     axes : str
         One of `LABELS_AXES`.
     pixel_size : PixelSize or None
@@ -48,6 +54,9 @@ def write_labels(
             f"Labels of shape {labels.shape} were given the axes '{axes}'; one of "
             f"{', '.join(LABELS_AXES)} with as many sizes above 0 is needed."
         )
+    if is_on_disk(labels):
+        _write_by_tiles(path, labels, axes, pixel_size)
+        return
     if labels.dtype != LABELS_DTYPE or int(labels.min()) < 0:
         raise LabelsError(
             f"Labels are int32 from 0 up; {labels.dtype} from {labels.min()} was "
@@ -90,6 +99,61 @@ def write_pixels(
             **_resolution(pixel_size),
         )
         _check_written(new, pixels, Path(path))
+
+
+def _write_by_tiles(
+    path: str | Path, labels: LabelsOnDisk, axes: str, pixel_size: PixelSize | None
+) -> None:
+    """Write labels on disk as a tiled OME-TIFF, and read it back to check."""
+    with replacing(path) as new:
+        imwrite(
+            new,
+            (labels[box].astype(np.uint32) for box in _boxes_of(labels.shape, TILE_PX)),
+            shape=labels.shape,
+            dtype=np.uint32,
+            tile=(TILE_PX, TILE_PX),
+            ome=True,
+            bigtiff=4 * labels.size > BIG_TIFF_BYTES,
+            photometric="minisblack",
+            compression="zlib",
+            metadata=_ome_values(axes, pixel_size),
+            **_resolution(pixel_size),
+        )
+        _check_tiles(new, labels, Path(path))
+
+
+def _boxes_of(shape: tuple[int, ...], edge: int) -> Iterator[tuple[int | slice, ...]]:
+    """Yield the boxes of all tiles in the order of a file."""
+    starts = [range(0, n, edge) for n in shape[-2:]]
+    for place in itertools.product(*map(range, shape[:-2]), *starts):
+        ends = zip(place[-2:], shape[-2:], strict=True)
+        spans = (slice(low, min(low + edge, n)) for low, n in ends)
+        yield (*place[:-2], *spans)
+
+
+def _check_tiles(new: Path, labels: LabelsOnDisk, path: Path) -> None:
+    """Raise unless the file holds the labels; a row of tiles at a time."""
+    rows = len(range(0, labels.shape[-2], TILE_PX))
+    columns = len(range(0, labels.shape[-1], TILE_PX))
+    boxes = _boxes_of(labels.shape, TILE_PX)
+    try:
+        with TiffFile(new) as tiff:
+            for page in tiff.pages:
+                tiles = (tile for tile, _, _ in page.aspage().segments())
+                here = itertools.islice(boxes, rows * columns)
+                for tile, box in zip(tiles, here, strict=True):
+                    if not _is_tile(tile, labels[box]):
+                        raise SaveError(_broken(path))
+    except (TiffFileError, ValueError, RuntimeError) as error:
+        raise SaveError(_broken(path)) from error
+
+
+def _is_tile(tile: Any, crop: Labels) -> bool:
+    """Say whether a tile of a file holds a crop; a tile of nothing is not stored."""
+    if tile is None:
+        return not crop.any()
+    height, width = crop.shape
+    return np.array_equal(tile.reshape(tile.shape[-3:-1])[:height, :width], crop)
 
 
 def _ome_values(axes: str, pixel_size: PixelSize | None) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ from napari_cellseg.core.types import LABELS_DTYPE, Labels, PixelSize
 
 ARRAY_NAME = "0"
 CHUNK_PX = 1024
+#: Labels are copied in boxes of this edge, 64 MB each.
+BOX_PX = 4 * CHUNK_PX
 AXIS_KINDS = {"T": "time", "Z": "space", "Y": "space", "X": "space"}
 
 
@@ -26,7 +30,7 @@ def write_labels_zarr(
     path : str or Path
         By custom it ends in ``.ome.zarr``. An OME-Zarr of this name is replaced.
     labels : int32 array
-        2-D to 4-D.
+        2-D to 4-D; read by boxes, so that they may be on disk.
     axes : str
         One letter an axis of the labels, such as ``"ZYX"``.
     pixel_size : PixelSize or None
@@ -55,7 +59,8 @@ def write_labels_zarr(
             chunks=(1,) * (labels.ndim - 2) + (CHUNK_PX, CHUNK_PX),
             dimension_names=[axis.lower() for axis in axes],
         )
-        array[...] = labels
+        for box in _boxes_of(labels.shape):
+            array[box] = labels[box]
         group.attrs["ome"] = labels_metadata(axes, pixel_size)
         if folder.exists():
             shutil.rmtree(old, ignore_errors=True)
@@ -69,6 +74,15 @@ def write_labels_zarr(
         ) from error
     finally:
         shutil.rmtree(new, ignore_errors=True)
+
+
+def _boxes_of(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
+    """Yield boxes that cover labels, one plane and whole chunks each."""
+    starts = [range(0, n, BOX_PX) for n in shape[-2:]]
+    for place in itertools.product(*map(range, shape[:-2]), *starts):
+        lead = (slice(at, at + 1) for at in place[:-2])
+        ends = zip(place[-2:], shape[-2:], strict=True)
+        yield (*lead, *(slice(low, min(low + BOX_PX, n)) for low, n in ends))
 
 
 def labels_metadata(axes: str, pixel_size: PixelSize | None) -> dict[str, Any]:

@@ -25,12 +25,14 @@ from napari_cellseg.controllers.exchange import (
     read_arrival,
     take_arrival,
     write_cells,
+    write_large,
     write_project,
 )
 from napari_cellseg.controllers.export import Saved, proposed_name
 from napari_cellseg.controllers.large_project import goes_to_disk, import_into_large
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.importing import ImportMode
+from napari_cellseg.core.jobs import Job
 from napari_cellseg.core.types import CellImage
 from napari_cellseg.io.exchange.formats import (
     FORMATS,
@@ -184,14 +186,21 @@ class CellExchange(QObject):
         if not path.suffix:
             path = path.with_name(path.name + one.suffix)
         try:
-            cells = cells_to_write(
-                dock.proofread, dock.session.image, dock.measure.table
-            )
+            job = self._writing(path, one)
         except CellsegError as error:
             dock.footer.tell(str(error), "error")
             return
         if not self._is_busy():
-            dock.files.start("Writing", write_cells(path, one, cells), self._on_saved)
+            dock.files.start("Writing", job, self._on_saved)
+
+    def _writing(self, path: Path, one: Format) -> Job[Saved]:
+        """Return the job that writes the cells to a file."""
+        dock, image = self._dock, self._dock.session.image
+        cells = dock.proofread.cells
+        if cells is not None and cells.is_large:
+            return write_large(dock.link.projects, image, one, path)
+        known = cells_to_write(dock.proofread, image, dock.measure.table)
+        return write_cells(path, one, known)
 
     def ask_export_all(self, format_name: str) -> None:
         """Ask for a folder and write the cells of all images of the project."""

@@ -10,6 +10,7 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import QObject, Signal
 
 from napari_cellseg.controllers.cell_labels import CellLabels
+from napari_cellseg.controllers.edit_window import first_window
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.labels import check_labels
@@ -190,9 +191,11 @@ class LabelsKeeper(QObject):
         for layer in self.labels_layers():
             if self._cells.get(layer) is not cells or layer is self.layer:
                 continue
-            if not cells.is_large:  # a window is read anew when it is bound
-                layer.data[...] = cells.labels
-                layer.refresh()
+            # A window that is not bound stands in the first corner, see `EditWindow`.
+            labels = cells.labels
+            part = first_window(labels.shape) if cells.is_large else ...
+            layer.data[...] = labels[part]
+            layer.refresh()
 
     def note_result(self, metadata: dict[str, Any]) -> None:
         """Note on the bound layer where its cells come from now."""
