@@ -311,6 +311,50 @@ def test_overwrite_replaces(segmenter: FakeSegmenter, tmp_path: Path) -> None:
     assert tifffile.imread(out / "a_labels.tif").max() == 3
 
 
+def test_an_image_has_one_row_from_wherever_it_is_run(
+    segmenter: FakeSegmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, out = write_cells(tmp_path / "a.tif"), tmp_path / "out"
+    monkeypatch.chdir(tmp_path)
+    segment("a.tif", "-o", "out")
+    monkeypatch.chdir(tmp_path.parent)
+
+    segment(image, "-o", out, "--skip-existing")
+
+    assert [(row["file"], row["status"]) for row in summary(out)] == [
+        (str(image), "skipped")
+    ]
+
+
+def test_the_summary_says_of_a_skipped_image_what_it_said_when_it_was_done(
+    segmenter: FakeSegmenter, tmp_path: Path
+) -> None:
+    image, out = write_cells(tmp_path / "a.tif"), tmp_path / "out"
+    words = ("-o", out, "--pixel-size", 0.5)
+    segment(image, *words)
+    (done,) = summary(out)
+
+    segment(image, *words, "--skip-existing")
+
+    (skipped,) = summary(out)
+    assert done["pixel_size_um"] == "0.5"
+    assert skipped == {**done, "status": "skipped"}
+
+
+@pytest.mark.parametrize("text", ['{"image": "x"}', '{"model": 3}', "[1]", "{"])
+def test_a_record_of_another_program_stops_no_run(
+    segmenter: FakeSegmenter, tmp_path: Path, text: str
+) -> None:
+    image, out = write_cells(tmp_path / "a.tif"), tmp_path / "out"
+    segment(image, "-o", out)
+    (out / "a_cells.json").write_text(text)
+
+    result = segment(image, "-o", out, "--skip-existing")
+
+    assert "0 done, 0 skipped, 1 failed" in result.output
+    assert "not known to come from this" in summary(out)[0]["error"]
+
+
 def test_each_failure_is_told_when_it_happens(
     segmenter: FakeSegmenter, tmp_path: Path
 ) -> None:

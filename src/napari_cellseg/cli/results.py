@@ -26,6 +26,8 @@ from napari_cellseg.io.paths import ImagePlace, full_address
 from napari_cellseg.io.writers import write_cells_csv, write_labels
 
 RECORD_SUFFIX = "_cells.json"
+#: Of a record; another program's JSON of the same name may hold anything there.
+RECORD_PARTS = ("image", "model", "options", "requested_options", "summary", "reading")
 #: In a record: the names of what was written beside labels and tables.
 FURTHER_FILES = "further_files"
 
@@ -127,12 +129,15 @@ class ImageResults:
             )
 
     def read_record(self) -> dict[str, Any]:
-        """Return what the JSON beside the table holds, empty if there is none."""
+        """Return what the JSON beside the table holds, empty if there is none of ours."""
         try:
             values = json.loads(self.record.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
-        return values if isinstance(values, dict) else {}
+        if not isinstance(values, dict):
+            return {}
+        is_ours = all(isinstance(values.get(part, {}), dict) for part in RECORD_PARTS)
+        return values if is_ours else {}
 
     def begin(
         self, image: CellImage, result: SegmentationResult, batch: BatchOptions
@@ -192,6 +197,7 @@ class ImageResults:
         record = {
             **provenance(image, result, requested_options=requested),
             **how,
+            "seconds": round(result.seconds, 3),
             FURTHER_FILES: begun,
         }
         write_labels(
@@ -201,16 +207,7 @@ class ImageResults:
             pixel_size=image.pixel_size,
         )
         write_cells_csv(self.cells, table, record)
-        size = image.pixel_size
-        return {
-            **self._row("done"),
-            **table.summary,
-            "pixel_size_um": size.x_um if size else None,
-            "seconds": round(result.seconds, 3),
-            "device": result.device,
-            "model": result.model_name,
-            "notes": "; ".join(image.notes),
-        }
+        return {**self._row("done"), **table.summary, **_facts(record)}
 
     def failed_row(self, error: BaseException) -> Row:
         """Return the row of an image that could not be done."""
@@ -234,11 +231,26 @@ class ImageResults:
                     "replace it, or another folder."
                 )
             )
-        return {**self._row("skipped"), **record.get("summary", {})}
+        return {**self._row("skipped"), **record.get("summary", {}), **_facts(record)}
 
     def _row(self, status: str) -> Row:
         """Return the columns that every row has."""
-        return {"file": str(self.source), "name": self.name, "status": status}
+        # In full: a later run from another folder must know its row again.
+        file = full_address(self.source)
+        return {"file": file, "name": self.name, "status": status}
+
+
+def _facts(record: Mapping[str, Any]) -> Row:
+    """Return what the summary says of how an image was done."""
+    image = record.get("image", {})
+    size, notes = image.get("pixel_size_um") or {}, image.get("notes") or ()
+    return {
+        "pixel_size_um": size.get("x"),
+        "seconds": record.get("seconds"),
+        "device": record.get("device"),
+        "model": record.get("model", {}).get("name"),
+        "notes": "; ".join(map(str, notes)),
+    }
 
 
 def unfinished(record: Mapping[str, Any]) -> bytes:
