@@ -14,6 +14,7 @@ import urllib3
 from napari_cellseg.cloud.place import CloudPlace
 from napari_cellseg.cloud.sending import Sender
 from napari_cellseg.cloud.settings import CloudSettings
+from napari_cellseg.io.aws import AwsAccount
 
 REGION = "eu-central-1"
 BUCKET = "lab-cells"
@@ -36,7 +37,7 @@ def aws_stand_in() -> Iterator[Sender]:
     host, port = server.get_host_and_port()
     address = f"http://{host}:{port}"
     urllib3.request("POST", f"{address}/moto-api/reset")  # servers share what they hold
-    sender = Sender(CloudSettings(region=REGION, endpoint_url=address))
+    sender = Sender(CloudSettings(AwsAccount(region=REGION, endpoint_url=address)))
     try:
         with pytest.MonkeyPatch.context() as patch:
             # Each client reads megabytes of descriptions; once is enough for all tests.

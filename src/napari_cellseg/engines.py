@@ -190,8 +190,9 @@ def endpoint_names(place: RunPlace) -> list[str]:
 
 def _cloud(place: RunPlace) -> CloudSettings:
     from napari_cellseg.cloud.settings import CloudSettings
+    from napari_cellseg.io.aws import AwsAccount
 
-    return CloudSettings(place.profile, place.region)
+    return CloudSettings(AwsAccount(place.profile, place.region))
 
 
 def open_part_segmenter(

@@ -27,7 +27,7 @@ def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sender]:
     monkeypatch.setenv("CELLSEG_AWS_REGION", REGION)
     monkeypatch.setattr(costs, "own_prices_path", lambda: tmp_path / "prices.toml")
     with aws_stand_in() as sender:
-        monkeypatch.setenv("CELLSEG_AWS_ENDPOINT_URL", sender.settings.endpoint_url)
+        monkeypatch.setenv("CELLSEG_AWS_ENDPOINT_URL", sender.settings.aws.endpoint_url)
         make_bucket(sender)
         yield sender
 

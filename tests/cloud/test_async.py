@@ -28,6 +28,7 @@ from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.synthetic import random_scene
 from napari_cellseg.core.types import CellImage
 from napari_cellseg.engines import open_segmenter
+from napari_cellseg.io.aws import AwsAccount
 
 pytest.importorskip("boto3", reason="the extra 'aws' is not installed")
 pytest.importorskip("starlette", reason="the extra 'serve' is not installed")
@@ -53,14 +54,12 @@ def aws() -> Iterator[str]:
 def cloud(aws: str) -> Iterator[CloudSettings]:
     """Return the settings of a lab: buckets at moto, the endpoint is our server."""
     away = {"AWS_ENDPOINT_URL": aws, "AWS_DEFAULT_REGION": REGION}
-    plain = CloudSettings(region=REGION, endpoint_url=aws)
+    plain = CloudSettings(AwsAccount(region=REGION, endpoint_url=aws))
     aws_client("s3", plain).create_bucket(
         Bucket="plates", CreateBucketConfiguration={"LocationConstraint": REGION}
     )
     with serving("--store", "s3://plates/cellseg", environment=away) as address:
-        yield CloudSettings(
-            region=REGION, endpoint_url=aws, runtime_url=address, token=TOKEN
-        )
+        yield CloudSettings(plain.aws, runtime_url=address, token=TOKEN)
 
 
 @pytest.fixture(scope="module")

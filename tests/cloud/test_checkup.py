@@ -23,6 +23,7 @@ from napari_cellseg.cloud.costs import (
 )
 from napari_cellseg.cloud.logs import LogReader
 from napari_cellseg.cloud.sending import Sender
+from napari_cellseg.cloud.settings import CloudSettings
 from napari_cellseg.core.errors import OptionsError
 from napari_cellseg.core.finding import Finding
 
@@ -70,7 +71,7 @@ def test_an_account_that_is_ready_has_no_problem_but_what_nobody_can_see(
     aws.client("ecr").create_repository(repositoryName="cellseg")
     found = findings(aws)
     assert found["AWS"].seen.startswith("user/moto in account 123456789012")
-    assert aws.settings.endpoint_url in found["AWS"].seen
+    assert aws.settings.aws.endpoint_url in found["AWS"].seen
     assert found["AWS"].state == "warning"  # the address is not AWS's
     assert found[f"bucket {BUCKET}"].state == "ok"
     assert found["role cellseg"].state == "ok"
@@ -92,7 +93,7 @@ def test_what_is_missing_is_named_with_what_to_do(aws: Sender) -> None:
 
 
 def test_a_bucket_in_another_region_is_a_problem(aws: Sender) -> None:
-    there = Sender(replace(aws.settings, region="eu-west-1"))
+    there = Sender(CloudSettings(replace(aws.settings.aws, region="eu-west-1")))
     there.client("s3").create_bucket(
         Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
     )

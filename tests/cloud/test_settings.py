@@ -21,7 +21,7 @@ from napari_cellseg.cloud.settings import (
     region_of,
 )
 from napari_cellseg.core.errors import RemoteError
-from napari_cellseg.io.aws import is_aws
+from napari_cellseg.io.aws import AwsAccount, is_aws
 
 REGION = "eu-central-1"
 
@@ -86,18 +86,18 @@ def test_a_redirected_call_is_signed_by_nobody(
 ) -> None:
     address, ear = listener
     monkeypatch.setenv("AWS_ENDPOINT_URL", address)
-    client = aws_client("sagemaker", CloudSettings(region=REGION))
+    client = aws_client("sagemaker", CloudSettings(AwsAccount(region=REGION)))
     client.list_endpoints()
-    aws_client("sagemaker-runtime", CloudSettings(region=REGION)).invoke_endpoint(
-        EndpointName="cells", Body=b"1"
-    )
+    aws_client(
+        "sagemaker-runtime", CloudSettings(AwsAccount(region=REGION))
+    ).invoke_endpoint(EndpointName="cells", Body=b"1")
     assert "nobody" in ear.heard[0]["authorization"]
     assert "authorization" not in ear.heard[1]
     assert "secret" not in str(ear.heard).lower()
 
 
 def test_the_token_goes_to_the_lab_server_alone() -> None:
-    settings = CloudSettings(region=REGION, token="open sesame")
+    settings = CloudSettings(AwsAccount(region=REGION), token="open sesame")
     assert "open sesame" not in repr(settings)
     client = aws_client("sagemaker-runtime", settings)
     assert (
@@ -134,7 +134,7 @@ def test_a_missing_region_and_profile_are_told() -> None:
     with pytest.raises(CloudError, match="No region is chosen"):
         aws_client("sagemaker-runtime", CloudSettings())
     with pytest.raises(CloudError, match=r"\(lab\)"):
-        aws_client("s3", CloudSettings(profile="lab"))
+        aws_client("s3", CloudSettings(AwsAccount(profile="lab")))
     assert REGION in region_names()
 
 
@@ -145,7 +145,7 @@ def test_profiles_are_offered_by_name(
     file.write_text(f"[profile lab]\nregion = {REGION}\n[profile core]\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
     assert profile_names() == ["core", "lab"]
-    assert region_of(CloudSettings(profile="lab")) == REGION
+    assert region_of(CloudSettings(AwsAccount(profile="lab"))) == REGION
 
 
 def test_who_we_are_and_where_is_told() -> None:
@@ -155,8 +155,12 @@ def test_who_we_are_and_where_is_told() -> None:
     try:
         host, port = server.get_host_and_port()
         address = f"http://{host}:{port}"
-        found = identity_of(CloudSettings(region=REGION, endpoint_url=address))
-        s3 = aws_client("s3", CloudSettings(region=REGION, endpoint_url=address))
+        found = identity_of(
+            CloudSettings(AwsAccount(region=REGION, endpoint_url=address))
+        )
+        s3 = aws_client(
+            "s3", CloudSettings(AwsAccount(region=REGION, endpoint_url=address))
+        )
         s3.create_bucket(
             Bucket="plates", CreateBucketConfiguration={"LocationConstraint": REGION}
         )

@@ -73,7 +73,7 @@ def test_a_store_of_the_lab_gets_its_own_keys_through_both_doors(
     monkeypatch.setenv(KEY_VARIABLE, "of the store")
     monkeypatch.setenv(SECRET_VARIABLE, "its secret")
     account = AwsAccount("lab", endpoint_url=STORE)
-    settings = CloudSettings("lab", endpoint_url=STORE)
+    settings = CloudSettings(AwsAccount("lab", endpoint_url=STORE))
     for client in (s3_client(account), aws_client("s3", settings)):
         assert key_of(client) == "of the store"
         assert client.meta.config.s3["addressing_style"] == "path"

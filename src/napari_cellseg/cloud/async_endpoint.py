@@ -67,7 +67,7 @@ class AsyncLine:
         is_awake: bool = True,
     ) -> None:
         self._endpoint = checked_name(endpoint)
-        self._profile = settings.profile
+        self._profile = settings.aws.profile
         self._input = place_of(output).beside("input")
         self._is_awake = is_awake
         self.name = f"the endpoint '{endpoint}'"

@@ -62,7 +62,7 @@ def check_endpoint(endpoint: str, settings: CloudSettings) -> Job[list[str]]:
 def endpoint_names(settings: CloudSettings) -> list[str]:
     """Return the endpoints of a region, the newest first; none where not allowed."""
     try:
-        with in_plain_words("list the endpoints", settings.profile):
+        with in_plain_words("list the endpoints", settings.aws.profile):
             answer = aws_client("sagemaker", settings).list_endpoints(
                 SortBy="CreationTime", SortOrder="Descending", MaxResults=MAX_NAMES
             )

@@ -73,11 +73,11 @@ def kind_of(endpoint: str, settings: CloudSettings) -> EndpointKind:
         If there is no such endpoint, or AWS cannot be spoken to.
     """
     checked_name(endpoint)
-    if settings.runtime_url and not settings.endpoint_url:
+    if settings.runtime_url and not settings.aws.endpoint_url:
         # A server of our own: there is nobody to ask, and it answers at once.
         return EndpointKind("real-time")
     try:
-        with in_plain_words(f"look at the endpoint '{endpoint}'", settings.profile):
+        with in_plain_words(f"look at the endpoint '{endpoint}'", settings.aws.profile):
             client = aws_client("sagemaker", settings)
             now = client.describe_endpoint(EndpointName=endpoint)
             how = client.describe_endpoint_config(

@@ -48,7 +48,7 @@ class EndpointLine:
         self, endpoint: str, settings: CloudSettings, kind: str = "real-time"
     ) -> None:
         self._endpoint = checked_name(endpoint)
-        self._profile = settings.profile
+        self._profile = settings.aws.profile
         self.name = f"the endpoint '{endpoint}'"
         self.max_bytes = LIMITS[kind].body_bytes
         self._client = aws_client(RUNTIME, settings)

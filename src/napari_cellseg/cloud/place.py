@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from napari_cellseg.cloud.settings import CloudSettings
 from napari_cellseg.core.cloud_options import AccountOptions, PlaceOptions
 from napari_cellseg.core.errors import OptionsError
+from napari_cellseg.io.aws import AwsAccount
 
 #: ``CELLSEG_AWS_IMAGE`` stands in for ``--image``, and so on.
 VARIABLE = "CELLSEG_AWS_{}"
@@ -97,7 +98,8 @@ def place_of(options: PlaceOptions) -> CloudPlace:
 
 def account_of(options: AccountOptions) -> CloudSettings:
     """Return the account that options name, or variables such as CELLSEG_AWS_REGION."""
-    return CloudSettings(*(given(options, item.name) for item in fields(options)))
+    values = (given(options, item.name) for item in fields(options))
+    return CloudSettings(AwsAccount(*values))
 
 
 def given(options: PlaceOptions | AccountOptions, name: str) -> str:

@@ -64,7 +64,7 @@ class Sender:
     ) -> dict[str, Any]:
         """Send a request and return the answer; raises `CloudError`."""
         method = getattr(self.client(call.service), call.method)
-        with in_plain_words(call.doing, self.settings.profile):
+        with in_plain_words(call.doing, self.settings.aws.profile):
             answer: dict[str, Any] = method(**filled(call.parameters, answers or {}))
         return answer
 
@@ -79,7 +79,7 @@ class Sender:
     ) -> Iterator[dict[str, Any]]:
         """Yield the pages of a long answer."""
         call = Call(service, operation, given, doing)
-        with in_plain_words(doing, self.settings.profile):
+        with in_plain_words(doing, self.settings.aws.profile):
             yield from self.client(service).get_paginator(call.method).paginate(**given)
 
     def tags_of(self, arn: str) -> dict[str, str]:
@@ -94,7 +94,7 @@ class Sender:
     def upload(self, path: Path, uri: str) -> None:
         """Copy a file to S3, encrypted there; raises `CloudError`."""
         bucket, key = split_uri(uri)
-        with in_plain_words(f"write to {uri}", self.settings.profile):
+        with in_plain_words(f"write to {uri}", self.settings.aws.profile):
             self.client(S3).upload_file(
                 str(path), bucket, key, ExtraArgs={"ServerSideEncryption": "AES256"}
             )

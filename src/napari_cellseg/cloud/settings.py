@@ -5,7 +5,7 @@ Clients are made in `io.aws`, which sends credentials to hosts of AWS only.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,38 +29,28 @@ CONTROL = Patience(read_seconds=30.0)
 
 @dataclass(frozen=True, slots=True)
 class CloudSettings:
-    """An account as a person names it.
+    """An account, and what stands in for SageMaker's runtime.
 
     Attributes
     ----------
-    profile : str
-        Name of a profile in ``~/.aws``; "" takes what boto3 finds by itself.
-    region : str
-        Such as ``"eu-central-1"``; "" takes the profile's.
-    endpoint_url : str
-        Address that stands in for every service of AWS, such as a moto server; "" is AWS.
+    aws : AwsAccount
+        Its address stands in for every service.
     runtime_url : str
-        Address that stands in for SageMaker's runtime alone, such as a lab server; "" is
-        `endpoint_url`.
+        Address that stands in for the runtime alone, such as a lab server; "" is that of
+        `aws`.
     token : str
         What the server at `runtime_url` was started with; "" if it has none.
     """
 
-    profile: str = ""
-    region: str = ""
-    endpoint_url: str = ""
+    aws: AwsAccount = AwsAccount()  # noqa: RUF009 -- frozen
     runtime_url: str = ""
     token: str = field(default="", repr=False)
 
-    def url_of(self, service: str) -> str:
-        """Return the address given for a service, or "" for that of AWS."""
-        if service == RUNTIME and self.runtime_url:
-            return self.runtime_url
-        return self.endpoint_url
-
     def account(self, service: str) -> AwsAccount:
         """Return the account as a service is asked with it."""
-        return AwsAccount(self.profile, self.region, self.url_of(service))
+        if service == RUNTIME and self.runtime_url:
+            return replace(self.aws, endpoint_url=self.runtime_url)
+        return self.aws
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +97,7 @@ def aws_client(service: str, settings: CloudSettings) -> Any:
     """
     need_boto3()
     patience = INFERENCE if service == RUNTIME else CONTROL
-    with in_plain_words(f"open {service}", settings.profile):
+    with in_plain_words(f"open {service}", settings.aws.profile):
         client = make_client(service, settings.account(service), patience)
     is_lab = service == RUNTIME and settings.runtime_url and settings.token
     if is_lab and not is_aws(client.meta.endpoint_url):
@@ -126,7 +116,7 @@ def identity_of(settings: CloudSettings) -> Identity:
     """
     runtime = aws_client(RUNTIME, settings)
     sts = aws_client("sts", settings)
-    with in_plain_words("ask AWS who you are", settings.profile):
+    with in_plain_words("ask AWS who you are", settings.aws.profile):
         answer = sts.get_caller_identity()
     return Identity(
         answer["Account"],
@@ -161,8 +151,10 @@ def region_of(settings: CloudSettings) -> str:
     CloudError
         If none is given and the profile has none.
     """
-    with in_plain_words("choose a region", settings.profile):
-        found = settings.region or open_session(settings.account(RUNTIME)).region_name
+    with in_plain_words("choose a region", settings.aws.profile):
+        found = (
+            settings.aws.region or open_session(settings.account(RUNTIME)).region_name
+        )
     if not found:
         raise RemoteError(
             "No region is chosen. Name the one that your endpoint is in, such as "
