@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from napari_cellseg.core.errors import ImageReadError, ProjectError
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.io.base_sets import base_sets
-from napari_cellseg.io.datasets.manifest import read_manifest
+from napari_cellseg.io.datasets.manifest import read_manifest, write_manifest
 from napari_cellseg.io.exchange.coco import CocoFile
 from napari_cellseg.project.new_labels import NewLabels
 from napari_cellseg.project.store import create_project
@@ -146,6 +147,22 @@ def test_evaluation_takes_the_test_unless_told_otherwise(
 
     side = "test" if split == "auto" else split
     assert segmenter.n == len(manifest.in_split(side))
+
+
+def test_what_is_checked_in_parts_is_left_out_of_an_evaluation(dataset: Path) -> None:
+    manifest = read_manifest(dataset)
+    first = replace(manifest.images[0], checked=manifest.images[0].labels)
+    write_manifest(dataset, replace(manifest, images=(first, *manifest.images[1:])))
+    segmenter = Nothing()
+
+    run(evaluate_folders([dataset], segmenter, SegmentOptions()))  # type: ignore[arg-type]
+
+    assert segmenter.n == len(manifest.images) - 1
+
+
+def test_a_folder_that_is_no_set_says_what_trains_on_it(dataset: Path) -> None:
+    with pytest.raises(ImageReadError, match="cellseg fine-tune"):
+        base_sets(dataset / "images")
 
 
 def test_a_set_without_a_split_cannot_train_from_scratch(dataset: Path) -> None:

@@ -34,11 +34,12 @@ def evaluate(
     """
     from napari_cellseg.cli.evaluating import evaluate_folders
     from napari_cellseg.cli.progress import run_with_bar
-    from napari_cellseg.cli.unlabelled import tell_unlabelled
+    from napari_cellseg.cli.unlabelled import tell_partly, tell_unlabelled
     from napari_cellseg.engines import open_segmenter
 
     for folder in folders:
         tell_unlabelled(folder)
+        tell_partly(folder)
     segmenter = open_segmenter("local", model)
     try:
         table = run_with_bar(evaluate_folders(folders, segmenter, options, split))

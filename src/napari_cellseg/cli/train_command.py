@@ -18,7 +18,10 @@ from napari_cellseg.serving.container import container_folder
 @takes_options("options", TrainOptions)
 def train(
     data: Annotated[
-        Path | None, typer.Argument(help="Folder with the training sets.")
+        Path | None,
+        typer.Argument(
+            help="A data set with a split; or the folder of the general model's sets."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder of the run.")
@@ -33,6 +36,9 @@ def train(
     options: TrainOptions,
 ) -> None:
     """Train a model; the same command goes on where it was stopped.
+
+    It begins from nothing and wants thousands of cells and hours; to teach the general
+    model your own cells, use cellseg fine-tune.
 
     Writes into OUT: model/, report.json, curve.csv, validation.csv, curve.svg, examples/
     and checkpoint.pt. On several GPUs or computers it is started by torchrun:
@@ -51,11 +57,14 @@ def train(
             "the run goes. (Only in a SageMaker container they come from its files.)"
         )
     from napari_cellseg.cli.progress import run_with_bar
+    from napari_cellseg.cli.unlabelled import tell_partly
     from napari_cellseg.nn.base_training import BaseRun, train_base
     from napari_cellseg.nn.team import joined_team
 
     command = shlex.join(["cellseg", *sys.argv[1:]])
     with joined_team(device) as team:
+        if team.is_leader:
+            tell_partly(data)
         job = train_base(BaseRun(data, out, command, device), options, team)
         report = run_with_bar(job, is_shown=team.is_leader)
         if not team.is_leader:

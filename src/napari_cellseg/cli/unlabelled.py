@@ -1,4 +1,4 @@
-"""Images that no command can use, since nobody has labelled them."""
+"""Images that a command cannot use, since nobody has labelled them, or not all of them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,29 @@ from pathlib import Path
 
 import typer
 
-from napari_cellseg.io.dataset import unlabelled_in_folder
+from napari_cellseg.io.dataset import pairs_in_folder, unlabelled_in_folder
+from napari_cellseg.io.datasets.manifest import is_dataset
 
 
 def tell_unlabelled(folder: Path) -> None:
     """Say which images of a folder have no mask, since they count for nothing."""
     names = unlabelled_in_folder(folder)
+    _tell(folder, names, "have no mask")
+
+
+def tell_partly(folder: Path) -> None:
+    """Say which images of a data set are labelled in parts only, and so are left out."""
+    if is_dataset(folder):
+        samples = pairs_in_folder(folder)
+        names = [each.name for each in samples if each.checked_path is not None]
+        _tell(folder, names, "are checked in parts only")
+
+
+def _tell(folder: Path, names: list[str], what: str) -> None:
+    """Write a line on what is left out, if anything is."""
     if names:
         some = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
         typer.echo(
-            f"'{folder}': {len(names)} images have no mask and are left out ({some}).",
+            f"'{folder}': {len(names)} images {what} and are left out ({some}).",
             err=True,
         )

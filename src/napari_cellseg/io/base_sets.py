@@ -22,6 +22,8 @@ from napari_cellseg.io.index_table import read_index
 #: One group in so many is held out.
 N_FOLDS = {"grey_fluorescence": 14, "usiigaci_phase": 5, "bbbc005": 6, "other": 8}
 HELD_FOLD = 0
+#: The folders that make up the general model's sets.
+SETS = ("dsb2018", "usiigaci_phase", "bbbc005")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +46,18 @@ def base_sets(folder: Path) -> BaseSets:
     Raises
     ------
     ImageReadError
-        If it is a data set without a split, or labelled in parts only.
+        If it is a data set without a split, or labelled in parts only, or holds neither
+        a data set nor all of the sets.
     """
     if is_dataset(folder):
         return _split_of_dataset(folder)
+    if missing := [name for name in SETS if not (folder / name).is_dir()]:
+        raise ImageReadError(
+            f"'{folder}' is no data set with a split and lacks {', '.join(missing)}, which "
+            "the general model is trained on. Make a data set with `cellseg dataset "
+            "import` and `split`; or teach a model your own images with `cellseg "
+            "fine-tune`."
+        )
     training: list[Sample] = []
     validation: list[Sample] = []
     pools = {"usiigaci_phase": _usiigaci(folder), "bbbc005": _bbbc005(folder)}

@@ -58,20 +58,22 @@ def samples_of(folder: Path, manifest: Manifest) -> list[Sample]:
 
 
 def whole_samples(samples: Sequence[Sample]) -> list[Sample]:
-    """Return samples of which every cell is labelled.
+    """Return the samples of which every cell is labelled.
+
+    Those labelled in parts only are left out: the rest would count as background.
 
     Raises
     ------
     ImageReadError
-        If one is labelled in parts only: what is not labelled would count as background.
+        If there are samples, and all of them are labelled in parts only.
     """
     partly = [sample.name for sample in samples if sample.checked_path is not None]
-    if partly:
+    if partly and len(partly) == len(samples):
         raise ImageReadError(
             f"{len(partly)} images, such as '{partly[0]}', are checked in parts only, so "
             "the rest is not known. Use them with `cellseg fine-tune`."
         )
-    return list(samples)
+    return [sample for sample in samples if sample.checked_path is None]
 
 
 def pairs_in_folder(folder: Path, kind: str | None = None) -> list[Sample]:
