@@ -13,7 +13,7 @@ from napari_cellseg.cli.main import app
 from napari_cellseg.io.images import read_labels
 from napari_cellseg.io.model_folder import MODELS_VARIABLE
 from napari_cellseg.project.new_labels import NewLabels
-from napari_cellseg.project.store import open_project
+from napari_cellseg.project.store import create_project, open_project
 
 RUNNER = CliRunner()
 
@@ -42,6 +42,24 @@ def test_a_project_is_made_filled_and_written_out(tmp_path: Path) -> None:
     printed("project", "labels", str(folder), "--out", str(tmp_path / "out"))
     found, _ = read_labels(tmp_path / "out" / "one_labels.tif")
     np.testing.assert_array_equal(found, labels)
+
+
+def test_labels_of_images_with_one_name_are_all_written(tmp_path: Path) -> None:
+    folder = tmp_path / "work.cellseg"
+    places = [tmp_path / side / "A01.tif" for side in ("left", "right")]
+    with create_project(folder) as project:
+        for number, place in enumerate(places, start=1):
+            place.parent.mkdir()
+            tifffile.imwrite(place, np.zeros((20, 20), np.uint8))
+            project.add_images([place])
+            labels = np.full((20, 20), number, np.int32)
+            project.start_labels(number, NewLabels(labels, "YX", {number: "hand"}))
+
+    printed("project", "labels", str(folder), "--out", str(tmp_path / "out"))
+
+    for number, side in enumerate(("left", "right"), start=1):
+        found, _ = read_labels(tmp_path / "out" / f"{side}_A01_labels.tif")
+        assert (found == number).all()
 
 
 def test_a_model_is_exported_taken_in_and_removed(

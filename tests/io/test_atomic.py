@@ -16,7 +16,7 @@ import pytest
 
 from napari_cellseg.core.errors import DiskFullError, SaveError
 from napari_cellseg.io import atomic
-from napari_cellseg.io.atomic import replacing
+from napari_cellseg.io.atomic import make_folder, replacing
 
 OLD = b"the old file"
 NEW = b"the new file, which is longer"
@@ -186,7 +186,7 @@ def test_a_full_device_says_that_the_disk_is_full(target: Path) -> None:
 LIMITED = """
 import resource, sys
 from napari_cellseg.core.errors import DiskFullError, SaveError
-from napari_cellseg.io.atomic import replacing
+from napari_cellseg.io.atomic import make_folder, replacing
 resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
 try:
     with replacing(sys.argv[1]) as temporary:
@@ -400,3 +400,12 @@ def test_what_another_program_is_writing_is_not_removed(target: Path) -> None:
         theirs.write_bytes(b"theirs")
         save(target)
         assert theirs.read_bytes() == b"theirs"
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("x")
+
+    with pytest.raises(SaveError, match="it is a file"):
+        make_folder(tmp_path / "taken")
+    with pytest.raises(SaveError, match="no folder"):
+        make_folder(tmp_path / "taken" / "below")

@@ -7,7 +7,6 @@ number. A file that cannot be done becomes a row with its error, and the run goe
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from napari_cellseg.core.segmenter import Segmenter
 from napari_cellseg.core.track_options import TrackOptions
 from napari_cellseg.core.tracks import Parents
 from napari_cellseg.core.types import CellImage
+from napari_cellseg.io.atomic import make_folder
 from napari_cellseg.io.images import read_one_image
 from napari_cellseg.io.paths import ImagePlace, full_address
 from napari_cellseg.tracking import track_result
@@ -89,7 +89,7 @@ def segment_files(
         instead, and a `Notice` each.
     """
     out = Path(out)
-    _make_folder(out)
+    make_folder(out)
     results = _plan(sources, out)
     if not batch.skip_existing and not batch.overwrite:
         _refuse_existing(results, batch)
@@ -188,18 +188,6 @@ def read_image_with(source: str | Path, batch: BatchOptions) -> CellImage:
     """
     image = read_one_image(source, batch.scene, axes=batch.axes)
     return with_given_sizes(image, batch.pixel_size_um, batch.z_step_um)
-
-
-def _make_folder(out: Path) -> None:
-    """Make the folder of the results."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SaveError(
-            f"The folder '{out}' cannot be made: {error.strerror}. Choose another one."
-        ) from error
-    if not os.access(out, os.W_OK):  # said now, not after the first image is worked out
-        raise SaveError(f"The folder '{out}' cannot be written to. Choose another one.")
 
 
 def _plan(sources: Sequence[ImagePlace], out: Path) -> list[ImageResults]:

@@ -81,18 +81,20 @@ def labels(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the TIFFs.")],
 ) -> None:
     """Write the labels of every image as NAME_labels.tif."""
+    from napari_cellseg.cli.names import LABELS_SUFFIX, plan_names
+    from napari_cellseg.io.atomic import make_folder
     from napari_cellseg.io.images import read_image
     from napari_cellseg.io.labels_file import write_labels
     from napari_cellseg.project.store import open_project
 
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     with open_project(folder, read_only=True) as project:
-        for image in project.images():
-            if not image.has_labels:
-                continue
+        images = [image for image in project.images() if image.has_labels]
+        names = plan_names([image.place for image in images])
+        for image, name in zip(images, names, strict=True):
             opened = project.open_labels(image.image_id)
             size = None if image.is_missing else read_image(image.address).pixel_size
-            path = out / f"{Path(image.name).stem}_labels.tif"
+            path = out / f"{name}{LABELS_SUFFIX}"
             write_labels(path, opened.labels, axes=image.labels_axes, pixel_size=size)
             typer.echo(str(path))
 
@@ -118,6 +120,7 @@ def export_cells(
     """Write the cells of the images for other programs."""
     from napari_cellseg.cli.names import plan_names
     from napari_cellseg.cli.progress import run_with_bar
+    from napari_cellseg.io.atomic import make_folder
     from napari_cellseg.io.exchange.formats import format_named
     from napari_cellseg.project.exchange import export_images, images_with_cells
     from napari_cellseg.project.store import open_project
@@ -125,7 +128,7 @@ def export_cells(
     with open_project(folder, read_only=True) as project:
         images = images_with_cells(project, image or ())
         names = plan_names([one.place for one in images])
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out)
         named = dict(zip(names, images, strict=True))
         job = export_images(project, named, format_named(format_name), out)
         _tell(run_with_bar(job))

@@ -98,6 +98,27 @@ def replacing(path: str | Path) -> Iterator[Path]:
     sync_folder(target.parent)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder that files are to be written to, unless it is there.
+
+    Raises
+    ------
+    SaveError
+        If it cannot be made or written to; said now, not after the work.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = REASONS.get(error.errno or 0, error.strerror)
+        if isinstance(error, FileExistsError):
+            reason = "it is a file; choose another name"
+        raise SaveError(f"The folder '{folder}' cannot be made: {reason}.") from error
+    if not os.access(folder, os.W_OK):
+        raise SaveError(
+            f"The folder '{folder}' cannot be written to. Choose another one."
+        )
+
+
 def _resolved(path: str | Path) -> Path:
     """Return the file that a path leads to."""
     try:

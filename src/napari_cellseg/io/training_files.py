@@ -26,7 +26,7 @@ from napari_cellseg.core.training_item import (
     TrainingItem,
     TrainingOutcome,
 )
-from napari_cellseg.io.atomic import replacing
+from napari_cellseg.io.atomic import make_folder, replacing
 
 REQUEST_NAME = "request.json"
 OUTCOME_NAME = "outcome.json"
@@ -104,7 +104,7 @@ def write_request(
 
 def write_items(folder: Path, items: Sequence[TrainingItem]) -> list[Path]:
     """Write one file an item and return them; raises `SaveError`."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     paths = []
     for place, item in enumerate(items):
         paths.append(folder / f"{place:05d}.npz")

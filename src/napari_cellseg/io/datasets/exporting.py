@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from napari_cellseg.core.errors import CellsegError, ImageReadError
 from napari_cellseg.core.jobs import Job, Progress
-from napari_cellseg.io.atomic import replacing
+from napari_cellseg.io.atomic import make_folder, replacing
 from napari_cellseg.io.datasets.manifest import DatasetImage
 from napari_cellseg.io.exchange.cells import Cells
 from napari_cellseg.io.exchange.cells_file import check_plane
@@ -73,7 +73,7 @@ def export_dataset(
             f"'{folder}' has no image on this side of the split. Split it first, or "
             "export all."
         )
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     failed: list[str] = []
     notes: list[str] = []
     n_files = 0

@@ -23,7 +23,7 @@ from napari_cellseg.core.errors import (
 )
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.types import LABELS_DTYPE, CellImage, Labels
-from napari_cellseg.io.atomic import replacing
+from napari_cellseg.io.atomic import make_folder, replacing
 from napari_cellseg.io.datasets.manifest import (
     DatasetImage,
     Manifest,
@@ -206,7 +206,7 @@ def save_checked(
 ) -> str:
     """Write where labels hold and return the path in the data set; raises `SaveError`."""
     path = f"{CHECKED}/{name}.tif"
-    (out / CHECKED).mkdir(exist_ok=True)
+    make_folder(out / CHECKED)
     mask = is_checked.astype(LABELS_DTYPE)
     write_labels(out / path, mask, axes=image.labels_axes, pixel_size=image.pixel_size)
     return path
