@@ -24,6 +24,7 @@ from napari_cellseg.core.errors import RemoteError
 from napari_cellseg.core.options import FineTuneOptions
 
 if TYPE_CHECKING:
+    from napari_cellseg.cloud.logs import LogReader
     from napari_cellseg.cloud.requests import Call
     from napari_cellseg.cloud.sending import Sender
     from napari_cellseg.cloud.train_plan import TrainPlan
@@ -220,7 +221,10 @@ def logs(
     name: Annotated[str, typer.Argument(help="Endpoint, training job or batch job.")],
     *,
     follow: Annotated[
-        bool, typer.Option("--follow", help="Stay and print what is new; Ctrl-C ends.")
+        bool,
+        typer.Option(
+            "--follow", help="Stay and print what is new, until it has ended."
+        ),
     ] = False,
     account: AccountOptions,
 ) -> None:
@@ -230,23 +234,49 @@ def logs(
     sender = sender_of(account)
     readers = [LogReader(sender, group, f"{name}/") for group in GROUPS.values()]
     readers.append(LogReader(sender, ENDPOINT_GROUP.format(name=name)))
-    n_lines, has_told = 0, False
-    while True:
-        for line in (line for reader in readers for line in reader.new_lines()):
-            typer.echo(line)
-            n_lines += 1
-        if not follow:
-            break
-        if not n_lines and not has_told:
-            has_told = True
-            typer.echo(
-                f"There is no log of '{name}' yet; waiting for it, Ctrl-C ends. Check the "
-                "name with cellseg cloud status.",
-                err=True,
-            )
-        time.sleep(LOG_POLL_SECONDS)
-    if not n_lines:
+    if follow:
+        _stay(name, sender, readers)
+    elif not _print_new(readers):
         raise RemoteError(
             f"There is no log of '{name}' here (yet). A container writes its first line "
             "minutes after it was asked for; check the name with cellseg cloud status."
         )
+
+
+def _print_new(readers: Iterable[LogReader]) -> int:
+    """Print the lines that are new, and return how many they are."""
+    lines = [line for reader in readers for line in reader.new_lines()]
+    for line in lines:
+        typer.echo(line)
+    return len(lines)
+
+
+def _stay(name: str, sender: Sender, readers: Sequence[LogReader]) -> None:
+    """Print a log as it grows, until what writes it has ended; say how.
+
+    Raises
+    ------
+    RemoteError
+        If it failed.
+    """
+    from napari_cellseg.cloud.logs import EndWatch
+
+    watch = EndWatch(name, sender)
+    # Asked for before the lines: what was written by its end is read then.
+    end = watch.end()
+    if not _print_new(readers) and end is None:
+        typer.echo(
+            f"There is no log of '{name}' yet; waiting for it, Ctrl-C ends. Check the "
+            "name with cellseg cloud status.",
+            err=True,
+        )
+    while end is None:
+        time.sleep(LOG_POLL_SECONDS)
+        end = watch.end()
+        _print_new(readers)
+    # CloudWatch is some seconds behind.
+    time.sleep(LOG_POLL_SECONDS)
+    _print_new(readers)
+    if end.is_failure:
+        raise RemoteError(end.told)
+    typer.echo(end.told, err=True)

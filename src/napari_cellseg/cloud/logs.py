@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from napari_cellseg.cloud.deploy_plan import SAGEMAKER
 from napari_cellseg.cloud.errors import CloudError
-from napari_cellseg.cloud.sending import Sender, is_missing
+from napari_cellseg.cloud.requests import Call
+from napari_cellseg.cloud.sending import Sender, found, is_missing
 
 GROUPS = {
     "training job": "/aws/sagemaker/TrainingJobs",
     "batch job": "/aws/sagemaker/TransformJobs",
 }
 ENDPOINT_GROUP = "/aws/sagemaker/Endpoints/{name}"
+#: How to ask for the state of what has a log: kind, request, key of its name and state.
+ASKED = (
+    ("training job", "DescribeTrainingJob", "TrainingJobName", "TrainingJobStatus"),
+    ("batch job", "DescribeTransformJob", "TransformJobName", "TransformJobStatus"),
+    ("endpoint", "DescribeEndpoint", "EndpointName", "EndpointStatus"),
+)
+#: In one of these it writes nothing any more.
+ENDED = ("Completed", "Failed", "Stopped")
 
 
 @dataclass(slots=True)
@@ -92,3 +102,68 @@ def log_of(name: str, kind: str, sender: Sender) -> LogReader:
     if kind in GROUPS:
         return LogReader(sender, GROUPS[kind], f"{name}/")
     return LogReader(sender, ENDPOINT_GROUP.format(name=name))
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How something that had a log has ended.
+
+    Attributes
+    ----------
+    told : str
+        A sentence.
+    is_failure : bool
+        True if it did not do what it was to do.
+    """
+
+    told: str
+    is_failure: bool
+
+
+@dataclass(slots=True)
+class EndWatch:
+    """Looks whether something has ended, each time it is asked.
+
+    Attributes
+    ----------
+    name : str
+        Of an endpoint or a job.
+    sender : Sender
+        The account.
+    """
+
+    name: str
+    sender: Sender
+    _kind: str = ""
+
+    def end(self) -> End | None:
+        """Return how it ended; None while it goes on, or was never there.
+
+        Raises
+        ------
+        CloudError
+            If AWS cannot be asked.
+        """
+        for kind, operation, key, state_key in ASKED:
+            if self._kind in ("", kind):
+                call = Call(
+                    SAGEMAKER, operation, {key: self.name}, f"look at '{self.name}'"
+                )
+                answer = found(self.sender, call)
+                if answer is not None:
+                    self._kind = kind
+                    reason = str(answer.get("FailureReason", ""))
+                    return self._end_of(str(answer[state_key]), reason)
+        if self._kind:
+            return End(f"The {self._kind} '{self.name}' was deleted.", False)
+        return None
+
+    def _end_of(self, state: str, reason: str) -> End | None:
+        """Return what a state means, None if it goes on."""
+        if state not in ENDED:
+            return None
+        if state == "Failed":
+            reason = reason or "AWS gives no reason."
+            return End(f"The {self._kind} '{self.name}' failed: {reason}", True)
+        word = "is completed" if state == "Completed" else "was stopped"
+        return End(f"The {self._kind} '{self.name}' {word}.", False)
