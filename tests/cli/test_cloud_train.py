@@ -96,7 +96,9 @@ def test_a_training_from_the_first_word_to_the_new_model(
     assert "'mine' is among your models now" in told
     new, base = read_model_spec(find_model("mine")), read_model_spec(find_model(None))
     assert new.parent_sha256 == base.weights_sha256
-    assert new.weights_sha256 != base.weights_sha256
+    # Four steps need not make it better; then it is the old one, and says so.
+    assert "held_out/msa" in new.to_json()
+    assert "s13, s25" in new.description
     assert any(key.endswith("model.tar.gz") for key in keys_in(aws))
     assert "step=4" in followed[0].output
     assert f"The training job '{job}' is completed." in followed[0].output
