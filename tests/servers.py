@@ -35,7 +35,7 @@ def serving(*flags: str, environment: Mapping[str, str] | None = None) -> Iterat
     ) as process:
         address = f"http://127.0.0.1:{port}"
         try:
-            deadline = time.monotonic() + 90
+            deadline = time.monotonic() + 240
             while time.monotonic() < deadline and process.poll() is None:
                 with contextlib.suppress(urllib3.exceptions.HTTPError):
                     if http("GET", f"{address}/ping").status == 200:

@@ -103,6 +103,36 @@ def test_labels_in_tiles_are_those_of_the_image_in_one_piece(
     assert len(remote.maps) == int(options.keep_maps)
 
 
+@pytest.mark.parametrize("edge", [96, 300])
+def test_what_the_network_saw_comes_with_the_labels_in_one_request(
+    server: str, edge: int
+) -> None:
+    plane = random_scene(13, (edge, edge + 20)).image.plane()
+    image = CellImage(np.clip(plane, 0, 255).astype(np.uint8))
+    options = SegmentOptions(keep_maps=True)
+    line = Watched(LabLine(server, TOKEN))
+    line.max_bytes = 2**28
+    remote = run(RemoteSegmenter(line).segment(image, options))
+    here = local(image, options)
+    assert line.n_sent == 1
+    np.testing.assert_array_equal(remote.labels, here.labels)
+    np.testing.assert_array_equal(remote.maps[0].maps, here.maps[0].maps)
+    assert remote.maps[0].shape_yx == here.maps[0].shape_yx
+    assert remote.options.keep_maps
+    assert remote.device == line.about().device
+
+
+def test_an_answer_too_large_for_the_endpoint_is_asked_for_in_tiles(
+    server: str,
+) -> None:
+    plane = random_scene(13, (300, 320)).image.plane()
+    image = CellImage(np.clip(plane, 0, 255).astype(np.uint8))
+    line = Watched(LabLine(server, TOKEN))
+    line.max_bytes = 10 * 300 * 320 - 1
+    run(RemoteSegmenter(line).segment(image, SegmentOptions(keep_maps=True)))
+    assert line.n_sent > 1
+
+
 def test_a_colour_stack_goes_in_tiles_as_well(server: str, large: CellImage) -> None:
     plane = large.plane()[:, :300, :400]
     colour = np.stack([plane[0], plane[0][::-1], plane[0] // 2])

@@ -75,6 +75,7 @@ class EndpointLine:
             json.dumps(info["model"]),
             f"{self._endpoint} · {info['device']}",
             bool(info.get("answers_parts")),
+            bool(info.get("answers_maps")),
         )
 
     def ask(

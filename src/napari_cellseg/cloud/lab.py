@@ -66,6 +66,7 @@ class LabLine:
             json.dumps(info["model"]),
             f"{urlsplit(self.address).netloc} · {info['device']}",
             bool(info.get("answers_parts")),
+            bool(info.get("answers_maps")),
         )
 
     def ask(

@@ -45,11 +45,14 @@ class About:
         Where it runs; "" while it is asleep.
     answers_parts : bool
         Whether it can be asked for a part of a plane.
+    answers_maps : bool
+        Whether it can send the maps of a plane beside its labels.
     """
 
     model: str
     device: str
     answers_parts: bool
+    answers_maps: bool = False
 
 
 class Line(Protocol):

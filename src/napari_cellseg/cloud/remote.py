@@ -8,8 +8,14 @@ from math import prod
 import numpy as np
 
 from napari_cellseg.cloud.line import About, Line, asked
+from napari_cellseg.cloud.result_maps import WITH_MAPS, maps_of
 from napari_cellseg.cloud.tiles import TiledRun
-from napari_cellseg.cloud.wire import decode_result, encode_request
+from napari_cellseg.cloud.wire import (
+    RESULT_TYPE,
+    Message,
+    decode_result,
+    encode_request,
+)
 from napari_cellseg.core.errors import RemoteError
 from napari_cellseg.core.intensity import choose_channels
 from napari_cellseg.core.jobs import Job, Progress
@@ -21,6 +27,10 @@ from napari_cellseg.core.with_nuclei import segment_with_nuclei
 #: More pixels than this go in tiles wherever the server can: each is answered within the
 #: time that SageMaker gives, and what has arrived is kept.
 WHOLE_PIXELS = 4096 * 4096
+#: With what the network saw of it, at most so many go in one piece: 5 bytes a pixel come
+#: back, or more where the image is enlarged, and less once they are packed.
+MAPS_PIXELS = 2048 * 2048
+MAPS_BYTES_A_PIXEL = 10
 #: Shown until the model itself says what suits it.
 USUAL_DIAMETER_PX = 30.0
 
@@ -70,9 +80,7 @@ class RemoteSegmenter:
             return (yield from segment_with_nuclei(self, image, options))
         yield Progress(0, 0, "packing the image")
         channels = choose_channels(image, options.channel)
-        # The maps come back with tiles only.
-        is_large = prod(image.labels_shape) > WHOLE_PIXELS or options.keep_maps
-        if is_large and self._about.answers_parts:
+        if self._goes_in_tiles(image, options):
             return (yield from self._in_tiles(image, channels, options))
         sent = replace(
             image,
@@ -82,8 +90,7 @@ class RemoteSegmenter:
         )
         request = encode_request(sent, replace(options, channel=None, keep_maps=False))
         if len(request.body) <= self._line.max_bytes:
-            answer = yield from asked(self._line, request)
-            return decode_result(answer, image, options)
+            return (yield from self._whole(request, image, options))
         if self._about.answers_parts:
             return (yield from self._in_tiles(image, channels, options))
         raise RemoteError(
@@ -91,6 +98,36 @@ class RemoteSegmenter:
             f"accepts {self._line.max_bytes / 2**20:.0f}. Segment a region of it, or a "
             "plane at a time."
         )
+
+    def _goes_in_tiles(self, image: CellImage, options: SegmentOptions) -> bool:
+        """Say whether an image goes in tiles, before it is packed."""
+        n_pixels = prod(image.labels_shape)
+        if not self._about.answers_parts:
+            return False
+        if not options.keep_maps:
+            return n_pixels > WHOLE_PIXELS
+        is_small = n_pixels <= min(
+            MAPS_PIXELS, self._line.max_bytes // MAPS_BYTES_A_PIXEL
+        )
+        return not (
+            self._about.answers_maps and len(image.labels_shape) == 2 and is_small
+        )
+
+    def _whole(
+        self, request: Message, image: CellImage, options: SegmentOptions
+    ) -> Job[SegmentationResult]:
+        """Send an image in one piece; what the network saw of it comes back with it."""
+        wants_maps = options.keep_maps and self._about.answers_maps
+        accept = WITH_MAPS if wants_maps else RESULT_TYPE
+        answer = yield from asked(self._line, request, accept)
+        result = decode_result(answer, image, options)
+        if self._about.model:
+            result = replace(result, device=self.device)
+        if not wants_maps or len(image.labels_shape) != 2:
+            return result
+        height, width = image.labels_shape
+        kept = replace(result.options, keep_maps=True)
+        return replace(result, maps=(maps_of(answer, (height, width)),), options=kept)
 
     def _in_tiles(
         self, image: CellImage, channels: tuple[int, ...], options: SegmentOptions

@@ -257,7 +257,8 @@ class _Pending:
                 if not error.is_free or self._n_refused >= len(WAITS):
                     self._arrived = arrived  # together with the failure
                     raise
-                self._not_before = time.monotonic() + WAITS[self._n_refused]
+                wait = max(WAITS[self._n_refused], error.seconds)
+                self._not_before = time.monotonic() + wait
                 self._n_refused += 1
                 self._tiles.appendleft(tile)
                 continue

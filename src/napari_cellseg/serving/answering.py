@@ -7,6 +7,7 @@ from typing import Any
 
 from napari_cellseg.cloud.parts import LOOK, MAPS, Seen, encode_maps
 from napari_cellseg.cloud.pipeline.contract import WHOLE_TYPE
+from napari_cellseg.cloud.result_maps import SHAPE_KEY, asks_for_maps, with_maps
 from napari_cellseg.cloud.wire import JSON_TYPE, encode_result, labels_tiff, pixels_tiff
 from napari_cellseg.core.measure import measure_cells
 from napari_cellseg.core.options import SegmentOptions
@@ -60,6 +61,17 @@ def _tiff_of(result: SegmentationResult, accept: str) -> bytes:
     return labels_tiff(result.labels)
 
 
+def _for_ours(result: SegmentationResult, accept: str) -> Reply:
+    """Return labels, and the maps of a plane where they are asked for."""
+    if not (asks_for_maps(accept) and len(result.maps) == 1):
+        message = encode_result(result, {})
+    else:
+        (maps,) = result.maps
+        told = {SHAPE_KEY: list(maps.maps.shape)}
+        message = with_maps(encode_result(result, told), maps)
+    return Reply(200, message.body, message.content_type)
+
+
 def _labels_reply(
     image: CellImage, result: SegmentationResult, accept: str, asked: SegmentOptions
 ) -> Reply:
@@ -71,8 +83,7 @@ def _labels_reply(
         return Reply(200, _tiff_of(result, accept), "image/tiff")
     if WHOLE_TYPE not in accept and JSON_TYPE not in accept:
         # A client of ours measures by itself, in its own units.
-        message = encode_result(result, {})
-        return Reply(200, message.body, message.content_type)
+        return _for_ours(result, accept)
     confidence = {i + 1: float(value) for i, value in enumerate(result.confidence)}
     table = measure_cells(image, result.labels, confidence=confidence)
     if WHOLE_TYPE in accept:

@@ -16,6 +16,7 @@ from napari_cellseg.cloud.parts import (
     decode_look,
     decode_part,
 )
+from napari_cellseg.cloud.result_maps import asks_for_maps
 from napari_cellseg.cloud.wire import (
     ATTRIBUTES_HEADER,
     JSON_TYPE,
@@ -60,8 +61,8 @@ class Asked:
 
 
 def wants_maps(accept: str) -> bool:
-    """Say whether a client asks to see mask or probability, and not the cells."""
-    return "show=" in accept
+    """Say whether a client asks for what the network saw: mask, probability, or all."""
+    return "show=" in accept or asks_for_maps(accept)
 
 
 def understood(message: Message, max_bytes: int, accept: str = "") -> Asked:

@@ -92,6 +92,7 @@ class Desk:
             "seconds": self.options.seconds,
             "n_waiting": self.worker.n_waiting,
             "answers_parts": True,
+            "answers_maps": True,
             "streams": True,
         }
 
