@@ -7,6 +7,7 @@ import pytest
 import tifffile
 from napari.layers import Labels
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFileDialog
 from tests.widgets.conftest import squares, wait_idle
 
 from napari_cellseg.controllers.cell_labels import CellLabels
@@ -134,6 +135,17 @@ def test_what_the_button_waits_for_stands_below_it(dock, segment):
     assert not dock.footer.line.text()
 
 
+def test_words_follow_the_theme(dock):
+    dock.viewer.add_image(squares())
+    dock.footer.tell("done")
+    dark = dock.footer.line.text(), dock.header.facts.text()
+    dock.viewer.theme = "light"
+    light = dock.footer.line.text(), dock.header.facts.text()
+    assert all(a != b for a, b in zip(dark, light, strict=True))
+    dock.viewer.theme = "dark"
+    assert (dock.footer.line.text(), dock.header.facts.text()) == dark
+
+
 def test_tabs_without_cells_say_what_to_press(dock):
     dock.viewer.add_image(squares())
     for name in ("Correct", "Measure"):
@@ -203,7 +215,10 @@ def test_nuclei_are_chosen_beside_the_cells_and_never_the_same_channel(dock):
     assert (dock.segment.options.channel, dock.segment.options.nuclei_channel) == (0, 1)
 
     channels.cells.setCurrentIndex(1)
-    assert (dock.segment.options.channel, dock.segment.options.nuclei_channel) == (1, None)
+    assert (dock.segment.options.channel, dock.segment.options.nuclei_channel) == (
+        1,
+        None,
+    )
     assert channels.nuclei.currentIndex() == 0
 
     channels.nuclei.setCurrentIndex(2)
@@ -279,7 +294,10 @@ def test_segment_becomes_cancel(dock, engine, qtbot, monkeypatch):
     assert dock.footer.button.text() == "Cancel"
     assert "tile 1 of 10" in dock.footer.line.text()
     dock.footer.button.click()
+    dock.task.take_progress(Progress(2, 10))
+    assert dock.footer.button.text() == "Cancelling…"
     wait_idle(qtbot, dock)
+    assert dock.footer.button.text().startswith("Segment")
     assert "Cancelled" in dock.footer.line.text()
     assert labels_layers(dock) == []
 
@@ -545,6 +563,27 @@ def test_a_file_that_cannot_be_read_is_said_in_the_dock(dock, qtbot, tmp_path):
     dock.opener.open([str(path)])
     wait_idle(qtbot, dock)
     assert "broken.tif" in dock.footer.line.text()
+
+
+def test_the_menu_opens_a_second_image(dock, qtbot, tmp_path, monkeypatch):
+    tifffile.imwrite(tmp_path / "a.tif", squares())
+    dock.viewer.add_image(squares())
+    assert dock.opener.buttons.isHidden()
+    answer = ([str(tmp_path / "a.tif")], "")
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_a, **_k: answer)
+    dock.link.bar.menu.aboutToShow.emit()
+    titles = {action.text(): action for action in dock.link.bar.menu.actions()}
+    titles["Open image…"].trigger()
+    wait_idle(qtbot, dock)
+    assert dock.session.image.name == "a.tif"
+
+
+def test_files_that_are_dropped_one_after_the_other_all_open(dock, qtbot, tmp_path):
+    for name in ("a", "b"):
+        tifffile.imwrite(tmp_path / f"{name}.tif", squares())
+        dock.opener.open([str(tmp_path / f"{name}.tif")])
+    wait_idle(qtbot, dock)
+    assert [layer.name for layer in dock.viewer.layers] == ["a.tif", "b.tif"]
 
 
 def test_files_beside_one_that_cannot_be_read_are_opened(dock, qtbot, tmp_path):

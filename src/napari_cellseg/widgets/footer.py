@@ -37,6 +37,7 @@ class Footer(QWidget):
         self._task = task
         self._details = ""
         self._told = self._advice = ""
+        self._is_cancelling = False
         self._title = ""
         self._reason = ""
         self.button = QPushButton()
@@ -74,6 +75,9 @@ class Footer(QWidget):
         """Follow the task."""
         is_running = self._task.is_running
         self.bar.setVisible(is_running)
+        self._is_cancelling &= is_running
+        if self._is_cancelling:
+            return
         if is_running:
             self.button.setText("Cancel")
             self.button.setEnabled(True)
@@ -107,9 +111,10 @@ class Footer(QWidget):
 
     def _on_button_clicked(self) -> None:
         if self._task.is_running:
-            self._task.cancel()
+            self._is_cancelling = True
             self.button.setText("Cancelling…")
             self.button.setEnabled(False)
+            self._task.cancel()
         else:
             self.clicked.emit()
 

@@ -54,7 +54,7 @@ from napari_cellseg.widgets.time import TimeLink
 from napari_cellseg.widgets.tools import CanvasTools
 from napari_cellseg.widgets.train import TrainTab
 from napari_cellseg.widgets.watch import WatchLink
-from napari_cellseg.widgets.words import NO_CELLS
+from napari_cellseg.widgets.words import NO_CELLS, say_again
 
 #: The dock's width, with the frame that napari puts around it, stays below 360 px.
 NARROWEST_PX = 344
@@ -196,6 +196,7 @@ class CellSegmentationWidget(QWidget):
         self.review.shown.connect(self._on_review_shown)
         self.train.changed.connect(self._offer_primary)
         self.train_tab.failed.connect(self.teller.show_error)
+        self.viewer.events.theme.connect(self._on_theme_changed)
         self.viewer.bind_key(SEGMENT_KEY, self._on_segment_key, overwrite=True)
         for action in (
             self.areas.release, self.frame.release, self.link.release, self.teller.release,
@@ -204,13 +205,17 @@ class CellSegmentationWidget(QWidget):
             self.segment.close,
             self.train.close, self.measure.task.abandon, self.gestures.stop,
             self.keeper.release,
-            self.header.release, self._unbind_key,
+            self.header.release, self._unbind,
         ):  # fmt: skip
             self._cleanup.add(action)
         self._cleanup.add(self._forget)
         self.keeper.refresh_layers()
 
-    def _unbind_key(self) -> None:
+    def _on_theme_changed(self, _event: Any) -> None:
+        say_again(self.window() or self, self.viewer.theme)
+
+    def _unbind(self) -> None:
+        self.viewer.events.theme.disconnect(self._on_theme_changed)
         self.viewer.bind_key(SEGMENT_KEY, None)
 
     def _forget(self) -> None:

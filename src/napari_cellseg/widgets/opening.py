@@ -50,6 +50,7 @@ class FileOpener(QObject):
         self._viewer = viewer
         self._dock = parent
         self.task = task
+        self._being_read: list[str] = []
         self.buttons = QWidget()
         row = QHBoxLayout(self.buttons)
         row.setContentsMargins(0, 0, 0, 0)
@@ -102,6 +103,9 @@ class FileOpener(QObject):
 
     def open(self, paths: list[str]) -> None:
         """Open files; one that cannot be read is told of, and the others open."""
+        # A task forgets what it was at: files that are not shown yet are read again.
+        waiting = self._being_read if self.task.is_running else []
+        paths = self._being_read = [*waiting, *paths]
         self.task.start("Opening", _read_job(paths), self._show_read)
 
     def open_kept(self, address: str, stand_in: StandIn | None) -> None:
@@ -119,6 +123,7 @@ class FileOpener(QObject):
     def _show_read(self, read: tuple[list[LayerData], list[str]]) -> None:
         """Show what could be read, then say what could not."""
         layers, problems = read
+        self._being_read = []
         if layers:
             self._show(layers)
         if problems:

@@ -50,6 +50,7 @@ class ProjectBar(QWidget):
     import_wanted = Signal()
     watch_wanted = Signal()
     address_wanted = Signal()
+    files_wanted = Signal()
 
     def __init__(self, viewer: Any, projects: ProjectController) -> None:
         super().__init__()
@@ -157,12 +158,15 @@ class ProjectBar(QWidget):
             self._offer("Save a copy…", self.copy_wanted)
             self._offer("Close project", self.close_wanted)
         self.menu.addSeparator()
+        # The buttons that open images are gone once there is one.
+        self._offer("Open image…", self.files_wanted)
+        self._offer("Open an address in S3…", self.address_wanted)
+        self._offer("Watch a folder or bucket…", self.watch_wanted)
+        self.menu.addSeparator()
         self._offer("Import cells…", self.import_wanted)
         self.menu.addMenu(self.format_menu)
         if is_open:
             self.menu.addMenu(self.every_menu)
-        self._offer("Open an address in S3…", self.address_wanted)
-        self._offer("Watch a folder or bucket…", self.watch_wanted)
 
     def _offer(self, title: str, wanted: Any) -> None:
         action = QAction(title, self.menu)

@@ -192,6 +192,7 @@ class WatchLink:
         dock.opener.watch_action.triggered.connect(self.panel.show_panel)
         dock.link.bar.watch_wanted.connect(self.panel.show_panel)
         dock.link.bar.address_wanted.connect(dock.opener.ask_address)
+        dock.link.bar.files_wanted.connect(dock.opener.ask)
 
     def release(self) -> None:
         """Look no more and let go of the dock."""

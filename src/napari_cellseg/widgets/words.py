@@ -12,6 +12,9 @@ from qtpy.QtWidgets import QLabel, QWidget
 #: What to do on a tab that needs cells.
 NO_CELLS = "No cells yet: press Segment in the tab Segment."
 
+#: The property of a label that keeps its text and tone.
+SAID = "said"
+
 Tone = Literal["plain", "warning", "error", "dim"]
 
 
@@ -38,10 +41,19 @@ def say(label: QLabel, text: str, tone: Tone, theme: str) -> None:
     theme : str
         Name of napari's theme.
     """
+    label.setProperty(SAID, [text, tone])
     words = escape(text)
     sign = {"warning": "⚠ ", "error": "✕ "}.get(tone, "")
     colour = _colour(tone, theme)
     label.setText(f'<span style="color:{colour}">{sign}{words}</span>' if text else "")
+
+
+def say_again(root: QWidget, theme: str) -> None:
+    """Show what was said anywhere in a widget in the colours of another theme."""
+    for label in root.findChildren(QLabel):
+        if said := label.property(SAID):
+            text, tone = said
+            say(label, text, tone, theme)
 
 
 def _colour(tone: Tone, theme: str) -> str:
