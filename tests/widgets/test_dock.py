@@ -7,6 +7,7 @@ import pytest
 import tifffile
 from napari.layers import Labels
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QFileDialog
 from tests.widgets.conftest import squares, wait_idle
 
@@ -15,7 +16,7 @@ from napari_cellseg.core.errors import SegmentationError
 from napari_cellseg.core.jobs import Progress
 from napari_cellseg.core.types import CellImage
 from napari_cellseg.widgets.main import TAB_NAMES
-from napari_cellseg.widgets.words import result_line
+from napari_cellseg.widgets.words import colour_of, result_line
 
 
 def labels_layers(dock):
@@ -136,7 +137,7 @@ def test_what_the_button_waits_for_stands_below_it(dock, segment):
 
 
 def test_words_follow_the_theme(dock):
-    dock.viewer.add_image(squares())
+    dock.viewer.add_image(squares(), scale=(0.5, 0.5), units=("um", "um"))
     dock.footer.tell("done")
     dark = dock.footer.line.text(), dock.header.facts.text()
     dock.viewer.theme = "light"
@@ -144,6 +145,37 @@ def test_words_follow_the_theme(dock):
     assert all(a != b for a, b in zip(dark, light, strict=True))
     dock.viewer.theme = "dark"
     assert (dock.footer.line.text(), dock.header.facts.text()) == dark
+
+
+@pytest.mark.parametrize("tone", ["plain", "dim", "warning", "error"])
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_words_can_be_read_on_every_theme(tone, theme):
+    from napari.utils.theme import get_theme
+
+    def luminance(colour):
+        parts = [part / 255 for part in QColor(colour).getRgb()[:3]]
+        linear = [
+            part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4
+            for part in parts
+        ]
+        return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+
+    ground = luminance(get_theme(theme).background.as_hex())
+    text = luminance(colour_of(tone, theme))
+    low, high = sorted((ground, text))
+    # The contrast that WCAG 2.1 asks of text (level AA).
+    assert (high + 0.05) / (low + 0.05) >= 4.5
+
+
+def test_a_diameter_out_of_range_becomes_the_nearest_in_it(dock, qtbot):
+    dock.viewer.add_image(squares())
+    dock.segment_tab.diameter_auto.setChecked(False)
+    field = dock.segment_tab.diameter
+    field.selectAll()
+    qtbot.keyClicks(field, "0.1")
+    qtbot.keyClick(field, Qt.Key.Key_Return)
+    assert field.value() == field.minimum()
+    assert dock.segment.options.diameter_px == field.minimum()
 
 
 def test_tabs_without_cells_say_what_to_press(dock):

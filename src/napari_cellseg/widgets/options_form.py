@@ -7,7 +7,14 @@ from dataclasses import fields
 from typing import Any, get_args, get_type_hints
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QSpinBox, QWidget
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QSpinBox,
+    QWidget,
+)
 from superqt import QLabeledDoubleSlider
 from superqt.utils import signals_blocked
 
@@ -39,8 +46,14 @@ def number_field(name: str) -> QDoubleSpinBox:
     field.setDecimals(1)
     field.setSuffix(f" {range_.unit}" if range_.unit else "")
     field.setToolTip(range_.help)
-    field.setKeyboardTracking(False)
+    _settle(field)
     return field
+
+
+def _settle(field: QAbstractSpinBox) -> None:
+    """Take what is typed when it is complete; out of range, the nearest that is in it."""
+    field.setKeyboardTracking(False)
+    field.setCorrectionMode(QAbstractSpinBox.CorrectionMode.CorrectToNearestValue)
 
 
 def count_field(name: str) -> QSpinBox:
@@ -50,7 +63,7 @@ def count_field(name: str) -> QSpinBox:
     field.setRange(int(range_.minimum or 0), int(range_.maximum or 2**31 - 1))
     field.setSuffix(f" {range_.unit}" if range_.unit else "")
     field.setToolTip(range_.help)
-    field.setKeyboardTracking(False)
+    _settle(field)
     return field
 
 

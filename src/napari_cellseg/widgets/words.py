@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from napari.utils.theme import get_theme
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QLabel, QWidget
 
 #: What to do on a tab that needs cells.
@@ -14,6 +15,11 @@ NO_CELLS = "No cells yet: press Segment in the tab Segment."
 
 #: The property of a label that keeps its text and tone.
 SAID = "said"
+
+#: Of a QColor, 0 to 255.
+MIDDLE_LIGHTNESS = 128
+#: Gives the warning yellow more than 4.5 : 1 on the background of the light theme.
+DARKER_PERCENT = 220
 
 Tone = Literal["plain", "warning", "error", "dim"]
 
@@ -44,7 +50,7 @@ def say(label: QLabel, text: str, tone: Tone, theme: str) -> None:
     label.setProperty(SAID, [text, tone])
     words = escape(text)
     sign = {"warning": "⚠ ", "error": "✕ "}.get(tone, "")
-    colour = _colour(tone, theme)
+    colour = colour_of(tone, theme)
     label.setText(f'<span style="color:{colour}">{sign}{words}</span>' if text else "")
 
 
@@ -56,9 +62,16 @@ def say_again(root: QWidget, theme: str) -> None:
             say(label, text, tone, theme)
 
 
-def _colour(tone: Tone, theme: str) -> str:
-    """Return the theme's colour of a tone; its error red is too dark for text."""
+def colour_of(tone: Tone, theme: str) -> str:
+    """Return the theme's colour of a tone; its error red is too dark for text.
+
+    napari has one warning yellow for all themes, too light to be read on a light one.
+    """
     colours: Any = get_theme(theme)
+    is_light = QColor(colours.background.as_hex()).lightness() > MIDDLE_LIGHTNESS
+    if is_light and tone in ("warning", "error"):
+        yellow = QColor(colours.warning.as_hex())
+        return str(yellow.darker(DARKER_PERCENT).name())
     chosen = {
         "plain": colours.text,
         "dim": colours.icon,
