@@ -132,6 +132,8 @@ def test_a_hint_says_that_nothing_was_hit(shown, mouse):
     mouse.click(50, 50)
     assert "no cell there" in shown.footer.line.text()
     assert not shown.proofread.history.can_undo
+    shown.tools.leave()
+    assert not shown.footer.line.text()
 
 
 def test_the_picture_does_not_move_while_a_tool_is_in_hand(shown, mouse):

@@ -71,7 +71,7 @@ def describe_image(image: CellImage) -> str:
     parts = [f"{width} × {height}"]
     sizes = dict(zip(image.axes, image.shape, strict=True))
     if sizes.get("T", 1) > 1:
-        parts.append(f"{sizes['T']} times")
+        parts.append(f"{sizes['T']} time points")
     if sizes.get("Z", 1) > 1:
         parts.append(f"{sizes['Z']} planes")
     if image.is_rgb:

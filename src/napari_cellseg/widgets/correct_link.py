@@ -8,6 +8,7 @@ from qtpy.QtCore import QObject
 
 from napari_cellseg.widgets.cleanup import Cleanup
 from napari_cellseg.widgets.key_sheet import KeySheet
+from napari_cellseg.widgets.looked_at import CellFrame
 
 if TYPE_CHECKING:
     from napari_cellseg.widgets.main import CellSegmentationWidget
@@ -27,6 +28,11 @@ class CorrectLink(QObject):
     def __init__(self, dock: CellSegmentationWidget, cleanup: Cleanup) -> None:
         super().__init__(dock)
         self.sheet = KeySheet(dock)
+        self.frame = CellFrame(
+            dock.viewer, dock.review, dock.measure, dock.keeper, self
+        )
+        self._tools, self._teller, self._footer = dock.tools, dock.teller, dock.footer
+        self._failed = ""
         self._cell_tools, self._find = dock.tools.cell_tools, dock.finder
         tab, keeper = dock.correct_tab, dock.keeper
         tab.layer_chosen.connect(keeper.choose)
@@ -37,12 +43,24 @@ class CorrectLink(QObject):
         tab.keys_wanted.connect(self.sheet.toggle)
         keeper.layers_changed.connect(tab.show_layers)
         tab.review.failed.connect(dock.teller.show_error)
-        dock.tools.failed.connect(dock.teller.show_error)
+        dock.tools.failed.connect(self._on_tool_failed)
+        dock.tools.changed.connect(self._on_tools_changed)
         self._cell_tools.stepped.connect(keeper.show_plane)
         cleanup.add(self.release)
 
+    def _on_tool_failed(self, text: str) -> None:
+        self._failed = text
+        self._teller.show_error(text)
+
+    def _on_tools_changed(self) -> None:
+        """Do not leave the error of a tool standing when the tool is put back."""
+        if self._failed and self._tools.active is None:
+            self._footer.take_back(self._failed)
+            self._failed = ""
+
     def release(self) -> None:
         """Stop looking for cells, and let go."""
+        self.frame.release()
         self._find.task.abandon()
         self._find.forget()
         for signal in (

@@ -99,6 +99,11 @@ class Footer(QWidget):
         if self._told in ("", before):
             self.tell(text, "dim")
 
+    def take_back(self, text: str) -> None:
+        """Say it no longer, unless something else was said since."""
+        if self._told == text:
+            self.tell("")
+
     def tell(self, text: str, tone: Tone = "plain", details: str = "") -> None:
         """Show one line."""
         self._details, self._told = details, text

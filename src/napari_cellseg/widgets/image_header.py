@@ -37,7 +37,7 @@ from napari_cellseg.widgets.layer_images import (
     set_pixel_size,
 )
 from napari_cellseg.widgets.options_form import may_be_narrow
-from napari_cellseg.widgets.words import line_label, say
+from napari_cellseg.widgets.words import line_label, say, say_again
 
 #: What an axis can be, in the person's words.
 AXIS_WORDS = {"Z": "Z planes", "T": "time points", "C": "channels"}
@@ -73,6 +73,7 @@ class ImageHeader(QWidget):
             (layers.inserted, self._on_layers_changed),
             (layers.removed, self._on_layers_changed),
             (layers.reordered, self._on_layers_changed),
+            (viewer.events.theme, self._on_theme_changed),
         ]
         for event, handler in self._links:
             event.connect(handler)
@@ -147,6 +148,10 @@ class ImageHeader(QWidget):
         self._links = []
         self._follow(None)
         self._read_before.clear()
+
+    def _on_theme_changed(self, _event: Any) -> None:
+        """Say everything in the window again, in colours that can be read there."""
+        say_again(self.window() or self, self._viewer.theme)
 
     # ---------------------------------------------------------------- the layers
     def _on_layers_changed(self, _event: Any = None) -> None:

@@ -33,7 +33,7 @@ GROUP_TITLES: dict[Group, str] = {
     "cells": "Cells",
     "shape": "Shape of a cell",
     "many": "Many cells, numbers",
-    "planes": "From plane to plane",
+    "planes": "To other planes or time points",
     "review": "Review",
 }
 

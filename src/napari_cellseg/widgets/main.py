@@ -38,7 +38,6 @@ from napari_cellseg.widgets.labels_keeper import LabelsKeeper
 from napari_cellseg.widgets.layer_images import plain, set_pixel_size
 from napari_cellseg.widgets.left_endpoints import LeftEndpoints
 from napari_cellseg.widgets.left_training import ClosingGuard
-from napari_cellseg.widgets.looked_at import CellFrame
 from napari_cellseg.widgets.measure import MeasureTab
 from napari_cellseg.widgets.opening import FileOpener, dropped_paths
 from napari_cellseg.widgets.pages import scrolling
@@ -54,7 +53,7 @@ from napari_cellseg.widgets.time import TimeLink
 from napari_cellseg.widgets.tools import CanvasTools
 from napari_cellseg.widgets.train import TrainTab
 from napari_cellseg.widgets.watch import WatchLink
-from napari_cellseg.widgets.words import NO_CELLS, say_again
+from napari_cellseg.widgets.words import NO_CELLS
 
 #: The dock's width, with the frame that napari puts around it, stays below 360 px.
 NARROWEST_PX = 344
@@ -120,9 +119,6 @@ class CellSegmentationWidget(QWidget):
         self.opener = FileOpener(self.viewer, TaskController(starter), self)
         self._build()
         self.areas = AreasView(self.viewer, self.proofread, self.keeper, self)
-        self.frame = CellFrame(
-            self.viewer, self.review, self.measure, self.keeper, self
-        )
         self.link = ProjectLink(self, self)
         self._layout.insertWidget(0, self.link.bar)
         self._layout.insertWidget(self._layout.count() - 1, self.link.preparing.box)
@@ -196,26 +192,21 @@ class CellSegmentationWidget(QWidget):
         self.review.shown.connect(self._on_review_shown)
         self.train.changed.connect(self._offer_primary)
         self.train_tab.failed.connect(self.teller.show_error)
-        self.viewer.events.theme.connect(self._on_theme_changed)
         self.viewer.bind_key(SEGMENT_KEY, self._on_segment_key, overwrite=True)
         for action in (
-            self.areas.release, self.frame.release, self.link.release, self.teller.release,
+            self.areas.release, self.link.release, self.teller.release,
             self.watch.release,
             self.files.abandon, self.opener.task.abandon, self.runs.release,
             self.segment.close,
             self.train.close, self.measure.task.abandon, self.gestures.stop,
             self.keeper.release,
-            self.header.release, self._unbind,
+            self.header.release, self._unbind_key,
         ):  # fmt: skip
             self._cleanup.add(action)
         self._cleanup.add(self._forget)
         self.keeper.refresh_layers()
 
-    def _on_theme_changed(self, _event: Any) -> None:
-        say_again(self.window() or self, self.viewer.theme)
-
-    def _unbind(self) -> None:
-        self.viewer.events.theme.disconnect(self._on_theme_changed)
+    def _unbind_key(self) -> None:
         self.viewer.bind_key(SEGMENT_KEY, None)
 
     def _forget(self) -> None:

@@ -96,9 +96,10 @@ class ToolPalette(QWidget):
         self._beside: dict[ToolName, QHBoxLayout] = {}
         self.min_area = _area_box(tools.min_area_px)
         self.min_area.valueChanged.connect(self._on_min_area_changed)
-        self.all_planes = QCheckBox("All planes")
+        self.all_planes = QCheckBox("On all planes and time points")
         self.all_planes.setToolTip(
-            "On: a tool changes a cell on all its planes. Off: on the plane that is shown."
+            "On: a tool changes a cell on all its planes and at all its times. Off: only on "
+            "the plane that is shown."
         )
         self.all_planes.setChecked(tools.cell_tools.all_planes)
         self.all_planes.toggled.connect(self._on_all_planes_toggled)
