@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -10,9 +12,9 @@ import pytest
 
 # napari's own test fixtures reset the settings file that they find; a person's must not
 # be the one. Set before anything imports napari.
-os.environ["NAPARI_CONFIG"] = str(
-    Path(tempfile.mkdtemp(prefix="cellseg-tests-")) / "settings.yaml"
-)
+_folder = Path(tempfile.mkdtemp(prefix="cellseg-tests-"))
+atexit.register(shutil.rmtree, _folder, ignore_errors=True)
+os.environ["NAPARI_CONFIG"] = str(_folder / "settings.yaml")
 os.environ.setdefault("NAPARI_STRICT_QT", "1")
 os.environ.setdefault("QT_API", "pyqt6")
 # Processes of `-n` share the cores: threads of torch would wait for each other.
