@@ -12,6 +12,7 @@ from napari_cellseg.core.edits import Edit, Source
 from napari_cellseg.core.history import History, Steps
 from napari_cellseg.core.labels_on_disk import is_on_disk
 from napari_cellseg.core.lineage_steps import ParentsDifference
+from napari_cellseg.core.numbering import moved_keys, moved_numbers
 from napari_cellseg.core.replay import steps_since
 from napari_cellseg.core.rerun import Footprint
 from napari_cellseg.core.types import Labels, SegmentationResult
@@ -117,6 +118,20 @@ class CellLabels:
             self.areas = list(new.areas)
         changed = sorted(old.states.keys() | new.states.keys())
         return None if new.areas is None and not changed else changed
+
+    def move_notes(self, edit: Edit) -> list[int]:
+        """Let what is known of cells go along to their new numbers.
+
+        Returns
+        -------
+        list of int
+            Old and new numbers of the cells that were numbered anew.
+        """
+        moved = moved_numbers(edit)
+        if moved:
+            self.confidence = moved_keys(self.confidence, moved)
+            self.states = moved_keys(self.states, moved)
+        return sorted({*moved, *moved.values()})
 
 
 def cells_of_project(opened: ProjectLabels) -> CellLabels:

@@ -42,7 +42,6 @@ from napari_cellseg.core.edits import (
 )
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.history import History, Steps
-from napari_cellseg.core.numbering import moved_keys, moved_numbers
 from napari_cellseg.core.rerun import Footprint, Merged, deleted_footprints
 from napari_cellseg.core.types import Labels
 
@@ -380,19 +379,12 @@ class ProofreadController:
         update_sources(cells.sources, edit)
         cells.classes = updated_classes(cells.classes, edit)
         seen = cells.take_notes(edit)
-        if moved := moved_numbers(edit):
-            self._move_notes(moved)
+        moved = cells.move_notes(edit)
+        if moved and cells.states:
+            self.reviewed.emit(moved)
         self.edited.emit(edit)
         if seen is not None:
             self.reviewed.emit(seen)
-
-    def _move_notes(self, moved: Mapping[int, int]) -> None:
-        """Let what is known of cells go along to their new numbers."""
-        cells = self._cells()
-        cells.confidence = moved_keys(cells.confidence, moved)
-        cells.states = moved_keys(cells.states, moved)
-        if cells.states:
-            self.reviewed.emit(sorted({*moved, *moved.values()}))
 
     def _cells(self) -> CellLabels:
         if self.cells is None:
