@@ -28,6 +28,7 @@ from napari_cellseg.core.errors import (
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.labels_on_disk import is_on_disk
 from napari_cellseg.core.rerun import Region
+from napari_cellseg.core.training_item import items_of
 from napari_cellseg.io.exchange.formats import format_named
 from napari_cellseg.io.images import read_image, read_labels
 from napari_cellseg.project.new_labels import NewLabels
@@ -210,6 +211,18 @@ def test_what_takes_all_cells_at_once_is_refused_in_words(window):
         cells_to_write(window.proofread, window.image, None)
     with pytest.raises(ImageError, match="region"):
         window.segment.start()
+
+
+def test_a_model_learns_from_checked_areas_only(window):
+    image, cells = window.image, window.proofread.cells
+    assert items_of(image, cells.labels, cells.areas, {1, 2}) == []
+    box = (slice(CORNER - 5, CORNER + 66), slice(CORNER - 5, CORNER + 71))
+    outline = box_outline(CORNER - 5, CORNER - 5, CORNER + 65, CORNER + 70)
+    window.tools.check_area(outline, ())
+    (item,) = items_of(image, cells.labels, cells.areas, window.proofread.locked_ids)
+    assert np.array_equal(item.labels, grid()[box])
+    assert np.array_equal(item.plane[0], image.data[0][box])
+    assert item.valid[10:60, 10:60].all()
 
 
 REGION = Region((CORNER - 10, CORNER - 10, CORNER + 200, CORNER + 300))

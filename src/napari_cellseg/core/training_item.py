@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.intensity import choose_channels
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.label_arrays import relabel_sequential
+from napari_cellseg.core.labels_on_disk import LabelsOnDisk, is_on_disk
 from napari_cellseg.core.options import FineTuneOptions
 from napari_cellseg.core.types import CellImage, Labels
 
@@ -139,6 +140,7 @@ def items_of(
 
     Inside checked areas everything counts, background too. Elsewhere only locked cells
     and a ring around each count: what was not looked at is neither cell nor background.
+    Of labels too large for memory only the checked areas count, an item each.
 
     Parameters
     ----------
@@ -165,6 +167,10 @@ def items_of(
             f"'{image.name}' has planes of shape {image.labels_shape}, its labels "
             f"{labels.shape}. Use the labels made on this image."
         )
+    if is_on_disk(labels):
+        parts = [_part_of(image, labels, area) for area in areas]
+        found = [items_of(*part, set(locked), channel=channel) for part in parts]
+        return [item for several in found for item in several]
     valid = checked_mask(areas, labels.shape)
     ids = set(locked)
     channels = list(choose_channels(image, channel))
@@ -184,6 +190,24 @@ def items_of(
                 )
             )
     return items
+
+
+def _part_of(
+    image: CellImage, labels: LabelsOnDisk, area: CheckedArea
+) -> tuple[CellImage, Labels, list[CheckedArea]]:
+    """Return the pixels and labels around a checked area, and the area as seen there."""
+    size = np.array(labels.shape[-2:])
+    low = np.clip(np.floor(area.outline_yx.min(0)).astype(int), 0, size - 1)
+    high = np.clip(np.ceil(area.outline_yx.max(0)).astype(int) + 1, low + 1, size)
+    spans: dict[str, int | slice] = {
+        **dict(zip(image.labels_axes[:-2], area.plane, strict=True)),
+        "Y": slice(int(low[0]), int(high[0])),
+        "X": slice(int(low[1]), int(high[1])),
+    }
+    key = tuple(spans.get(axis, slice(None)) for axis in image.axes)
+    pixels = replace(image, data=np.asarray(image.data[key]), axes="CYX")
+    crop = labels[(*area.plane, spans["Y"], spans["X"])]
+    return pixels, crop, [CheckedArea((), area.outline_yx - low)]
 
 
 def known_around(labels: Labels, ids: set[int]) -> NDArray[np.bool_]:
