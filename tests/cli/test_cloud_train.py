@@ -94,6 +94,7 @@ def test_a_training_from_the_first_word_to_the_new_model(
     assert told.index("Training") < told.index("step 1 of 4")
     assert "Completed after" in told
     assert "'mine' is among your models now" in told
+    assert "cells that it had not seen it is" in told
     new, base = read_model_spec(find_model("mine")), read_model_spec(find_model(None))
     assert new.parent_sha256 == base.weights_sha256
     # Four steps need not make it better; then it is the old one, and says so.

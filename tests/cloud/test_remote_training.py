@@ -16,6 +16,7 @@ import sys
 import tarfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ import pytest
 pytest.importorskip("boto3", reason="the extra 'aws' is not installed")
 
 from aws_stand_in import BUCKET, GPU, NOW, PLACE, aws_stand_in, keys_in, make_bucket
+from napari_cellseg.cloud import training
 from napari_cellseg.cloud.package import pack_model
 from napari_cellseg.cloud.place import split_uri
 from napari_cellseg.cloud.sending import Sender
@@ -33,6 +35,7 @@ from napari_cellseg.cloud.teardown import stop
 from napari_cellseg.cloud.train_plan import TrainPlan
 from napari_cellseg.cloud.training import (
     check_free,
+    compared_words,
     fetch_model,
     fetch_report,
     follow_training,
@@ -359,3 +362,35 @@ def test_stopping_a_job_asks_aws_to(aws: Sender) -> None:
 def test_a_name_that_is_taken_is_refused_before_the_training(aws: Sender) -> None:
     with pytest.raises(ModelError, match="already"):
         check_free("cells-general")
+
+
+@pytest.mark.parametrize(
+    ("figures", "words"),
+    [
+        (
+            {
+                "held_out/n_cells": 40,
+                "held_out/msa": 0.7,
+                "held_out/msa_of_parent": 0.6,
+            },
+            "On 40 cells that it had not seen it is better (mSA 0.700, old 0.600).",
+        ),
+        (
+            {"held_out/n_cells": 9, "held_out/msa": 0.6, "held_out/msa_of_parent": 0.6},
+            "On 9 cells that it had not seen it is not better, keep the old one (mSA "
+            "0.600, old 0.600).",
+        ),
+        (
+            {"held_out/n_cells": 0, "held_out/msa": 0.0, "held_out/msa_of_parent": 0.0},
+            "No cell was held out, so nobody knows whether it is better.",
+        ),
+        ({}, ""),
+    ],
+    ids=["better", "as good", "none held out", "not told"],
+)
+def test_a_new_model_says_whether_it_is_better(
+    monkeypatch: pytest.MonkeyPatch, figures: dict[str, float], words: str
+) -> None:
+    spec = replace(read_model_spec(find_model(None)), name="mine", figures=figures)
+    monkeypatch.setattr(training, "list_models", lambda: [(Path(), spec)])
+    assert compared_words("mine") == words

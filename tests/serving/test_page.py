@@ -111,6 +111,33 @@ def test_a_dropped_image_does_as_well(page: Any, picture: Path) -> None:
     assert int(line_like(page, r"\d+ cells in dropped.png").split()[0]) > 3
 
 
+#: The first image is answered after the second one.
+SLOW_FIRST = """
+const real = window.fetch;
+let n = 0;
+window.fetch = async () => {
+  const number = ++n;
+  await new Promise(done => setTimeout(done, number === 1 ? 900 : 100));
+  return new Response(new Blob(["x"]), { headers: { "X-Cells": String(number) } });
+};
+const done = arguments[0];
+for (const name of ["first.png", "second.png"]) {
+  const files = new DataTransfer();
+  files.items.add(new File(["x"], name));
+  document.getElementById("drop").dispatchEvent(
+    new DragEvent("drop", { dataTransfer: files, bubbles: true }));
+}
+setTimeout(() => {
+  window.fetch = real;
+  done(document.getElementById("line").textContent);
+}, 2000);
+"""
+
+
+def test_the_image_that_was_dropped_last_is_the_one_that_is_shown(page: Any) -> None:
+    assert page.execute_async_script(SLOW_FIRST).startswith("2 cells in second.png")
+
+
 @pytest.mark.parametrize(
     ("name", "given", "words"),
     [

@@ -166,10 +166,12 @@ def fetch(
 
 def _fetch(name: str, sender: Sender) -> None:
     from napari_cellseg.cli.progress import run_with_bar
-    from napari_cellseg.cloud.training import fetch_model
+    from napari_cellseg.cloud.training import compared_words, fetch_model
 
     model = run_with_bar(fetch_model(name, sender))
     typer.echo(f"'{model}' is among your models now: cellseg models show {model}")
+    if words := compared_words(model):
+        typer.echo(words)
 
 
 @takes_options("account", AccountOptions)

@@ -306,6 +306,25 @@ def fetch_model(name: str, sender: Sender) -> Job[str]:
         return take_in(Path(temporary) / "model")
 
 
+def compared_words(name: str) -> str:
+    """Return how one of the user's models did beside its parent, "" where nobody knows."""
+    figures = next((spec.figures for _, spec in list_models() if spec.name == name), {})
+    try:
+        n_cells = int(figures["held_out/n_cells"])
+        new, old = (
+            float(figures[key]) for key in ("held_out/msa", "held_out/msa_of_parent")
+        )
+    except (KeyError, TypeError, ValueError):
+        return ""
+    if not n_cells:
+        return "No cell was held out, so nobody knows whether it is better."
+    word = "better" if new > old else "not better, keep the old one"
+    return (
+        f"On {n_cells} cells that it had not seen it is {word} (mSA {new:.3f}, old "
+        f"{old:.3f})."
+    )
+
+
 def fetch_report(name: str, sender: Sender, folder: Path) -> Job[list[Path]]:
     """Download curve, figures and pictures of a job into a folder; return the files.
 

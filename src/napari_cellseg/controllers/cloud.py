@@ -26,6 +26,7 @@ from napari_cellseg.cloud.teardown import stop
 from napari_cellseg.cloud.train_plan import TrainPlan
 from napari_cellseg.cloud.training import (
     TrainWish,
+    compared_words,
     fetch_model,
     follow_training,
     start_training,
@@ -302,9 +303,10 @@ class CloudController:
         self.lines, self.there = tuple(lines), tuple(there)
         self.changed.emit()
 
-    def _on_trained(self, told: tuple[str, list[Running]]) -> None:
-        name, there = told
-        self.lines, self.there = (f"'{name}' is in the model menu now.",), tuple(there)
+    def _on_trained(self, done: tuple[str, list[Running]]) -> None:
+        name, there = done
+        told = (f"'{name}' is in the model menu now.", compared_words(name))
+        self.lines, self.there = tuple(line for line in told if line), tuple(there)
         self.changed.emit()
         self.model_arrived.emit(name)
 
