@@ -9,6 +9,7 @@ from qtpy.QtCore import QObject
 from napari_cellseg.widgets.cleanup import Cleanup
 from napari_cellseg.widgets.key_sheet import KeySheet
 from napari_cellseg.widgets.looked_at import CellFrame
+from napari_cellseg.widgets.outline_width import OutlineWidth
 
 if TYPE_CHECKING:
     from napari_cellseg.widgets.main import CellSegmentationWidget
@@ -31,6 +32,7 @@ class CorrectLink(QObject):
         self.frame = CellFrame(
             dock.viewer, dock.review, dock.measure, dock.keeper, self
         )
+        self.outlines = OutlineWidth(dock.viewer, dock.keeper, self)
         self._tools, self._teller, self._footer = dock.tools, dock.teller, dock.footer
         self._failed = ""
         self._cell_tools, self._find = dock.tools.cell_tools, dock.finder
@@ -61,6 +63,7 @@ class CorrectLink(QObject):
     def release(self) -> None:
         """Stop looking for cells, and let go."""
         self.frame.release()
+        self.outlines.release()
         self._find.task.abandon()
         self._find.forget()
         for signal in (
