@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ from typer.testing import CliRunner
 from napari_cellseg.cli import app_command
 from napari_cellseg.cli.display import has_display, virtual_display
 from napari_cellseg.cli.main import app
-from napari_cellseg.core.errors import CellsegError
+from napari_cellseg.core.errors import CellsegError, SaveError
 
 runner = CliRunner()
 needs_xvfb = pytest.mark.skipif(
@@ -122,6 +123,29 @@ def test_without_napari_the_sentence_says_what_to_install(
 
     with pytest.raises(CellsegError, match="pip install"):
         app_command.find_window()
+
+
+def test_a_home_that_cannot_be_written_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def load(_: EntryPoint) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", "/home/me/.cache")
+
+    monkeypatch.setattr(EntryPoint, "load", load)
+
+    with pytest.raises(CellsegError, match=r"'/home/me/\.cache' .*XDG_CACHE_HOME="):
+        app_command.find_window()
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(
+    no_display: None, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+
+    result = runner.invoke(app, ["app", "--output", str(tmp_path / "file" / "app")])
+
+    assert isinstance(result.exception, SaveError)
+    assert "Choose another one" in str(result.exception)
 
 
 def test_an_error_is_one_sentence_and_exit_code_1(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from napari_cellseg.cli.display import has_display, virtual_display
 from napari_cellseg.core.errors import CellsegError
+from napari_cellseg.io.atomic import make_folder
 
 #: Where the window registers itself: the command line stands below it and cannot import it.
 WINDOW_GROUP = "napari_cellseg.window"
@@ -46,7 +47,7 @@ def open_window(
             "Leave out --no-sample to get a picture of a segmented sample."
         )
     folder = (output or DEFAULT_OUTPUT).absolute()
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     screenshot, csv = folder / "window.png", folder / "cells.csv"
     with virtual_display():
         find_window()(sample=sample, screenshot=screenshot, csv=csv)
@@ -60,7 +61,7 @@ def open_window(
 
 
 def find_window() -> Callable[..., Any]:
-    """Return the function that opens the window; raises `CellsegError` without napari."""
+    """Return the function that opens the window; raises `CellsegError` where none can."""
     for entry in entry_points(group=WINDOW_GROUP):
         try:
             window: Callable[..., Any] = entry.load()
@@ -68,6 +69,13 @@ def find_window() -> Callable[..., Any]:
             raise CellsegError(
                 f"The window cannot be opened: {error}. Install napari and Qt with: "
                 "pip install 'napari-cellseg[napari]' 'napari[pyqt6]'"
+            ) from error
+        except OSError as error:  # napari draws its icons into a folder of the user
+            raise CellsegError(
+                f"The window cannot be opened: '{error.filename}' cannot be made "
+                f"({error.strerror}), and napari keeps its icons there. Name folders "
+                "that can be written to: XDG_CACHE_HOME=/tmp/cache "
+                "XDG_CONFIG_HOME=/tmp/config cellseg app"
             ) from error
         return window
     raise CellsegError(
