@@ -211,7 +211,6 @@ def test_skip_existing_does_not_mix_results_of_other_options(
     ("flags", "words"),
     [
         (["--pixel-size", 0.5], "pixel_size_um = None instead of 0.5"),
-        (["--scene", 1], "scene = None instead of 1"),
         (["--axes", "YX"], "axes = None instead of YX"),
         (["--z-step", 2], "z_step_um = None instead of 2"),
         (["--track"], "track = False instead of True"),
@@ -353,6 +352,29 @@ def test_a_record_of_another_program_stops_no_run(
 
     assert "0 done, 0 skipped, 1 failed" in result.output
     assert "not known to come from this" in summary(out)[0]["error"]
+
+
+def test_images_of_one_file_lie_side_by_side(
+    segmenter: FakeSegmenter, tmp_path: Path
+) -> None:
+    image, out = tmp_path / "two.ome.tif", tmp_path / "out"
+    with tifffile.TiffWriter(image, ome=True) as file:
+        for size in (20, 30):
+            pixels = np.zeros((size, size), np.uint8)
+            pixels[5:9, 5:9] = 200
+            file.write(pixels, metadata={"axes": "YX"})
+
+    for scene in (1, 2):
+        segment(image, "-o", out, "--scene", scene)
+    again = segment(image, "-o", out, "--scene", 2, "--skip-existing")
+
+    shapes = [tifffile.imread(p).shape for p in sorted(out.glob("*_labels.tif"))]
+    assert shapes == [(20, 20), (30, 30)]
+    assert "1 skipped" in again.output
+    assert [(row["scene"], row["name"], row["status"]) for row in summary(out)] == [
+        ("1", "two_scene1", "done"),
+        ("2", "two_scene2", "skipped"),
+    ]
 
 
 def test_each_failure_is_told_when_it_happens(
@@ -686,6 +708,8 @@ def test_of_a_file_with_several_images_one_is_chosen(
     assert "2 images" in error
     assert "--scene" in error
     assert second.exit_code == 0, second.output
-    assert record_of(out)["image"]["shape"] == [1, 20, 20]
+    record = json.loads((out / "a_scene2_cells.json").read_text(encoding="utf-8"))
+    assert record["image"]["shape"] == [1, 20, 20]
+    assert [row["status"] for row in summary(out)] == ["done"]
     assert third.exit_code == 1
     assert "number 3" in summary(tmp_path / "out 3")[0]["error"]

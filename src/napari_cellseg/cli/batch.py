@@ -15,7 +15,7 @@ from typing import Any
 from napari_cellseg.cli.batch_options import BatchOptions
 from napari_cellseg.cli.how_read import how_read
 from napari_cellseg.cli.names import plan_names
-from napari_cellseg.cli.results import ImageResults, Row, names_by_source
+from napari_cellseg.cli.results import ImageResults, Row, names_by_image
 from napari_cellseg.cli.summary import SUMMARY_NAME, write_summary
 from napari_cellseg.core.errors import CellsegError, DiskFullError, SaveError
 from napari_cellseg.core.given_sizes import with_given_sizes
@@ -90,7 +90,7 @@ def segment_files(
     """
     out = Path(out)
     make_folder(out)
-    results = _plan(sources, out)
+    results = _plan(sources, out, batch.scene)
     if not batch.skip_existing and not batch.overwrite:
         _refuse_existing(results, batch)
     rows: list[Row] = []
@@ -190,20 +190,24 @@ def read_image_with(source: str | Path, batch: BatchOptions) -> CellImage:
     return with_given_sizes(image, batch.pixel_size_um, batch.z_step_um)
 
 
-def _plan(sources: Sequence[ImagePlace], out: Path) -> list[ImageResults]:
+def _plan(
+    sources: Sequence[ImagePlace], out: Path, scene: int | None
+) -> list[ImageResults]:
     """Return where each source's results go; never where another image's results are.
 
     What an earlier run called the results of a source stays their name, whatever other
-    sources there are now.
+    sources there are now. One of several images in a file has its number in the name.
     """
     results = []
-    earlier = names_by_source(out)
+    earlier = names_by_image(out)
     taken: set[str] = set()
+    behind = "" if scene is None else f"_scene{scene}"
     for source, planned in zip(sources, plan_names(sources), strict=True):
-        name = earlier.get(full_address(source), planned)
-        result, number = ImageResults(out, name, source), 2
+        name = earlier.get((full_address(source), scene), planned + behind)
+        result, number = ImageResults(out, name, source, scene), 2
         while result.name.casefold() in taken or result.is_of_another_image:
-            result, number = ImageResults(out, f"{name}_{number}", source), number + 1
+            other = f"{name}_{number}"
+            result, number = ImageResults(out, other, source, scene), number + 1
         taken.add(result.name.casefold())
         results.append(result)
     return results

@@ -32,6 +32,8 @@ RECORD_PARTS = ("image", "model", "options", "requested_options", "summary", "re
 FURTHER_FILES = "further_files"
 
 Row: TypeAlias = dict[str, Any]
+#: Full address of a file, and which image of it where that was named.
+OneImage: TypeAlias = tuple[str, int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +47,15 @@ class ImageResults:
     name : str
         What the names of the files begin with.
     source : Path or S3Address
-        The image.
+        The file of the image.
+    scene : int or None
+        Which image of the file, from 1, where it was named.
     """
 
     folder: Path
     name: str
     source: ImagePlace
+    scene: int | None = None
 
     @property
     def labels(self) -> Path:
@@ -108,8 +113,8 @@ class ImageResults:
     @property
     def is_of_another_image(self) -> bool:
         """True if files of this name belong to another image."""
-        source = self.read_record().get("image", {}).get("source")
-        return source is not None and source != full_address(self.source)
+        known = _image_of(self.read_record())
+        return known is not None and known != (full_address(self.source), self.scene)
 
     def existing_files(self, batch: BatchOptions) -> list[Path]:
         """Return the files that would be replaced."""
@@ -158,7 +163,11 @@ class ImageResults:
         makers = {self.mask: semantic_mask, self.probability: probability_map}
         seen = {path: makers[path](result) for path in self.further_files(batch)}
         earlier = self.read_record()
-        record = {**provenance(image), FURTHER_FILES: [path.name for path in seen]}
+        record = {
+            "image": provenance(image)["image"],
+            "reading": {"scene": self.scene},
+            FURTHER_FILES: [path.name for path in seen],
+        }
         with replacing(self.record) as new:
             new.write_bytes(unfinished(record))
         old = earlier.get(FURTHER_FILES) or ()
@@ -237,7 +246,8 @@ class ImageResults:
         """Return the columns that every row has."""
         # In full: a later run from another folder must know its row again.
         file = full_address(self.source)
-        return {"file": file, "name": self.name, "status": status}
+        scene = {} if self.scene is None else {"scene": self.scene}
+        return {"file": file, **scene, "name": self.name, "status": status}
 
 
 def _facts(record: Mapping[str, Any]) -> Row:
@@ -255,9 +265,9 @@ def _facts(record: Mapping[str, Any]) -> Row:
 
 def unfinished(record: Mapping[str, Any]) -> bytes:
     """Return the record that stands until all files of an image are written."""
-    further = record.get(FURTHER_FILES, [])
-    values = {"image": record["image"], FURTHER_FILES: further, IS_FINISHED: False}
-    return json.dumps(values).encode()
+    kept = ("image", "reading", FURTHER_FILES)
+    values = {name: record[name] for name in kept if name in record}
+    return json.dumps({**values, IS_FINISHED: False}).encode()
 
 
 def _remove(path: Path) -> None:
@@ -289,12 +299,18 @@ def _differences(
     return ", ".join([*pairs, *differences(record, how)])
 
 
-def names_by_source(folder: Path) -> dict[str, str]:
-    """Return by the full address of an image what its results in a folder are called."""
-    found: dict[str, str] = {}
+def names_by_image(folder: Path) -> dict[OneImage, str]:
+    """Return by file and scene what the results in a folder are called."""
+    found: dict[OneImage, str] = {}
     for path in sorted(folder.glob(f"*{RECORD_SUFFIX}")):
         name = path.name.removesuffix(RECORD_SUFFIX)
-        image = ImageResults(folder, name, path).read_record().get("image")
-        if isinstance(image, dict) and isinstance(image.get("source"), str):
-            found.setdefault(image["source"], name)
+        if image := _image_of(ImageResults(folder, name, path).read_record()):
+            found.setdefault(image, name)
     return found
+
+
+def _image_of(record: Mapping[str, Any]) -> OneImage | None:
+    """Return the image that a record is of, None if it does not say."""
+    source = record.get("image", {}).get("source")
+    scene = record.get("reading", {}).get("scene")
+    return (source, scene) if isinstance(source, str) else None

@@ -20,7 +20,8 @@ def write_summary(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     path : Path
         The summary; written nothing to if there are no rows.
     rows : sequence of dict
-        One an image, with the image's path as ``"file"``.
+        One an image, with the path of its file as ``"file"``, and as ``"scene"`` its
+        number there if it was named.
 
     Raises
     ------
@@ -30,9 +31,20 @@ def write_summary(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     if not rows:
         return
     flat = [_flat(row) for row in rows]
-    files = {row["file"] for row in flat}
-    earlier = [row for row in _read_rows(path) if row.get("file") not in files]
+    images = {_image_of(row) for row in flat}
+    asked = {(file, "") for file, _ in images}  # "which image of the file?" is answered
+    earlier = [
+        row
+        for row in _read_rows(path)
+        if _image_of(row) not in images
+        and not (row.get("status") == "failed" and _image_of(row) in asked)
+    ]
     write_summary_csv(path, [*earlier, *flat])
+
+
+def _image_of(row: dict[str, Any]) -> tuple[str, str]:
+    """Return file and number in it, as text."""
+    return str(row.get("file")), str(row.get("scene") or "")
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
