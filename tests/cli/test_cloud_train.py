@@ -43,7 +43,7 @@ def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sender]:
     for module in (training, cloud_jobs_command):
         monkeypatch.setattr(module, "time", SimpleNamespace(sleep=_little))
     with aws_stand_in() as sender:
-        monkeypatch.setenv("CELLSEG_AWS_ENDPOINT_URL", sender.settings.endpoint_url)
+        monkeypatch.setenv("CELLSEG_AWS_ENDPOINT_URL", sender.settings.aws.endpoint_url)
         make_bucket(sender)
         yield sender
 

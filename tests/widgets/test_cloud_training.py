@@ -55,7 +55,7 @@ def test_a_model_trained_at_aws_lands_in_the_menu_of_the_dock(
     viewer.window.add_dock_widget(dock)
     try:
         with aws_stand_in() as sender:
-            url = sender.settings.endpoint_url
+            url = sender.settings.aws.endpoint_url
             monkeypatch.setenv("CELLSEG_AWS_ENDPOINT_URL", url)
             make_bucket(sender)
             seen = train(dock, qtbot, folder_of_two(tmp_path / "checked"), tmp_path)

@@ -128,7 +128,7 @@ def test_the_image_fills_the_canvas_after_its_pixel_size_was_set(make_dock, qtbo
 def test_what_the_button_waits_for_stands_below_it(dock, segment):
     dock.viewer.add_image(np.zeros((2, 60, 60)), axis_labels=("c", "y", "x"))
     assert "Choose the channel" in dock.footer.line.text()
-    dock.segment_tab.channel.setCurrentIndex(0)
+    dock.segment_tab.channels.cells.setCurrentIndex(0)
     assert not dock.footer.line.text()
     dock.viewer.add_image(np.zeros((3, 3)))
     assert "3 × 3 pixels" in dock.footer.line.text()

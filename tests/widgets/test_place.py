@@ -13,12 +13,24 @@ from napari_cellseg.core.types import CellImage
 from napari_cellseg.widgets.place import AT_ENDPOINT, AT_HERE, AT_SERVER, PlaceRow
 
 
+class Endpoints:
+    """Remembers which endpoints were used."""
+
+    def __init__(self):
+        self.used = []
+
+    def note_used(self, account, name):
+        self.used.append((account.profile, account.region, name))
+
+
 @pytest.fixture
 def row(qtbot):
     tasks = tuple(TaskController(NowStarter()) for _ in range(4))
     segment = SegmentController(Session(), FakeEngine(), ProofreadController(), tasks)
     segment.load_models()
     made = PlaceRow(segment)
+    # What knows of endpoints would ask AWS for their prices.
+    made.cloud = Endpoints()
     qtbot.addWidget(made)
     made.show()
     return made
@@ -65,6 +77,7 @@ def test_a_test_tells_and_a_connection_folds_the_fields(row):
     row.connect_button.click()
     assert row._place.current == RunPlace(endpoint="my-cells")
     assert not row.endpoint.isVisible()
+    assert row.cloud.used == [("", "", "my-cells")]
     assert row.compare_button.isVisible()
     choose(row, AT_HERE)
     assert row._place.current.is_here

@@ -8,7 +8,7 @@ import urllib3
 from qtpy.QtCore import Qt
 from tests.servers import TOKEN, serving
 
-from napari_cellseg.cloud import kept
+from napari_cellseg.cloud import kept, remote
 from napari_cellseg.core.run_place import RunPlace
 from napari_cellseg.core.synthetic import random_scene
 from napari_cellseg.widgets.main import CellSegmentationWidget
@@ -69,6 +69,8 @@ def test_a_run_that_broke_goes_on_from_the_tiles_that_arrived(
     make_napari_viewer, qtbot, door, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(kept, "user_cache_path", lambda _name: tmp_path)
+    # Larger planes go in tiles; this one would take long to draw at such a size.
+    monkeypatch.setattr(remote, "MAPS_PIXELS", 1000 * 1000)
     viewer = make_napari_viewer()
     dock = CellSegmentationWidget(viewer)
     viewer.window.add_dock_widget(dock)
