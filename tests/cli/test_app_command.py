@@ -145,7 +145,7 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(
     result = runner.invoke(app, ["app", "--output", str(tmp_path / "file" / "app")])
 
     assert isinstance(result.exception, SaveError)
-    assert "Choose another one" in str(result.exception)
+    assert "cannot be made" in str(result.exception)
 
 
 def test_an_error_is_one_sentence_and_exit_code_1(tmp_path: Path) -> None:
