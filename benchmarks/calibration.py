@@ -20,7 +20,7 @@ from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.types import CellImage
 from napari_cellseg.engines import open_segmenter
 from napari_cellseg.io.base_sets import base_sets
-from napari_cellseg.nn.training_data import read_sample
+from napari_cellseg.io.samples import read_sample
 
 N_BINS = 10
 

@@ -24,9 +24,9 @@ from napari_cellseg.core.matching import match_labels
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.types import CellImage
 from napari_cellseg.io.base_sets import base_sets
+from napari_cellseg.io.samples import read_sample
 from napari_cellseg.nn.local import LocalSegmenter
 from napari_cellseg.nn.runtimes import RUNTIMES
-from napari_cellseg.nn.training_data import read_sample
 
 N_THREADS = 2
 EDGE_PX = 1024
