@@ -128,10 +128,11 @@ def test_without_napari_the_sentence_says_what_to_install(
 def test_a_home_that_cannot_be_written_is_one_sentence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def load(_: EntryPoint) -> None:
-        raise OSError(errno.EROFS, "Read-only file system", "/home/me/.cache")
+    class Entry:
+        def load(self) -> None:
+            raise OSError(errno.EROFS, "Read-only file system", "/home/me/.cache")
 
-    monkeypatch.setattr(EntryPoint, "load", load)
+    monkeypatch.setattr(app_command, "entry_points", lambda group: [Entry()])
 
     with pytest.raises(CellsegError, match=r"'/home/me/\.cache' .*XDG_CACHE_HOME="):
         app_command.find_window()
