@@ -179,7 +179,7 @@ def test_a_new_number_is_free_in_all_labels(opened, qtbot):
 
 
 def test_the_review_goes_to_a_cell_far_away(opened, qtbot):
-    look_at(opened, qtbot, 300, 300)
+    look_at(opened, qtbot, 2000, 300)
     opened.proofread.cells.confidence = {cell_at(2000, 1800): 0.01}
     opened.review._on_opened()
     opened.review.next()
@@ -188,6 +188,12 @@ def test_the_review_goes_to_a_cell_far_away(opened, qtbot):
     start, shape = opened.keeper.binding.start, opened.keeper.layer.data.shape
     assert start[0] < 2000 < start[0] + shape[0]
     assert start[1] < 1800 < start[1] + shape[1]
+    frame = opened.correcting.frame.layer
+    middle = frame.data_to_world(frame.data[0].mean(axis=0))
+    cell = opened.proofread.cells.index.boxes([opened.review.current])
+    box, _ = cell[opened.review.current]
+    at = [(side.start + side.stop - 1) / 2 for side in box]
+    assert np.allclose(middle, opened.keeper.layer.data_to_world(np.subtract(at, start)))
     opened.review.reject()
     assert cell_at(2000, 1800) not in opened.proofread.sources
 

@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.core.checked import CheckedArea
 from napari_cellseg.widgets.jobs import Later
-from napari_cellseg.widgets.label_places import placement_of
+from napari_cellseg.widgets.label_places import lay
 from napari_cellseg.widgets.labels_keeper import LabelsKeeper
 
 AREAS_LAYER = "checked areas"
@@ -82,7 +82,7 @@ class AreasView(QObject):
             layer = self._made(labels)
             self._layers[labels.ndim] = layer
         layer.visible = True
-        self._lay_over(layer, labels)
+        self._lay_over(layer)
         layer.add_polygons(
             [_vertices(area, labels.ndim) for area in areas],
             edge_width=max(1.0, EDGE_SHARE * max(labels.data.shape[-2:])),
@@ -90,19 +90,17 @@ class AreasView(QObject):
             face_color="transparent",
         )
 
-    def _lay_over(self, layer: Shapes, labels: Labels) -> None:
+    def _lay_over(self, layer: Shapes) -> None:
         """Put the layer where the labels lie, and above an image that came later."""
-        # Large labels are edited in a window; areas are of all of them.
-        place = {**placement_of(labels), "translate": self._keeper.translate}
-        for name, value in place.items():
-            setattr(layer, name, value)
+        lay(layer, self._keeper.placement)
         layers = self._viewer.layers
         if layers[-1] is not layer:
             layers.move(layers.index(layer), len(layers))
 
     def _made(self, labels: Labels) -> Shapes:
         """Return the layer, added with the labels still chosen."""
-        layer = Shapes(ndim=labels.ndim, name=AREAS_LAYER, **placement_of(labels))
+        placement = self._keeper.placement
+        layer = Shapes(ndim=labels.ndim, name=AREAS_LAYER, **placement)
         active = self._viewer.layers.selection.active
         self._viewer.add_layer(layer)
         layer.editable = False

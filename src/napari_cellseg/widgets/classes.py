@@ -26,7 +26,7 @@ from napari_cellseg.widgets.cleanup import Cleanup
 from napari_cellseg.widgets.gestures import Drawn
 from napari_cellseg.widgets.jobs import Later
 from napari_cellseg.widgets.keys import NEXT_CLASS_KEY, button_key
-from napari_cellseg.widgets.label_places import placement_of
+from napari_cellseg.widgets.label_places import lay
 from napari_cellseg.widgets.options_form import may_be_narrow
 
 if TYPE_CHECKING:
@@ -217,8 +217,7 @@ class ClassLink(QObject):
         layer.size = marks.size_px
         layer.face_color = [COLOURS[kind % len(COLOURS)] for kind in marks.kinds]
         layer.symbol = [SYMBOLS[kind % len(SYMBOLS)] for kind in marks.kinds]
-        for name, value in placement_of(labels).items():
-            setattr(layer, name, value)
+        lay(layer, self._keeper.placement)
 
     def _made(self, labels: Labels) -> Points:
         """Return the layer, added with the labels still chosen."""
@@ -226,7 +225,7 @@ class ClassLink(QObject):
             ndim=labels.ndim,
             name=MARKS_LAYER,
             border_color="black",
-            **placement_of(labels),
+            **self._keeper.placement,
         )
         layers = self._dock.viewer.layers
         active = layers.selection.active

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from napari.layers import Labels
+from napari.layers import Labels, Layer
 
 
 def placement_of(layer: Labels) -> dict[str, Any]:
@@ -21,6 +21,12 @@ def placement_of(layer: Labels) -> dict[str, Any]:
         "units": layer.units,
         "axis_labels": layer.axis_labels,
     }
+
+
+def lay(layer: Layer, placement: dict[str, Any]) -> None:
+    """Put a layer where another is; `placement` as of `placement_of`."""
+    for name, value in placement.items():
+        setattr(layer, name, value)
 
 
 def world_of(

@@ -383,11 +383,10 @@ class LabelsKeeper(QObject):
         return () if self.binding is None else self.binding.start
 
     @property
-    def translate(self) -> Any:
-        """The translation of a layer of all labels, of which ours may be a window."""
-        if self.window is not None:
-            return self.window.base
-        return None if self.layer is None else self.layer.translate
+    def placement(self) -> dict[str, Any]:
+        """What puts a layer where all labels are, of which ours may show a window."""
+        own = {} if self.layer is None else placement_of(self.layer)
+        return own if self.window is None else {**own, "translate": self.window.base}
 
     def show_plane(self, plane: tuple[int, ...]) -> None:
         """Show a plane of the labels."""

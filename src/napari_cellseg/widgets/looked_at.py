@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject
 from napari_cellseg.controllers.measure import MeasureController
 from napari_cellseg.controllers.review import ReviewController
 from napari_cellseg.widgets.gestures import DRAWING
-from napari_cellseg.widgets.label_places import placement_of
+from napari_cellseg.widgets.label_places import lay
 from napari_cellseg.widgets.labels_keeper import LabelsKeeper
 from napari_cellseg.widgets.layer_images import KEY
 
@@ -71,6 +71,7 @@ class CellFrame(QObject):
         if layer is None or not is_here or layer.ndim != labels.ndim:
             self._remove()
             layer = self.layer = self._made(labels)
+        lay(layer, self._keeper.placement)
         layer.data = []
         side = float(np.ptp(corners, axis=0).max())
         layer.add_rectangles(
@@ -87,7 +88,7 @@ class CellFrame(QObject):
             ndim=labels.ndim,
             name=FRAME_LAYER,
             metadata={KEY: {"role": DRAWING}},
-            **placement_of(labels),
+            **self._keeper.placement,
         )
         active = self._viewer.layers.selection.active
         self._viewer.add_layer(layer)
