@@ -15,6 +15,8 @@ from napari_cellseg.cli.display import virtual_display
 from napari_cellseg.io.model_folder import MODELS_VARIABLE
 from napari_cellseg.widgets.jobs import JobRunner, Later
 
+GRACE_SECONDS = 5.0
+
 
 def pytest_configure(config):
     """Give each process of ``-n`` a screen, as keys go to one window of a screen."""
@@ -23,6 +25,10 @@ def pytest_configure(config):
         screen = contextlib.ExitStack()
         config.add_cleanup(screen.close)
         screen.enter_context(virtual_display())
+
+
+def own_threads():
+    return [t for t in threading.enumerate() if t.name.startswith("cellseg")]
 
 
 @pytest.fixture(autouse=True)
@@ -34,8 +40,13 @@ def _nothing_is_left_running(request):
         return
     for _ in range(20):
         app.processEvents()
+    for thread in own_threads():
+        # A job that was released ends at its next step; one that hangs is still there.
+        thread.join(timeout=GRACE_SECONDS)
+    for _ in range(20):
+        app.processEvents()
     gc.collect()
-    threads = [t.name for t in threading.enumerate() if t.name.startswith("cellseg")]
+    threads = [thread.name for thread in own_threads()]
     runners = app.findChildren(JobRunner)
     timers = [
         later
