@@ -21,11 +21,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import tifffile
 
 from aws_stand_in import keys_in
 from napari_cellseg.cloud.place import split_uri
 from napari_cellseg.cloud.sending import Sender
+from napari_cellseg.core.synthetic import random_scene
 
 CHILD = Path(__file__).parent / "serving" / "training_child.py"
 SOURCE = Path(__file__).parents[1] / "src"
@@ -157,3 +160,20 @@ def _upload(job: Any, sender: Sender, root: Path) -> None:
         with tarfile.open(archive, "w:gz") as file:
             file.add(root / left, ".")
         sender.upload(archive, f"{folder}/{name}.tar.gz")
+
+
+def folder_of_two(folder: Path) -> Path:
+    """Return a folder with two labelled images."""
+    for name in ("images", "masks"):
+        (folder / name).mkdir(parents=True)
+    for seed in (13, 25):
+        scene = random_scene(seed, (160, 160))
+        tifffile.imwrite(folder / "images" / f"s{seed}.tif", scene.image.plane()[0])
+        labels = scene.labels.astype(np.uint16)
+        tifffile.imwrite(folder / "masks" / f"s{seed}.tif", labels)
+    return folder
+
+
+def little(_seconds: float) -> None:
+    """Wait a little, whatever was asked for."""
+    time.sleep(0.2)

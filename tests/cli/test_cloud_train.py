@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
-import tifffile
 from typer.testing import CliRunner, Result
 
 pytest.importorskip("boto3", reason="the extra 'aws' is not installed")
@@ -23,10 +20,9 @@ from napari_cellseg.cloud import logs as logs_of_aws
 from napari_cellseg.cloud.errors import CloudError
 from napari_cellseg.cloud.sending import Sender
 from napari_cellseg.core.errors import RemoteError
-from napari_cellseg.core.synthetic import random_scene
 from napari_cellseg.io.model_folder import find_model, read_model_spec
 from napari_cellseg.io.s3 import cache
-from training_platform import training_platform
+from training_platform import folder_of_two, little, training_platform
 
 QUICK = ("--steps", "4", "--batch-size", "2", "--crop", "64")
 
@@ -41,15 +37,11 @@ def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sender]:
     monkeypatch.setenv(cache.FOLDER_VARIABLE, str(tmp_path / "cache"))
     monkeypatch.setattr(costs, "own_prices_path", lambda: tmp_path / "prices.toml")
     for module in (training, cloud_jobs_command):
-        monkeypatch.setattr(module, "time", SimpleNamespace(sleep=_little))
+        monkeypatch.setattr(module, "time", SimpleNamespace(sleep=little))
     with aws_stand_in() as sender:
         monkeypatch.setenv("CELLSEG_AWS_ENDPOINT_URL", sender.settings.aws.endpoint_url)
         make_bucket(sender)
         yield sender
-
-
-def _little(_seconds: float) -> None:
-    time.sleep(0.2)
 
 
 def cellseg(*words: str) -> Result:
@@ -57,17 +49,6 @@ def cellseg(*words: str) -> Result:
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result
-
-
-def folder_of_two(folder: Path) -> Path:
-    for name in ("images", "masks"):
-        (folder / name).mkdir(parents=True)
-    for seed in (13, 25):
-        scene = random_scene(seed, (160, 160))
-        tifffile.imwrite(folder / "images" / f"s{seed}.tif", scene.image.plane()[0])
-        labels = scene.labels.astype(np.uint16)
-        tifffile.imwrite(folder / "masks" / f"s{seed}.tif", labels)
-    return folder
 
 
 @pytest.mark.slow

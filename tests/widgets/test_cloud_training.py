@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
-import tifffile
 from qtpy.QtCore import Qt
 
 pytest.importorskip("boto3", reason="the extra 'aws' is not installed")
 
 from aws_stand_in import BUCKET, GPU, PLACE, REGION, aws_stand_in, make_bucket
 from napari_cellseg.cloud import costs, training
-from napari_cellseg.core.synthetic import random_scene
 from napari_cellseg.io.s3 import cache
 from napari_cellseg.widgets.main import CellSegmentationWidget
 from napari_cellseg.widgets.place import AT_ENDPOINT
-from training_platform import training_platform
-
-
-def little(_seconds: float) -> None:
-    time.sleep(0.2)
-
-
-def folder_of_two(folder: Path) -> Path:
-    for name in ("images", "masks"):
-        (folder / name).mkdir(parents=True)
-    for seed in (13, 25):
-        scene = random_scene(seed, (160, 160))
-        tifffile.imwrite(folder / "images" / f"s{seed}.tif", scene.image.plane()[0])
-        labels = scene.labels.astype(np.uint16)
-        tifffile.imwrite(folder / "masks" / f"s{seed}.tif", labels)
-    return folder
+from training_platform import folder_of_two, little, training_platform
 
 
 @pytest.mark.slow
