@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from fakes import FakeSegmenter
 from moving_cells import moving_cells, same_cells
 from napari_cellseg import engines
-from napari_cellseg.cli import batch, results
+from napari_cellseg.cli import batch, one_image, results
 from napari_cellseg.cli.batch_options import BatchOptions
 from napari_cellseg.cli.main import app
 from napari_cellseg.core.errors import DiskFullError, OptionsError, SaveError
@@ -114,7 +114,7 @@ def test_an_error_nobody_thought_of_is_a_row_too(
     def stumble(*_: object, **__: object) -> None:
         raise ZeroDivisionError("by zero")
 
-    monkeypatch.setattr(batch, "measure_cells", stumble)
+    monkeypatch.setattr(one_image, "measure_cells", stumble)
 
     result = segment(write_cells(tmp_path / "a.tif"), "-o", tmp_path / "out")
 
@@ -526,7 +526,7 @@ def test_ctrl_c_says_how_to_go_on(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(batch, "measure_cells", interrupt)
+    monkeypatch.setattr(one_image, "measure_cells", interrupt)
 
     result = segment(write_cells(tmp_path / "a.tif"), "-o", tmp_path / "out")
 

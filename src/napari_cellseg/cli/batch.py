@@ -1,4 +1,4 @@
-"""Many files, one after another: each read, segmented, measured and written.
+"""Many files: each read, segmented, measured and written.
 
 Nothing of an image is kept when the next one begins, so memory does not grow with their
 number. A file that cannot be done becomes a row with its error, and the run goes on.
@@ -6,44 +6,30 @@ number. A file that cannot be done becomes a row with its error, and the run goe
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from napari_cellseg.cli.batch_options import BatchOptions
 from napari_cellseg.cli.how_read import how_read
 from napari_cellseg.cli.names import plan_names
+from napari_cellseg.cli.one_image import (
+    ONE_IMAGE_ERRORS,
+    row_of_error,
+    segment_file,
+)
 from napari_cellseg.cli.results import ImageResults, Row, names_by_image
 from napari_cellseg.cli.summary import SUMMARY_NAME, write_summary
-from napari_cellseg.core.errors import CellsegError, DiskFullError, SaveError
-from napari_cellseg.core.given_sizes import with_given_sizes
+from napari_cellseg.cli.together import rows_together
+from napari_cellseg.core.errors import DiskFullError, SaveError
 from napari_cellseg.core.jobs import Job, Notice, Progress
-from napari_cellseg.core.measure import measure_cells
+from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.segmenter import Segmenter
-from napari_cellseg.core.track_options import TrackOptions
-from napari_cellseg.core.tracks import Parents
-from napari_cellseg.core.types import CellImage
 from napari_cellseg.io.atomic import make_folder
-from napari_cellseg.io.images import read_one_image
 from napari_cellseg.io.paths import ImagePlace, full_address
-from napari_cellseg.tracking import track_result
-
-logger = logging.getLogger(__name__)
-
-#: What one image may do wrong without ending the run; an interrupt is not among them.
-ONE_IMAGE_ERRORS = (
-    CellsegError,
-    OSError,
-    MemoryError,
-    ArithmeticError,
-    LookupError,
-    TypeError,
-    ValueError,
-    RuntimeError,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +53,7 @@ def segment_files(
     options: SegmentOptions,
     on_done: OnDone | None = None,
 ) -> Job[BatchReport]:
-    """Segment files one after another and write what each came to into a folder.
+    """Segment files and write what each came to into a folder.
 
     Parameters
     ----------
@@ -77,6 +63,9 @@ def segment_files(
         Folder, made if need be. Receives ``NAME_labels.tif``, ``NAME_cells.csv`` and
         ``NAME_cells.json`` for each image, and ``summary.csv`` at the end, also when
         the job is closed early.
+    segmenter : Segmenter
+        Does one image after another. With `BatchOptions.jobs` above 1 each process opens
+        one of its own instead, where and of which model the same options say.
     on_done : callable, optional
         Called with the results of each image once they are written; a `SaveError` makes
         the image a failed one.
@@ -90,104 +79,113 @@ def segment_files(
     """
     out = Path(out)
     make_folder(out)
-    results = _plan(sources, out, batch.scene)
+    images = _Images(_plan(sources, out, batch.scene), batch, options, on_done)
     if not batch.skip_existing and not batch.overwrite:
-        _refuse_existing(results, batch)
-    rows: list[Row] = []
+        _refuse_existing(images.results, batch)
     try:
-        for index, (source, result) in enumerate(zip(sources, results, strict=True)):
-            yield Progress(index, len(sources), source.name)
-            if batch.skip_existing and result.is_finished:
-                how = how_read(source, batch)
-                row = result.finished_row(segmenter.spec, options, how)
-                if row["status"] == "failed" or result.has_all(batch):
-                    rows.append(row)
-                    yield from _told(row, index, len(sources))
-                    continue
-            job = _segment_file(result, segmenter, batch, options, on_done)
-            row = yield from _moved_on(job, index, len(sources), source.name)
-            rows.append(row)
-            yield from _told(row, index + 1, len(sources))
+        if batch.skip_existing:
+            yield from images.leave_finished(segmenter.spec)
+        if min(batch.jobs, len(images.todo)) > 1:
+            yield from images.do_together()
+        else:
+            yield from images.do_one_by_one(segmenter)
         yield Progress(len(sources), len(sources), "summary")
     finally:
+        rows = [row for _, row in sorted(images.rows.items())]
         write_summary(out / SUMMARY_NAME, rows)
     return _report(rows, out / SUMMARY_NAME)
 
 
-def _moved_on(job: Job[Row], done: int, total: int, name: str) -> Job[Row]:
-    """Pass on the progress inside one image as a message under the run's own count."""
-    try:
-        while True:
-            progress = next(job)
-            yield Progress(done, total, f"{name}: {progress.message}")
-    except StopIteration as stop:
-        row: Row = stop.value
-        return row
-    finally:
-        job.close()
+@dataclass(frozen=True, slots=True)
+class _Images:
+    """The images of a run, and the rows of those that are done.
 
-
-def _told(row: Row, done: int, total: int) -> Job[None]:
-    """Tell of a failed image at once; the summary comes only at the end."""
-    if row["status"] == "failed":
-        yield Notice(done, total, f"failed: {row['file']}: {row['error']}")
-
-
-def _segment_file(
-    result: ImageResults,
-    segmenter: Segmenter,
-    batch: BatchOptions,
-    options: SegmentOptions,
-    on_done: OnDone | None,
-) -> Job[Row]:
-    """Do one image and return its row; an error of the image becomes the row.
-
-    Raises `DiskFullError`.
+    Attributes
+    ----------
+    results : list of ImageResults
+        Of each image, in the order of the sources.
+    batch, options, on_done
+        See `segment_files`.
+    rows : dict of int to Row
+        By the image's place in `results`.
     """
-    try:
-        if not batch.overwrite:
-            result.check_free(batch)
-        yield Progress(0, 0, "reading")
-        how = how_read(result.source, batch)
-        image = read_image_with(full_address(result.source), batch)
-        asked = replace(options, keep_maps=batch.needs_maps)
-        segmented = yield from segmenter.segment(image, asked)
-        parents: Parents | None = None
-        if batch.track and image.n_along("T") > 1:
-            yield Progress(0, 0, "linking")
-            segmented, parents = track_result(segmented, image, TrackOptions())
-        yield Progress(0, 0, "measuring")
-        confidence = dict(enumerate(segmented.confidence.tolist(), start=1))
-        table = measure_cells(image, segmented.labels, confidence=confidence)
-        table = replace(table, parents=parents)
-        yield Progress(0, 0, "saving")
-        result.begin(image, segmented, batch)
-        row = result.write(image, segmented, table, options, how)
-        if on_done is not None:
-            on_done(result)
-    except DiskFullError:
-        raise  # the next ones would be worked out for nothing
-    except ONE_IMAGE_ERRORS as error:
-        if not isinstance(error, CellsegError):
-            logger.exception("Unexpected error with %s", result.source)
-        return result.failed_row(error)
-    else:
-        return row
 
+    results: list[ImageResults]
+    batch: BatchOptions
+    options: SegmentOptions
+    on_done: OnDone | None
+    rows: dict[int, Row] = field(default_factory=dict)
 
-def read_image_with(source: str | Path, batch: BatchOptions) -> CellImage:
-    """Return the image of a file; sizes of the options count more than those it says.
+    @property
+    def todo(self) -> dict[int, ImageResults]:
+        """What has no row yet, by its place."""
+        places = enumerate(self.results)
+        return {place: each for place, each in places if place not in self.rows}
 
-    Raises
-    ------
-    ImageReadError
-        If the file cannot be read, its axes are ambiguous and `axes` is None, or it holds
-        several images and `scene` is None.
-    OptionsError
-        If a distance of planes is given, but no pixel size is known.
-    """
-    image = read_one_image(source, batch.scene, axes=batch.axes)
-    return with_given_sizes(image, batch.pixel_size_um, batch.z_step_um)
+    def leave_finished(self, spec: ModelSpec) -> Job[None]:
+        """Take the rows of images that an earlier run finished."""
+        for place, result in self.todo.items():
+            if not result.is_finished:
+                continue
+            yield self._at(result.source.name)
+            how = how_read(result.source, self.batch)
+            row = result.finished_row(spec, self.options, how)
+            if row["status"] == "failed" or result.has_all(self.batch):
+                yield from self._take(place, row)
+
+    def do_one_by_one(self, segmenter: Segmenter) -> Job[None]:
+        """Do what is left in this process."""
+        for place, result in self.todo.items():
+            name = result.source.name
+            yield self._at(name)
+            job = segment_file(result, segmenter, self.batch, self.options)
+            row = yield from self._moved_on(job, name)
+            yield from self._take(place, self._sent(result, row))
+
+    def do_together(self) -> Job[None]:
+        """Do what is left in several processes."""
+        yield self._at(f"{self.batch.jobs} images at a time")
+        with closing(rows_together(self.todo, self.batch, self.options)) as arriving:
+            for place, row in arriving:
+                result = self.results[place]
+                yield from self._take(place, self._sent(result, row))
+                yield self._at(result.source.name)
+
+    def _at(self, message: str) -> Progress:
+        """Return how far the run is."""
+        return Progress(len(self.rows), len(self.results), message)
+
+    def _moved_on(self, job: Job[Row], name: str) -> Job[Row]:
+        """Pass on the progress inside one image as a message under the run's count."""
+        try:
+            while True:
+                progress = next(job)
+                yield self._at(f"{name}: {progress.message}")
+        except StopIteration as stop:
+            row: Row = stop.value
+            return row
+        finally:
+            job.close()
+
+    def _sent(self, result: ImageResults, row: Row) -> Row:
+        """Say that an image is done; return its row, of an error if that went wrong."""
+        if self.on_done is None or row["status"] != "done":
+            return row
+        try:
+            self.on_done(result)
+        except DiskFullError:
+            raise
+        except ONE_IMAGE_ERRORS as error:
+            return row_of_error(result, error)
+        else:
+            return row
+
+    def _take(self, place: int, row: Row) -> Job[None]:
+        """Keep a row; tell of a failed image at once, the summary comes only at the end."""
+        self.rows[place] = row
+        if row["status"] == "failed":
+            told = self._at(f"failed: {row['file']}: {row['error']}")
+            yield Notice(told.done, told.total, told.message)
 
 
 def _plan(

@@ -51,6 +51,16 @@ class BatchOptions:
             help="Also write NAME_probability.tif: 0 to 255, how likely a pixel is of a cell."
         ),
     )
+    jobs: int = option(
+        1,
+        Range(
+            1,
+            256,
+            1,
+            help="Images worked on at the same time, each in a process of its own that "
+            "needs its own memory. Many cores gain most.",
+        ),
+    )
     skip_existing: bool = option(
         False,
         Range(help="Go on with a run that was stopped: finished images are left."),

@@ -1,0 +1,138 @@
+"""Several images at the same time: the same results, and a death costs one image."""
+
+from __future__ import annotations
+
+import csv
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import tifffile
+from typer.testing import CliRunner
+
+from napari_cellseg.cli import together
+from napari_cellseg.cli.batch_options import BatchOptions
+from napari_cellseg.cli.main import app
+from napari_cellseg.cli.results import ImageResults, Row
+from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.synthetic.options import SceneOptions
+from napari_cellseg.core.synthetic.scenes import make_scene
+
+runner = CliRunner()
+ENDS_WITHIN_S = 60
+
+
+def died_at_b(result: ImageResults, *_: object) -> Row:
+    """Stand for the work on an image; that on ``b`` takes its process with it."""
+    if result.name == "b":
+        os._exit(1)
+    return {"file": result.name, "status": "done"}
+
+
+def slept(result: ImageResults, *_: object) -> Row:
+    """Stand for long work: say who does it, then sleep."""
+    (result.folder / f"{os.getpid()}.pid").touch()
+    time.sleep(ENDS_WITHIN_S)
+    return {"file": result.name, "status": "done"}
+
+
+def images_named(names: str, folder: Path) -> dict[int, ImageResults]:
+    """Return images that are not there, one a letter, by place."""
+    return {
+        place: ImageResults(folder, name, folder / f"{name}.tif")
+        for place, name in enumerate(names)
+    }
+
+
+def test_results_are_those_of_one_after_another(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for seed in (1, 2, 3):
+        scene = make_scene(SceneOptions(shape_yx=(128, 128)), seed)
+        tifffile.imwrite(folder / f"{seed}.tif", scene.image.data[0])
+    (folder / "2b.tif").write_bytes(b"no image")
+
+    answers = [
+        runner.invoke(
+            app, ["segment", str(folder), "-o", str(tmp_path / jobs), "--jobs", jobs]
+        )
+        for jobs in ("1", "2")
+    ]
+
+    assert [answer.exit_code for answer in answers] == [1, 1], answers[1].output
+    alone, joined = (rows(tmp_path / jobs / "summary.csv") for jobs in ("1", "2"))
+    assert [row["name"] for row in joined] == ["1", "2", "2b", "3"]
+    same = ("name", "status", "n_cells", "error")
+    assert [[row[name] for name in same] for row in joined] == [
+        [row[name] for name in same] for row in alone
+    ]
+    for seed in (1, 2, 3):
+        one, other = (tmp_path / jobs / f"{seed}_labels.tif" for jobs in ("1", "2"))
+        assert tifffile.imread(one).max() > 0
+        assert np.array_equal(tifffile.imread(one), tifffile.imread(other))
+
+
+def test_a_process_that_dies_costs_its_image_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(together, "_row_of_image", died_at_b)
+    todo = images_named("abcd", tmp_path)
+
+    found = dict(together.rows_together(todo, BatchOptions(jobs=2), SegmentOptions()))
+
+    assert [found[place]["status"] for place in range(4)] == [
+        "done",
+        "failed",
+        "done",
+        "done",
+    ]
+    assert "--jobs" in found[1]["error"]
+    assert not multiprocessing.active_children()
+
+
+def test_processes_end_when_the_program_is_killed(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; import test_together as t\n"
+        "from napari_cellseg.cli import together\n"
+        "if __name__ == '__main__':\n"
+        "    together._row_of_image = t.slept\n"
+        "    todo = t.images_named('ab', Path(sys.argv[1]))\n"
+        "    options = t.BatchOptions(jobs=2), t.SegmentOptions()\n"
+        "    list(together.rows_together(todo, *options))\n"
+    )
+    script = tmp_path / "program.py"
+    script.write_text(code)
+    paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    program = subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": paths},
+    )
+    try:
+        workers = wait_for_workers(tmp_path, 2)
+    finally:
+        program.kill()
+        program.wait()
+
+    _, alive = psutil.wait_procs(workers, timeout=ENDS_WITHIN_S / 2)
+    assert not alive
+
+
+def wait_for_workers(folder: Path, number: int) -> list[psutil.Process]:
+    """Return the processes that have begun to work."""
+    ends = time.monotonic() + ENDS_WITHIN_S
+    while len(found := list(folder.glob("*.pid"))) < number:
+        assert time.monotonic() < ends, "the processes did not begin"
+        time.sleep(0.05)
+    return [psutil.Process(int(path.stem)) for path in found]
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a summary."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
