@@ -36,7 +36,7 @@ napari.run()
 
 BODIES = {
     "endless": "while True: yield Progress(0, 1)",
-    "deaf": "time.sleep(60)",
+    "deaf": "time.sleep(600)",
 }
 
 
@@ -44,9 +44,10 @@ BODIES = {
 def test_the_process_ends_while_a_job_runs(body, pytestconfig):
     code = CODE.format(root=str(pytestconfig.rootpath), body=body)
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=False
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=200, check=False
     )
     ended = time.time()
     assert done.returncode == 0, done.stderr[-2000:]
     closing = float(done.stdout.split("closing")[1])
-    assert ended - closing < 5
+    # Neither job ends by itself; a busy computer takes some seconds to close a window.
+    assert ended - closing < 60
