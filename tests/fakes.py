@@ -50,7 +50,9 @@ class FakeSegmenter:
             planes = []
             for step, index in enumerate(image.plane_indices()):
                 yield Progress(step, image.n_planes, f"plane {step + 1}")
-                planes.append(cells_above(image.plane(index)[options.channel or 0], share))
+                planes.append(
+                    cells_above(image.plane(index)[options.channel or 0], share)
+                )
             labels = np.zeros(image.labels_shape, np.int32)
             n_cells = 0
             for index, plane in zip(image.plane_indices(), planes, strict=True):
@@ -62,8 +64,15 @@ class FakeSegmenter:
         sure = np.full(n_cells, 0.9, np.float32)
         labels, sure = join_stack(labels, sure, image.labels_axes, options)
         return SegmentationResult(
-            labels, sure, "fake", "f" * 64, options,
-            device="CPU", seconds=0.5, maps=maps, axes=image.labels_axes,
+            labels,
+            sure,
+            "fake",
+            "f" * 64,
+            options,
+            device="CPU",
+            seconds=0.5,
+            maps=maps,
+            axes=image.labels_axes,
         )
 
     def close(self):
@@ -112,8 +121,13 @@ class FakeEngine:
         labels = result.labels.copy()
         labels[labels == labels.max(initial=0)] = 0
         return SegmentationResult(
-            labels, result.confidence, result.model_name, result.model_digest, options,
-            device=result.device, maps=result.maps,
+            labels,
+            result.confidence,
+            result.model_name,
+            result.model_digest,
+            options,
+            device=result.device,
+            maps=result.maps,
         )
 
 
@@ -183,7 +197,9 @@ class FakeTrainer:
     def go_on(self, out):
         self.gone_on_with = out
         for step in (1, 2, 3):
-            yield TrainProgress(step, 3, f"step {step} of 3", 1.0 / step, 0.5 + step / 10)
+            yield TrainProgress(
+                step, 3, f"step {step} of 3", 1.0 / step, 0.5 + step / 10
+            )
         gain = 0.1 if self.is_better else -0.1
         held = Comparison(20, 0.8, 0.8 + gain, 0.5, 0.5 + gain, 0.1, 0.1, 2, 0)
         base = Comparison(90, 0.7, 0.7, 0.4, 0.4, 0.1, 0.1, 0, 0)

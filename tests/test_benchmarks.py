@@ -19,5 +19,7 @@ def test_what_a_benchmark_imports_of_ours_is_there(path: Path) -> None:
         if isinstance(node, ast.ImportFrom) and module.startswith("napari_cellseg"):
             found = importlib.import_module(module)
             names = [alias.name for alias in node.names]
-            missing += [f"{module}.{name}" for name in names if not hasattr(found, name)]
+            missing += [
+                f"{module}.{name}" for name in names if not hasattr(found, name)
+            ]
     assert not missing

@@ -81,7 +81,11 @@ def test_several_files_are_several_layers(tmp_path):
 
 @pytest.mark.parametrize(
     ("shape", "names"),
-    [((8, 9), ("y", "x")), ((3, 8, 9), ("t", "y", "x")), ((3, 8, 9), ("-3", "-2", "-1"))],
+    [
+        ((8, 9), ("y", "x")),
+        ((3, 8, 9), ("t", "y", "x")),
+        ((3, 8, 9), ("-3", "-2", "-1")),
+    ],
 )
 def test_labels_keep_numbers_and_pixel_size(tmp_path, shape, names):
     labels = np.zeros(shape, np.uint8)

@@ -59,7 +59,11 @@ def test_reading_needs_no_window():
         "print(*{m.split('.')[0] for m in sys.modules})"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
     )
     loaded = set(done.stdout.split())
     assert loaded.isdisjoint({"torch", "boto3", "dask", "napari", "PyQt6"})
@@ -68,7 +72,11 @@ def test_reading_needs_no_window():
 def test_importing_the_package_loads_nothing_heavy():
     code = "import sys, napari_cellseg\nprint(*{m.split('.')[0] for m in sys.modules})"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
     )
     heavy = {"torch", "boto3", "dask", "napari", "qtpy", "numba", "pandas"}
     assert set(done.stdout.split()).isdisjoint(heavy)

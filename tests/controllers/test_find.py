@@ -104,7 +104,12 @@ def test_a_server_that_sends_no_maps_is_told_of():
         def segment(self, image, options):
             made = yield from super().segment(image, options)
             return SegmentationResult(
-                made.labels, made.confidence, "fake", "f" * 64, made.options, axes=made.axes
+                made.labels,
+                made.confidence,
+                "fake",
+                "f" * 64,
+                made.options,
+                axes=made.axes,
             )
 
     finder, *_ = bench(engine=FakeEngine(Blind()))

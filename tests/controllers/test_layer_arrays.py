@@ -20,7 +20,9 @@ from napari_cellseg.core.errors import ImageError
         ((2, 5, 6, 4), "TYXS", "TCYX", (2, 3, 5, 6)),
     ],
 )
-@pytest.mark.parametrize("kind", [np.asarray, dask.array.from_array], ids=["numpy", "dask"])
+@pytest.mark.parametrize(
+    "kind", [np.asarray, dask.array.from_array], ids=["numpy", "dask"]
+)
 def test_axes_are_put_in_order(shape, axes, kept, ordered, kind):
     data = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
     image = image_from_arrays([kind(data)], axes, name="x")
@@ -37,7 +39,9 @@ def test_numpy_is_not_copied():
     assert np.shares_memory(image_from_arrays([data], "ZYX", name="x").data, data)
 
 
-@pytest.mark.parametrize("key", [..., 1, (0, slice(1, 3)), (slice(None), 1, 2), (1, [0, 1])])
+@pytest.mark.parametrize(
+    "key", [..., 1, (0, slice(1, 3)), (slice(None), 1, 2), (1, [0, 1])]
+)
 def test_stacked_channels_index_as_one_array(key):
     channels = [np.random.default_rng(i).random((2, 1, 4, 5)) for i in range(3)]
     whole = np.concatenate(channels, axis=1)

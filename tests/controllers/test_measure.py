@@ -12,7 +12,11 @@ from napari_cellseg.core.types import CellImage, PixelSize
 
 
 def bench(*, is_held=False):
-    session, proofread, starter = Session(), ProofreadController(), NowStarter(is_held=is_held)
+    session, proofread, starter = (
+        Session(),
+        ProofreadController(),
+        NowStarter(is_held=is_held),
+    )
     measure = MeasureController(session, proofread, TaskController(starter))
     session.show_image(CellImage(np.ones((1, 30, 30), np.uint8)))
     labels = np.zeros((30, 30), np.int32)

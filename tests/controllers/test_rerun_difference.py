@@ -135,7 +135,9 @@ def test_cells_that_get_other_numbers_leave_nothing_to_decide(difference, proofr
 
     moved = np.where(AFTER > 0, AFTER + 10, 0).astype(np.int32)
     proofread.apply(
-        edit_on_labels(AFTER, moved, (0, 0), "number", proofread.sources, author="model")
+        edit_on_labels(
+            AFTER, moved, (0, 0), "number", proofread.sources, author="model"
+        )
     )
     assert difference.changes == []
 

@@ -20,7 +20,7 @@ def squares(n=3, shape=(1, 40, 40)):
     """Return an image with n bright 6 × 6 squares on each plane."""
     data = np.zeros(shape, np.uint8)
     for index in range(n):
-        data[..., 2 : 8, 2 + 10 * index : 8 + 10 * index] = 200
+        data[..., 2:8, 2 + 10 * index : 8 + 10 * index] = 200
     return data
 
 
@@ -39,7 +39,9 @@ class Bench:
         self.segment.load_models()
 
     def show(self, data=None, axes="CYX", **kwargs):
-        self.session.show_image(CellImage(squares() if data is None else data, axes, **kwargs))
+        self.session.show_image(
+            CellImage(squares() if data is None else data, axes, **kwargs)
+        )
 
 
 def test_a_run_opens_labels_that_fit_the_image():
@@ -114,7 +116,9 @@ def test_a_result_for_an_image_that_was_left_changes_nothing_here():
     bench, told = Bench(is_held=True), []
     bench.show()
     bench.segment.start()
-    bench.segment.arrived.connect(lambda run, cells, is_new: told.append((cells, is_new)))
+    bench.segment.arrived.connect(
+        lambda run, cells, is_new: told.append((cells, is_new))
+    )
     bench.show(squares(1))
     bench.starter.release()
     assert bench.proofread.labels is None
@@ -152,7 +156,9 @@ def test_a_run_on_an_image_that_was_left_goes_into_the_cells_that_are_kept_of_it
     bench.starter.is_held = True
     bench.segment.options = replace(bench.segment.options, foreground_threshold=0.4)
     bench.segment.start(keeps=True)
-    bench.segment.arrived.connect(lambda run, cells, is_new: told.append((cells, is_new)))
+    bench.segment.arrived.connect(
+        lambda run, cells, is_new: told.append((cells, is_new))
+    )
     bench.proofread.reopen(None)
     bench.show(squares(1), source="/data/b.tif", name="b")
     bench.starter.release()

@@ -89,4 +89,8 @@ def test_the_newest_comes_first_and_what_is_no_training_is_passed_over(leave) ->
     for name in ("20260101-a", "20260301-c", "20260201-b"):
         leave(name, STEP)
     (leave("20260401-d") / REQUEST_NAME).write_text("no JSON")
-    assert [title for title, _ in states()] == ["20260301-c", "20260201-b", "20260101-a"]
+    assert [title for title, _ in states()] == [
+        "20260301-c",
+        "20260201-b",
+        "20260101-a",
+    ]

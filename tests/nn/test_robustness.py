@@ -149,7 +149,9 @@ def test_of_two_channels_the_chosen_one_is_segmented(segmenter: LocalSegmenter) 
     assert areas[0] > 1.5 * areas[1]
 
 
-def test_cells_with_nuclei_are_found_by_both_channels(segmenter: LocalSegmenter) -> None:
+def test_cells_with_nuclei_are_found_by_both_channels(
+    segmenter: LocalSegmenter,
+) -> None:
     cells = CellOptions(
         kind="whole_cells", n_cells=12, diameter_px=44, has_nuclei_channel=True
     )

@@ -20,13 +20,13 @@ from napari_cellseg.io.images import read_image
 from napari_cellseg.io.paths import list_places
 from napari_cellseg.io.s3 import cache, client, objects
 from napari_cellseg.io.s3.address import parse_s3_address
+from napari_cellseg.project.facts import project_facts
 from napari_cellseg.project.identity import identities
 from napari_cellseg.project.new_labels import NewLabels
 from napari_cellseg.project.store import (
     Project,
     create_project,
     open_project,
-    project_facts,
 )
 from napari_cellseg.project.training_items import project_items
 

@@ -1,14 +1,19 @@
 """Labels too large for memory in a project: the limit is lowered, the rules are the same."""
 
+import sqlite3
+
 import numpy as np
 import pytest
+from tests.project.test_journal import FullDisk
 
 from napari_cellseg.core import labels as corrections
 from napari_cellseg.core.cell_rows import find_rows
+from napari_cellseg.core.checked import CheckedArea
 from napari_cellseg.core.edits import apply_edit, edit_on_labels, update_sources
-from napari_cellseg.core.errors import EditError
+from napari_cellseg.core.errors import EditError, ProjectError
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.labels_on_disk import is_on_disk
+from napari_cellseg.project.exchanges import Exchanges
 from napari_cellseg.project.new_labels import LargeLabels, NewLabels
 from napari_cellseg.project.store import create_project, open_project
 
@@ -170,3 +175,169 @@ def test_memory_is_bounded_by_the_chunks_that_are_kept(folder, monkeypatch):
             crop = opened.labels[y : y + 100, 900:1400]
             assert np.array_equal(crop, truth[y : y + 100, 900:1400])
             assert opened.labels.n_kept <= 4
+
+
+@pytest.fixture
+def bare(tmp_path, monkeypatch):
+    """Return a project of one large image without cells."""
+    monkeypatch.setattr("napari_cellseg.core.labels_on_disk.LARGE_PX", 2**20)
+    image = tmp_path / "image.tif"
+    image.write_bytes(b"pixels")
+    with create_project(tmp_path / "bare") as project:
+        project.add_images([image])
+        return project.folder
+
+
+def take_in(project, labels=None):
+    """Import labels, of the grid if none are given."""
+    labels = grid() if labels is None else labels
+    new = LargeLabels(labels.shape, "YX", None, labels, "import grid.tif")
+    run(project.start_by_blocks(1, new))
+    project.forget_labels(1)
+
+
+def step(project, opened, *, back):
+    """Undo or redo a step, as the window does."""
+    edit = opened.journal.undo() if back else opened.journal.redo()
+    if edit.is_exchange:
+        project.forget_labels(1)
+        return project.open_labels(1)
+    opened._apply(edit)
+    return opened
+
+
+def seen(opened):
+    return np.concatenate(
+        [opened.labels[low : low + 500] for low in range(0, SIDE, 500)]
+    )
+
+
+def test_an_import_is_undone_and_made_again(bare):
+    with open_project(bare) as project:
+        take_in(project)
+        opened = project.open_labels(1)
+        assert opened.journal.undo_name == "import grid.tif"
+        assert np.array_equal(seen(opened), grid())
+        opened = step(project, opened, back=True)
+        assert not seen(opened).any()
+        assert (len(opened.index), opened.journal.can_undo) == (0, False)
+        assert opened.journal.redo_name == "import grid.tif"
+        opened = step(project, opened, back=False)
+        assert np.array_equal(seen(opened), grid())
+        assert len(opened.index) == (SIDE // PITCH) ** 2
+
+
+def test_an_import_is_undone_in_a_later_session_with_the_steps_after_it(bare):
+    with open_project(bare) as project:
+        take_in(project)
+        opened = project.open_labels(1)
+        opened.take(corrections.delete_cells(opened.index, [7], opened.sources))
+        opened.take(_painted(opened, 2000, 2000))
+        after = seen(opened)
+    for back in (True, False):
+        for _ in range(3):  # a session for each step
+            with open_project(bare) as project:
+                step(project, project.open_labels(1), back=back)
+        with open_project(bare) as project:
+            expected = np.zeros_like(after) if back else after
+            assert np.array_equal(seen(project.open_labels(1)), expected)
+
+
+def test_a_step_after_an_undone_import_ends_it_and_its_room_is_free_again(bare):
+    with open_project(bare) as project:
+        take_in(project)
+        opened = step(project, project.open_labels(1), back=True)
+        # A number of the import is never given to another cell.
+        assert opened.last_id() == grid().max()
+        opened.take(_painted(opened, 40, 40))
+        assert not opened.journal.can_redo
+    assert len(list((bare / "labels").iterdir())) == 1
+    with open_project(bare) as project:
+        opened = project.open_labels(1)
+        assert (seen(opened) > 0).sum() == 600
+        opened = step(project, opened, back=True)
+        assert not seen(opened).any()
+
+
+def test_after_an_undone_import_another_file_can_be_taken_in(bare):
+    other = grid(pitch=80)
+    with open_project(bare) as project:
+        take_in(project)
+        step(project, project.open_labels(1), back=True)
+        take_in(project, other)
+        opened = project.open_labels(1)
+        assert np.array_equal(seen(opened), other)
+        with pytest.raises(ProjectError, match="has labels already"):
+            project.start_by_blocks(1, LargeLabels(other.shape, "YX", None, other))
+        opened = step(project, opened, back=True)
+        assert not seen(opened).any()
+
+
+def test_areas_that_were_checked_wait_with_the_labels_they_were_checked_on(bare):
+    area = CheckedArea((), np.array([[0.0, 0], [0, 90], [90, 90]]))
+    with open_project(bare) as project:
+        take_in(project)
+        project.review(1).set_areas([area])
+        opened = step(project, project.open_labels(1), back=True)
+        assert project.review(1).areas() == []
+        step(project, opened, back=False)
+        assert [len(one.outline_yx) for one in project.review(1).areas()] == [3]
+
+
+def test_cells_that_are_made_during_an_import_stay(bare):
+    with open_project(bare) as project:
+        run(project.start_by_blocks(1, LargeLabels((SIDE, SIDE), "YX")))
+        opened = project.open_labels(1)
+        new = LargeLabels((SIDE, SIDE), "YX", None, grid(), "import grid.tif")
+        job = project.start_by_blocks(1, new)
+        next(job)
+        opened.take(_painted(opened, 40, 40))
+        with pytest.raises(ProjectError, match="import again"):
+            run(job)
+        assert (seen(opened) > 0).sum() == 600
+
+
+def test_an_import_that_cannot_be_undone_now_stays(bare, monkeypatch):
+    with open_project(bare) as project:
+        take_in(project)
+        opened = project.open_labels(1)
+        opened.take(corrections.delete_cells(opened.index, [7], opened.sources))
+        step(project, opened, back=True)
+        monkeypatch.setattr(
+            opened.journal, "_connection", FullDisk(project._connection)
+        )
+        with pytest.raises(ProjectError, match="full"):
+            opened.journal.undo()
+        assert opened.journal.undo_name == "import grid.tif"
+    with open_project(bare) as project:
+        assert np.array_equal(seen(project.open_labels(1)), grid())
+
+
+def test_an_undo_of_an_import_is_whole_or_not_at_all(bare, monkeypatch):
+    with open_project(bare) as project:
+        take_in(project)
+        opened = project.open_labels(1)
+        run_before = Exchanges.show
+
+        def show(self, number):
+            run_before(self, number)
+            raise sqlite3.OperationalError("disk I/O error")
+
+        monkeypatch.setattr(Exchanges, "show", show)
+        with pytest.raises(ProjectError):
+            opened.journal.undo()
+        monkeypatch.setattr(Exchanges, "show", run_before)
+    with open_project(bare) as project:
+        opened = project.open_labels(1)
+        assert opened.journal.undo_name == "import grid.tif"
+        assert np.array_equal(seen(opened), grid())
+
+
+def test_a_copy_of_a_project_undoes_imports_as_well(bare, tmp_path):
+    with open_project(bare) as project:
+        take_in(project)
+        project.open_labels(1)
+        project.save_as(tmp_path / "copy")
+    with open_project(tmp_path / "copy.cellseg") as project:
+        opened = step(project, project.open_labels(1), back=True)
+        assert not seen(opened).any()

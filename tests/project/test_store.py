@@ -21,13 +21,13 @@ from napari_cellseg.core.errors import ProjectError, ReadOnlyProjectError
 from napari_cellseg.core.history import History
 from napari_cellseg.core.types import PixelSize
 from napari_cellseg.io.images import read_image
+from napari_cellseg.project.facts import project_facts
 from napari_cellseg.project.labels_store import LabelsStore
 from napari_cellseg.project.new_labels import NewLabels, labels_axes_of
 from napari_cellseg.project.store import (
     Project,
     create_project,
     open_project,
-    project_facts,
 )
 
 

@@ -44,7 +44,11 @@ BODIES = {
 def test_the_process_ends_while_a_job_runs(body, pytestconfig):
     code = CODE.format(root=str(pytestconfig.rootpath), body=body)
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=200, check=False
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
     )
     ended = time.time()
     assert done.returncode == 0, done.stderr[-2000:]

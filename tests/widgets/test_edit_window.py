@@ -193,7 +193,9 @@ def test_the_review_goes_to_a_cell_far_away(opened, qtbot):
     cell = opened.proofread.cells.index.boxes([opened.review.current])
     box, _ = cell[opened.review.current]
     at = [(side.start + side.stop - 1) / 2 for side in box]
-    assert np.allclose(middle, opened.keeper.layer.data_to_world(np.subtract(at, start)))
+    assert np.allclose(
+        middle, opened.keeper.layer.data_to_world(np.subtract(at, start))
+    )
     opened.review.reject()
     assert cell_at(2000, 1800) not in opened.proofread.sources
 

@@ -19,7 +19,11 @@ viewer.close()
 
 def test_showing_the_dock_loads_no_torch_boto3_or_dask():
     done = subprocess.run(
-        [sys.executable, "-c", CODE], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", CODE],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert set(done.stdout.split()).isdisjoint({"torch", "boto3", "botocore", "dask"})

@@ -37,7 +37,9 @@ class Listener:
 
     @property
     def end(self):
-        return self.heard[-1] if self.heard and self.heard[-1][0] != "progress" else None
+        return (
+            self.heard[-1] if self.heard and self.heard[-1][0] != "progress" else None
+        )
 
 
 @pytest.fixture

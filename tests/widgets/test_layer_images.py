@@ -27,7 +27,11 @@ def choice(data, **kwargs):
         (np.zeros((9, 9, 3), np.uint8), {"rgb": True}, "CYX"),
         (np.zeros((9, 9, 4), np.uint8), {"rgb": True}, "CYX"),
         (np.zeros((4, 9, 9)), {"axis_labels": ("z", "y", "x")}, "CZYX"),
-        (np.zeros((4, 9, 9)), {"metadata": {"napari-cellseg": {"axes": "TYX"}}}, "TCYX"),
+        (
+            np.zeros((4, 9, 9)),
+            {"metadata": {"napari-cellseg": {"axes": "TYX"}}},
+            "TCYX",
+        ),
         ([np.zeros((8, 8)), np.zeros((4, 4))], {"multiscale": True}, "CYX"),
     ],
     ids=["grey", "rgb", "rgba", "axis labels", "our reader", "pyramid"],

@@ -16,14 +16,18 @@ def plugin(npe2pm):
 
 def test_napari_builds_the_dock(plugin, make_napari_viewer_proxy):
     viewer = make_napari_viewer_proxy()
-    _, dock = viewer.window.add_plugin_dock_widget("napari-cellseg", "Cell segmentation")
+    _, dock = viewer.window.add_plugin_dock_widget(
+        "napari-cellseg", "Cell segmentation"
+    )
     assert type(dock).__name__ == "CellSegmentationWidget"
     viewer.add_image(__import__("numpy").zeros((20, 20)))
     assert dock.session.image is not None
     dock.release()
 
 
-@pytest.mark.parametrize("name", ["nuclei", "two_channels", "phase_contrast", "histology"])
+@pytest.mark.parametrize(
+    "name", ["nuclei", "two_channels", "phase_contrast", "histology"]
+)
 def test_samples_open_as_one_choice(plugin, make_napari_viewer, name):
     from napari_cellseg.widgets.layer_images import image_choices, read_choice
 

@@ -26,13 +26,19 @@ def test_an_image_is_segmented_on_a_server_and_here_alike(make_napari_viewer, qt
             place.server.address.setText(address.removeprefix("http://"))
             place.server.token.setText(TOKEN)
             qtbot.mouseClick(place.connect_button, Qt.MouseButton.LeftButton)
-            qtbot.waitUntil(lambda: not dock.segment.place.current.is_here, timeout=120_000)
+            qtbot.waitUntil(
+                lambda: not dock.segment.place.current.is_here, timeout=120_000
+            )
             assert dock.segment.place.current.address == address
             assert f"runs on {address}" in dock.footer.line.text()
             assert "Runs 'Cells, general'" in place.report.text()
-            qtbot.waitUntil(lambda: "127.0.0.1" in place.menu.itemText(1), timeout=120_000)
+            qtbot.waitUntil(
+                lambda: "127.0.0.1" in place.menu.itemText(1), timeout=120_000
+            )
             qtbot.mouseClick(place.compare_button, Qt.MouseButton.LeftButton)
-            qtbot.waitUntil(lambda: "cells both ways" in place.report.text(), timeout=240_000)
+            qtbot.waitUntil(
+                lambda: "cells both ways" in place.report.text(), timeout=240_000
+            )
             assert "identical to the pixel" in place.report.text()
             remote = run(dock, qtbot)
             choose(place, 0)

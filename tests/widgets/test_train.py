@@ -114,7 +114,9 @@ def test_old_and_new_stand_side_by_side_and_one_click_uses_the_new(training, qtb
     assert dock.segment.model.name == DEFAULT_MODEL
 
 
-def test_a_promoted_model_is_chosen_in_the_next_session(training, qtbot, make_napari_viewer):
+def test_a_promoted_model_is_chosen_in_the_next_session(
+    training, qtbot, make_napari_viewer
+):
     dock, _ = training
     dock.proofread.set_state([1, 2], "accepted")
     train(dock, qtbot)
@@ -200,9 +202,7 @@ def test_closing_asks_and_stays_if_the_person_wants(endless):
 
 
 @pytest.mark.parametrize(("answer", "is_stopped"), [(STOP, True), (FINISH, False)])
-def test_closing_lets_the_training_end_without_the_window(
-    endless, answer, is_stopped
-):
+def test_closing_lets_the_training_end_without_the_window(endless, answer, is_stopped):
     dock, trainer = endless
     dock.guard.ask = lambda *_: answer
     # What napari does on closing is not looked at here.
@@ -257,7 +257,10 @@ def test_what_an_earlier_window_left_is_offered(training, qtbot, make_napari_vie
 
 def test_a_folder_of_pairs_is_learned_from_without_an_export(training, qtbot, tmp_path):
     dock, trainer = training
-    for part, data in (("images", squares(2)), ("masks", (squares(2) > 0).astype("u1"))):
+    for part, data in (
+        ("images", squares(2)),
+        ("masks", (squares(2) > 0).astype("u1")),
+    ):
         (tmp_path / "set" / part).mkdir(parents=True)
         tifffile.imwrite(tmp_path / "set" / part / "one.tif", data)
     go_to_train(dock)

@@ -68,7 +68,8 @@ def relocate(
 @app.command()
 def info(folder: Folder) -> None:
     """Say what a project holds."""
-    from napari_cellseg.project.store import open_project, project_facts
+    from napari_cellseg.project.facts import project_facts
+    from napari_cellseg.project.store import open_project
 
     with open_project(folder, read_only=True) as project:
         for name, value in project_facts(project).items():

@@ -85,7 +85,7 @@ def import_into_large(
         )
     known = _in_project(projects, project, image)
     frame = ImageFrame(image.labels_shape, image.labels_axes, known.name)
-    if known.has_labels:
+    if project.has_cells(known.image_id):
         raise refuse_over_cells(frame)
     return import_large(project, known.image_id, path, frame)
 

@@ -22,8 +22,8 @@ from napari_cellseg.core.history import History
 from napari_cellseg.core.jobs import Job
 from napari_cellseg.core.types import PixelSize
 from napari_cellseg.io.paths import ImagePlace, image_place
-from napari_cellseg.io.s3.address import S3Address, is_s3_address
-from napari_cellseg.project.identity import Identity, seen_identity
+from napari_cellseg.io.s3.address import is_s3_address
+from napari_cellseg.project.identity import Identity
 from napari_cellseg.project.image_places import ImagePlaces
 from napari_cellseg.project.images import ProjectImage
 from napari_cellseg.project.labels import ProjectLabels
@@ -152,22 +152,6 @@ class ProjectController:
         n_found = self._open_project().table.move(found)
         self.refresh()
         return n_found
-
-    def replaced_text(self, image: ProjectImage) -> str:
-        """Say that an object in S3 is another one than was added; "" if it is not.
-
-        What was last read of it is compared; S3 is not asked.
-        """
-        if self.project is None or not isinstance(image.place, S3Address):
-            return ""
-        now = seen_identity(image.place)
-        known = self.project.table.identity_of(image.image_id)
-        if now is None or not known[1] or now == known:
-            return ""
-        return (
-            f"'{image.address}' was replaced in S3 since it was added to the project; look "
-            "whether its cells still fit."
-        )
 
     def save_as(self, folder: Path) -> None:
         """Write a copy of the project; raises `ProjectError`."""
@@ -375,6 +359,13 @@ class ProjectController:
             problem = opened.journal.problem or problem
         self._write_notes()
         self._tell(problem or self._notes.problem)
+
+    def put_away(self, source: str) -> None:
+        """Hold the cells of an image no more, as it has others now; `cells_of` reads them."""
+        image = self.image_at(source)
+        if self.project is not None and image is not None:
+            self._kept.pop(image.image_id, None)
+            self.project.forget_labels(image.image_id)
 
     def let_go(self, shown: Sequence[CellLabels]) -> None:
         """Hold saved cells that are not shown no longer than memory allows."""

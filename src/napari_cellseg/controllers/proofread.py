@@ -53,6 +53,7 @@ class ProofreadController:
     """Corrects one set of labels; every change is an `Edit` on one history.
 
     `edited` tells the view to write an edit into the layer, and the table to follow.
+    `exchanged` tells that the project has other labels by now: they are to be opened again.
 
     Attributes
     ----------
@@ -64,6 +65,7 @@ class ProofreadController:
 
     opened = Signal()
     edited = Signal(Edit)
+    exchanged = Signal(CellLabels)
     noticed = Signal(str)
     reviewed = Signal(list)
 
@@ -364,6 +366,10 @@ class ProofreadController:
         if edit is None:
             return
         cells = self._cells()
+        if edit.is_exchange:
+            self.reopen(None)
+            self.exchanged.emit(cells)
+            return
         if edit.made_at in cells.around_runs:
             other = cells.around_runs[edit.made_at]
             cells.around_runs[edit.made_at] = (cells.confidence, cells.deleted)

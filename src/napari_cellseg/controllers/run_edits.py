@@ -47,7 +47,7 @@ def _region_edit(
     edit = edit_on_labels(
         index, merged.labels, merged.start, name, sources, author="model"
     )
-    changed = edit.changed_ids
+    changed = set(edit.changed_ids) | merged.confidence.keys()
     lost = pixel_counts(np.where(edit.before != edit.after, edit.before, 0))
     before = {cell: sources[cell] for cell in changed if cell in sources}
     after: dict[int, Source] = {
@@ -55,7 +55,7 @@ def _region_edit(
         for cell, source in before.items()
         if index.n_pixels(cell) > lost.get(cell, 0)
     }
-    after.update(dict.fromkeys(set(changed) - before.keys(), "model"))
+    after.update(dict.fromkeys(merged.confidence, "model"))
     return with_sources(edit, before, after)
 
 

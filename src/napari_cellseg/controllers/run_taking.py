@@ -6,12 +6,14 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from napari_cellseg.controllers.large_project import MAX_IN_MEMORY_PX
 from napari_cellseg.controllers.proofread import ProofreadController
-from napari_cellseg.core.errors import ImageError
+from napari_cellseg.core.errors import ImageError, LabelsError
 from napari_cellseg.core.region_run import merge_region
 from napari_cellseg.core.rerun import Merged, Region, merge_run
-from napari_cellseg.core.types import CellImage, SegmentationResult
+from napari_cellseg.core.types import LABELS_DTYPE, CellImage, SegmentationResult
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,7 +82,8 @@ def take_into(proofread: ProofreadController, run: Run, *, keeps: bool) -> Merge
                 "The cells of this image are not open, so those of the region were not "
                 "taken. Open them, and segment the region again."
             )
-        merged = merge_run(None, run.result, shape=shape, region=run.region)
+        none_yet = np.zeros(shape, LABELS_DTYPE)
+        merged = merge_run(none_yet, run.result, region=run.region)
         proofread.open(merged.labels, None, merged.confidence)
     note_origin(proofread, run.result)
     return merged
@@ -105,13 +108,17 @@ def merged_with(
             keep=proofread.kept_ids if keeps else (),
             deleted=proofread.kept_empty if keeps else (),
         )
+    if cells is None or cells.labels.shape != run.image.labels_shape:
+        raise LabelsError(
+            f"'{run.image.name}' has other cells by now, or none. Segment it again."
+        )
     return merge_run(
-        proofread.labels,
+        cells.labels,
         result,
-        shape=run.image.labels_shape,
         keep=proofread.kept_ids if keeps else (),
         deleted=proofread.kept_empty if keeps else (),
         region=run.region,
+        last_id=cells.index.last_id,
     )
 
 

@@ -19,7 +19,7 @@ from skimage.measure import find_contours
 from napari_cellseg.core.cell_boxes import Box, cell_boxes, start_of, union_of
 from napari_cellseg.core.edits import Edit, Source, edit_on_labels
 from napari_cellseg.core.errors import EditError, LabelsError
-from napari_cellseg.core.label_arrays import check_free_ids
+from napari_cellseg.core.label_arrays import MAX_TABLE, check_free_ids
 from napari_cellseg.core.types import Labels
 
 ChangeKind: TypeAlias = Literal["new", "gone", "changed"]
@@ -105,17 +105,52 @@ def find_changes(before: Labels, after: Labels) -> list[Change]:
         raise LabelsError(
             f"Labels of shape {before.shape} and {after.shape} cannot be compared."
         )
-    shared = _shared_pixels(before, after)
-    old_area, new_area = _areas(before, shared.shape[0]), _areas(after, shared.shape[1])
-    pairs = shared.tocoo()
+    (old_ids, old), (new_ids, new) = _dense(before), _dense(after)
+    old_area, new_area = _areas(old, len(old_ids)), _areas(new, len(new_ids))
+    pairs = _shared_pixels(old, new).tocoo()
     a, b, n = pairs.row, pairs.col, pairs.data
-    is_same = n >= SAME_IOU * (old_area[a] + new_area[b] - n)
+    is_same = _is_same(pairs, old_area, new_area)
     old_left, new_left = old_area > 0, new_area > 0
     old_left[a[is_same]] = new_left[b[is_same]] = False
     is_linked = n >= LINKED_SHARE * np.minimum(old_area[a], new_area[b])
     is_linked &= old_left[a] & new_left[b]
-    groups = _groups(a[is_linked], b[is_linked], old_left, new_left)
+    groups = [
+        (old_ids[olds].tolist(), new_ids[news].tolist())
+        for olds, news in _groups(a[is_linked], b[is_linked], old_left, new_left)
+    ]
     return _with_boxes(before, after, groups)
+
+
+def same_cells(before: Labels, after: Labels) -> dict[int, int]:
+    """Return by the cells of `after` the one of `before` whose outline hardly differs.
+
+    Outlines that agree by `SAME_IOU`; of two labels of one shape.
+    """
+    (old_ids, old), (new_ids, new) = _dense(before), _dense(after)
+    pairs = _shared_pixels(old, new).tocoo()
+    is_same = _is_same(pairs, _areas(old, len(old_ids)), _areas(new, len(new_ids)))
+    found = new_ids[pairs.col[is_same]].tolist()
+    return dict(zip(found, old_ids[pairs.row[is_same]].tolist(), strict=True))
+
+
+def _dense(labels: Labels) -> tuple[NDArray[np.int64], Labels]:
+    """Return ids, and labels that hold the place of each: no table is larger than need be."""
+    highest = int(labels.max(initial=0))
+    if highest <= MAX_TABLE:
+        return np.arange(highest + 1), labels
+    ids, places = np.unique(np.append(labels, 0), return_inverse=True)
+    dense = places.reshape(-1)[:-1].reshape(labels.shape).astype(labels.dtype)
+    return ids.astype(np.int64), dense
+
+
+def _is_same(
+    pairs: coo_matrix, old_area: NDArray[np.int64], new_area: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Say of each pair of cells whether their outlines agree by `SAME_IOU`."""
+    n = pairs.data
+    union = old_area[pairs.row] + new_area[pairs.col] - n
+    is_same: NDArray[np.bool_] = n >= SAME_IOU * union
+    return is_same
 
 
 def _shared_pixels(before: Labels, after: Labels) -> csr_matrix:

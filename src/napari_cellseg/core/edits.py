@@ -74,6 +74,9 @@ class Edit:
         What else of the cells changes, see `core.cell_notes`; None where nothing does.
     made_at : float
         Seconds since 1970 (UTC).
+    is_exchange : bool
+        True if all labels are others now, as after an import into labels that are too
+        large for memory was undone: the box is empty, and they are to be opened again.
     """
 
     name: str
@@ -88,6 +91,7 @@ class Edit:
     classes_after: Mapping[int, str] = field(default_factory=dict)
     notes_before: CellNotes | None = None
     notes_after: CellNotes | None = None
+    is_exchange: bool = False
 
     def __post_init__(self) -> None:
         before, after = self.before, self.after

@@ -20,7 +20,6 @@ from napari_cellseg.core.cell_boxes import (
     union_of,
 )
 from napari_cellseg.core.cell_index import CellIndex, overlap
-from napari_cellseg.core.label_arrays import check_free_ids
 from napari_cellseg.core.rerun import Footprint, Merged, Region, merge_run
 from napari_cellseg.core.types import SegmentationResult
 
@@ -51,8 +50,7 @@ def merge_region(
     Returns
     -------
     Merged
-        Of the crop that begins at its `start`. New cells have numbers that no cell of the
-        labels ever had.
+        Of the crop that begins at its `start`.
 
     Raises
     ------
@@ -68,12 +66,12 @@ def merge_region(
     merged = merge_run(
         crop,
         result,
-        shape=crop.shape,
         keep=kept,
         deleted=_seen_from(corner, part, deleted),
         region=_region_from(corner, region),
+        last_id=index.last_id,
     )
-    return _with_new_numbers(merged, index, corner)
+    return replace(merged, start=corner)
 
 
 def _part_around(index: CellIndex, region: Region) -> Box:
@@ -105,19 +103,3 @@ def _seen_from(
         for one in deleted
         if overlap(one.box, part) is not None
     ]
-
-
-def _with_new_numbers(
-    merged: Merged, index: CellIndex, corner: tuple[int, ...]
-) -> Merged:
-    """Return the crop with numbers for its new cells that no cell ever had."""
-    new = np.array(sorted(merged.confidence), np.int64)
-    first = index.last_id + 1
-    check_free_ids(first, len(new))
-    labels = merged.labels.copy()
-    is_new = np.isin(labels, new)
-    labels[is_new] = first + np.searchsorted(new, labels[is_new])
-    confidence = {
-        first + place: merged.confidence[old] for place, old in enumerate(new.tolist())
-    }
-    return Merged(labels, confidence, merged.n_kept, corner)

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from skimage.draw import polygon2mask
 
 from napari_cellseg.core.cell_boxes import cell_boxes, pixel_counts
+from napari_cellseg.core.difference import same_cells
 from napari_cellseg.core.edits import NUMBER_ANEW, Edit
 from napari_cellseg.core.errors import LabelsError
+from napari_cellseg.core.label_arrays import check_free_ids
 from napari_cellseg.core.types import LABELS_DTYPE, Labels, SegmentationResult
 
 #: A new cell that lies this much in kept or deleted cells is the same cell: it is left out.
@@ -128,13 +130,13 @@ def deleted_footprints(edit: Edit) -> list[Footprint]:
 
 
 def merge_run(
-    current: Labels | None,
+    current: Labels,
     result: SegmentationResult,
     *,
-    shape: tuple[int, ...],
     keep: Iterable[int] = (),
     deleted: Iterable[Footprint] = (),
     region: Region | None = None,
+    last_id: int = 0,
 ) -> Merged:
     """Return the labels of a new run together with the cells that stay.
 
@@ -142,96 +144,79 @@ def merge_run(
     and in the whole image without one, cells that are not kept give way. A new cell that
     lies mostly in kept or deleted cells is left out; elsewhere it gets what is free.
 
+    A cell that the run finds again, with an outline that agrees by `difference.SAME_IOU`, keeps its
+    id. Every other new cell gets one that no cell ever had: what is known of a cell that
+    is gone, and comes back by undo, must not pass to another.
+
     Parameters
     ----------
-    current : int32 array or None
-        The labels before; None if there are none. Not changed.
+    current : int32 array
+        The labels of the whole image before, 0 where there is none. Not changed.
     result : SegmentationResult
         Of the whole image, or of the box of `region` (leading axes of size 1 or none).
-    shape : tuple of int
-        Shape of the labels of the whole image.
     keep : ids
         Cells by hand that stay.
     deleted : Footprint
         Cells deleted by hand that stay away.
     region : Region or None
         What was segmented; None is the whole image.
+    last_id : int
+        The highest id that any cell of the labels ever had, if it is higher than theirs.
+        Where no cell ever was, new cells keep the ids of the run.
 
     Raises
     ------
     LabelsError
         If the shapes do not fit.
+    EditError
+        If there are not enough ids.
     """
-    base = np.zeros(shape, LABELS_DTYPE) if current is None else current
-    if base.shape != tuple(shape):
-        raise LabelsError(
-            f"The labels have the shape {base.shape}, the image needs {tuple(shape)}. "
-            "Segment into new labels."
-        )
     kept = np.array(sorted({int(cell) for cell in keep} - {0}), LABELS_DTYPE)
-    box = tuple(slice(0, n) for n in shape) if region is None else region.box
-    labels = _staying(base, kept, region)
+    whole = tuple(slice(0, n) for n in current.shape)
+    box = whole if region is None else region.box
+    labels = _staying(current, kept, region)
     fresh = _fresh_cells(result.labels, labels[box].shape, region)
     taken = labels[box] != 0
     covered = _with_footprints(taken, box, deleted)
     if covered.any():
         fresh = _uncovered_cells(fresh, covered)
         fresh[taken] = 0
-    old_ids, new_ids = _place(fresh, labels, box)
-    return Merged(labels, _confidences(result, old_ids, new_ids), len(kept))
-
-
-def keep_cells(
-    model_labels: Labels, old_labels: Labels, kept_ids: Iterable[int]
-) -> tuple[Labels, dict[int, int]]:
-    """Return the labels of a model together with cells that stay as they are.
-
-    Kept cells keep every pixel and their id. A cell of the model of which more than
-    half lies in kept cells is left out; the others lose what lies in them, and get
-    another id where theirs is taken.
-
-    Parameters
-    ----------
-    model_labels, old_labels : int32 array
-        Of one shape, with any number of axes; neither is changed.
-    kept_ids : iterable of int
-        The cells of `old_labels` that stay; ids that are not there do not matter.
-
-    Returns
-    -------
-    labels : int32 array
-        A new array.
-    new_ids : mapping of int to int
-        Id in `labels` of each cell of the model that is in them.
-
-    Raises
-    ------
-    LabelsError
-        If the shapes differ.
-    """
-    if model_labels.shape != old_labels.shape:
-        raise LabelsError(
-            f"The model gave labels of shape {model_labels.shape}, those before have "
-            f"{old_labels.shape}. Segment the same image, or start new labels."
-        )
-    kept = np.array(sorted({int(cell) for cell in kept_ids} - {0}), LABELS_DTYPE)
-    labels = _staying(old_labels, kept, None)
-    taken = labels != 0
-    fresh = _uncovered_cells(model_labels, taken)
-    fresh[taken] = 0
-    old_ids, new_ids = _place(fresh, labels, (slice(None),) * labels.ndim)
-    return labels, dict(zip(old_ids.tolist(), new_ids.tolist(), strict=True))
+    gave_way = np.where(labels[box] == 0, current[box], 0).astype(LABELS_DTYPE)
+    last_id = max(last_id, int(current.max(initial=0)))
+    numbers = _numbers(fresh, gave_way, labels, last_id)
+    _place(fresh, labels, box, numbers)
+    return Merged(labels, _confidences(result, numbers), len(kept))
 
 
 def _place(
-    fresh: Labels, labels: Labels, box: tuple[slice, ...]
-) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Write new cells into a box of labels; return their ids and those they get there."""
+    fresh: Labels, labels: Labels, box: tuple[slice, ...], numbers: dict[int, int]
+) -> None:
+    """Write new cells into a box of labels under their numbers."""
+    if not numbers:
+        return
     is_cell = fresh != 0
-    old_ids = np.unique(fresh[is_cell])
-    new_ids = _free_ids(labels, old_ids)
+    old_ids = np.array(list(numbers), np.int64)
+    new_ids = np.array(list(numbers.values()), LABELS_DTYPE)
     labels[box][is_cell] = new_ids[np.searchsorted(old_ids, fresh[is_cell])]
-    return old_ids, new_ids
+
+
+def _numbers(
+    fresh: Labels, gave_way: Labels, labels: Labels, last_id: int
+) -> dict[int, int]:
+    """Return the number of each new cell, in rising order of the run's own numbers."""
+    ids = np.unique(fresh[fresh != 0]).tolist()
+    if not last_id:
+        return {cell: cell for cell in ids}
+    same = same_cells(gave_way, fresh)
+    staying = set(np.unique(labels).tolist())
+    numbers, following = {}, last_id
+    for cell in ids:
+        former = same.get(cell, 0)
+        if former == 0 or former in staying:
+            following += 1
+        numbers[cell] = following if former == 0 or former in staying else former
+    check_free_ids(last_id + 1, following - last_id)
+    return numbers
 
 
 def _staying(base: Labels, kept: Labels, region: Region | None) -> Labels:
@@ -294,22 +279,8 @@ def _uncovered_cells(labels: Labels, covered: NDArray[np.bool_]) -> Labels:
     return np.where(np.isin(labels, gone), 0, labels).astype(LABELS_DTYPE)
 
 
-def _free_ids(labels: Labels, wanted: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return as many ids as wanted that the labels do not hold: the same if all are free."""
-    taken = np.unique(labels)
-    if not np.isin(wanted, taken).any():
-        return wanted
-    candidates = np.arange(1, len(wanted) + len(taken) + 1, dtype=LABELS_DTYPE)
-    return np.setdiff1d(candidates, taken)[: len(wanted)]
-
-
 def _confidences(
-    result: SegmentationResult,
-    old_ids: NDArray[np.int32],
-    new_ids: NDArray[np.int32],
+    result: SegmentationResult, numbers: Mapping[int, int]
 ) -> dict[int, float]:
-    """Return the confidence of the new cells under their new ids."""
-    return {
-        int(new): float(result.confidence[old - 1])
-        for old, new in zip(old_ids, new_ids, strict=True)
-    }
+    """Return the confidence of the new cells under their numbers."""
+    return {new: float(result.confidence[old - 1]) for old, new in numbers.items()}

@@ -305,7 +305,7 @@ def _large(
     choice: ImportChoice,
 ) -> Job[str]:
     """Take the cells of a file into an image whose labels stay on disk."""
-    if image.has_labels:
+    if project.has_cells(image.image_id):
         raise refuse_over_cells(frame)
     if choice.unknown != "model":
         raise ProjectError(

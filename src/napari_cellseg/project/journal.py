@@ -11,7 +11,7 @@ import sqlite3
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +19,7 @@ from napari_cellseg.core.edits import Edit
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.core.history import History
 from napari_cellseg.project.database import told, transaction
+from napari_cellseg.project.exchanges import Exchanges
 from napari_cellseg.project.packing import edit_of, row_of
 
 #: Edits kept in memory; older ones are read from the database when they are needed.
@@ -71,6 +72,9 @@ class Journal:
     ----------
     problem : str
         Why the last steps are not on the disk yet, "" if they are.
+    settle : callable
+        Called before the labels are exchanged as a whole; brings those on disk up to the
+        journal.
     """
 
     def __init__(
@@ -84,6 +88,8 @@ class Journal:
         self._folder = folder
         self._image_id = image_id
         self._new_id = new_id
+        self._exchanges = Exchanges(connection, folder, image_id)
+        self.settle: Callable[[], None] = _nothing
         self.problem = ""
         self._waiting: deque[_Step] = deque()
         self._kept: OrderedDict[int, Edit] = OrderedDict()
@@ -114,8 +120,12 @@ class Journal:
             return None
         entry = self._done[-1]
         edit = self._edit(entry.edit_id)
+        step = _Step("undo", entry.edit_id, time.time())
+        if edit.is_exchange:
+            self._exchange(step)
         self._undone.append(self._done.pop())
-        self._take(_Step("undo", entry.edit_id, time.time()))
+        if not edit.is_exchange:
+            self._take(step)
         return edit.inverted()
 
     def redo(self) -> Edit | None:
@@ -124,9 +134,24 @@ class Journal:
             return None
         entry = self._undone[-1]
         edit = self._edit(entry.edit_id)
+        step = _Step("redo", entry.edit_id, time.time())
+        if edit.is_exchange:
+            self._exchange(step)
         self._done.append(self._undone.pop())
-        self._take(_Step("redo", entry.edit_id, time.time()))
+        if not edit.is_exchange:
+            self._take(step)
         return edit
+
+    def _exchange(self, step: _Step) -> None:
+        """Look at other labels; raises `ProjectError` where that cannot be written now."""
+        self.settle()
+        exchange = self._exchanges.of_edit(step.edit_id)
+        if not self.retry() or exchange is None:
+            raise ProjectError(f"This cannot be undone or redone now. {self.problem}")
+        with told(self._folder), transaction(self._connection):
+            self._write(step, self._connection)
+            is_undo = step.kind == "undo"
+            self._exchanges.show(exchange.before if is_undo else exchange.after)
 
     @property
     def can_undo(self) -> bool:
@@ -205,6 +230,8 @@ class Journal:
                 "SELECT * FROM edits WHERE id = ?", (edit_id,)
             ).fetchone()
         edit = edit_of(row)
+        if self._exchanges.of_edit(edit_id) is not None:
+            edit = replace(edit, is_exchange=True)
         self._keep(edit_id, edit)
         return edit
 
@@ -223,6 +250,10 @@ class Journal:
     def n_bytes(self) -> int:
         """Bytes of the edits that are kept in memory."""
         return sum(edit.n_bytes for edit in self._kept.values())
+
+
+def _nothing() -> None:
+    """Stand in until somebody holds the labels."""
 
 
 def adopt_history(

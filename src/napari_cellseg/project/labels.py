@@ -100,6 +100,7 @@ class ProjectLabels:
         self._saved_sources = dict(self.sources)
         self._saved_classes = dict(self.classes)
         self._saved_confidence: Mapping[int, float] = self.confidence
+        journal.settle = self.write
         self._pyramid = Pyramid(store.folder)
         self.n_recovered = self._replay(written)
 
@@ -217,7 +218,8 @@ class ProjectLabels:
 
     @property
     def _notes(self) -> LargeNotes:
-        return LargeNotes(self._connection, self._folder, self._image_id)
+        number = self._store.number
+        return LargeNotes(self._connection, self._folder, self._image_id, number)
 
     def levels(self) -> list[Any]:
         """Return large labels as they were written, full resolution first, then halved."""

@@ -23,6 +23,7 @@ from napari_cellseg.core.types import LABELS_DTYPE, Labels, PixelSize
 from napari_cellseg.io.atomic import sync_file, sync_folder
 from napari_cellseg.io.labels_zarr import ARRAY_NAME, labels_metadata
 
+LABELS_FOLDER = "labels"
 #: Edge of a chunk in pixels: one stroke writes one to four of them, 2 ms each.
 CHUNK_PX = 512
 
@@ -31,6 +32,18 @@ BLOCK_PX = 8 * CHUNK_PX
 
 Box = tuple[slice, ...]
 Place = tuple[int, ...]
+
+
+def labels_folder(folder: Path, image_id: int, number: int = 0) -> Path:
+    """Return where a project keeps labels of an image, see `project.exchanges`."""
+    name = f"{image_id}.{number}" if number else str(image_id)
+    return folder / LABELS_FOLDER / f"{name}.ome.zarr"
+
+
+def number_of(folder: Path) -> int:
+    """Return the number of labels by their folder."""
+    parts = folder.name.removesuffix(".ome.zarr").split(".")
+    return int(parts[1]) if len(parts) > 1 else 0
 
 
 class LabelsStore:
@@ -45,6 +58,11 @@ class LabelsStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._array: Any = None
+
+    @property
+    def number(self) -> int:
+        """Which labels of their image they are, see `project.exchanges`."""
+        return number_of(self.folder)
 
     @property
     def exists(self) -> bool:
@@ -67,8 +85,10 @@ class LabelsStore:
 
     def create_by_blocks(
         self, labels: Any, axes: str, pixel_size: PixelSize | None
-    ) -> Job[None]:
+    ) -> Job[int]:
         """Write labels that may be larger than memory; as `create`, block by block.
+
+        Returns the highest id, 0 if there is no cell.
 
         Parameters
         ----------
@@ -86,8 +106,9 @@ class LabelsStore:
         shutil.rmtree(new, ignore_errors=True)
         try:
             array = _new_array(new, labels.shape, axes, pixel_size)
-            yield from _fill(array, labels)
+            highest = yield from _fill(array, labels)
             self._take_place(new)
+            return highest
         finally:
             shutil.rmtree(new, ignore_errors=True)
 
@@ -228,9 +249,9 @@ def _new_array(
     )
 
 
-def _fill(array: Any, labels: Any) -> Job[None]:
-    """Copy labels block by block; blocks without a cell are passed over."""
-    blocks = blocks_of(array.shape)
+def _fill(array: Any, labels: Any) -> Job[int]:
+    """Copy labels block by block, those with a cell; return the highest id."""
+    blocks, highest = blocks_of(array.shape), 0
     for n_done, box in enumerate(blocks):
         yield Progress(n_done, len(blocks), "writing the cells")
         block = labels[box]
@@ -238,3 +259,5 @@ def _fill(array: Any, labels: Any) -> Job[None]:
             block = check_labels(block)
         if block.any():
             array[box] = block
+            highest = max(highest, int(block.max()))
+    return highest

@@ -18,7 +18,7 @@ BY_BOXES = ("tiff", "zarr")
 def import_large(
     project: Project, image_id: int, path: Path, frame: ImageFrame
 ) -> Job[str]:
-    """Take the cells of a file for an image that has none yet; return what was done.
+    """Take the cells of a file for an image that has none; return what was done.
 
     They count as a model's. It may run off the main thread.
 
@@ -27,7 +27,7 @@ def import_large(
     project : Project
         Open to write.
     image_id : int
-        Of the image, which has no labels.
+        Of the image, which has no cells.
     path : Path
         Labels as TIFF or OME-Zarr.
     frame : ImageFrame
@@ -42,9 +42,10 @@ def import_large(
     """
     check_format(path, frame)
     labels = open_boxed(path, frame.shape, frame.image_name)
-    new = LargeLabels(frame.shape, frame.axes, labels.pixel_size, labels)
+    name = f"import {path.name}"
+    new = LargeLabels(frame.shape, frame.axes, labels.pixel_size, labels, name)
     yield from project.start_by_blocks(image_id, new)
-    return f"{frame.image_name}: the cells of {path.name}; undo does not go back here"
+    return f"{frame.image_name}: the cells of {path.name}; undo takes them back"
 
 
 def check_format(path: Path, frame: ImageFrame) -> None:

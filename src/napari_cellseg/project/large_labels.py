@@ -24,21 +24,29 @@ from napari_cellseg.project.pyramid import Pyramid
 
 TABLES = (
     # The image is here once its cells were found and its pyramid was made.
-    "CREATE TABLE IF NOT EXISTS large_labels ("
+    "CREATE TABLE IF NOT EXISTS large_labels{end} ("
     "image INTEGER PRIMARY KEY REFERENCES images(id))",
-    "CREATE TABLE IF NOT EXISTS cell_places ("
+    "CREATE TABLE IF NOT EXISTS cell_places{end} ("
     "image INTEGER NOT NULL REFERENCES images(id), label INTEGER NOT NULL, "
     "n_pixels INTEGER NOT NULL, t0, z0, y0, x0, t1, z1, y1, x1, "
     "PRIMARY KEY (image, label)) WITHOUT ROWID",
     # Chunks that are written, but not yet seen in the levels above them.
-    "CREATE TABLE IF NOT EXISTS stale_chunks ("
+    "CREATE TABLE IF NOT EXISTS stale_chunks{end} ("
     "image INTEGER NOT NULL REFERENCES images(id), place TEXT NOT NULL, "
     "PRIMARY KEY (image, place)) WITHOUT ROWID",
 )
 SAVE_PLACE = (
-    "INSERT OR REPLACE INTO cell_places VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT OR REPLACE INTO cell_places{end} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-ROW = "label, n_pixels, t0, z0, y0, x0, t1, z1, y1, x1"
+READ_PLACES = (
+    "SELECT label, n_pixels, t0, z0, y0, x0, t1, z1, y1, x1 FROM cell_places{end} "
+    "WHERE image = ? ORDER BY label"
+)
+FORGET_ALL = (
+    "DELETE FROM large_labels{end} WHERE image = ?",
+    "DELETE FROM cell_places{end} WHERE image = ?",
+    "DELETE FROM stale_chunks{end} WHERE image = ?",
+)
 #: So many cells are written in one transaction: another write waits 0.1 s for it.
 N_AT_ONCE = 20_000
 
@@ -46,34 +54,58 @@ N_AT_ONCE = 20_000
 class LargeNotes:
     """Places of the cells of one image, and what its pyramid does not show yet.
 
-    Every method raises `ProjectError` if the project cannot be read or written.
+    Labels of another number (`project.exchanges`) have tables of their own. Every method
+    raises `ProjectError` if the project cannot be read or written.
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, folder: Path, image_id: int
+        self,
+        connection: sqlite3.Connection,
+        folder: Path,
+        image_id: int,
+        number: int = 0,
     ) -> None:
         self._connection = connection
         self._folder = folder
         self._image_id = image_id
+        self._end = f"_{number}" if number else ""
 
     @property
     def is_ready(self) -> bool:
         """True if the cells were found and the pyramid was made."""
         with told(self._folder):
             table = self._connection.execute(
-                "SELECT 1 FROM sqlite_master WHERE name = 'large_labels'"
+                "SELECT 1 FROM sqlite_master WHERE name = ?",
+                (f"large_labels{self._end}",),
             ).fetchone()
             return table is not None and bool(
                 self._connection.execute(
-                    "SELECT 1 FROM large_labels WHERE image = ?", (self._image_id,)
+                    self._named("SELECT 1 FROM large_labels{end} WHERE image = ?"),
+                    (self._image_id,),
                 ).fetchone()
             )
+
+    def _named(self, statement: str) -> str:
+        """Return a statement with the tables of these labels."""
+        return statement.format(end=self._end)
+
+    @property
+    def has_cells(self) -> bool:
+        """True unless it is known that there is no cell."""
+        if not self.is_ready:
+            return True
+        with told(self._folder):
+            found = self._connection.execute(
+                self._named("SELECT 1 FROM cell_places{end} WHERE image = ? LIMIT 1"),
+                (self._image_id,),
+            ).fetchone()
+        return found is not None
 
     def read_rows(self, ndim: int) -> Job[CellRows]:
         """Read where every cell lies, in rising order."""
         with told(self._folder):
             found = self._connection.execute(
-                f"SELECT {ROW} FROM cell_places WHERE image = ? ORDER BY label",  # noqa: S608
+                self._named(READ_PLACES),
                 (self._image_id,),
             )
             found.row_factory = None
@@ -93,9 +125,9 @@ class LargeNotes:
         run = self._connection.execute
         with told(self._folder), transaction(self._connection):
             for table in TABLES:
-                run(table)
-            for name in ("large_labels", "cell_places", "stale_chunks"):
-                run(f"DELETE FROM {name} WHERE image = ?", (self._image_id,))  # noqa: S608
+                run(self._named(table))
+            for statement in FORGET_ALL:
+                run(self._named(statement), (self._image_id,))
 
     def save_all(self, rows: CellRows) -> Job[None]:
         """Write where every cell lies, after `begin`; then the image is ready."""
@@ -108,10 +140,11 @@ class LargeNotes:
             yield Progress(start, len(table), "noting where the cells lie")
             part = table[start : start + N_AT_ONCE].tolist()
             with told(self._folder), transaction(self._connection):
-                self._connection.executemany(SAVE_PLACE, part)
+                self._connection.executemany(self._named(SAVE_PLACE), part)
         with told(self._folder):
             self._connection.execute(
-                "INSERT INTO large_labels VALUES (?)", (self._image_id,)
+                self._named("INSERT INTO large_labels{end} VALUES (?)"),
+                (self._image_id,),
             )
 
     def save(self, index: CellIndex, ids: Iterable[int], places: set[Place]) -> None:
@@ -131,13 +164,13 @@ class LargeNotes:
             for cell, (box, n_pixels) in found.items()
         ]
         run = self._connection.executemany
-        run(SAVE_PLACE, rows)
+        run(self._named(SAVE_PLACE), rows)
         run(
-            "DELETE FROM cell_places WHERE image = ? AND label = ?",
+            self._named("DELETE FROM cell_places{end} WHERE image = ? AND label = ?"),
             [(self._image_id, cell) for cell in wanted - found.keys()],
         )
         run(
-            "INSERT OR IGNORE INTO stale_chunks VALUES (?, ?)",
+            self._named("INSERT OR IGNORE INTO stale_chunks{end} VALUES (?, ?)"),
             [(self._image_id, json.dumps(place)) for place in places],
         )
 
@@ -145,7 +178,8 @@ class LargeNotes:
         """Return the chunks that the pyramid does not show yet."""
         with told(self._folder):
             rows = self._connection.execute(
-                "SELECT place FROM stale_chunks WHERE image = ?", (self._image_id,)
+                self._named("SELECT place FROM stale_chunks{end} WHERE image = ?"),
+                (self._image_id,),
             ).fetchall()
         return {tuple(json.loads(row["place"])) for row in rows}
 
@@ -153,7 +187,8 @@ class LargeNotes:
         """Note that the pyramid shows every chunk."""
         with told(self._folder):
             self._connection.execute(
-                "DELETE FROM stale_chunks WHERE image = ?", (self._image_id,)
+                self._named("DELETE FROM stale_chunks{end} WHERE image = ?"),
+                (self._image_id,),
             )
 
 

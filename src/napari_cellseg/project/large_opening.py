@@ -72,7 +72,7 @@ class LargeOpening:
         self._folder = folder
         self._is_read_only = is_read_only
         self._ahead: dict[int, ReadAhead] = {}
-        self._looked_up: dict[int, CellRows] = {}
+        self._looked_up: dict[Path, CellRows] = {}
 
     def has(self, image_id: int) -> bool:
         """Say whether an image was read ahead."""
@@ -120,28 +120,28 @@ class LargeOpening:
         """
         connection = open_database(self._folder, writable=not self._is_read_only)
         try:
-            notes = LargeNotes(connection, self._folder, image_id)
-            if not notes.is_ready and image_id not in self._looked_up:
+            notes = LargeNotes(connection, self._folder, image_id, store.number)
+            if not notes.is_ready and store.folder not in self._looked_up:
                 if self._is_read_only:
-                    self._looked_up[image_id] = yield from look_through(store, None)
+                    self._looked_up[store.folder] = yield from look_through(store, None)
                 else:
                     yield from prepare_large(notes, store)
             with told(self._folder), _snapshot(connection):
                 self._ahead[image_id] = yield from self._read(
-                    connection, image_id, len(store.array().shape)
+                    connection, image_id, store
                 )
         finally:
             connection.close()
 
     def _read(
-        self, connection: sqlite3.Connection, image_id: int, ndim: int
+        self, connection: sqlite3.Connection, image_id: int, store: LabelsStore
     ) -> Job[ReadAhead]:
         """Read all that is known, as of one moment."""
         steps = read_last_step(connection, image_id)
-        rows = self._looked_up.get(image_id)
+        rows = self._looked_up.get(store.folder)
         if rows is None:
-            notes = LargeNotes(connection, self._folder, image_id)
-            rows = yield from notes.read_rows(ndim)
+            notes = LargeNotes(connection, self._folder, image_id, store.number)
+            rows = yield from notes.read_rows(len(store.array().shape))
         facts = yield from read_cells(connection, image_id)
         deleted = yield from read_deleted(connection, image_id)
         last_id = read_last_id(connection, image_id)

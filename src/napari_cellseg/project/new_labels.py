@@ -9,10 +9,7 @@ from typing import Any
 from napari_cellseg.core.edits import Source
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.core.history import History
-from napari_cellseg.core.jobs import Job
 from napari_cellseg.core.types import Labels, PixelSize
-from napari_cellseg.project.database import told
-from napari_cellseg.project.labels_store import LabelsStore
 
 #: The order in which labels have their axes.
 ORDER = "TZYX"
@@ -122,23 +119,12 @@ class LargeLabels:
         For the metadata of the OME-Zarr.
     labels : array or None
         Whole numbers, read by boxes; None: there is no cell yet.
+    name : str
+        What undo says of it.
     """
 
     shape: tuple[int, ...]
     axes: str
     pixel_size: PixelSize | None = None
     labels: Any = None
-
-    def write_to(self, store: LabelsStore) -> Job[None]:
-        """Write them into a folder; raises `LabelsError` if they are no labels.
-
-        Raises `ProjectError` if they cannot be written.
-        """
-        with told(store.folder):
-            yield from self._write_to(store)
-
-    def _write_to(self, store: LabelsStore) -> Job[None]:
-        if self.labels is None:
-            store.create_empty(self.shape, self.axes, self.pixel_size)
-        else:
-            yield from store.create_by_blocks(self.labels, self.axes, self.pixel_size)
+    name: str = ""

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 
@@ -20,6 +19,7 @@ from napari_cellseg.core.labels_on_disk import is_large
 from napari_cellseg.core.types import PixelSize
 from napari_cellseg.io.images import probe
 from napari_cellseg.io.paths import ImagePlace
+from napari_cellseg.project.cell_facts import read_last_step
 from napari_cellseg.project.copying import (
     copy_database,
     purge_dropped,
@@ -33,12 +33,15 @@ from napari_cellseg.project.database import (
     told,
     transaction,
 )
+from napari_cellseg.project.exchanges import Exchanges, remove_unneeded
 from napari_cellseg.project.image_table import ImageTable
 from napari_cellseg.project.images import ProjectImage
 from napari_cellseg.project.journal import Journal, adopt_history
 from napari_cellseg.project.labels import SAVE_CELL, ProjectLabels, shape_text
-from napari_cellseg.project.labels_store import LabelsStore
+from napari_cellseg.project.labels_store import LABELS_FOLDER, LabelsStore
+from napari_cellseg.project.large_labels import LargeNotes
 from napari_cellseg.project.large_opening import LargeOpening
+from napari_cellseg.project.large_start import SET_LABELS, start_large
 from napari_cellseg.project.lineage import LineageNotes
 from napari_cellseg.project.lock import taken_lock
 from napari_cellseg.project.moved import find_moved
@@ -47,10 +50,8 @@ from napari_cellseg.project.notes import CLASSES, ClassNotes, Note
 from napari_cellseg.project.review import ReviewNotes
 
 SUFFIX = ".cellseg"
-LABELS_FOLDER = "labels"
 MODELS_FOLDER = "models"
 
-SET_LABELS = "UPDATE images SET labels_shape = ?, labels_axes = ? WHERE id = ?"
 UNWRITTEN = """
 SELECT images.name AS name, count(*) AS n_steps, max(steps.at) AS last_at
 FROM images JOIN steps ON steps.image = images.id AND steps.id > images.written_step
@@ -118,6 +119,7 @@ class Project:
                     opened.write()
                 with told(self.folder):
                     purge_dropped(self._connection)
+                remove_unneeded(self._connection, self.folder)
         finally:
             self._opened.clear()
             self._connection.close()
@@ -172,23 +174,28 @@ class Project:
         Raises
         ------
         ProjectError
-            If the image has labels already, or nothing can be written.
+            If the image has cells already, or nothing can be written.
         """
-        self._check_no_labels(image_id)
-        return self._started(image_id, new, self._labels_store(image_id))
+        if self._labels_shape(image_id) and self.has_cells(image_id):
+            self._check_no_labels(image_id)
+        self._labels_store(image_id)  # makes the folder, or says why not
+        return start_large(self.folder, image_id, new, self._next_edit_id())
 
-    def _started(
-        self, image_id: int, new: LargeLabels, store: LabelsStore
-    ) -> Job[None]:
-        """Write labels by blocks; with a connection of its own, on any thread."""
-        yield from new.write_to(store)
-        connection = open_database(self.folder, writable=True)
-        try:
-            with told(self.folder), transaction(connection):
-                values = (json.dumps(list(new.shape)), new.axes, image_id)
-                connection.execute(SET_LABELS, values)
-        finally:
-            connection.close()
+    def has_cells(self, image_id: int) -> bool:
+        """Say whether an image has cells; of large labels they are not looked through."""
+        if not self._labels_shape(image_id):
+            return False
+        opened = self._opened.get(image_id)
+        if opened is not None and opened.index is not None:
+            return len(opened.index) > 0
+        number = self._exchanges(image_id).current
+        notes = LargeNotes(self._connection, self.folder, image_id, number)
+        with told(self.folder):
+            last, written = read_last_step(self._connection, image_id)
+        return last != written or notes.has_cells
+
+    def _exchanges(self, image_id: int) -> Exchanges:
+        return Exchanges(self._connection, self.folder, image_id)
 
     def _check_no_labels(self, image_id: int) -> None:
         if self._labels_shape(image_id):
@@ -271,7 +278,7 @@ class Project:
         return tuple(json.loads(shape)), probe(self._labels_folder(image_id)).pixel_size
 
     def _labels_folder(self, image_id: int) -> Path:
-        return self.folder / LABELS_FOLDER / f"{image_id}.ome.zarr"
+        return self._exchanges(image_id).labels_folder
 
     def forget_labels(self, image_id: int) -> None:
         """Hold labels that are written no more; `open_labels` reads them again."""
@@ -381,15 +388,3 @@ def open_project(folder: Path, *, read_only: bool = False) -> Project:
     except ProjectError:
         lock.release()
         raise
-
-
-def project_facts(project: Project) -> dict[str, Any]:
-    """Return what ``cellseg project info`` prints."""
-    images = project.images()
-    return {
-        "images": len(images),
-        "in S3": sum(image.is_in_s3 for image in images),
-        "with labels": sum(image.has_labels for image in images),
-        "missing": sum(image.is_missing for image in images),
-        "recovered steps": sum(one.n_steps for one in project.recovered),
-    }

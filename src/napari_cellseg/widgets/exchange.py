@@ -41,6 +41,7 @@ from napari_cellseg.io.exchange.formats import (
     format_named,
 )
 from napari_cellseg.widgets.layer_images import labels_placement
+from napari_cellseg.widgets.other_labels import OtherLabels
 from napari_cellseg.widgets.words import line_label
 
 ADD, REPLACE, LEAVE = "add", "replace", "leave"
@@ -150,6 +151,7 @@ class CellExchange(QObject):
         super().__init__(dock)
         self._dock = dock
         self._arrival: Arrival | None = None
+        self._other = OtherLabels(dock)
         self.question = ImportQuestion()
         self.question.answered.connect(self._on_answered)
         layout = dock.layout()
@@ -160,6 +162,10 @@ class CellExchange(QObject):
         dock.link.bar.every_menu.chosen.connect(self.ask_export_all)
         dock.correct_tab.import_wanted.connect(self.ask_import)
         dock.link.bar.import_wanted.connect(self.ask_import)
+
+    def release(self) -> None:
+        """Show nothing any more."""
+        self._other.release()
 
     # ---------------------------------------------------------------------- export
     def ask_labels(self) -> None:
@@ -265,8 +271,7 @@ class CellExchange(QObject):
         self._dock.files.start("Importing", job, self._on_large_read)
 
     def _on_large_read(self, said: str) -> None:
-        self._dock.link.projects.refresh()
-        self._dock.link.on_image_chosen()
+        self._other.open_again()
         self._dock.footer.tell(f"{said}.")
 
     def _on_read(self, arrival: Arrival) -> None:

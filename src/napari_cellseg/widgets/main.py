@@ -195,7 +195,7 @@ class CellSegmentationWidget(QWidget):
         self.viewer.bind_key(SEGMENT_KEY, self._on_segment_key, overwrite=True)
         for action in (
             self.areas.release, self.link.release, self.teller.release,
-            self.watch.release,
+            self.watch.release, self.exchange.release,
             self.files.abandon, self.opener.task.abandon, self.runs.release,
             self.segment.close,
             self.train.close, self.measure.task.abandon, self.gestures.stop,
@@ -214,7 +214,8 @@ class CellSegmentationWidget(QWidget):
         for signal in (
             self.session.image_changed, self.session.pixel_size_changed,
             self.proofread.opened, self.proofread.edited, self.proofread.noticed,
-            self.proofread.reviewed, self.review.changed, self.review.shown,
+            self.proofread.reviewed, self.proofread.exchanged,
+            self.review.changed, self.review.shown,
             self.segment.changed, self.segment.finished, self.segment.redecoded,
             self.measure.changed, self.measure.behind, self.measure.selected,
             self.measure.task.changed,

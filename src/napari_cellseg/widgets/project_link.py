@@ -17,6 +17,7 @@ from napari_cellseg.core.errors import CellsegError, ProjectError, ReadOnlyProje
 from napari_cellseg.io.paths import ImagePlace, image_place
 from napari_cellseg.io.s3.address import SCHEME, S3Address
 from napari_cellseg.io.sniff import IMAGE_SUFFIXES
+from napari_cellseg.project.facts import replaced_text
 from napari_cellseg.project.identity import Identity, s3_additions
 from napari_cellseg.project.new_labels import labels_axes_of
 from napari_cellseg.project.recent import (
@@ -57,15 +58,13 @@ class ProjectLink(QObject):
 
     Parameters
     ----------
-    dock : QWidget
-        Parent of the dialogs; has `viewer`, `session`, `proofread`, `keeper`, `header`,
-        `opener` and `footer`.
+    dock : CellSegmentationWidget
+        Parent of the dialogs; its parts are used.
     """
 
     def __init__(self, dock: Any, parent: QWidget) -> None:
         super().__init__(parent)
-        self._dock = parent
-        self._viewer: Any = dock.viewer
+        self._dock, self._viewer = parent, dock.viewer
         self._session: Session = dock.session
         self._proofread: ProofreadController = dock.proofread
         self._keeper: LabelsKeeper = dock.keeper
@@ -234,7 +233,8 @@ class ProjectLink(QObject):
             self._wanted = -1
         self.bar.show_image(index if index >= 0 else self._wanted)
         self._show_kept()
-        if image is not None and (text := self.projects.replaced_text(image)):
+        project = self.projects.project
+        if image and project and (text := replaced_text(project, image)):
             self._footer.tell(text, "warning")
         # The viewer tells of its layers right now: none may be added in between.
         self._bring_later.call()
@@ -295,7 +295,7 @@ class ProjectLink(QObject):
         cells = self._proofread.cells
         self.bar.show_kept(cells is None or self.projects.keeps(cells))
 
-    def _on_edited(self, _edit: object) -> None:
+    def _on_edited(self) -> None:
         self._show_kept()
         self.write_soon()
 
@@ -341,8 +341,8 @@ class ProjectLink(QObject):
     def _add(self, paths: list[Path]) -> None:
         self._tell_added(self.projects.add_images(paths))
 
-    def _tell_added(self, n_new: int) -> None:
-        self._footer.tell(f"{n_new} image{'' if n_new == 1 else 's'} added.")
+    def _tell_added(self, n: int) -> None:
+        self._footer.tell(f"{n} image{'' if n == 1 else 's'} added.")
 
     def _on_add_s3_wanted(self) -> None:
         text = self._asked_address(

@@ -1,0 +1,152 @@
+"""Large labels that are exchanged as a whole, so that an import can be undone.
+
+Labels too large for memory are never rewritten by an import: the imported ones get a folder
+of their own, with a number, and the database says which number is looked at. Undo and redo
+say another number, in one transaction; who holds the labels opens them again.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import NamedTuple
+
+from napari_cellseg.project.database import told
+from napari_cellseg.project.labels_store import labels_folder, number_of
+
+#: Made when labels are first exchanged; older programs pass over it.
+TABLE = (
+    "CREATE TABLE IF NOT EXISTS exchanges ("
+    "edit INTEGER PRIMARY KEY, image INTEGER NOT NULL, "
+    "before INTEGER NOT NULL, after INTEGER NOT NULL)"
+)
+IS_THERE = "SELECT 1 FROM sqlite_master WHERE name = 'exchanges'"
+#: What an edit that was purged needed is needed no more.
+NEEDED = (
+    "SELECT before, after FROM exchanges JOIN edits ON edits.id = exchanges.edit "
+    "WHERE exchanges.image = ? AND edits.state != 'dropped'"
+)
+AREAS = "SELECT plane, outline_yx FROM checked_areas WHERE image = ? ORDER BY id"
+SET_NOTE = "INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)"
+SET_WRITTEN = (
+    "UPDATE images SET written_step = (SELECT max(id) FROM steps WHERE image = :image) "
+    "WHERE id = :image"
+)
+
+
+class Exchange(NamedTuple):
+    """Numbers of the labels before and after an edit that exchanges them."""
+
+    before: int
+    after: int
+
+
+class Exchanges:
+    """Which of its labels an image shows.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        Of the project.
+    folder : Path
+        Of the project.
+    image_id : int
+        Of the image.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, folder: Path, image_id: int
+    ) -> None:
+        self._connection = connection
+        self._folder = folder
+        self._image_id = image_id
+
+    @property
+    def current(self) -> int:
+        """The number of the labels that are looked at; 0 where none were exchanged."""
+        with told(self._folder):
+            found = self._note(f"labels of image {self._image_id}")
+        return 0 if found is None else int(json.loads(found))
+
+    @property
+    def labels_folder(self) -> Path:
+        """The folder of the labels that are looked at."""
+        return labels_folder(self._folder, self._image_id, self.current)
+
+    def of_edit(self, edit_id: int) -> Exchange | None:
+        """Return what an edit exchanges, None for most."""
+        with told(self._folder):
+            if not self._connection.execute(IS_THERE).fetchone():
+                return None
+            row = self._connection.execute(
+                "SELECT before, after FROM exchanges WHERE edit = ?", (edit_id,)
+            ).fetchone()
+        return None if row is None else Exchange(row["before"], row["after"])
+
+    def next_number(self) -> int:
+        """Return a number that no labels of the image have that are still needed."""
+        return max(self._needed()) + 1
+
+    def _needed(self) -> set[int]:
+        with told(self._folder):
+            if not self._connection.execute(IS_THERE).fetchone():
+                return {self.current}
+            rows = self._connection.execute(NEEDED, (self._image_id,)).fetchall()
+        return {self.current, *(number for row in rows for number in row)}
+
+    def note(self, edit_id: int, exchange: Exchange) -> None:
+        """Note what an edit exchanges; inside a transaction of the caller."""
+        self._connection.execute(TABLE)
+        self._connection.execute(
+            "INSERT INTO exchanges VALUES (?, ?, ?, ?)",
+            (edit_id, self._image_id, *exchange),
+        )
+
+    def show(self, number: int) -> None:
+        """Look at other labels, which hold every step so far.
+
+        Inside a transaction of the caller, after the step was written. Areas that were
+        checked on the labels of before wait with them.
+        """
+        run, image = self._connection.execute, self._image_id
+        areas = [tuple(row) for row in run(AREAS, (image,))]
+        run(SET_NOTE, (self._areas_of(self.current), json.dumps(areas)))
+        run("DELETE FROM checked_areas WHERE image = ?", (image,))
+        waiting = json.loads(self._note(self._areas_of(number)) or "[]")
+        self._connection.executemany(
+            "INSERT INTO checked_areas (image, plane, outline_yx) VALUES (?, ?, ?)",
+            [(image, *area) for area in waiting],
+        )
+        run(SET_NOTE, (f"labels of image {image}", json.dumps(number)))
+        run(SET_WRITTEN, {"image": image})
+
+    def remove_unneeded(self) -> None:
+        """Delete the labels that no undo or redo brings back."""
+        needed = self._needed()
+        with told(self._folder):
+            for path in labels_folder(self._folder, self._image_id).parent.glob(
+                f"{self._image_id}.*"
+            ):
+                if number_of(path) not in needed:
+                    shutil.rmtree(path, ignore_errors=True)
+
+    def _areas_of(self, number: int) -> str:
+        return f"areas of labels {number} of image {self._image_id}"
+
+    def _note(self, name: str) -> str | None:
+        row = self._connection.execute(
+            "SELECT value FROM meta WHERE name = ?", (name,)
+        ).fetchone()
+        return None if row is None else str(row["value"])
+
+
+def remove_unneeded(connection: sqlite3.Connection, folder: Path) -> None:
+    """Delete the labels of all images that no undo or redo brings back."""
+    with told(folder):
+        if not connection.execute(IS_THERE).fetchone():
+            return
+        rows = connection.execute("SELECT DISTINCT image FROM exchanges").fetchall()
+    for row in rows:
+        Exchanges(connection, folder, row["image"]).remove_unneeded()
