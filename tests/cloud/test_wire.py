@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 import tifffile
 
+from napari_cellseg.cloud.result_maps import WITH_MAPS, asks_for_maps, with_maps
 from napari_cellseg.cloud.wire import (
     NPY_TYPE,
     RESULT_TYPE,
     TIFF_TYPE,
+    ZSTD_RESULT_TYPE,
     Message,
     decode_request,
     decode_result,
@@ -22,7 +24,12 @@ from napari_cellseg.cloud.wire import (
 )
 from napari_cellseg.core.errors import CellsegError, LimitError, RemoteError
 from napari_cellseg.core.options import SegmentOptions
-from napari_cellseg.core.types import CellImage, PixelSize, SegmentationResult
+from napari_cellseg.core.types import (
+    CellImage,
+    PixelSize,
+    PlaneMaps,
+    SegmentationResult,
+)
 
 MIB = 2**20
 
@@ -72,6 +79,34 @@ def test_labels_and_confidence_survive() -> None:
     np.testing.assert_array_equal(got.labels, labels)
     np.testing.assert_allclose(got.confidence, confidence, atol=1e-6)
     assert (got.model_digest, got.options.diameter_px) == ("d" * 64, 9.0)
+
+
+@pytest.mark.parametrize(
+    ("accept", "packing"),
+    [
+        ("", "ADOBE_DEFLATE"),
+        ("*/*", "ADOBE_DEFLATE"),
+        (RESULT_TYPE, "ADOBE_DEFLATE"),
+        (ZSTD_RESULT_TYPE, "ZSTD"),
+        (WITH_MAPS, "ZSTD"),
+        (f"{RESULT_TYPE};maps=kept", "ADOBE_DEFLATE"),
+    ],
+)
+def test_only_who_asks_for_zstd_gets_it(accept: str, packing: str) -> None:
+    labels = np.ones((8, 10), np.int32)
+    result = SegmentationResult(
+        labels, np.ones(1, np.float32), "m", "d" * 64, SegmentOptions(), "CPU", 0.5
+    )
+    message = encode_result(result, {}, accept)
+    if asks_for_maps(accept):
+        maps = PlaneMaps(np.ones((5, 8, 10), np.uint8), (8, 10))
+        message = with_maps(message, maps, accept)
+    with zipfile.ZipFile(io.BytesIO(message.body)) as file:
+        pictures = [name for name in file.namelist() if name.endswith(".tif")]
+        for name in pictures:
+            with tifffile.TiffFile(io.BytesIO(file.read(name))) as picture:
+                assert picture.pages[0].compression.name == packing
+    assert len(pictures) == 1 + asks_for_maps(accept)
 
 
 def test_the_header_fits_into_what_sagemaker_hands_through() -> None:

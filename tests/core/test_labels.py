@@ -37,7 +37,9 @@ def plane_with(**parts):
 @pytest.fixture
 def labels():
     """Return two cells that touch (8 × 8 each) and one far away (4 × 4)."""
-    return plane_with(c1=np.s_[2:10, 2:10], c2=np.s_[2:10, 10:18], c7=np.s_[14:18, 24:28])
+    return plane_with(
+        c1=np.s_[2:10, 2:10], c2=np.s_[2:10, 10:18], c7=np.s_[14:18, 24:28]
+    )
 
 
 def done(labels, edit):
@@ -277,7 +279,11 @@ def test_an_outline_over_cells_only_is_refused(labels):
 
 @pytest.mark.parametrize(
     "outline",
-    [np.zeros((2, 2)), np.full((4, 2), np.inf), np.array([[90, 90], [90, 95], [95, 90]])],
+    [
+        np.zeros((2, 2)),
+        np.full((4, 2), np.inf),
+        np.array([[90, 90], [90, 95], [95, 90]]),
+    ],
 )
 def test_what_is_no_outline_is_refused(labels, outline):
     with pytest.raises(EditError, match="raw"):
@@ -355,7 +361,8 @@ def test_the_least_area_itself_is_large_enough(labels):
 
 
 @pytest.mark.parametrize(
-    "dtype", ["bool", "uint8", "int16", "uint16", "uint32", "int64", "uint64", "f2", "f4"]
+    "dtype",
+    ["bool", "uint8", "int16", "uint16", "uint32", "int64", "uint64", "f2", "f4"],
 )
 def test_whole_numbers_of_any_type_become_int32(dtype):
     given = np.array([[0, 1], [1, 1]]).astype(dtype)
@@ -425,5 +432,7 @@ def test_relabelling_closes_gaps(labels):
 
 def test_unknown_cells_are_the_model_s(labels):
     assert known_sources(labels, {2: "hand", 99: "hand"}) == {
-        1: "model", 2: "hand", 7: "model",
+        1: "model",
+        2: "hand",
+        7: "model",
     }

@@ -41,7 +41,9 @@ def test_a_body_with_two_nuclei_becomes_two_cells_that_fill_it() -> None:
     assert confidence == [0.8, 0.6]
 
 
-def test_a_nucleus_without_a_body_is_a_cell_and_a_body_without_a_nucleus_stays() -> None:
+def test_a_nucleus_without_a_body_is_a_cell_and_a_body_without_a_nucleus_stays() -> (
+    None
+):
     cells, nuclei = plane(), plane()
     cells[2:10, 2:10] = 1
     nuclei[12:16, 30:34] = 1

@@ -63,8 +63,12 @@ def test_width_is_that_of_the_plane_whatever_the_zoom() -> None:
     labels[10:20, 5:55] = 1
     confidence = np.ones(1, np.float32)
 
-    assert look_at(labels, confidence, 1.0, with_width=True).width_px == pytest.approx(10, abs=1)
-    assert look_at(labels, confidence, 2.0, with_width=True).width_px == pytest.approx(5, abs=0.5)
+    assert look_at(labels, confidence, 1.0, with_width=True).width_px == pytest.approx(
+        10, abs=1
+    )
+    assert look_at(labels, confidence, 2.0, with_width=True).width_px == pytest.approx(
+        5, abs=0.5
+    )
 
 
 def test_a_nearer_look_wins_with_more_thin_cells_on_the_same_ground() -> None:
@@ -74,7 +78,9 @@ def test_a_nearer_look_wins_with_more_thin_cells_on_the_same_ground() -> None:
     assert not is_too_far(near, Look(2.0, 10.0, 900.0, 11, 5.0), 9000)  # hardly more
     assert not is_too_far(near, Look(2.0, 30.0, 900.0, 20, 15.0), 9000)  # not thin
     assert not is_too_far(near, Look(2.0, 10.0, 100.0, 20, 5.0), 9000)  # specks
-    assert not is_too_far(near, Look(2.0, 4.0, 900.0, 20, 3.5), 9000)  # pieces of large cells
+    assert not is_too_far(
+        near, Look(2.0, 4.0, 900.0, 20, 3.5), 9000
+    )  # pieces of large cells
     assert not is_too_far(near, Look(2.0, 0.0, 0.0, 0, 0.0), 9000)
     assert not is_too_far(near, Look(2.0, 10.0, 900.0, 20, 5.0), 90_000)  # noise
 

@@ -7,18 +7,22 @@ import io
 import json
 import threading
 import time
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 from tests.servers import TOKEN, free_port, http, serving
+from tifffile import TiffFile
 
 from napari_cellseg.cloud.lab import LabLine
 from napari_cellseg.cloud.remote import RemoteSegmenter
+from napari_cellseg.cloud.wire import Message
 from napari_cellseg.core.errors import CellsegError, OptionsError, RemoteError
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.options import SegmentOptions
@@ -102,6 +106,42 @@ def test_the_container_contract(server: str, image: CellImage) -> None:
     content = answer.json()
     assert content["n_cells"] == len(content["cells"]) > 3
     assert content["cells"][0]["area_px"] > 0
+
+
+def packings(zipped: bytes) -> set[str]:
+    """Return how the pictures of an answer are packed."""
+    with zipfile.ZipFile(io.BytesIO(zipped)) as file:
+        pictures = [file.read(name) for name in file.namelist() if ".tif" in name]
+    return {
+        TiffFile(io.BytesIO(each)).pages.first.compression.name for each in pictures
+    }
+
+
+@pytest.mark.parametrize("door", ["/invocations", "/endpoints/cells/invocations"])
+def test_a_client_that_names_no_form_gets_labels_that_all_can_read(
+    server: str, image: CellImage, door: str
+) -> None:
+    given = {"Content_Type": "image/png", "Authorization": AUTHORIZATION}
+    answer = http("POST", server + door, png_of(image), **given)
+    assert answer.headers["Content-Type"] == "application/zip"
+    assert packings(answer.data) == {"ADOBE_DEFLATE"}
+
+
+@pytest.mark.parametrize("keep_maps", [False, True], ids=["labels", "maps"])
+def test_our_own_client_asks_for_what_packs_faster(
+    server: str, image: CellImage, monkeypatch: pytest.MonkeyPatch, keep_maps: bool
+) -> None:
+    seen = []
+    ask = LabLine.ask
+
+    def asking(line: LabLine, *given: Any) -> Message:
+        seen.append(ask(line, *given))
+        return seen[-1]
+
+    monkeypatch.setattr(LabLine, "ask", asking)
+    options = SegmentOptions(keep_maps=keep_maps)
+    run(open_segmenter(server, token=TOKEN).segment(image, options))
+    assert [packings(answer.body) for answer in seen] == [{"ZSTD"}]
 
 
 def test_the_workshops_json_gives_counts(server: str, image: CellImage) -> None:

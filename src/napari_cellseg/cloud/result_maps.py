@@ -9,10 +9,11 @@ import numpy as np
 
 from napari_cellseg.cloud.parts import MAPS_NAME, N_MAPS
 from napari_cellseg.cloud.wire import (
-    RESULT_TYPE,
     TIFF_TYPE,
+    ZSTD_RESULT_TYPE,
     Message,
     packed_pixels,
+    packing_for,
     read_pixels,
     unzipped,
 )
@@ -20,20 +21,21 @@ from napari_cellseg.core.errors import RemoteError
 from napari_cellseg.core.types import PlaneMaps
 from napari_cellseg.core.zoom import ZOOM_LIMITS
 
-#: What is asked for, and what is in the answer's ``Accept`` then.
-WITH_MAPS = f"{RESULT_TYPE};maps=kept"
+#: In the ``Accept`` of who wants them.
+MAPS_ASKED = ";maps=kept"
+WITH_MAPS = f"{ZSTD_RESULT_TYPE}{MAPS_ASKED}"
 #: In ``result.json``: the shape of what lies beside it.
 SHAPE_KEY = "maps_shape"
 
 
 def asks_for_maps(accept: str) -> bool:
     """Say whether a client wants the maps beside the labels."""
-    return WITH_MAPS in accept
+    return MAPS_ASKED in accept
 
 
-def with_maps(message: Message, maps: PlaneMaps) -> Message:
+def with_maps(message: Message, maps: PlaneMaps, accept: str = "") -> Message:
     """Return an answer with the maps of its plane; `SHAPE_KEY` must be in it."""
-    body, _ = packed_pixels(maps.maps)
+    body, _ = packed_pixels(maps.maps, packing_for(accept))
     buffer = io.BytesIO(message.body)
     with zipfile.ZipFile(buffer, "a", zipfile.ZIP_STORED) as file:
         file.writestr(MAPS_NAME, body)

@@ -58,4 +58,3 @@ def server_of(address: str) -> str:
         return ""
     usual = {"http": 80, "https": 443}.get(parts.scheme)
     return f"{parts.scheme}://{parts.hostname}:{port or usual}"
-

@@ -64,11 +64,11 @@ def _tiff_of(result: SegmentationResult, accept: str) -> bytes:
 def _for_ours(result: SegmentationResult, accept: str) -> Reply:
     """Return labels, and the maps of a plane where they are asked for."""
     if not (asks_for_maps(accept) and len(result.maps) == 1):
-        message = encode_result(result, {})
+        message = encode_result(result, {}, accept)
     else:
         (maps,) = result.maps
         told = {SHAPE_KEY: list(maps.maps.shape)}
-        message = with_maps(encode_result(result, told), maps)
+        message = with_maps(encode_result(result, told, accept), maps, accept)
     return Reply(200, message.body, message.content_type)
 
 
