@@ -28,7 +28,19 @@ def test_an_odd_size_is_doubtful_however_sure_the_model_is() -> None:
     table = cells(area_px=[100, 104, 98, 102, 101, 900])
     doubt = doubts(table, dict.fromkeys(range(1, 7), 0.95))
     assert doubt.index[0] == 6
-    assert doubt.loc[6] > 0.4
+    assert doubt.loc[6] > 5 * doubt.loc[1]
+
+
+def test_a_cell_twice_as_large_is_more_doubtful_than_one_half_as_large() -> None:
+    table = cells(area_px=[100, 104, 98, 102, 101, 50, 200])
+    doubt = doubts(table, dict.fromkeys(range(1, 8), 0.9))
+    assert list(doubt.index[:2]) == [7, 6]
+
+
+def test_cells_of_nearly_one_size_are_not_odd() -> None:
+    table = cells(area_px=[100, 100, 100, 100, 101, 105])
+    doubt = doubts(table, dict.fromkeys(range(1, 7), 0.9))
+    assert doubt.nunique() == 1
 
 
 def test_an_odd_shape_is_doubtful() -> None:
@@ -36,13 +48,28 @@ def test_an_odd_shape_is_doubtful() -> None:
     assert doubts(table, dict.fromkeys(range(1, 7), 0.9)).index[0] == 5
 
 
-def test_a_cell_cut_by_the_edge_may_have_any_size() -> None:
+def test_a_cell_cut_by_the_edge_may_be_small() -> None:
     table = cells(
         area_px=[100, 104, 98, 102, 101, 10],
         touches_border=[False] * 5 + [True],
     )
     doubt = doubts(table, dict.fromkeys(range(1, 7), 0.9))
-    assert doubt.loc[6] == pytest.approx(0.1)
+    assert doubt.loc[6] == pytest.approx(doubt.loc[1])
+
+
+def test_a_cell_cut_by_the_edge_may_not_be_as_large_as_two() -> None:
+    table = cells(
+        area_px=[100, 104, 98, 102, 101, 250],
+        touches_border=[False] * 5 + [True],
+    )
+    assert doubts(table, dict.fromkeys(range(1, 7), 0.9)).index[0] == 6
+
+
+def test_cells_of_large_labels_have_no_shape_and_are_judged_without() -> None:
+    table = cells(solidity=[float("nan")] * 4, area_px=[100, 101, 99, 400])
+    doubt = doubts(table, dict.fromkeys(range(1, 5), 0.9))
+    assert doubt.notna().all()
+    assert doubt.index[0] == 4
 
 
 def test_doubt_stays_between_0_and_1() -> None:
