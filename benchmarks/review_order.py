@@ -1,4 +1,4 @@
-"""How many cells have to be looked at until the labels are good?
+"""Count the cells that have to be looked at until the labels are good.
 
 ``python benchmarks/review_order.py DATA [--model FOLDER] [--sets NAME ...]`` needs no
 training. A model segments each image; the person looks at one cell after the other and sets
@@ -103,7 +103,9 @@ def looks_of(desk: Desk, n_random: int, seed: int) -> Looks | None:
     draws = []
     for _ in range(n_random):
         again = copy.deepcopy(desk)
-        draws.append(looks_for(looked_through(again, order_of(again, RANDOM, rng)), goals))
+        draws.append(
+            looks_for(looked_through(again, order_of(again, RANDOM, rng)), goals)
+        )
     return Looks(
         desk.group,
         len(steps),
@@ -143,7 +145,13 @@ def interval(found: list[Looks], seed: int) -> NDArray[np.float64]:
     names = list(groups)
     rng = np.random.default_rng(seed)
     drawn = [
-        shares([x for place in rng.integers(len(names), size=len(names)) for x in groups[names[place]]])
+        shares(
+            [
+                x
+                for place in rng.integers(len(names), size=len(names))
+                for x in groups[names[place]]
+            ]
+        )
         for _ in range(N_BOOTSTRAPS)
     ]
     return np.quantile(drawn, [0.025, 0.975], axis=0)
@@ -153,7 +161,9 @@ def row(name: str, found: list[Looks], n_all: int, seed: int) -> str:
     """Return the row of a set."""
     share, (low, high) = shares(found), interval(found, seed)
     n_cells, n_wrong = sum(x.n_cells for x in found), sum(x.n_wrong for x in found)
-    first, last = (float(np.mean([getattr(x, n) for x in found])) for n in ("first", "last"))
+    first, last = (
+        float(np.mean([getattr(x, n) for x in found])) for n in ("first", "last")
+    )
     cells = [
         f"{100 * s:.0f} % ({100 * a:.0f} to {100 * b:.0f})"
         for s, a, b in zip(share, low, high, strict=True)
@@ -167,7 +177,9 @@ def row(name: str, found: list[Looks], n_all: int, seed: int) -> str:
 def main(given: argparse.Namespace) -> None:
     """Print a table with a row a set."""
     segmenter = LocalSegmenter(given.model or find_model(None), "auto")
-    print("| set | images | cells | wrong | AP50 | half | three quarters | nine tenths |")
+    print(
+        "| set | images | cells | wrong | AP50 | half | three quarters | nine tenths |"
+    )
     print("| --- | --- | --- | --- | --- | --- | --- | --- |", flush=True)
     for name in given.sets:
         samples = samples_of(name, given.data)[: given.images]

@@ -1,8 +1,9 @@
 """Which cells a person should look at first, and when it is enough.
 
 Doubt is the chance that a cell is wrong: it goes up with low confidence, and with a size or
-shape that is odd among the cells of the same image. The hint to stop is the error rate among the last cells looked at, with its
-95 % interval (Wilson 1927, doi:10.1080/01621459.1927.10502953).
+shape that is odd among the cells of the same image. The hint to stop is the error rate among
+the last cells looked at, with its 95 % interval (Wilson 1927,
+doi:10.1080/01621459.1927.10502953).
 """
 
 from __future__ import annotations
@@ -64,7 +65,9 @@ def doubts(cells: pd.DataFrame, confidence: Mapping[int, float]) -> pd.Series:
     largest = cells.sort_values("area_px", kind="stable")
     cells = largest.drop_duplicates("label", keep="last").sort_index()
     ids = cells["label"].to_numpy()
-    sure = np.clip(_confidence_of(ids, confidence), CONFIDENCE_EDGE, 1 - CONFIDENCE_EDGE)
+    sure = np.clip(
+        _confidence_of(ids, confidence), CONFIDENCE_EDGE, 1 - CONFIDENCE_EDGE
+    )
     size = _oddness(np.log(cells["area_px"].to_numpy(dtype=float)), LEAST_SPREAD)
     ragged = -_oddness(np.minimum(cells["solidity"].to_numpy(dtype=float), 1.0))
     if "touches_border" in cells:

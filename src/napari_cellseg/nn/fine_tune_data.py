@@ -10,16 +10,32 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_cellseg.core.synthetic import random_scene
+from napari_cellseg.core.synthetic import (
+    Scene,
+    random_blank,
+    random_bodies,
+    random_rods,
+    random_scene,
+    random_tissue,
+)
 from napari_cellseg.core.training_item import TrainingItem
 from napari_cellseg.core.zoom import zoom_for
 from napari_cellseg.nn.batches import TrainingImage, training_image
 from napari_cellseg.nn.examiner import item_diameter_px
 
-#: Scenes of our own generator stand for "everything else": some are replayed, others only
-#: measured. They are drawn from these seeds, so every training has the same.
-REPLAY_SEEDS = range(7_000_000, 7_000_024)
-BASE_SEEDS = range(8_000_000, 8_000_008)
+#: Scenes of our own generators stand for "everything else": some are replayed, others only
+#: measured. They are drawn from these seeds, so every training has the same. Among the
+#: measured ones is every kind of scene.
+REPLAY_SEEDS = range(7_000_000, 7_000_032)
+BASE_SEEDS = range(8_006_480, 8_006_496)
+#: Which generator draws a scene, by its seed: of sixteen in a row nine are of the common
+#: kinds, two are bacteria, two sections of tissue, two cell bodies on each other, one empty.
+GENERATORS = (
+    *(random_scene, random_rods, random_scene, random_tissue),
+    *(random_scene, random_bodies, random_scene, random_scene),
+    *(random_scene, random_rods, random_scene, random_tissue),
+    *(random_scene, random_bodies, random_scene, random_blank),
+)
 SCENE_SHAPE_YX = (288, 288)
 YOURS, REPLAY = "yours", "replay"
 #: Checked parts nearer to each other than this are cut out as one.
@@ -115,11 +131,16 @@ def _parts(valid: NDArray[np.bool_]) -> list[tuple[slice, ...]]:
     ]
 
 
+def base_scene(seed: int) -> Scene:
+    """Return a scene of the base set; the seed alone decides which and of what kind."""
+    return GENERATORS[seed % len(GENERATORS)](seed, SCENE_SHAPE_YX)
+
+
 def replayed_images(percentiles: tuple[float, float]) -> list[TrainingImage]:
     """Return the base images that are replayed, ready for cropping."""
     images = []
     for seed in REPLAY_SEEDS:
-        scene = random_scene(seed, SCENE_SHAPE_YX)
+        scene = base_scene(seed)
         images.append(
             training_image(
                 scene.image.plane(),
@@ -136,7 +157,7 @@ def base_items() -> list[TrainingItem]:
     """Return the base images that models are compared on; they never change."""
     items = []
     for seed in BASE_SEEDS:
-        scene = random_scene(seed, SCENE_SHAPE_YX)
+        scene = base_scene(seed)
         everywhere = np.ones(scene.labels.shape, dtype=bool)
         plane = scene.image.plane()
         items.append(
