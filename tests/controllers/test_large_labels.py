@@ -276,6 +276,13 @@ def test_labels_of_a_file_are_taken_in_by_blocks(empty, tmp_path, suffix):
         import_into_large(empty.projects, empty.image, path)
 
 
+def test_a_run_waits_for_cells_that_are_not_open(window):
+    source = window.image.source
+    window.projects.put_away(source)
+    with pytest.raises(ProjectError, match="not open yet"):
+        start_large(window.projects, window.image)
+
+
 def write(path, labels):
     """Write labels as TIFF or OME-Zarr."""
     from napari_cellseg.io.labels_file import write_labels

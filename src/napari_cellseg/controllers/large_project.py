@@ -47,7 +47,8 @@ def start_large(projects: ProjectController, image: CellImage) -> bool:
     Raises
     ------
     ProjectError
-        If there is no project for labels that are larger, or it cannot be written.
+        If there is no project for labels that are larger, it cannot be written, or has
+        cells of the image that are not open.
     """
     project = projects.project
     if project is None or project.is_read_only or not image.source:
@@ -62,6 +63,15 @@ def start_large(projects: ProjectController, image: CellImage) -> bool:
         new = LargeLabels(image.labels_shape, image.labels_axes, image.pixel_size)
         run(project.start_by_blocks(known.image_id, new))
         projects.refresh()
+    elif project.has_cells(known.image_id):
+        raise ProjectError(
+            f"The cells of '{known.name}' are not open yet, and what a run finds goes to "
+            "them. Open them first, then segment again."
+        )
+    # Without a cell there is nothing to read: they must be here before the run ends.
+    preparation = project.preparation(known.image_id)
+    if preparation is not None:
+        run(preparation)
     return True
 
 

@@ -18,9 +18,9 @@ BY_BOXES = ("tiff", "zarr")
 def import_large(
     project: Project, image_id: int, path: Path, frame: ImageFrame
 ) -> Job[str]:
-    """Take the cells of a file for an image that has none; return what was done.
+    """Return the job that takes the cells of a file for an image that has none.
 
-    They count as a model's. It may run off the main thread.
+    They count as a model's. The job may run off the main thread, and returns what it did.
 
     Parameters
     ----------
@@ -44,8 +44,14 @@ def import_large(
     labels = open_boxed(path, frame.shape, frame.image_name)
     name = f"import {path.name}"
     new = LargeLabels(frame.shape, frame.axes, labels.pixel_size, labels, name)
-    yield from project.start_by_blocks(image_id, new)
-    return f"{frame.image_name}: the cells of {path.name}; undo takes them back"
+    # The project is asked here, on its own thread; the job has a connection of its own.
+    return _saying(project.start_by_blocks(image_id, new), frame.image_name, path.name)
+
+
+def _saying(job: Job[None], image_name: str, file_name: str) -> Job[str]:
+    """Run a job, and return what it did."""
+    yield from job
+    return f"{image_name}: the cells of {file_name}; undo takes them back"
 
 
 def check_format(path: Path, frame: ImageFrame) -> None:

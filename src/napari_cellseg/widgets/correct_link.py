@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject
+from qtpy.QtWidgets import QVBoxLayout
 
 from napari_cellseg.widgets.cleanup import Cleanup
 from napari_cellseg.widgets.key_sheet import KeySheet
 from napari_cellseg.widgets.looked_at import CellFrame
 from napari_cellseg.widgets.outline_width import OutlineWidth
+from napari_cellseg.widgets.unrecorded import UnrecordedLayer
 
 if TYPE_CHECKING:
     from napari_cellseg.widgets.main import CellSegmentationWidget
@@ -48,6 +50,10 @@ class CorrectLink(QObject):
         dock.tools.failed.connect(self._on_tool_failed)
         dock.tools.changed.connect(self._on_tools_changed)
         self._cell_tools.stepped.connect(keeper.show_plane)
+        self.unrecorded = UnrecordedLayer(dock)
+        layout = dock.layout()
+        if isinstance(layout, QVBoxLayout):
+            layout.insertWidget(layout.count() - 1, self.unrecorded)
         cleanup.add(self.release)
 
     def _on_tool_failed(self, text: str) -> None:
@@ -62,6 +68,7 @@ class CorrectLink(QObject):
 
     def release(self) -> None:
         """Stop looking for cells, and let go."""
+        self.unrecorded.release()
         self.frame.release()
         self.outlines.release()
         self._find.task.abandon()
