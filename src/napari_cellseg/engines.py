@@ -198,10 +198,10 @@ def _cloud(place: RunPlace) -> CloudSettings:
 def open_part_segmenter(
     model: str | Path | None = None, device: str = "auto"
 ) -> PartSegmenter:
-    """Return a segmenter in this process that serves others; see `open_segmenter`."""
-    from napari_cellseg.nn.local import LocalSegmenter
+    """Return a segmenter in this process for several threads; see `open_segmenter`."""
+    from napari_cellseg.nn.local import for_many_threads
 
-    return LocalSegmenter(model, device)
+    return for_many_threads(model, device)
 
 
 def open_trainer(

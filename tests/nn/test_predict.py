@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,12 +13,15 @@ import torch
 from napari_cellseg.core.decode import labels_from_maps
 from napari_cellseg.core.errors import SegmentationError
 from napari_cellseg.core.intensity import normalize
+from napari_cellseg.core.jobs import run
 from napari_cellseg.core.matching import match_labels
+from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.synthetic import CellOptions, SceneOptions, make_scene
 from napari_cellseg.core.tiling import plan_tiles
-from napari_cellseg.core.types import PlaneMaps
+from napari_cellseg.core.types import CellImage, PlaneMaps
 from napari_cellseg.io.model_folder import find_model
+from napari_cellseg.nn import local
 from napari_cellseg.nn.network import CellNet
 from napari_cellseg.nn.predict import Predictor, _undone
 from napari_cellseg.nn.weights import load_model
@@ -103,3 +110,42 @@ def test_out_of_memory_is_said_in_words(
         SegmentationError, match="ran out of memory on a tile of 8 × 9 px"
     ):
         maps_of(predictor, np.zeros((3, 8, 9), np.float32))
+
+
+def test_one_thread_opens_and_runs_the_network_for_all_that_ask(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[int] = []
+    load = local.load_model
+
+    def note(*_: object) -> None:
+        seen.append(threading.get_ident())
+
+    def loading(folder: Path) -> tuple[CellNet, ModelSpec]:
+        note()
+        network, spec = load(folder)
+        network.register_forward_pre_hook(note)
+        return network, spec
+
+    monkeypatch.setattr(local, "load_model", loading)
+    segmenter = local.for_many_threads(None, "cpu")
+    image = CellImage(np.zeros((1, 40, 40), np.uint8))
+    with ThreadPoolExecutor(2) as hands:
+        for _ in range(2):
+            hands.submit(run, segmenter.segment(image, SegmentOptions())).result()
+    assert len(seen) > 2
+    assert len(set(seen)) == 1
+    assert threading.get_ident() not in seen
+
+
+def test_out_of_memory_on_the_other_thread_is_said_in_words(
+    tiny_network: CellNet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise torch.OutOfMemoryError
+
+    with ThreadPoolExecutor(1) as thread:
+        predictor = Predictor(tiny_network, torch.device("cpu"), thread)
+        monkeypatch.setattr(predictor, "_forward", fail)
+        with pytest.raises(SegmentationError, match="on a tile of 8 × 9 px"):
+            maps_of(predictor, np.zeros((3, 8, 9), np.float32))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Executor
 
 import numpy as np
 import torch
@@ -29,10 +30,18 @@ class Predictor:
         its place (`runtimes`): (n, 3, h, w) to (n, 5, h, w).
     device : torch.device
         Where to run.
+    thread : Executor or None
+        Runs the network, whichever thread asks; None lets that one do it.
     """
 
-    def __init__(self, network: nn.Module, device: torch.device) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        device: torch.device,
+        thread: Executor | None = None,
+    ) -> None:
         self.device = device
+        self._thread = thread
         keep_freed_memory()
         network = folded(network.eval())
         # A device looks at one window at a time, however many images are in work.
@@ -85,12 +94,11 @@ class Predictor:
             If the device runs out of memory.
         """
         try:
-            with self._turn, torch.inference_mode():
-                batch = torch.from_numpy(np.array(pixels, order="C"))[None].to(
-                    self.device
-                )
-                maps = self._averaged(batch) if augmented else self._forward(batch)
-                return _quantized(maps)[0].cpu().numpy()
+            if self._thread is None:
+                return self._looked_at(pixels, augmented=augmented)
+            return self._thread.submit(
+                self._looked_at, pixels, augmented=augmented
+            ).result()
         except torch.OutOfMemoryError as error:
             raise _out_of_memory(pixels, self.device) from error
         except RuntimeError as error:
@@ -98,6 +106,15 @@ class Predictor:
             if "allocate memory" in str(error):
                 raise _out_of_memory(pixels, self.device) from error
             raise
+
+    def _looked_at(
+        self, pixels: NDArray[np.float32], *, augmented: bool
+    ) -> NDArray[np.uint8]:
+        """Return the maps of pixels; see `maps_of`."""
+        with self._turn, torch.inference_mode():
+            batch = torch.from_numpy(np.array(pixels, order="C"))[None].to(self.device)
+            maps = self._averaged(batch) if augmented else self._forward(batch)
+            return _quantized(maps)[0].cpu().numpy()
 
     def _forward(self, batch: Tensor) -> Tensor:
         """Return (n, 5, h, w) maps: three as 0..1, two as -1..1."""

@@ -6,6 +6,7 @@ only the first run waits for it.
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ EXPORT_VERSION = 1
 
 
 def open_predictor(
-    network: CellNet, spec: ModelSpec, device: str
+    network: CellNet, spec: ModelSpec, device: str, thread: Executor | None = None
 ) -> tuple[Predictor, str]:
     """Return a network ready to run on a device or in a runtime, and where, in words.
 
@@ -44,6 +45,8 @@ def open_predictor(
         What it is.
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"``, ``"mps"``, or a key of `RUNTIMES`.
+    thread : Executor or None
+        See `Predictor`.
 
     Raises
     ------
@@ -53,12 +56,12 @@ def open_predictor(
         If the runtime is not installed or cannot load the network.
     """
     if device not in RUNTIMES:
-        predictor = Predictor(network, choose_device(device))
+        predictor = Predictor(network, choose_device(device), thread)
         return predictor, device_title(predictor.device)
     needs("onnxruntime" if device == "onnx" else "openvino", device.split("-")[0])
     file = exported_file(network, spec, is_int8=device == "openvino-int8")
     runtime = OnnxNetwork(file) if device == "onnx" else OpenVinoNetwork(file)
-    return Predictor(runtime, torch.device("cpu")), RUNTIMES[device]
+    return Predictor(runtime, torch.device("cpu"), thread), RUNTIMES[device]
 
 
 def exported_file(network: CellNet, spec: ModelSpec, *, is_int8: bool) -> Path:
