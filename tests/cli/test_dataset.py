@@ -71,6 +71,27 @@ def test_a_set_is_imported_described_checked_split_and_exported(tmp_path: Path) 
     assert len(list((tmp_path / "seg").iterdir())) == 4
 
 
+@pytest.mark.parametrize(
+    ("name", "images"), [("coco", False), ("tiff", False), ("seg", True)]
+)
+def test_an_export_replaces_nothing_unasked(
+    dataset: Path, tmp_path: Path, name: str, images: bool
+) -> None:
+    out = tmp_path / "out"
+    more = ["--images"] if images else []
+    export = ["dataset", "export", dataset, "--format", name, "-o", out, *more]
+    cellseg(*export)
+    for path in out.iterdir():
+        path.write_bytes(b"mine")
+
+    refused = RUNNER.invoke(app, [str(one) for one in export])
+
+    assert "Use --overwrite to replace" in str(refused.exception)
+    assert {path.read_bytes() for path in out.iterdir()} == {b"mine"}
+    cellseg(*export, "--overwrite")
+    assert b"mine" not in {path.read_bytes() for path in out.iterdir()}
+
+
 def test_a_split_is_not_replaced_unasked(dataset: Path) -> None:
     cellseg("dataset", "split", dataset, "--val", "0.3")
     first = json.loads((dataset / "dataset.json").read_text())

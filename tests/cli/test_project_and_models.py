@@ -44,6 +44,28 @@ def test_a_project_is_made_filled_and_written_out(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found, labels)
 
 
+def test_labels_and_cells_replace_nothing_unasked(tmp_path: Path) -> None:
+    folder, out = tmp_path / "work.cellseg", tmp_path / "out"
+    tifffile.imwrite(tmp_path / "one.tif", np.zeros((20, 20), np.uint8))
+    with create_project(folder) as project:
+        project.add_images([tmp_path / "one.tif"])
+        project.start_labels(
+            1, NewLabels(np.eye(20, dtype=np.int32), "YX", {1: "hand"})
+        )
+    for command in (["labels"], ["export", "--format", "coco"]):
+        given = ["project", command[0], str(folder), *command[1:], "--out", str(out)]
+        printed(*given)
+        (file,) = out.iterdir()
+        before = file.read_bytes()
+        file.write_bytes(b"mine")
+        refused = RUNNER.invoke(app, given)
+        assert "Use --overwrite to replace" in str(refused.exception)
+        assert file.read_bytes() == b"mine"
+        printed(*given, "--overwrite")
+        assert len(file.read_bytes()) == len(before)
+        file.unlink()
+
+
 def test_labels_of_images_with_one_name_are_all_written(tmp_path: Path) -> None:
     folder = tmp_path / "work.cellseg"
     places = [tmp_path / side / "A01.tif" for side in ("left", "right")]

@@ -145,17 +145,22 @@ def export(
     images: Annotated[
         bool, typer.Option("--images", help="Copy the images as well.")
     ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that are there.")
+    ] = False,
 ) -> None:
     """Write the labels of a data set for other programs."""
+    from napari_cellseg.cli.names import refuse_to_replace
     from napari_cellseg.cli.progress import run_with_bar
-    from napari_cellseg.io.datasets.exporting import export_dataset
+    from napari_cellseg.io.datasets.exporting import export_dataset, exported_paths
     from napari_cellseg.io.datasets.manifest import read_manifest
     from napari_cellseg.io.exchange.formats import format_named
 
     chosen = read_manifest(folder).in_split(split)
-    job = export_dataset(
-        folder, chosen, format_named(format_name), out, with_images=images
-    )
+    one = format_named(format_name)
+    paths = exported_paths(chosen, one, out, with_images=images)
+    refuse_to_replace(paths, overwrite=overwrite)
+    job = export_dataset(folder, chosen, one, out, with_images=images)
     done = run_with_bar(job)
     _show("note", done.notes)
     _show("failed", done.failed)

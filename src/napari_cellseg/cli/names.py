@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
+from napari_cellseg.core.errors import SaveError
 from napari_cellseg.io.atomic import MAX_NAME_BYTES
 from napari_cellseg.io.paths import ImagePlace
 from napari_cellseg.io.s3.address import S3Address
@@ -15,6 +17,18 @@ LABELS_SUFFIX = "_labels.tif"
 LONGEST_BYTES = MAX_NAME_BYTES - 32
 #: Endings of two parts, taken off a file's name as one.
 DOUBLE_SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.zarr", ".ome.btf")
+
+
+def refuse_to_replace(paths: Iterable[Path], *, overwrite: bool) -> None:
+    """Raise `SaveError` if a file or folder is there already and may not be replaced."""
+    there = [] if overwrite else [path for path in paths if path.exists()]
+    if there:
+        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+        verb = "are" if more else "is"
+        raise SaveError(
+            f"'{there[0]}'{more} {verb} there already. Use --overwrite to replace, or "
+            "another --out."
+        )
 
 
 def stem_of(path: ImagePlace) -> str:

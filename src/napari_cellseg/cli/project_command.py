@@ -14,6 +14,9 @@ app = typer.Typer(
     no_args_is_help=True, help="Projects: images and their corrected cells."
 )
 Folder = Annotated[Path, typer.Argument(help="NAME.cellseg")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace files that are there.")
+]
 Images = Annotated[
     list[str],
     typer.Argument(
@@ -80,22 +83,29 @@ def info(folder: Folder) -> None:
 def labels(
     folder: Folder,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the TIFFs.")],
+    *,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write the labels of every image as NAME_labels.tif."""
-    from napari_cellseg.cli.names import LABELS_SUFFIX, plan_names
+    from napari_cellseg.cli.names import (
+        LABELS_SUFFIX,
+        plan_names,
+        refuse_to_replace,
+    )
     from napari_cellseg.io.atomic import make_folder
     from napari_cellseg.io.images import read_image
     from napari_cellseg.io.labels_file import write_labels
     from napari_cellseg.project.store import open_project
 
-    make_folder(out)
     with open_project(folder, read_only=True) as project:
         images = [image for image in project.images() if image.has_labels]
         names = plan_names([image.place for image in images])
-        for image, name in zip(images, names, strict=True):
+        paths = [out / f"{name}{LABELS_SUFFIX}" for name in names]
+        refuse_to_replace(paths, overwrite=overwrite)
+        make_folder(out)
+        for image, path in zip(images, paths, strict=True):
             opened = project.open_labels(image.image_id)
             size = None if image.is_missing else read_image(image.address).pixel_size
-            path = out / f"{name}{LABELS_SUFFIX}"
             write_labels(path, opened.labels, axes=image.labels_axes, pixel_size=size)
             typer.echo(str(path))
 
@@ -117,21 +127,31 @@ def export_cells(
     image: Annotated[
         list[str] | None, typer.Option(help="Name of an image; all if left out.")
     ] = None,
+    *,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write the cells of the images for other programs."""
-    from napari_cellseg.cli.names import plan_names
+    from napari_cellseg.cli.names import plan_names, refuse_to_replace
     from napari_cellseg.cli.progress import run_with_bar
     from napari_cellseg.io.atomic import make_folder
     from napari_cellseg.io.exchange.formats import format_named
-    from napari_cellseg.project.exchange import export_images, images_with_cells
+    from napari_cellseg.project.exchange import (
+        COCO_NAME,
+        export_images,
+        images_with_cells,
+    )
     from napari_cellseg.project.store import open_project
 
     with open_project(folder, read_only=True) as project:
         images = images_with_cells(project, image or ())
         names = plan_names([one.place for one in images])
+        one = format_named(format_name)
+        files = [f"{name}{one.suffix}" for name in names]
+        files = [COCO_NAME] if one.name == "coco" else files
+        refuse_to_replace([out / file for file in files], overwrite=overwrite)
         make_folder(out)
         named = dict(zip(names, images, strict=True))
-        job = export_images(project, named, format_named(format_name), out)
+        job = export_images(project, named, one, out)
         _tell(run_with_bar(job))
 
 

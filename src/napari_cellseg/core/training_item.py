@@ -66,6 +66,11 @@ class TrainingItem:
                 f"'{self.name}' is {shape[1]} × {shape[2]} pixels, but its labels have "
                 f"the shape {self.labels.shape}. Use the labels made on this image."
             )
+        if self.plane.dtype.kind == "f" and not np.isfinite(self.plane).any():
+            raise TrainingError(
+                f"'{self.name}' has no pixel that is a number: all are NaN or infinite. "
+                "Leave the image out, or choose another channel."
+            )
         if int(self.labels.max(initial=0)) > MAX_ID:
             object.__setattr__(self, "labels", relabel_sequential(self.labels)[0])
 

@@ -91,15 +91,44 @@ def write_request(
     }
     path = folder / REQUEST_NAME
     if path.exists():
-        if json.loads(path.read_text(encoding="utf-8")) != content:
+        if differs := _differences(_read_content(path), content):
             raise TrainingError(
-                f"'{folder}' holds another training (other images, labels or options). "
-                "Choose a new folder, or delete it."
+                f"'{folder}' holds another training, begun with {differs} (or by an older "
+                "version of the program), and cannot go on with this one. Choose another "
+                "folder, or delete it to begin anew."
             )
         return
     write_items(folder / ITEMS_FOLDER, items)
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2), encoding="utf-8")
+
+
+def _read_content(path: Path) -> dict[str, Any]:
+    """Return what a request holds; empty where it is damaged."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """Say what another training was begun with; "" where it is the same one.
+
+    An option that the older version did not know counts as left at its default.
+    """
+    words = []
+    if before.get("items") != now["items"]:
+        words.append("other images, labels or groups of images")
+    usual = FineTuneOptions().to_dict()
+    for name, value in now["options"].items():
+        was = dict(before.get("options") or {}).get(name, usual.get(name))
+        if was != value:
+            words.append(f"{name} {'unset' if was is None else was}")
+    for name in ("model", "device", "name"):
+        if before.get(name) != now[name]:
+            words.append(f"the {name} '{before.get(name)}'")
+    return ", ".join(words)
 
 
 def write_items(folder: Path, items: Sequence[TrainingItem]) -> list[Path]:

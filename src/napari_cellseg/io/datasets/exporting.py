@@ -16,6 +16,9 @@ from napari_cellseg.io.exchange.cells_file import check_plane
 from napari_cellseg.io.exchange.formats import Format
 from napari_cellseg.io.images import read_labels
 
+#: The format of which one file holds all images.
+COCO = "coco"
+COCO_NAME = "coco.json"
 AXES = {2: "YX", 3: "ZYX", 4: "TZYX"}
 
 
@@ -77,18 +80,18 @@ def export_dataset(
     failed: list[str] = []
     notes: list[str] = []
     n_files = 0
-    if one.name == "coco":
+    if one.name == COCO:
         from napari_cellseg.io.exchange.coco import write_coco_images
 
-        yield Progress(0, 0, "writing coco.json")
+        yield Progress(0, 0, f"writing {COCO_NAME}")
         planes = _planes(folder, images, failed)
-        notes += write_coco_images(out / "coco.json", planes)
+        notes += write_coco_images(out / COCO_NAME, planes)
         n_files = 1
     for place, entry in enumerate(images):
         yield Progress(place, len(images), entry.name)
         try:
-            if one.name != "coco":
-                path = out / f"{entry.name}{one.suffix}"
+            if one.name != COCO:
+                path = _path_of(entry, one, out)
                 notes += one.write(path, cells_of(folder, entry))
                 n_files += 1
             if with_images:
@@ -96,6 +99,22 @@ def export_dataset(
         except CellsegError as error:
             failed.append(f"{entry.name}: {error}")
     return Exported(n_files, tuple(dict.fromkeys(notes)), tuple(failed))
+
+
+def exported_paths(
+    images: Sequence[DatasetImage], one: Format, out: Path, *, with_images: bool = False
+) -> list[Path]:
+    """Return what `export_dataset` writes."""
+    paths = [out / COCO_NAME] if one.name == COCO else []
+    if one.name != COCO:
+        paths += [_path_of(entry, one, out) for entry in images]
+    if with_images:
+        paths += [out / PurePosixPath(entry.image).name for entry in images]
+    return paths
+
+
+def _path_of(entry: DatasetImage, one: Format, out: Path) -> Path:
+    return out / f"{entry.name}{one.suffix}"
 
 
 def cells_of(folder: Path, entry: DatasetImage) -> Cells:
