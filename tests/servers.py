@@ -52,7 +52,10 @@ def listening(app: Any) -> Iterator[int]:
     """Serve an application over HTTP in this process, and give the port."""
     import uvicorn
 
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+    from napari_cellseg.serving.door import GuardedProtocol
+
+    config = uvicorn.Config(app, log_level="warning", http=GuardedProtocol)
+    server = uvicorn.Server(config)
     with socket.socket() as door:
         door.bind(("127.0.0.1", 0))
         door.listen()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from http.client import HTTPConnection
 from typing import Any
@@ -171,4 +172,60 @@ def test_a_client_that_sends_all_the_same_is_told_and_may_ask_again(
             assert answer.status == 429
             assert b"images wait" in answer.read()
             assert client.sock is own
+        client.close()
+
+
+START = b"POST /invocations HTTP/1.1\r\nHost: lab\r\n"
+IN_CHUNKS = START + b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n"
+#: How a request begins that never ends, and what it goes on with.
+ENDLESS = {
+    "a header": (START + b"X-Long: ", b"a" * 65536),
+    "headers": (START, b"X-Many: aaaaaaaaaaaaaaaa\r\n" * 2000),
+    "an address": (b"GET /", b"a" * 65536),
+    "a trailer": (IN_CHUNKS + b"X-Long: ", b"a" * 65536),
+}
+
+
+def sent_until_cut_off(client: socket.socket, more: bytes) -> int:
+    """Send until the other side hangs up, at most 64 MiB, and return how much it was."""
+    n_sent = 0
+    with contextlib.suppress(ConnectionError):
+        while n_sent < 64 * 2**20:
+            client.sendall(more)
+            n_sent += len(more)
+    return n_sent
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_endless_headers_are_not_read_to_their_end(app: Starlette, kind: str) -> None:
+    start, more = ENDLESS[kind]
+    with (
+        listening(app) as port,
+        socket.create_connection(("127.0.0.1", port), timeout=60) as client,
+    ):
+        client.sendall(start)
+        n_sent = sent_until_cut_off(client, more)
+    # What lies in the buffers of the system counts as sent.
+    assert n_sent < 32 * 2**20
+
+
+def test_headers_that_are_too_long_are_refused_in_a_sentence(app: Starlette) -> None:
+    with (
+        listening(app) as port,
+        socket.create_connection(("127.0.0.1", port), timeout=60) as client,
+    ):
+        client.sendall(START + b"X-Long: " + b"a" * 70_000)
+        answer = b"".join(iter(lambda: client.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    assert b"The headers have more than 64 kB" in answer
+
+
+@pytest.mark.parametrize("n_bytes", [10, 1000, 100_000])
+def test_a_body_in_chunks_is_no_header(app: Starlette, n_bytes: int) -> None:
+    with listening(app) as port:
+        client = HTTPConnection("127.0.0.1", port, timeout=60)
+        for _ in range(2):
+            parts = [bytes(n_bytes)] * (1_000_000 // n_bytes)
+            client.request("POST", "/nothing", iter(parts), encode_chunked=True)
+            assert client.getresponse().read() == b"Not Found"
         client.close()

@@ -64,6 +64,7 @@ def serve(  # noqa: PLR0913 - one flag each
         from napari_cellseg.serving.apart import BenchApart
         from napari_cellseg.serving.app import create_app
         from napari_cellseg.serving.bench import Setup
+        from napari_cellseg.serving.door import GuardedProtocol
         from napari_cellseg.serving.work import Worker
     except ModuleNotFoundError as error:
         raise OptionsError(
@@ -82,5 +83,6 @@ def serve(  # noqa: PLR0913 - one flag each
         host=host,
         port=port,
         log_level="warning",
+        http=GuardedProtocol,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
