@@ -269,11 +269,11 @@ def test_a_damaged_checkpoint_is_told_of(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("held_out", "base", "is_better", "word"),
     [
-        (replace(SAME, msa_new=0.6), SAME, True, "Better"),
+        (replace(SAME, msa_new=0.7), SAME, True, "Better"),
         (SAME, SAME, False, "not better"),
-        (replace(SAME, msa_new=0.52), SAME, False, "hardly better"),
-        (replace(SAME, msa_new=0.52, n_cells=100), SAME, True, "Better"),
-        (replace(SAME, msa_new=0.6), replace(SAME, msa_new=0.4), False, "forgotten"),
+        (replace(SAME, msa_new=0.6), SAME, False, "hardly better"),
+        (replace(SAME, msa_new=0.6, n_cells=100), SAME, True, "Better"),
+        (replace(SAME, msa_new=0.7), replace(SAME, msa_new=0.4), False, "forgotten"),
         (replace(SAME, n_cells=0, msa_new=1.0), SAME, False, "too little"),
     ],
     ids=["better", "same", "by luck", "of many cells", "forgets", "nobody knows"],
