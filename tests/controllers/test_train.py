@@ -74,6 +74,20 @@ def test_nothing_checked_cannot_be_trained_on(training):
         train.start()
 
 
+def test_an_image_without_a_number_is_named_before_the_start(training):
+    train, proofread, _ = training
+    nothing = np.full((1, 40, 40), np.nan, np.float32)
+    train._session.show_image(CellImage(nothing, name="empty.tif"))
+    labels = np.zeros((40, 40), np.int32)
+    labels[2:10, 2:10] = 1
+    proofread.open(labels)
+    proofread.set_state([1], "accepted")
+    train.count()
+    assert "'empty.tif' has no pixel that is a number" in train.words
+    with pytest.raises(TrainingError, match="no pixel that is a number"):
+        train.start()
+
+
 def test_a_longer_preset_takes_longer(training):
     train, _, _ = training
     quick = train.minutes

@@ -25,6 +25,7 @@ from napari_cellseg.io.model_folder import (
 from napari_cellseg.io.training_files import write_outcome
 from napari_cellseg.widgets.left_training import FINISH, STAY, STOP, ask_person
 from napari_cellseg.widgets.main import TAB_NAMES, CellSegmentationWidget
+from napari_cellseg.widgets.question import KEEP
 
 
 class StoreEngine(FakeEngine):
@@ -183,6 +184,32 @@ def endless(training, qtbot, monkeypatch, trained_model):
     yield dock, trainer
     trainer.was_stopped = True
     qtbot.waitUntil(lambda: not dock.train.task.is_running, timeout=60_000)
+
+
+def test_correcting_and_segmenting_go_on_with_the_old_model_while_it_trains(
+    endless, qtbot
+):
+    dock, _ = endless
+    old = dock.segment.model.name
+    dock.proofread.delete_cells([2])
+    assert 2 not in dock.proofread.sources
+    dock.start()
+    dock.question.answered.emit(KEEP)  # there is work by hand, so it asks
+    wait_idle(qtbot, dock)
+    assert dock.task.state == "done"
+    assert dock.train.task.is_running
+    assert dock.segment.model.name == old
+
+
+def test_a_click_on_stop_ends_it_with_the_best_so_far(endless, qtbot):
+    dock, trainer = endless
+    button = dock.train_tab.stop
+    assert button.isVisible()
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: dock.train.outcome is not None, timeout=60_000)
+    assert trainer.was_stopped
+    assert not button.isVisible()
+    assert dock.train_tab.result.isVisible()
 
 
 def test_closing_asks_and_stays_if_the_person_wants(endless):
