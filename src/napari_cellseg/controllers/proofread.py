@@ -125,7 +125,7 @@ class ProofreadController:
 
     def n_by_source(self, source: Source) -> int:
         """Return the number of cells of one source."""
-        return sum(found == source for found in self.sources.values())
+        return list(self.sources.values()).count(source)
 
     @property
     def model_confidence(self) -> dict[int, float]:

@@ -91,4 +91,4 @@ def without_former(
 
 def is_bare(crop: Labels, mask: NDArray[np.bool_]) -> bool:
     """Say whether most of a deleted cell's place is still background."""
-    return bool(np.mean(crop[mask] == 0) > 0.5)
+    return bool(2 * np.count_nonzero(crop[mask]) < np.count_nonzero(mask))

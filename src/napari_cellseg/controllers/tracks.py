@@ -154,14 +154,18 @@ class TracksController:
     @property
     def parents(self) -> Parents:
         """The mother of each daughter, where both are there and follow each other."""
-        cells, table = self._proofread.cells, self._measure.table
-        if cells is None or table is None or "frame" not in table.cells:
+        cells = self._proofread.cells
+        if cells is None or not cells.parents or not self.is_ready:
             return {}
-        return sound_parents(cells.parents, spans(table.cells)) if cells.parents else {}
+        table = self._measure.table
+        if table is None or "frame" not in table.cells:
+            return {}
+        return sound_parents(cells.parents, spans(table.cells))
 
     def lines(self) -> TrackLines | None:
         """Return what a layer of tracks shows, None without cells on frames."""
-        table = self._measure.table
+        # Asked for after every edit: without time the table need not be brought up to it.
+        table = self._measure.table if self.is_ready else None
         if table is None or "frame" not in table.cells or table.cells.empty:
             return None
         rows = table.in_3d if table.in_3d is not None else table.cells

@@ -141,24 +141,23 @@ def _find_boxes(stack, wanted):  # type: ignore[no-untyped-def]
     counts = np.zeros(n, np.int64)
     lows = np.full((n, 4), 2**62, np.int64)
     highs = np.full((n, 4), -1, np.int64)
-    last_id = 0
-    last_place = -1
     for t in range(stack.shape[0]):
         for z in range(stack.shape[1]):
             for y in range(stack.shape[2]):
-                for x in range(stack.shape[3]):
-                    cell = stack[t, z, y, x]
-                    if cell == 0:
+                x = 0
+                while x < stack.shape[3]:
+                    # Run by run along x: a look-up for each pixel takes ten times as long.
+                    cell, first = stack[t, z, y, x], x
+                    x += 1
+                    while x < stack.shape[3] and stack[t, z, y, x] == cell:
+                        x += 1
+                    place = np.searchsorted(wanted, cell) if cell > 0 else n
+                    if place == n or wanted[place] != cell:
                         continue
-                    if cell != last_id:
-                        last_id = cell
-                        last_place = np.searchsorted(wanted, cell)
-                        if last_place == n or wanted[last_place] != cell:
-                            last_place = -1
-                    if last_place < 0:
-                        continue
-                    counts[last_place] += 1
-                    for axis, value in enumerate((t, z, y, x)):
-                        lows[last_place, axis] = min(lows[last_place, axis], value)
-                        highs[last_place, axis] = max(highs[last_place, axis], value)
+                    counts[place] += x - first
+                    for axis, value in enumerate((t, z, y)):
+                        lows[place, axis] = min(lows[place, axis], value)
+                        highs[place, axis] = max(highs[place, axis], value)
+                    lows[place, 3] = min(lows[place, 3], first)
+                    highs[place, 3] = max(highs[place, 3], x - 1)
     return counts, lows, highs

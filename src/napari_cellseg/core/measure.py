@@ -130,7 +130,7 @@ class MeasurementTable:
     def with_classes(self, classes: Mapping[int, str]) -> MeasurementTable:
         """Return the table with a column ``class``, or without it if no cell has one."""
         bare = self.cells.drop(columns=CLASS, errors="ignore")
-        kinds = [classes.get(cell, "") for cell in bare["label"].tolist()]
+        kinds = [classes.get(cell, "") for cell in bare["label"]] if classes else []
         if not any(kinds):
             return replace(self, cells=bare)
         kind = pd.Series(kinds, index=bare.index, dtype=object)
