@@ -14,9 +14,10 @@ from tests.project.editing_run import digest, show, whole
 
 from napari_cellseg.core.cell_rows import find_rows
 from napari_cellseg.core.edits import apply_edit
+from napari_cellseg.core.jobs import run
 from napari_cellseg.core.labels_on_disk import LARGE_PX, is_on_disk
 from napari_cellseg.project.labels import ProjectLabels
-from napari_cellseg.project.new_labels import NewLabels
+from napari_cellseg.project.new_labels import LargeLabels, NewLabels
 from napari_cellseg.project.store import Project, create_project, open_project
 
 SCRIPT = Path(__file__).with_name("editing_run.py")
@@ -120,8 +121,13 @@ def test_no_completed_step_on_large_labels_is_lost_when_killed(large: Path) -> N
 
 def _check_what_is_known(opened: ProjectLabels) -> None:
     """Compare cells, sizes and places with the pixels."""
+    assert set(opened.sources) == set(np.unique(whole(opened))) - {0}
+    _check_places(opened)
+
+
+def _check_places(opened: ProjectLabels) -> None:
     rows = find_rows(whole(opened))
-    assert set(opened.sources) == set(rows.ids.tolist())
+    assert opened.index is not None
     found = opened.index.boxes(opened.index.ids)
     assert {cell: n for cell, (_, n) in found.items()} == dict(
         zip(rows.ids.tolist(), rows.counts.tolist(), strict=True)
@@ -152,6 +158,44 @@ def test_undo_and_redo_on_large_labels_go_all_the_way_after_a_crash(
             show(opened, edit)
             assert digest(opened) == before
         _check_what_is_known(opened)
+
+
+def test_labels_are_those_before_or_after_an_undo_of_an_import_when_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_cellseg.core.labels_on_disk.LARGE_PX", LOWERED_PX)
+    image = tmp_path / "image.tif"
+    image.write_bytes(b"pixels")
+    imported = np.zeros((LARGE_SIDE, LARGE_SIDE), np.int32)
+    imported[500:520, 40:60], imported[10:20, 600:620] = 1, 2
+    with create_project(tmp_path / "killed") as project:
+        project.add_images([image])
+        new = LargeLabels(imported.shape, "YX", None, imported, "import cells.tif")
+        run(project.start_by_blocks(1, new))
+        folder = project.folder
+    script = SCRIPT.with_name("exchanging_run.py")
+    program = [sys.executable, str(script), str(folder), str(LOWERED_PX)]
+    # By the number of cells: what there was before and after the import, and a deletion.
+    states = [np.zeros_like(imported), imported, np.where(imported == 1, 0, imported)]
+    line = [0, 2, 1]
+    rng, n_told = np.random.default_rng(6), 0
+    n_kills = max(N_KILLS // 4, 1)
+    for _ in range(n_kills):
+        with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            first = [process.stdout.readline() for _ in range(2)]
+            time.sleep(rng.uniform(0, LONGEST_RUN))
+            process.kill()
+            told = [int(one) for one in (*first, *process.stdout) if one.endswith("\n")]
+        n_told += len(told)
+        with open_project(folder) as project:
+            opened = project.open_labels(1)
+            place, last = line.index(len(opened.index)), line.index(told[-1])
+            # One step may have been committed and not yet been told of.
+            assert abs(place - last) <= 1
+            assert np.array_equal(whole(opened), states[place])
+            _check_places(opened)
+    assert n_told >= 2 * n_kills
 
 
 def _take_last_step_back(project: Project, opened: ProjectLabels) -> None:

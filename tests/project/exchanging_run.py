@@ -1,0 +1,53 @@
+"""A session that undoes and redoes an import of large labels, until a test kills it.
+
+    python exchanging_run.py FOLDER LARGE_PX
+
+Prints a line after each step that was completed: which labels are looked at now.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from napari_cellseg.core import labels_on_disk
+from napari_cellseg.core.labels import delete_cells
+from napari_cellseg.project.labels import ProjectLabels
+from napari_cellseg.project.store import Project, open_project
+
+
+def step(project: Project, opened: ProjectLabels, *, back: bool) -> ProjectLabels:
+    """Undo or redo a step as a window does, and return the labels after it."""
+    edit = opened.journal.undo() if back else opened.journal.redo()
+    assert edit is not None
+    if edit.is_exchange:
+        project.forget_labels(1)
+        return project.open_labels(1)
+    opened._apply(edit)
+    return opened
+
+
+def tell(opened: ProjectLabels) -> None:
+    """Say how many cells there are."""
+    print(0 if opened.index is None else len(opened.index), flush=True)  # noqa: T201
+
+
+def main(folder: Path) -> None:
+    """Go back to before the import and forth again."""
+    with open_project(folder) as project:
+        opened = project.open_labels(1)
+        tell(opened)
+        if not opened.journal.can_redo:
+            first = min(opened.index.ids) if opened.index is not None else 0
+            opened.take(delete_cells(opened.index, [first], opened.sources))
+            tell(opened)
+        while True:
+            for back in (True, False):
+                while opened.journal.can_undo if back else opened.journal.can_redo:
+                    opened = step(project, opened, back=back)
+                    tell(opened)
+
+
+if __name__ == "__main__":
+    labels_on_disk.LARGE_PX = int(sys.argv[2])
+    main(Path(sys.argv[1]))
