@@ -1,6 +1,7 @@
 # docker run IMAGE serve | train | segment | ...; `serve` and `train` alone are SageMaker's
 # contract, and SageMaker wants its containers to run as root.
-FROM python:3.12-slim
+# The Python that the tests run on.
+FROM python:3.11-slim
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY src ./src

@@ -50,16 +50,29 @@ def test_every_instruction_is_one_that_docker_knows(
     assert steps[0][0] == "FROM"
 
 
+def is_sent(source: str) -> bool:
+    """Say whether a path goes to Docker; the last pattern that fits decides."""
+    decisions = [True]
+    for pattern in (ROOT / ".dockerignore").read_text().splitlines():
+        is_back = pattern.startswith("!")
+        if not pattern.startswith("#") and fnmatch.fnmatch(source, pattern.lstrip("!")):
+            decisions.append(is_back)
+    return decisions[-1]
+
+
 def test_what_is_copied_is_there_and_is_not_ignored(
     steps: list[tuple[str, str]],
 ) -> None:
-    ignored = ROOT / ".dockerignore"
-    patterns = ignored.read_text().split() if ignored.is_file() else []
     for copied in given(steps, "COPY"):
         *sources, _target = copied.split()
         for source in sources:
             assert (ROOT / source).exists(), source
-            assert not any(fnmatch.fnmatch(source, each) for each in patterns), source
+            assert is_sent(source), source
+
+
+@pytest.mark.parametrize("path", [".git", "tests", "src/a/__pycache__", ".venv"])
+def test_what_the_image_does_not_need_is_not_sent(path: str) -> None:
+    assert not is_sent(path)
 
 
 def test_what_the_package_is_built_from_is_copied(

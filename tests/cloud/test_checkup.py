@@ -92,6 +92,37 @@ def test_what_is_missing_is_named_with_what_to_do(aws: Sender) -> None:
     assert all(item.remedy for item in found.values() if item.state == "problem")
 
 
+def image_of(media_type: str) -> str:
+    """Return the manifest of an image that has nothing in it."""
+    part = {"mediaType": "x", "size": 1, "digest": "sha256:" + "0" * 64}
+    return json.dumps(
+        {"schemaVersion": 2, "mediaType": media_type, "config": part, "layers": [part]}
+    )
+
+
+@pytest.mark.parametrize(
+    ("media_type", "state"),
+    [
+        ("application/vnd.docker.distribution.manifest.v2+json", "ok"),
+        ("application/vnd.oci.image.manifest.v1+json", "warning"),
+    ],
+)
+def test_an_image_that_sagemaker_may_refuse_is_told_of(
+    aws: Sender, media_type: str, state: str
+) -> None:
+    ecr = aws.client("ecr")
+    ecr.create_repository(repositoryName="cellseg")
+    ecr.put_image(
+        repositoryName="cellseg",
+        imageManifest=image_of(media_type),
+        imageManifestMediaType=media_type,
+        imageTag=PLACE.image.rpartition(":")[2],
+    )
+    found = findings(aws)["image"]
+    assert found.state == state
+    assert ("--provenance=false" in found.remedy) is (state == "warning")
+
+
 def test_a_bucket_in_another_region_is_a_problem(aws: Sender) -> None:
     there = Sender(CloudSettings(replace(aws.settings.aws, region="eu-west-1")))
     there.client("s3").create_bucket(

@@ -156,6 +156,14 @@ def _rights(place: CloudPlace, arn: str, sender: Sender) -> Iterator[Finding]:
     yield Finding("your rights", "ok", "enough to deploy, train and stop")
 
 
+#: Docker's newer format; SageMaker wants the older one.
+OCI = "vnd.oci.image"
+BUILD = (
+    "docker buildx build --platform linux/amd64 --provenance=false --output type=docker "
+    "-t {image} . && docker push {image}"
+)
+
+
 def _image(place: CloudPlace, sender: Sender) -> Iterator[Finding]:
     parts = re.fullmatch(
         r"(\d{12})\.dkr\.ecr\.[^/]+/([^:@]+)(?::([^@]+))?(@.+)?", place.image
@@ -165,7 +173,7 @@ def _image(place: CloudPlace, sender: Sender) -> Iterator[Finding]:
             "image",
             "warning",
             f"{place.image} is not in ECR",
-            "SageMaker takes images from ECR: docs/remote.md shows how to push ours.",
+            "SageMaker takes images from ECR: docs/aws.md shows how to push ours.",
         )
         return
     which = (
@@ -174,7 +182,7 @@ def _image(place: CloudPlace, sender: Sender) -> Iterator[Finding]:
         else {"imageTag": parts[3] or "latest"}
     )
     try:
-        sender.ask(
+        told = sender.ask(
             "ecr",
             "DescribeImages",
             f"look at the image '{place.image}'",
@@ -183,8 +191,16 @@ def _image(place: CloudPlace, sender: Sender) -> Iterator[Finding]:
             imageIds=[which],
         )
     except CloudError as error:
-        remedy = f"docker build -t {place.image} . && docker push {place.image}"
-        yield Finding("image", "problem", str(error), remedy)
+        yield Finding("image", "problem", str(error), BUILD.format(image=place.image))
+        return
+    kind = told["imageDetails"][0].get("imageManifestMediaType") or ""
+    if OCI in kind:
+        yield Finding(
+            "image",
+            "warning",
+            f"{place.image} is of type {kind}, which SageMaker has refused",
+            BUILD.format(image=place.image),
+        )
         return
     yield Finding("image", "ok", f"{place.image} is there")
 
