@@ -21,8 +21,8 @@ from napari_cellseg.nn.fine_tune_run import FROM_SCRATCH
 #: A new model may be so much worse on the base set before it is advised against.
 FORGETS = 0.02
 #: A gain of mSA on n held-out cells below this over the root of n may be luck. Of two models
-#: that are equally good on all images the one gains more on a few of them in 4 to 10 of 100
-#: cases; 0.1 over the root, in about 45. Measured, see `docs/training.md`.
+#: that are equally good on all images one gains more on a few of them in at most 11 of 100
+#: cases; more than 0.1 over the root, in about 50. Measured, see `docs/training.md`.
 SCATTER = 0.5
 N_LISTED = 5
 
