@@ -195,6 +195,19 @@ def test_labels_of_another_size_are_found(dataset: Path) -> None:
     assert "10 × 32" in problem.text
 
 
+def test_an_image_without_a_number_is_found(tmp_path: Path) -> None:
+    folder, out = tmp_path / "set", tmp_path / "out"
+    nothing = np.full((24, 32), np.nan, np.float32)
+    save(folder / "images" / "a.tif", nothing)
+    save(folder / "masks" / "a.tif", labels_of(3).astype(np.uint16))
+    source, layout = find_images(folder)
+    run(import_dataset(source, folder, out, layout))
+
+    (problem,) = problems(out)
+    assert (problem.weight, problem.kind) == ("error", "no number")
+    assert "a: no pixel of the image is a number" in problem.text
+
+
 def test_labels_without_a_cell_are_found(dataset: Path) -> None:
     relabel(dataset, "a", labels_of(0))
 

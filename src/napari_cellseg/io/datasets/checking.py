@@ -105,6 +105,9 @@ def _look_at(folder: Path, entry: DatasetImage, problems: list[Problem]) -> _See
             problems.append(Problem("error", "other size", (entry.name,), text))
     problems += _problems_of(labels, entry.name)
     plane = image.plane((0,) * (image.data.ndim - 3))
+    if plane.dtype.kind == "f" and not np.isfinite(plane).any():
+        text = f"{entry.name}: no pixel of the image is a number (NaN or infinite)."
+        problems.append(Problem("error", "no number", (entry.name,), text))
     return _Seen(entry, digest, _labels_digest(labels), look_of(plane))
 
 
