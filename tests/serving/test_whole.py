@@ -130,3 +130,55 @@ def test_options_that_do_not_fit_into_the_header_are_told_of() -> None:
 
 def test_the_longest_name_fits_into_the_header() -> None:
     assert len(file_attributes("細" * 1000, "{}")) <= 1024
+
+
+def npy(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("shape", "named", "axes", "expected"),
+    [
+        ((6, 7), None, "CYX", (1, 6, 7)),
+        ((6, 7, 3), None, "CYX", (3, 6, 7)),
+        ((2, 6, 7), "CYX", "CYX", (2, 6, 7)),
+        ((4, 6, 7), "ZYX", "CZYX", (1, 4, 6, 7)),
+        ((1, 6, 7, 1), "ZYXC", "CYX", (1, 6, 7)),
+    ],
+)
+def test_an_array_of_another_client_is_an_image(
+    shape: tuple[int, ...], named: str | None, axes: str, expected: tuple[int, ...]
+) -> None:
+    array = np.arange(np.prod(shape), dtype=np.uint16).reshape(shape)
+    told = {"v": 1, "file": "well A1", "um": 0.5} | ({"axes": named} if named else {})
+    message = Message(npy(array), "application/x-npy", json.dumps(told))
+    image = understood(message, 2**20).image
+    assert image is not None
+    assert (image.axes, image.shape, image.name) == (axes, expected, "well A1")
+    assert image.pixel_size is not None
+    assert image.pixel_size.y_um == 0.5
+    assert np.asarray(image.data).sum() == array.sum()
+    assert image.is_rgb is (shape[-1] == 3)
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (np.zeros((2, 6, 7), np.uint8), "does not say what axis 1"),
+        (np.zeros(9, np.uint8), "two axes or more"),
+        (np.zeros((2048, 2048), np.uint8), "this server takes 1 MiB"),
+        (np.array([["a", {}]], dtype=object), "Python objects"),
+    ],
+    ids=["unknown axis", "a line", "too large", "a pickle"],
+)
+def test_an_array_that_is_no_image_is_refused(array: np.ndarray, words: str) -> None:
+    with pytest.raises(CellsegError, match=words):
+        understood(Message(npy(array), "application/x-npy"), 2**20)
+
+
+def test_json_that_would_fill_the_memory_is_not_read() -> None:
+    body = b'{"instances":[' + b"0," * (33 * 2**20)
+    with pytest.raises(CellsegError, match="The JSON has 66 MiB; at most 64"):
+        understood(Message(body, "application/json"), 2**31)

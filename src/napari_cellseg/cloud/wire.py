@@ -187,7 +187,7 @@ def read_pixels(message: Message, shape: Any, max_bytes: int) -> NDArray[Any]:
         If it is larger than `max_bytes`.
     """
     if message.content_type == NPY_TYPE:
-        return _shaped(_read_npy(message.body, max_bytes), shape)
+        return _shaped(read_npy(message.body, max_bytes), shape)
     return _shaped(_read_tiff(message.body, max_bytes), shape)
 
 
@@ -211,8 +211,8 @@ def attributes_of(text: str) -> dict[str, Any]:
     return attributes
 
 
-def _read_npy(body: bytes, max_bytes: int) -> NDArray[Any]:
-    """Return the array of an npy file, which holds no pickle."""
+def read_npy(body: bytes, max_bytes: int) -> NDArray[Any]:
+    """Return the array of an npy file; raises as `read_pixels` does."""
     stream = io.BytesIO(body)
     try:
         version = np.lib.format.read_magic(stream)

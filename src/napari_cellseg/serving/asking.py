@@ -18,22 +18,28 @@ from napari_cellseg.cloud.parts import (
 )
 from napari_cellseg.cloud.result_maps import asks_for_maps
 from napari_cellseg.cloud.wire import (
-    ATTRIBUTES_HEADER,
     JSON_TYPE,
     NPY_TYPE,
     Message,
     attributes_of,
     decode_request,
 )
-from napari_cellseg.core.errors import RemoteError
+from napari_cellseg.core.errors import LimitError, RemoteError
 from napari_cellseg.core.jobs import Job
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.part import PartSegmenter
 from napari_cellseg.core.types import CellImage
-from napari_cellseg.serving.whole import FileReading, file_reading, image_of_file
+from napari_cellseg.serving.whole import (
+    FileReading,
+    file_reading,
+    image_of_file,
+    image_of_npy,
+)
 
 IMAGE = "image"
 SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/tiff": ".tif"}
+#: Once read, each number of a nested list takes up to 32 bytes.
+MAX_JSON_BYTES = 64 * 2**20
 #: Keys under which clients of other systems put one image as nested lists.
 JSON_KEYS = ("instances", "inputs", "input_1")
 
@@ -112,9 +118,7 @@ def _image_of(message: Message, reading: FileReading, max_bytes: int) -> CellIma
     if message.content_type == JSON_TYPE:
         return _image_of_json(message.body)
     if message.content_type == NPY_TYPE:
-        raise RemoteError(
-            f"An npy file does not say its axes; name them in {ATTRIBUTES_HEADER}."
-        )
+        return image_of_npy(message.body, reading, max_bytes)
     if message.content_type not in SUFFIXES:
         raise RemoteError(
             f"Requests of type '{message.content_type}' are not read; send one of "
@@ -126,6 +130,11 @@ def _image_of(message: Message, reading: FileReading, max_bytes: int) -> CellIma
 
 def _image_of_json(body: bytes) -> CellImage:
     """Return the image that a client of another system sends as nested lists."""
+    if len(body) > MAX_JSON_BYTES:
+        raise LimitError(
+            f"The JSON has {len(body) / 2**20:.0f} MiB; at most {MAX_JSON_BYTES // 2**20} "
+            "are read. Send the image as a TIFF, which is far smaller."
+        )
     try:
         values = json.loads(body)
         found = next(values[key] for key in JSON_KEYS if key in values)

@@ -21,12 +21,14 @@ from napari_cellseg.cloud.pipeline.contract import (
     OVERLAY,
     VERSION,
 )
+from napari_cellseg.cloud.wire import read_npy
 from napari_cellseg.core.errors import RemoteError
 from napari_cellseg.core.given_sizes import with_given_sizes
 from napari_cellseg.core.measure import MeasurementTable
 from napari_cellseg.core.options import SegmentOptions, segment_options_from_dict
 from napari_cellseg.core.provenance import provenance
 from napari_cellseg.core.types import CellImage, SegmentationResult
+from napari_cellseg.io.axes import canonical_axes, resolve_axes, to_canonical
 from napari_cellseg.io.images import read_image
 from napari_cellseg.io.limits import ReadLimits
 from napari_cellseg.io.writers import write_cells_csv, write_labels
@@ -117,6 +119,38 @@ def image_of_file(
         )
         # The file goes away; what was to be read later is read now.
         image = replace(image, data=np.asarray(image.data), source="")
+    return _as_told(image, reading)
+
+
+def image_of_npy(body: bytes, reading: FileReading, max_bytes: int) -> CellImage:
+    """Return the image in an npy file, as clients of SageMaker send arrays.
+
+    Two axes are a plane, a third one of 3 or 4 numbers behind them is colour; any other
+    must be named.
+
+    Raises
+    ------
+    RemoteError, LimitError
+        If it is no such file, holds a pickle, or is larger than `max_bytes`.
+    ImageReadError
+        If an axis is not known.
+    """
+    array = read_npy(body, max_bytes)
+    if array.ndim < 2:
+        raise RemoteError(
+            f"The array has the shape {array.shape}; an image has two axes or more."
+        )
+    is_colour = array.ndim == 3 and array.shape[-1] in (3, 4) and reading.axes is None
+    said = "YXS" if is_colour else "?" * (array.ndim - 2) + "YX"
+    axes = resolve_axes("The array", said, array.shape, reading.axes)
+    kept, _ = canonical_axes(axes, array.shape)
+    data = np.ascontiguousarray(to_canonical(array, axes))
+    data = data[:3] if is_colour else data
+    return _as_told(CellImage(data, kept, is_rgb=is_colour), reading)
+
+
+def _as_told(image: CellImage, reading: FileReading) -> CellImage:
+    """Return an image with the name and sizes that were sent beside it."""
     if reading.name:
         image = replace(image, name=reading.name)
     return with_given_sizes(image, reading.um, reading.z_um)
