@@ -117,22 +117,6 @@ def test_flow_turns_with_the_crop() -> None:
         assert np.median(along[ring]) > 0.95
 
 
-def test_a_cell_that_a_crop_cuts_off_has_its_middle_in_the_crop() -> None:
-    labels = np.zeros((256, 256), np.int32)
-    labels[16:240, 16:240] = 1
-    image = training_image(labels[None].astype(np.uint8), labels, "plane", (1.0, 99.8))
-    sampler = CropSampler([image], {}, 32, 8)
-
-    batch = sampler.batch(np.random.default_rng(3))
-
-    depth = batch.targets.distance * batch.targets.valid
-    shares = (batch.labels > 0).float().mean((1, 2))
-    assert (shares > 0).all()
-    assert (shares < 1).any()
-    assert depth.amax((1, 2)).tolist() == pytest.approx([1.0] * 8)
-    assert (depth[batch.labels == 0] == 0).all()
-
-
 def test_only_touching_cells_have_a_border() -> None:
     labels = torch.zeros(1, 20, 20)
     labels[0, 2:8, 2:8] = 1

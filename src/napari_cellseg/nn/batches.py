@@ -27,8 +27,6 @@ ZOOM_RANGE = (0.35, 2.5)
 OWN_SIZE_SHARE = 0.7
 #: Cells within this many pixels of another one touch it, for the border map.
 BORDER_REACH = 2
-#: Rims of cells whose distance map is lower than this show nothing of them.
-LEAST_PEAK = 1e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -264,23 +262,11 @@ def _sample(image: TrainingImage, warp: _Warp, crop_px: int) -> tuple[Tensor, Te
     flow = torch.einsum("ij,jhw->ihw", inverse, smooth[1:])
     flow = flow / flow.norm(dim=0, keepdim=True).clamp(min=1e-6)
     flow = flow * (labels > 0)
-    distance = _at_full_height(labels, smooth[:1]) * (labels > 0)
+    distance = smooth[:1] * (labels > 0)
     if image.valid is not None:
         known = image.valid[None, window[0], window[1]].float()
         inside = inside & (_grid_sample(known, grid, "nearest")[0] > 0.5)
     return warped, torch.cat([labels, distance, flow, inside[None].float()])
-
-
-def _at_full_height(labels: Tensor, distance: Tensor) -> Tensor:
-    """Return the (1, h, w) distance map of a crop with 1 in the middle of every cell.
-
-    A cell that the edge of a crop cuts off looks like one that the edge of an image cuts
-    off, and of that the visible part is a cell: its deepest pixel is its middle.
-    """
-    ids, place = torch.unique(labels, return_inverse=True)
-    peaks = torch.zeros(len(ids), dtype=distance.dtype)
-    peaks = peaks.scatter_reduce(0, place.ravel(), distance.ravel(), "amax")
-    return (distance / peaks.clamp(min=LEAST_PEAK)[place]).clamp(max=1)
 
 
 def _grid_sample(values: Tensor, grid: Tensor, mode: str) -> Tensor:
