@@ -30,14 +30,8 @@ from napari_cellseg.serving.frames import (
 logger = logging.getLogger(__name__)
 
 PROGRAM = (sys.executable, "-m", "napari_cellseg.serving.bench_process")
-ENVIRONMENT = {
-    # For glibc, which else gives each thread a heap of its own, so that memory grows.
-    "MALLOC_ARENA_MAX": "2",
-    # For libgomp. Its threads else wait for each other without sleeping for 3 ms at each of
-    # some 480 steps of an image, whoever else needs the processor: 2.3 for 0.3 s on a
-    # computer that does other things besides. So it is about 0.1 ms.
-    "GOMP_SPINCOUNT": "3000",
-}
+#: For glibc, which else gives each thread a heap of its own, so that memory grows.
+ENVIRONMENT = {"MALLOC_ARENA_MAX": "2"}
 KILL_SECONDS = 5.0
 
 Frame = tuple[Mapping[str, Any], bytes]
