@@ -70,7 +70,6 @@ class Desk:
         merged = merge_run(
             self.labels,
             result,
-            shape=self.truth.shape,
             keep=self.locked,
             deleted=self.deleted,
         )
