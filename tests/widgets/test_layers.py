@@ -178,7 +178,7 @@ def test_a_layer_that_is_left_has_its_own_undo_with_nothing_in_it(bound):
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (np.zeros((9, 9), np.uint8), "up to 255"),
+        (np.zeros((9, 9), np.uint8), "uint8"),
         (np.zeros((9, 9), np.int64), "int64"),
         ([np.zeros((8, 8), np.int32), np.zeros((4, 4), np.int32)], "pyramid"),
         (np.zeros((2, 2, 2, 2, 2), np.int32), "5 axes"),

@@ -61,6 +61,9 @@ def test_a_layer_of_naparis_button_is_told_of_until_it_is_corrected(opened, qtbo
     assert not notice(opened).isVisibleTo(opened)
     corrected = opened.keeper.layer
     assert corrected.data.dtype == np.int32
+    said = opened.footer.line.text()
+    assert f"a copy, '{corrected.name}', is corrected" in said.replace("&#x27;", "'")
+    assert "✕" not in said
     paint(opened, qtbot, corrected)
     assert opened.proofread.history.undo_name == "brush stroke"
     assert opened.proofread.n_cells == 1

@@ -63,10 +63,9 @@ def can_correct(layer: Labels) -> str:
     if not isinstance(layer.data, np.ndarray):
         return f"'{layer.name}' lies on disk, not in memory."
     if layer.data.dtype != LABELS_DTYPE:
-        limit = np.iinfo(layer.data.dtype).max
         return (
-            f"'{layer.name}' holds {layer.data.dtype} numbers, up to {limit}; cells are "
-            f"numbered with {np.dtype(LABELS_DTYPE)}."
+            f"'{layer.name}' holds numbers of type {layer.data.dtype}; those of cells are "
+            f"{np.dtype(LABELS_DTYPE)}."
         )
     if layer.ndim not in (2, 3, 4):
         return f"'{layer.name}' has {layer.ndim} axes; two to four can be corrected."

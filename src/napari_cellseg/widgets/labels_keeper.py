@@ -53,6 +53,7 @@ class LabelsKeeper(QObject):
     """
 
     failed = Signal(str)
+    copied = Signal(str)
     clicked = Signal(int)
     layers_changed = Signal(list, int)
 
@@ -258,7 +259,7 @@ class LabelsKeeper(QObject):
         self._cells[copied] = cells
         layer.visible = False
         self._viewer.add_layer(copied)
-        self.failed.emit(f"{reason} A copy, '{name}', is corrected instead.")
+        self.copied.emit(f"{reason} So a copy, '{name}', is corrected.")
         return copied
 
     def _open(self, layer: Labels | None) -> None:

@@ -183,6 +183,7 @@ class CellSegmentationWidget(QWidget):
         self.segment_tab.diameter_wanted.connect(self._on_diameter_wanted)
         self.segment_tab.drawn_wanted.connect(self._on_drawn_wanted)
         self.keeper.failed.connect(self.teller.show_error)
+        self.keeper.copied.connect(self.teller.show_note)
         self.keeper.clicked.connect(self.measure.select)
         self.measure_tab.table_wanted.connect(self._on_table_wanted)
         self.session.pixel_size_changed.connect(self._on_pixel_size_changed)

@@ -78,6 +78,10 @@ class Teller(QObject):
         """Show why something could not be done."""
         self._footer.tell(text, "error")
 
+    def show_note(self, text: str) -> None:
+        """Show what was done besides what was asked for."""
+        self._footer.tell(text)
+
     def show_result(self) -> None:
         """Show the one line of result."""
         result = self._segment.session.result
