@@ -23,7 +23,7 @@ from napari_cellseg.cli.one_image import (
 from napari_cellseg.cli.results import ImageResults, Row, names_by_image
 from napari_cellseg.cli.summary import SUMMARY_NAME, write_summary
 from napari_cellseg.cli.together import rows_together
-from napari_cellseg.core.errors import DiskFullError, SaveError
+from napari_cellseg.core.errors import SaveError
 from napari_cellseg.core.jobs import Job, Notice, Progress
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
@@ -173,8 +173,6 @@ class _Images:
             return row
         try:
             self.on_done(result)
-        except DiskFullError:
-            raise
         except ONE_IMAGE_ERRORS as error:
             return row_of_error(result, error)
         else:

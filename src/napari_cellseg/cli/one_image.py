@@ -48,7 +48,7 @@ def segment_file(
     Raises
     ------
     DiskFullError
-        The next images would be worked out for nothing.
+        See `row_of_error`.
     """
     try:
         if not batch.overwrite:
@@ -69,8 +69,6 @@ def segment_file(
         yield Progress(0, 0, "saving")
         result.begin(image, segmented, batch)
         row = result.write(image, segmented, table, options, how)
-    except DiskFullError:
-        raise
     except ONE_IMAGE_ERRORS as error:
         return row_of_error(result, error)
     else:
@@ -78,7 +76,15 @@ def segment_file(
 
 
 def row_of_error(result: ImageResults, error: Exception) -> Row:
-    """Return the row of an image that failed; what nobody expected is logged whole."""
+    """Return the row of an image that failed; what nobody expected is logged whole.
+
+    Raises
+    ------
+    DiskFullError
+        If that is the error: the next images would be worked out for nothing.
+    """
+    if isinstance(error, DiskFullError):
+        raise error
     if not isinstance(error, CellsegError):
         logger.error("Unexpected error with %s", result.source, exc_info=error)
     return result.failed_row(error)
