@@ -30,10 +30,9 @@ from napari_cellseg.widgets.correct_link import CorrectLink
 from napari_cellseg.widgets.difference import DifferenceLink
 from napari_cellseg.widgets.exchange import CellExchange
 from napari_cellseg.widgets.footer import Footer
-from napari_cellseg.widgets.gestures import Drawn, GestureCapture
+from napari_cellseg.widgets.gestures import GestureCapture
 from napari_cellseg.widgets.image_header import ImageHeader
 from napari_cellseg.widgets.jobs import start_job
-from napari_cellseg.widgets.keys import SEGMENT_KEY
 from napari_cellseg.widgets.labels_keeper import LabelsKeeper
 from napari_cellseg.widgets.layer_images import plain, set_pixel_size
 from napari_cellseg.widgets.left_endpoints import LeftEndpoints
@@ -41,19 +40,19 @@ from napari_cellseg.widgets.left_training import ClosingGuard
 from napari_cellseg.widgets.measure import MeasureTab
 from napari_cellseg.widgets.opening import FileOpener, dropped_paths
 from napari_cellseg.widgets.pages import scrolling
+from napari_cellseg.widgets.pinned_button import PinnedButton
 from napari_cellseg.widgets.project_link import ProjectLink
 from napari_cellseg.widgets.proofread import CorrectTab
-from napari_cellseg.widgets.question import KEEP, REPLACE, HandWorkQuestion
-from napari_cellseg.widgets.regions import offer_region_layer, wanted_region
+from napari_cellseg.widgets.question import HandWorkQuestion
 from napari_cellseg.widgets.results import ResultWriter
 from napari_cellseg.widgets.run_link import RunLink
 from napari_cellseg.widgets.segment import SegmentTab
+from napari_cellseg.widgets.segment_link import SegmentLink
 from napari_cellseg.widgets.telling import Teller
 from napari_cellseg.widgets.time import TimeLink
 from napari_cellseg.widgets.tools import CanvasTools
 from napari_cellseg.widgets.train import TrainTab
 from napari_cellseg.widgets.watch import WatchLink
-from napari_cellseg.widgets.words import NO_CELLS
 
 #: The dock's width, with the frame that napari puts around it, stays below 360 px.
 NARROWEST_PX = 344
@@ -114,7 +113,6 @@ class CellSegmentationWidget(QWidget):
         )
         self.keeper = LabelsKeeper(self.viewer, self.proofread, self.tools, self)
         self._was_docked = False
-        self._keeps_for: object = None
         self.files = TaskController(starter)
         self.opener = FileOpener(self.viewer, TaskController(starter), self)
         self._build()
@@ -132,6 +130,9 @@ class CellSegmentationWidget(QWidget):
             (self.files, self.opener.task),
             self,
         )
+        self.exchange = CellExchange(self)
+        self.starting = SegmentLink(self, self.question, self._cleanup)
+        self.pinned = PinnedButton(self)
         self._link(starter)
         self._connect()
         self._load_models()
@@ -164,7 +165,6 @@ class CellSegmentationWidget(QWidget):
             self.tabs.addTab(scrolling(page), name)
         self.footer = Footer(self.viewer, self.task)
         self.question = HandWorkQuestion()
-        self.question.answered.connect(self._on_question_answered)
         self.setMinimumWidth(NARROWEST_PX)
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(8, 8, 8, 8)
@@ -175,25 +175,17 @@ class CellSegmentationWidget(QWidget):
         self._layout.addWidget(self.footer)
 
     def _connect(self) -> None:
-        self.exchange = CellExchange(self)
         self.header.chosen.connect(self._on_image_chosen)
         self.opener.project_button.clicked.connect(self.link.bar.open_wanted)
         self.tabs.currentChanged.connect(self._on_tab_changed)
-        self.footer.clicked.connect(self._on_primary_clicked)
-        self.segment_tab.diameter_wanted.connect(self._on_diameter_wanted)
-        self.segment_tab.drawn_wanted.connect(self._on_drawn_wanted)
         self.keeper.failed.connect(self.teller.show_error)
         self.keeper.copied.connect(self.teller.show_note)
         self.keeper.clicked.connect(self.measure.select)
-        self.measure_tab.table_wanted.connect(self._on_table_wanted)
+        self.measure_tab.table_wanted.connect(self.results.open_table)
         self.session.pixel_size_changed.connect(self._on_pixel_size_changed)
-        self.segment.changed.connect(self._offer_primary)
-        self.measure.changed.connect(self._offer_primary)
         self.measure.selected.connect(self.keeper.select)
         self.review.shown.connect(self._on_review_shown)
-        self.train.changed.connect(self._offer_primary)
         self.train_tab.failed.connect(self.teller.show_error)
-        self.viewer.bind_key(SEGMENT_KEY, self._on_segment_key, overwrite=True)
         for action in (
             self.areas.release, self.link.release, self.teller.release,
             self.watch.release, self.exchange.release,
@@ -201,14 +193,11 @@ class CellSegmentationWidget(QWidget):
             self.segment.close,
             self.train.close, self.measure.task.abandon, self.gestures.stop,
             self.keeper.release,
-            self.header.release, self._unbind_key,
+            self.header.release,
         ):  # fmt: skip
             self._cleanup.add(action)
         self._cleanup.add(self._forget)
         self.keeper.refresh_layers()
-
-    def _unbind_key(self) -> None:
-        self.viewer.bind_key(SEGMENT_KEY, None)
 
     def _forget(self) -> None:
         """Drop the arrays: napari keeps the widget for a while after its dock."""
@@ -284,7 +273,7 @@ class CellSegmentationWidget(QWidget):
             self.segment.wake()
         self.footer.tell("")
         self.link.on_image_chosen()
-        self._offer_primary()
+        self.pinned.offer()
 
     def _on_pixel_size_changed(self) -> None:
         """Give the labels the pixel size that was set on their image."""
@@ -293,108 +282,12 @@ class CellSegmentationWidget(QWidget):
             set_pixel_size([layer], size)
 
     # ------------------------------------------------------------------ segmenting
+    def start(self) -> None:
+        """Segment, after asking where there is work by hand."""
+        self.starting.start()
+
     def _on_tab_changed(self, index: int) -> None:
         self.tools.leave()
         if index == TAB_NAMES.index("Train"):
             self.train.count()
-        self._offer_primary()
-
-    def _offer_primary(self) -> None:
-        """Say what the pinned button does on this tab."""
-        why_not = self.segment.why_not()
-        empty = "" if self.proofread.labels is not None else NO_CELLS
-        offers = (
-            (f"Segment  ({SEGMENT_KEY})", "Find every cell in the region.", why_not),
-            ("Save labels…", "Write the cells as a TIFF with the pixel size.", empty),
-            ("Train", "Make a better model from what you checked.", self.train.why_not()),
-            ("Export CSV…", "Write the table, and a JSON that says where it comes from.",
-             "" if self.measure.table is not None else NO_CELLS),
-        )  # fmt: skip
-        tab = self.tabs.currentIndex()
-        self.footer.offer(*offers[tab])
-        is_shown_above = self.session.image is None
-        self.footer.advise("" if tab or is_shown_above else why_not)
-
-    def _on_primary_clicked(self) -> None:
-        actions = (
-            self.start, self.exchange.ask_labels, self._on_train_wanted,
-            self.results.ask_csv,
-        )  # fmt: skip
-        actions[self.tabs.currentIndex()]()
-
-    def _on_train_wanted(self) -> None:
-        try:
-            self.train.start()
-        except CellsegError as error:
-            self.teller.show_error(str(error))
-
-    def _on_segment_key(self, _viewer: Any) -> None:
-        if self.task.is_running:
-            self.footer.tell("Still busy; Cancel stops it.", "warning")
-        else:
-            self.start()
-
-    def start(self) -> None:
-        """Segment, after asking where there is work by hand."""
-        proofread = self.proofread
-        if not self.segment.asks_before_run:
-            self._run(keeps=proofread.keep_mine)
-        elif proofread.keep_mine and self._keeps_for is proofread.cells:
-            self._run(keeps=True)
-        else:
-            self.question.ask(len(proofread.kept_ids), len(proofread.deleted))
-
-    def _on_question_answered(self, answer: str) -> None:
-        if answer == KEEP:
-            self._keeps_for = self.proofread.cells
-        if answer in (KEEP, REPLACE):
-            self._run(keeps=answer == KEEP)
-
-    def _run(self, *, keeps: bool) -> None:
-        self.question.hide()
-        choice, image, axes = self.header.choice, self.session.image, self.header.axes
-        try:
-            if choice is None or image is None or axes is None:
-                # The controller knows the reason.
-                self.segment.start()
-                return
-            self.keeper.reconcile()
-            layer = choice.layers[0]
-            kind = self.segment.region_kind
-            region = wanted_region(kind, self.viewer, layer, axes, image)
-            self.runs.begin(layer, axes, region)
-            self.segment.start(region, keeps=keeps)
-        except CellsegError as error:
-            self.teller.show_error(str(error))
-
-    # ---------------------------------------------------------------------- drawing
-    def _on_diameter_wanted(self) -> None:
-        """Take the diameter from a circle that is dragged over a cell."""
-        choice = self.header.choice
-        if not self.segment_tab.diameter_draw.isChecked() or choice is None:
-            self._end_diameter()
-            return
-        self.tools.leave()
-        self.gestures.start(choice.layers[0], "circle", self._on_diameter_drawn)
-        self.footer.tell("Drag from one edge of a typical cell to the other.")
-
-    def _on_diameter_drawn(self, drawn: Drawn) -> None:
-        try:
-            self.segment.set_option("diameter_px", round(drawn.length_px, 1))
-        except CellsegError as error:
-            self.teller.show_error(str(error))
-        self._end_diameter()
-
-    def _end_diameter(self) -> None:
-        self.segment_tab.diameter_draw.setChecked(False)
-        self.gestures.stop()
-
-    def _on_drawn_wanted(self) -> None:
-        choice = self.header.choice
-        if choice is not None:
-            offer_region_layer(self.viewer, choice.layers[0])
-            self.footer.tell("Draw around the cells, then press Segment.")
-
-    # ---------------------------------------------------------------------- results
-    def _on_table_wanted(self) -> None:
-        self.results.open_table()
+        self.pinned.offer()
