@@ -204,6 +204,13 @@ def open_part_segmenter(
     return for_many_threads(model, device)
 
 
+def n_devices(device: str) -> int:
+    """Return how many devices ``"auto"``, ``"cuda"`` or another name stands for."""
+    from napari_cellseg.nn import device as devices
+
+    return devices.n_devices(device)
+
+
 def open_trainer(
     model: str | Path | None, name: str, title: str, *, device: str = "auto"
 ) -> ChildTrainer:

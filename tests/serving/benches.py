@@ -9,7 +9,16 @@ from typing import Any
 from tests.fakes import FAKE_SPEC, FakeSegmenter
 
 from napari_cellseg.core.jobs import Progress
-from napari_cellseg.serving.bench import Answer, Ended, News, Ready, Step, Task, Tell
+from napari_cellseg.serving.bench import (
+    Answer,
+    DeviceState,
+    Ended,
+    News,
+    Ready,
+    Step,
+    Task,
+    Tell,
+)
 from napari_cellseg.serving.reply import Reply
 
 READY = Ready(FAKE_SPEC.to_json(), "CPU")
@@ -40,6 +49,10 @@ class HandBench:
 
     def stop(self, seconds: float) -> None:
         self.is_stopped = True
+
+    def devices(self) -> list[DeviceState]:
+        n = len(self.tasks)
+        return [DeviceState("auto", READY.device, "ready", "", n, 0)]
 
     def tell(self, news: News) -> None:
         assert self._tell is not None

@@ -21,7 +21,6 @@ from tests.serving import benches
 
 from napari_cellseg.cloud.wire import Message
 from napari_cellseg.core.jobs import Progress
-from napari_cellseg.serving.apart import BenchApart
 from napari_cellseg.serving.app import create_app
 from napari_cellseg.serving.bench import Answer, Problem, Setup, Step, Task
 from napari_cellseg.serving.desk import ServerOptions
@@ -34,6 +33,7 @@ from napari_cellseg.serving.frames import (
     write_frame,
 )
 from napari_cellseg.serving.reply import Reply
+from napari_cellseg.serving.several import open_benches
 from napari_cellseg.serving.work import Worker
 
 ROOT = Path(__file__).parents[2]
@@ -57,7 +57,7 @@ def png(width: int) -> bytes:
 
 @pytest.fixture(scope="module")
 def worker() -> Worker:
-    return Worker(BenchApart(Setup(), PROGRAM))
+    return Worker(open_benches(Setup(device="cpu"), PROGRAM))
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.serving.benches import HandBench
+from tests.serving.benches import READY, HandBench
 
 from napari_cellseg.cloud.wire import Message
 from napari_cellseg.core.errors import OptionsError, SegmentationError
@@ -95,28 +95,27 @@ def test_before_the_model_is_there_nothing_is_taken(bench: HandBench) -> None:
         Worker(bench).place()
 
 
-def test_a_bench_that_dies_takes_with_it_only_what_was_in_hand(
+def test_while_no_bench_is_there_nothing_new_is_taken_and_what_waits_goes_on(
     worker: Worker, bench: HandBench
 ) -> None:
-    in_hand, waiting = ordered(worker), ordered(worker)
-    bench.begin()
+    waiting = ordered(worker)
     bench.die()
-    assert in_hand.answer.result(0).status == 500
-    assert bench.n_starts == 2
-    assert [task.number for task in bench.tasks] == [1, 2, 2]
-    bench.end(2)
+    assert not worker.is_ready
+    with pytest.raises(NotReadyError):
+        worker.place()
+    bench.tell(READY)
+    bench.begin()
+    bench.end()
     assert waiting.answer.result(0).status == 200
     assert worker.is_ready
 
 
-def test_a_bench_that_dies_before_it_is_ready_is_not_begun_anew(
+def test_a_bench_without_a_model_says_why(
     bench: HandBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker = Worker(bench)
     monkeypatch.setattr("tests.serving.benches.READY", Problem("There is no model."))
     worker.start()
-    bench.die()
-    assert bench.n_starts == 1
     with pytest.raises(SegmentationError, match="There is no model"):
         worker.place()
 

@@ -31,7 +31,15 @@ def serve(  # noqa: PLR0913 - one flag each
         ),
     ] = "",
     model: Annotated[str | None, typer.Option(help="Name or folder.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Annotated[
+        str,
+        typer.Option(
+            "--device",
+            "--devices",
+            help="auto or cuda: every GPU, a process each; cpu, mps; or a list, such as "
+            "0,1 (GPUs by number) or cpu,cpu.",
+        ),
+    ] = "auto",
     queue_length: Annotated[int, typer.Option(help="Images that may wait.")] = 8,
     seconds: Annotated[
         float, typer.Option(help="The longest that one image may take.")
@@ -61,10 +69,10 @@ def serve(  # noqa: PLR0913 - one flag each
         import uvicorn
 
         from napari_cellseg.serving.allowed import container_options, lab_options
-        from napari_cellseg.serving.apart import BenchApart
         from napari_cellseg.serving.app import create_app
         from napari_cellseg.serving.bench import Setup
         from napari_cellseg.serving.door import GuardedProtocol
+        from napari_cellseg.serving.several import open_benches
         from napari_cellseg.serving.work import Worker
     except ModuleNotFoundError as error:
         raise OptionsError(
@@ -75,8 +83,8 @@ def serve(  # noqa: PLR0913 - one flag each
         if shared
         else lab_options(token, is_alone=is_alone, seconds=seconds, store=store)
     )
-    bench = BenchApart(Setup(model, device, options.max_image_bytes))
-    app = create_app(Worker(bench, queue_length), options)
+    benches = open_benches(Setup(model, device, options.max_image_bytes))
+    app = create_app(Worker(benches, queue_length), options)
     typer.echo(f"cellseg serves on http://{host}:{port}", err=True)
     uvicorn.run(
         app,

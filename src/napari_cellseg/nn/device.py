@@ -15,7 +15,7 @@ def choose_device(wanted: str = "auto") -> torch.device:
     Parameters
     ----------
     wanted : str
-        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` (the second GPU) or ``"mps"``.
 
     Raises
     ------
@@ -31,6 +31,8 @@ def choose_device(wanted: str = "auto") -> torch.device:
         return torch.device(
             next(name for name, is_there in present.items() if is_there)
         )
+    gpus = {f"cuda:{place}": True for place in range(torch.cuda.device_count())}
+    present = gpus | present
     if not present.get(wanted, False):
         there = ", ".join(name for name, is_there in present.items() if is_there)
         raise SegmentationError(

@@ -46,9 +46,17 @@ class BenchApart:
         What it works with.
     program : sequence of str
         What is run; the setup follows as JSON.
+    environment : mapping, optional
+        Variables for it; those of this process win.
     """
 
-    def __init__(self, setup: Setup, program: Sequence[str] = PROGRAM) -> None:
+    def __init__(
+        self,
+        setup: Setup,
+        program: Sequence[str] = PROGRAM,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._environment = {**ENVIRONMENT, **(environment or {})}
         self._command = [*program, json.dumps(asdict(setup))]
         self._frames: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
         self._process: subprocess.Popen[bytes] | None = None
@@ -60,7 +68,7 @@ class BenchApart:
             self._command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**ENVIRONMENT, **os.environ},
+            env={**self._environment, **os.environ},
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
         self._process = process

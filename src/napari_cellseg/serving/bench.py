@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -54,10 +55,14 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The model is loaded: its spec as JSON, and the device in words."""
+    """The model is loaded: its spec as JSON, and the device in words.
+
+    `n_alike` says how many devices of the kind that was asked for there are.
+    """
 
     spec: str
     device: str
+    n_alike: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +90,51 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The bench is gone, with all that was on it; why, in words."""
+    """The bench is gone, with all that was on it; why, in words.
+
+    Of a `Crew`: none of its benches is there now, and they are being begun anew.
+    """
 
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class DeviceState:
+    """How a device is.
+
+    Attributes
+    ----------
+    device : str
+        As it was asked for, such as ``"cuda:1"``.
+    title : str
+        In words; "" before its bench is ready.
+    state : str
+        ``"loading"``, ``"ready"``, ``"starting again"`` or ``"failed"``.
+    problem : str
+        Why it is not ready; "" if nothing is wrong.
+    n_at_work, n_done : int
+        Requests that it has, and that it has answered.
+    """
+
+    device: str
+    title: str
+    state: str
+    problem: str
+    n_at_work: int
+    n_done: int
+
+
 News = Ready | Problem | Step | Answer | Ended
 Tell = Callable[[News], None]
+
+
+#: More would only wait for each other: Python runs one of them at a time.
+MAX_HANDS = 4
+
+
+def n_hands() -> int:
+    """Return how many tasks a bench works on at a time on this computer."""
+    return min(MAX_HANDS, max(2, os.cpu_count() or 2))
 
 
 class Bench(Protocol):
@@ -111,4 +154,12 @@ class Bench(Protocol):
 
     def stop(self, seconds: float) -> None:
         """Refuse what waits and end after what is in hand; wait at most so long."""
+        ...
+
+
+class Crew(Bench, Protocol):
+    """Benches that begin anew by themselves, and that say how they are."""
+
+    def devices(self) -> list[DeviceState]:
+        """Return how each device is."""
         ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from napari_cellseg import __version__
@@ -16,6 +16,7 @@ from napari_cellseg.core.errors import CellsegError, RemoteError
 from napari_cellseg.core.jobs import Progress
 from napari_cellseg.core.options import SegmentOptions, fields_with_ranges
 from napari_cellseg.serving.reply import GoneError, Reply, json_reply, refusal
+from napari_cellseg.serving.several import titles
 from napari_cellseg.serving.work import Order, Worker
 
 MIB = 2**20
@@ -81,11 +82,13 @@ class Desk:
         NotReadyError
             While the model is being loaded.
         """
-        ready = self.worker.opened()
+        ready, devices = self.worker.opened(), self.worker.devices()
         return {
             "version": __version__,
             "model": json.loads(ready.spec),
-            "device": ready.device,
+            "device": titles(devices) or ready.device,
+            "devices": [asdict(each) for each in devices],
+            "n_ready": sum(each.state == "ready" for each in devices),
             "options": fields_with_ranges(SegmentOptions),
             "max_body_bytes": self.options.max_body_bytes,
             "max_image_bytes": self.options.max_image_bytes,

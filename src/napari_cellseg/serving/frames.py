@@ -82,7 +82,7 @@ def news_of(values: Mapping[str, Any], body: bytes) -> News:
     """Return the news of a frame."""
     kind = values["kind"]
     if kind == READY:
-        return Ready(values["spec"], values["device"])
+        return Ready(values["spec"], values["device"], values["n_alike"])
     if kind == PROBLEM:
         return Problem(values["text"])
     if kind == STEP:

@@ -6,7 +6,6 @@ looks at another; the network itself takes one window at a time (`nn.predict`).
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 import time
@@ -16,7 +15,7 @@ from typing import Any
 from napari_cellseg.core.errors import CellsegError, RemoteError, SegmentationError
 from napari_cellseg.core.jobs import Progress, run
 from napari_cellseg.core.part import PartSegmenter
-from napari_cellseg.engines import open_part_segmenter
+from napari_cellseg.engines import n_devices, open_part_segmenter
 from napari_cellseg.serving.answering import reply_to
 from napari_cellseg.serving.asking import understood
 from napari_cellseg.serving.bench import (
@@ -28,6 +27,7 @@ from napari_cellseg.serving.bench import (
     Step,
     Task,
     Tell,
+    n_hands,
 )
 from napari_cellseg.serving.reply import (
     BusyError,
@@ -36,14 +36,6 @@ from napari_cellseg.serving.reply import (
     Reply,
     refusal,
 )
-
-#: More would only wait for each other: Python runs one of them at a time.
-MAX_HANDS = 4
-
-
-def n_hands() -> int:
-    """Return how many tasks are worked on at a time on this computer."""
-    return min(MAX_HANDS, max(2, os.cpu_count() or 2))
 
 
 class _Turn:
@@ -128,7 +120,8 @@ class Hands:
         except (MemoryError, RuntimeError, OSError, ValueError) as error:
             self._tell(Problem(f"The model could not be loaded: {error!r}."))
             return
-        self._tell(Ready(segmenter.spec.to_json(), segmenter.device))
+        n_alike = n_devices(self._setup.device)
+        self._tell(Ready(segmenter.spec.to_json(), segmenter.device, n_alike))
         for _ in range(self._n - 1):
             self._begin(self._work, segmenter)
         self._work(segmenter)

@@ -13,8 +13,8 @@ from napari_cellseg.core.errors import SegmentationError
 from napari_cellseg.core.jobs import Progress
 from napari_cellseg.serving.bench import (
     Answer,
-    Bench,
-    Ended,
+    Crew,
+    DeviceState,
     News,
     Problem,
     Ready,
@@ -84,8 +84,6 @@ class Order:
 
     def __init__(self, task: Task, place: Place, worker: Worker) -> None:
         self.number = task.number
-        #: None once the bench is at it: then it cannot be done anew.
-        self.task: Task | None = task
         self.place = place
         self.answer: Future[Reply] = Future()
         self.progress = Progress(0, 0, "waiting")
@@ -95,7 +93,7 @@ class Order:
     def begin(self, progress: Progress) -> None:
         """Note a step; the first one leaves the place to others."""
         self.progress = progress
-        self.is_begun, self.task = True, None
+        self.is_begun = True
         self.place.give_back()
 
     def end(self, reply: Reply) -> None:
@@ -116,13 +114,13 @@ class Worker:
 
     Parameters
     ----------
-    bench : Bench
+    bench : Crew
         Where they are worked off.
     queue_length : int
         Requests that may wait, those included whose body still arrives.
     """
 
-    def __init__(self, bench: Bench, queue_length: int = QUEUE_LENGTH) -> None:
+    def __init__(self, bench: Crew, queue_length: int = QUEUE_LENGTH) -> None:
         self.queue_length = queue_length
         self._bench = bench
         self._places = threading.Semaphore(queue_length)
@@ -171,6 +169,10 @@ class Worker:
         if self._ready is None:
             raise NotReadyError("The model is being loaded.")
         return self._ready
+
+    def devices(self) -> list[DeviceState]:
+        """Return how each device is."""
+        return self._bench.devices()
 
     def place(self) -> Place:
         """Return a place to wait; raises `BusyError`, or as `opened` does.
@@ -250,21 +252,4 @@ class Worker:
         elif isinstance(news, Problem):
             self.problem = news.text
         else:
-            self._begin_anew(news)
-
-    def _begin_anew(self, news: Ended) -> None:
-        """Fail what was in hand when the bench went, and hand out the rest once more."""
-        was_ready, self._ready = self._ready is not None, None
-        orders = self._left()
-        is_over = self._is_stopping or not was_ready
-        if is_over:
-            self.problem = self.problem or news.text
-        else:
-            self._bench.start(self._hear)
-        for order in orders:
-            if order.task is None or is_over:
-                order.end(refusal(SegmentationError(news.text)))
-                continue
-            with self._lock:
-                self._orders[order.number] = order
-            self._bench.take(order.task)
+            self._ready = None
