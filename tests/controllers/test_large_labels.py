@@ -14,11 +14,13 @@ from napari_cellseg.controllers.large_project import import_into_large, start_la
 from napari_cellseg.controllers.measure import MeasureController
 from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.controllers.rerun_difference import RerunDifference
 from napari_cellseg.controllers.review import ReviewController
 from napari_cellseg.controllers.segment import SegmentController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.cell_rows import find_rows
+from napari_cellseg.core.edits import edit_on_labels
 from napari_cellseg.core.errors import (
     EditError,
     ImageError,
@@ -260,6 +262,87 @@ def test_a_large_image_without_cells_begins_with_a_region(empty):
     assert np.array_equal(whole(empty)[box] > 0, empty.image.data[0][box] > 0)
     assert empty.proofread.n_cells > 30
     check_index(empty)
+
+
+#: So many pixels may be read at once: a part of the labels, never all of them.
+PART_PX = 700 * 700
+
+
+@pytest.fixture
+def compared(window, monkeypatch):
+    """Return the changes of a second run on a region, and the labels before it.
+
+    The labels lack a cell that the run finds, have one that it does not, and one that is
+    too small.
+    """
+    window.segment._engine.segmenter.__class__ = FakeEngine().segmenter.__class__
+    window.segment.start(REGION)
+    index = window.proofread.cells.index
+    y, x = CORNER + 32, CORNER + 32
+    labels = whole(window)
+    made = labels[y : y + 6, x : x + 6].copy()
+    _paint(window, np.zeros_like(made), (y, x))
+    _paint(window, np.full((6, 6), index.last_id + 1, np.int32), (y + 80, x + 80))
+    _paint(window, np.zeros((12, 30), np.int32), (CORNER + PITCH, CORNER + PITCH))
+    monkeypatch.setattr("napari_cellseg.core.labels_on_disk.MAX_BOX_PX", PART_PX)
+    monkeypatch.setattr("napari_cellseg.core.difference.MAX_BOX_PX", PART_PX)
+    difference = RerunDifference(window.proofread, TaskController(NowStarter()))
+    window.segment.start(REGION)
+    return difference
+
+
+def _paint(window, after, start):
+    """Change the labels as a model would, so that no run keeps it."""
+    proofread = window.proofread
+    edit = edit_on_labels(
+        proofread.cells.index, after, start, "made", proofread.sources, author="model"
+    )
+    proofread.apply(edit)
+
+
+def test_a_run_on_a_region_of_large_labels_is_compared(compared):
+    assert sorted(change.kind for change in compared.changes) == [
+        "changed", "gone", "new",
+    ]  # fmt: skip
+    (new,) = [change for change in compared.changes if change.kind == "new"]
+    assert [part.start for part in new.box] == [CORNER + 32, CORNER + 32]
+    view = compared.view_of(new)
+    assert view.centre == (CORNER + 34.5, CORNER + 34.5)
+
+
+@pytest.mark.parametrize("kind", ["new", "gone", "changed"])
+def test_old_cells_of_large_labels_come_back_one_by_one(compared, window, kind):
+    (wanted,) = [change for change in compared.changes if change.kind == kind]
+    before = compared._before.former[wanted.box]
+    part = window.proofread.labels[wanted.box]
+    while compared.current is not wanted:
+        compared.step()
+    compared.keep_old()
+    assert np.array_equal(window.proofread.labels[wanted.box] > 0, before > 0)
+    assert len(compared.changes) == 2
+    window.proofread.undo()
+    assert np.array_equal(window.proofread.labels[wanted.box], part)
+    assert len(compared.changes) == 3
+
+
+def test_all_old_cells_of_large_labels_come_back_at_once(compared, window, monkeypatch):
+    former = compared._before.former
+    compared.keep_all_old()
+    assert compared.changes == []
+    monkeypatch.undo()
+    assert np.array_equal(whole(window)[former.box] > 0, former.labels > 0)
+    check_index(window)
+
+
+def test_a_run_of_an_earlier_session_that_is_undone_is_no_new_run(window, folder):
+    window.segment._engine.segmenter.__class__ = FakeEngine().segmenter.__class__
+    window.segment.start(REGION)
+    window.close()
+    window.projects.open(folder)
+    window.begin()
+    difference = RerunDifference(window.proofread, TaskController(NowStarter()))
+    window.proofread.undo()
+    assert difference.changes == []
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".ome.zarr"])

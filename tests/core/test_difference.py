@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_cellseg.core.difference import (
+    Former,
     counts_of,
     find_changes,
     keep_old,
@@ -68,7 +69,7 @@ def test_keeping_everything_old_restores_every_cell(is_flat):
     )  # fmt: skip
     changes = find_changes(before, after)
 
-    kept = keep_old(after, before, changes, known_sources(after), known_sources(before))
+    kept = keep_old(after, Former(before), changes, known_sources(after), known_sources(before))
 
     labels = after.copy()
     apply_edit(labels, kept.edit)
@@ -81,7 +82,7 @@ def test_keeping_everything_old_restores_every_cell(is_flat):
 def test_one_change_is_taken_back_and_the_others_stay():
     change = by_old(find_changes(BEFORE, AFTER))[(3,)]
 
-    kept = keep_old(AFTER, BEFORE, [change], known_sources(AFTER), {3: "edited"})
+    kept = keep_old(AFTER, Former(BEFORE), [change], known_sources(AFTER), {3: "edited"})
 
     labels = AFTER.copy()
     apply_edit(labels, kept.edit)
@@ -97,7 +98,7 @@ def test_an_old_number_that_is_free_comes_back():
     before, after = plane((5, 5, 5, 15, 15)), plane((1, 20, 20, 30, 30))
     changes = find_changes(before, after)
 
-    kept = keep_old(after, before, changes, known_sources(after), {5: "model"})
+    kept = keep_old(after, Former(before), changes, known_sources(after), {5: "model"})
 
     assert kept.ids == {5: 5}
 
@@ -107,7 +108,7 @@ def test_an_old_cell_takes_only_what_is_free():
     now = AFTER.copy()
     now[20:25, 2:12] = 30
 
-    kept = keep_old(now, BEFORE, [change], known_sources(now), {2: "model"})
+    kept = keep_old(now, Former(BEFORE), [change], known_sources(now), {2: "model"})
 
     labels = now.copy()
     apply_edit(labels, kept.edit)
@@ -121,12 +122,12 @@ def test_a_place_that_is_taken_is_said():
     now[20:30, 2:12] = 30
 
     with pytest.raises(EditError, match="Other cells lie where cell 2 was"):
-        keep_old(now, BEFORE, [change], known_sources(now), {2: "model"})
+        keep_old(now, Former(BEFORE), [change], known_sources(now), {2: "model"})
 
 
 def test_nothing_to_take_back_is_said():
     with pytest.raises(EditError, match="nothing left"):
-        keep_old(AFTER, BEFORE, [], {}, {})
+        keep_old(AFTER, Former(BEFORE), [], {}, {})
 
 
 def test_other_shapes_are_refused():
@@ -164,7 +165,7 @@ def test_undoing_a_run_in_parts_gives_back_the_old_outlines(seed):
     labels, sources = after.copy(), known_sources(after)
     for change in find_changes(before, after):
         try:
-            kept = keep_old(labels, before, [change], sources, known_sources(before))
+            kept = keep_old(labels, Former(before), [change], sources, known_sources(before))
         except EditError:
             continue
         apply_edit(labels, kept.edit)
@@ -179,7 +180,7 @@ def test_a_change_is_looked_at_on_its_largest_plane_with_the_old_outline():
     before[0, 10:14, 10:14] = before[2, 10:20, 10:30] = 5
     (change,) = find_changes(before, np.zeros_like(before))
 
-    view = view_of(change, before, np.zeros_like(before))
+    view = view_of(change, Former(before), np.zeros_like(before))
 
     assert view.centre == (2, 14.5, 19.5)
     assert view.size_px == 20

@@ -15,8 +15,10 @@ from napari_cellseg.core.classes import updated_classes
 from napari_cellseg.core.difference import (
     Change,
     ChangeView,
+    Former,
     counts_of,
     find_changes,
+    former_of,
     keep_old,
     view_of,
 )
@@ -37,8 +39,8 @@ class _Before:
     ----------
     made_at : float
         Of the run's edit.
-    labels : int32 array
-        A copy.
+    former : Former
+        The labels, of the part that it changed.
     sources, confidence, classes
         Of the cells in it.
     is_undone : bool
@@ -46,7 +48,7 @@ class _Before:
     """
 
     made_at: float
-    labels: Labels
+    former: Former
     sources: dict[int, Source]
     confidence: dict[int, float]
     classes: dict[int, str]
@@ -101,11 +103,6 @@ class RerunDifference:
         ]
 
     @property
-    def before(self) -> Labels | None:
-        """The labels before the run, None without one."""
-        return None if self._before is None else self._before.labels
-
-    @property
     def words(self) -> str:
         """How many changes of each kind are left, and which one is looked at."""
         changes = self.changes
@@ -120,10 +117,10 @@ class RerunDifference:
 
     def view_of(self, change: Change) -> ChangeView:
         """Return where to look at a change; raises `EditError` where there is no run."""
-        before, labels = self.before, self._proofread.labels
+        before, labels = self._before, self._proofread.labels
         if before is None or labels is None:
             raise EditError("There is no new run to look at. Segment again.")
-        return view_of(change, before, labels)
+        return view_of(change, before.former, labels)
 
     # ------------------------------------------------------------------------ stepping
     def step(self, by: int = 1) -> None:
@@ -163,7 +160,7 @@ class RerunDifference:
         if before is None or cells is None:
             raise EditError("There is nothing left to take back.")
         kept = keep_old(
-            cells.labels, before.labels, changes, cells.sources, before.sources
+            cells.index, before.former, changes, cells.sources, before.sources
         )
         found = {new: before.confidence.get(old) for old, new in kept.ids.items()}
         known = {cell: value for cell, value in found.items() if value is not None}
@@ -222,12 +219,17 @@ class RerunDifference:
             self._show(None)
         elif edit.author != "model":
             self.changed.emit()
-        elif edit.name in RUN_NAMES and edit.made_at not in self._seen:
+        elif self._is_new_run(edit):
             self._seen.add(edit.made_at)
             self._compare(edit)
         else:
             # Cells have other numbers now, as after they were linked through time.
             self.forget()
+
+    def _is_new_run(self, edit: Edit) -> bool:
+        """Say whether a run is made, and was not compared before."""
+        is_made = edit.name in RUN_NAMES and not self._proofread.is_undo
+        return is_made and edit.made_at not in self._seen
 
     def _move(self, moved: Mapping[int, int]) -> None:
         """Follow the cells of the run to their new numbers."""
@@ -259,23 +261,21 @@ class RerunDifference:
         """Compare the cells after a run with those before, off the main thread."""
         self.forget()
         cells = self._proofread.cells
-        # Large labels are not compared: there is no room for those before.
-        if cells is None or cells.is_large:
+        if cells is None or edit.name == MOVED or not edit.before.any():
             return
-        if edit.name == MOVED or not edit.before.any():
+        former = former_of(cells.index, edit)
+        if former is None:
             return
-        labels = cells.labels.copy()
-        labels[edit.box] = edit.before
         around = cells.around_runs.get(edit.made_at)
         before = _Before(
             edit.made_at,
-            labels,
+            former,
             updated_sources(cells.sources, edit.inverted()),
             dict(around[0] if around else {}),
             updated_classes(cells.classes, edit.inverted()),
         )
         self._before = before
-        job = _compare_job(labels, cells.labels.copy())
+        job = _compare_job(former, cells.labels[former.box].copy())
         self.task.start("Comparing", job, self._take)
 
     def _take(self, changes: list[Change]) -> None:
@@ -303,7 +303,7 @@ def describe(change: Change | None) -> str:
     return f"{n_old} became {n_new}"
 
 
-def _compare_job(before: Labels, after: Labels) -> Job[list[Change]]:
-    """Find the changes."""
+def _compare_job(before: Former, after: Labels) -> Job[list[Change]]:
+    """Find the changes; `after` is of the same part."""
     yield Progress(0, 0, "comparing")
-    return find_changes(before, after)
+    return find_changes(before.labels, after, before.start)

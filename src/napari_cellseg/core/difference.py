@@ -6,6 +6,7 @@ whole: one cell that became two is one change, not one gone and two new.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
@@ -16,10 +17,12 @@ from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import connected_components
 from skimage.measure import find_contours
 
-from napari_cellseg.core.cell_boxes import Box, cell_boxes, start_of, union_of
+from napari_cellseg.core.cell_boxes import Box, cell_boxes, shifted, start_of, union_of
+from napari_cellseg.core.cell_index import CellIndex, IndexedLabels, labels_of
 from napari_cellseg.core.edits import Edit, Source, edit_on_labels
 from napari_cellseg.core.errors import EditError, LabelsError
 from napari_cellseg.core.label_arrays import MAX_TABLE, check_free_ids
+from napari_cellseg.core.labels_on_disk import MAX_BOX_PX, is_on_disk
 from napari_cellseg.core.types import Labels
 
 ChangeKind: TypeAlias = Literal["new", "gone", "changed"]
@@ -91,10 +94,69 @@ class KeptOld:
     ids: dict[int, int]
 
 
-def find_changes(before: Labels, after: Labels) -> list[Change]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Former:
+    """The labels before a run, of the part that holds every cell that it changed.
+
+    Attributes
+    ----------
+    labels : int32 array
+        Of the part.
+    start : tuple of int
+        Where the part begins in the labels; () if it is all of them.
+    """
+
+    labels: Labels
+    start: tuple[int, ...] = ()
+
+    @property
+    def box(self) -> Box:
+        """Where the part lies in the labels."""
+        corner = self.start or (0,) * self.labels.ndim
+        spans = zip(corner, self.labels.shape, strict=True)
+        return tuple(slice(low, low + n) for low, n in spans)
+
+    def __getitem__(self, box: Box) -> Labels:
+        """Return what was in a box of the labels that lies in the part."""
+        return self.labels[shifted(box, start_of(self.box))]
+
+
+def former_of(index: CellIndex, edit: Edit) -> Former | None:
+    """Return what there was before an edit, or None if that is too large to be held.
+
+    Parameters
+    ----------
+    index : CellIndex
+        Of the labels with the edit written into them. Of labels on disk only the planes
+        that the edit changes are looked at, as a run there goes over one plane.
+    edit : Edit
+        Of a run.
+    """
+    there, around = index.box_around(edit.changed_ids)
+    if is_on_disk(index.labels):
+        around = (*edit.box[:-2], *around[-2:])
+    box = union_of([edit.box, around]) if there else edit.box
+    n_pixels = math.prod(part.stop - part.start for part in box)
+    if is_on_disk(index.labels) and n_pixels > MAX_BOX_PX:
+        return None
+    labels = index.labels[box].copy()
+    labels[shifted(edit.box, start_of(box))] = edit.before
+    return Former(labels, start_of(box))
+
+
+def find_changes(
+    before: Labels, after: Labels, start: tuple[int, ...] = ()
+) -> list[Change]:
     """Return the changes between labels of one shape, by their place.
 
     Cells whose outlines agree by `SAME_IOU` have not changed.
+
+    Parameters
+    ----------
+    before, after : int32 array
+        Labels, or the same part of them.
+    start : tuple of int
+        Where the part begins; () if there is no other.
 
     Raises
     ------
@@ -118,7 +180,11 @@ def find_changes(before: Labels, after: Labels) -> list[Change]:
         (old_ids[olds].tolist(), new_ids[news].tolist())
         for olds, news in _groups(a[is_linked], b[is_linked], old_left, new_left)
     ]
-    return _with_boxes(before, after, groups)
+    found = _with_boxes(before, after, groups)
+    if not any(start):
+        return found
+    back = tuple(-low for low in start)
+    return [replace(one, box=shifted(one.box, back)) for one in found]
 
 
 def same_cells(before: Labels, after: Labels) -> dict[int, int]:
@@ -215,18 +281,21 @@ def _start(change: Change) -> tuple[int, ...]:
     return start_of(change.box)
 
 
-def view_of(change: Change, before: Labels, labels: Labels) -> ChangeView:
+def view_of(change: Change, before: Former, labels: Labels) -> ChangeView:
     """Return where to look at a change of labels, and the outlines of the old cells.
 
     Parameters
     ----------
     change : Change
         From `find_changes`.
-    before, labels : int32 array
-        Before the run, and now.
+    before : Former
+        Before the run.
+    labels : int32 array
+        All of them, now.
     """
     start, part = start_of(change.box), change.box
-    old = np.isin(before[part], change.old_ids)
+    former = before[part]
+    old = np.isin(former, change.old_ids)
     both = old | np.isin(labels[part], change.new_ids)
     n_pixels = both.sum(axis=(-2, -1))
     plane = np.unravel_index(int(np.argmax(n_pixels)), n_pixels.shape)
@@ -235,7 +304,7 @@ def view_of(change: Change, before: Labels, labels: Labels) -> ChangeView:
     centre = [low + (n - 1) / 2 for low, n in zip(start[-2:], size, strict=True)]
     outlines = []
     for cell in change.old_ids:
-        mask = np.pad(before[part][plane] == cell, 1)
+        mask = np.pad(former[plane] == cell, 1)
         for path in find_contours(mask, 0.5):
             points = path - 1 + np.array(start[-2:], float)
             outlines.append(np.insert(points, [0] * len(lead), lead, axis=1))
@@ -251,8 +320,8 @@ def counts_of(changes: Iterable[Change]) -> dict[ChangeKind, int]:
 
 
 def keep_old(
-    labels: Labels,
-    before: Labels,
+    indexed: IndexedLabels,
+    before: Former,
     changes: Sequence[Change],
     sources: Mapping[int, Source],
     old_sources: Mapping[int, Source],
@@ -264,9 +333,9 @@ def keep_old(
 
     Parameters
     ----------
-    labels : int32 array
+    indexed : int32 array or CellIndex
         As they are now; not changed.
-    before : int32 array
+    before : Former
         As they were before the run.
     changes : sequence of Change
         What is taken back.
@@ -281,10 +350,10 @@ def keep_old(
     if not changes:
         raise EditError("There is nothing left to take back.")
     box = union_of(change.box for change in changes)
-    after = labels[box].copy()
+    after = labels_of(indexed)[box].copy()
     new_ids = [cell for change in changes for cell in change.new_ids]
     after[np.isin(after, new_ids)] = 0
-    ids = _numbers(changes, sources.keys() - set(new_ids), labels)
+    ids = _numbers(changes, sources.keys() - set(new_ids), indexed)
     old = before[box]
     for cell, number in ids.items():
         part = (old == cell) & (after == 0)
@@ -294,7 +363,7 @@ def keep_old(
             )
         after[part] = number
     name = "keep old cell" if len(changes) == 1 else f"keep old cells ({len(changes)})"
-    edit = edit_on_labels(labels, after, start_of(box), name, sources)
+    edit = edit_on_labels(indexed, after, start_of(box), name, sources)
     kept = {number: old_sources.get(cell, "model") for cell, number in ids.items()}
     known = {cell: source for cell, source in sources.items() if cell in kept}
     return KeptOld(
@@ -308,11 +377,11 @@ def keep_old(
 
 
 def _numbers(
-    changes: Sequence[Change], taken: set[int], labels: Labels
+    changes: Sequence[Change], taken: set[int], indexed: IndexedLabels
 ) -> dict[int, int]:
     """Return the number that each old cell gets: its own where that is free."""
     wanted = [cell for change in changes for cell in change.old_ids]
-    highest = max([0, *taken, *wanted, int(labels.max(initial=0))])
+    highest = max([last_number(indexed), *taken, *wanted])
     check_free_ids(highest + 1, len(wanted))
     used = set(taken)
     ids = {}
@@ -322,3 +391,10 @@ def _numbers(
         ids[cell] = highest if cell in used else cell
         used.add(ids[cell])
     return ids
+
+
+def last_number(indexed: IndexedLabels) -> int:
+    """Return the highest number that any cell had so far, as far as that is known."""
+    if isinstance(indexed, CellIndex):
+        return indexed.last_id
+    return int(indexed.max(initial=0))

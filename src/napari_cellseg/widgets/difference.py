@@ -166,10 +166,7 @@ class DifferenceLink(QObject):
             ndim=labels.ndim,
             name=OLD_LAYER,
             metadata={KEY: {"role": DRAWING}},
-            scale=labels.scale,
-            translate=labels.translate,
-            units=labels.units,
-            axis_labels=labels.axis_labels,
+            **self._keeper.placement,
         )
         layer.add_paths(
             list(view.outlines),
