@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import threading
 import time
@@ -14,7 +15,7 @@ import tifffile
 from tests.fakes import FakeSegmenter
 
 from napari_cellseg.cloud.wire import RESULT_TYPE, encode_request
-from napari_cellseg.core.errors import ModelError
+from napari_cellseg.core.errors import ModelError, OutOfMemoryError
 from napari_cellseg.core.jobs import Progress, run
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.synthetic import random_scene
@@ -185,17 +186,50 @@ def read_labels(reply: Reply) -> Any:
     return tifffile.imread(io.BytesIO(reply.body))
 
 
-@pytest.mark.parametrize("error", [RuntimeError("CUDA out of memory"), MemoryError()])
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (RuntimeError("cuDNN error"), 500),
+        (RuntimeError("CUDA out of memory"), 413),
+        (RuntimeError("std::bad_alloc"), 413),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), 413),
+        (OutOfMemoryError("The CPU ran out of memory on a tile."), 413),
+        (MemoryError(), 413),
+    ],
+)
 def test_an_error_of_a_library_does_not_end_the_bench(
-    hands: Hands, heard: Heard, segmenter: SlowSegmenter, error: Exception
+    hands: Hands,
+    heard: Heard,
+    segmenter: SlowSegmenter,
+    error: Exception,
+    status: int,
 ) -> None:
     segmenter.error = error
     segmenter.may_end.set()
     hands.take(task(1))
-    assert heard.reply(1).status == 500
+    assert heard.reply(1).status == status
     segmenter.error = None
     hands.take(task(2))
     assert heard.reply(2).status == 200
+
+
+def test_who_finds_no_memory_beside_others_is_told_to_come_again(
+    segmenter: SlowSegmenter, heard: Heard
+) -> None:
+    both = Hands(Setup(), 2)
+    both.start(heard)
+    for number in (1, 2):
+        both.take(task(number))
+        heard.wait(Step, number)
+    segmenter.error = MemoryError()
+    segmenter.may_end.set()
+    replies = [heard.reply(number) for number in (1, 2)]
+    both.stop(SECONDS)
+    # Who fails last is alone then, and too large.
+    assert {reply.status for reply in replies} <= {413, 503}
+    first = min(replies, key=lambda reply: -reply.status)
+    assert first.status == 503
+    assert first.headers["Retry-After"] == "5"
 
 
 def test_a_request_that_cannot_be_read_is_answered_in_a_sentence(

@@ -169,6 +169,17 @@ def test_one_that_worked_before_is_tried_some_times_and_then_given_up(
     assert row.statuses() == {1: 500}
 
 
+def test_a_request_that_ends_every_process_is_not_passed_around_for_ever() -> None:
+    row = Row("a", kind=Loading)
+    row.take(1)
+    for _ in range(several.MAX_GIVEN):
+        row.benches["a"].tell(READY)
+        row.benches["a"].die()
+    row.benches["a"].tell(READY)
+    assert row.numbers("a") == [1] * several.MAX_GIVEN
+    assert row.statuses() == {1: 500}
+
+
 def test_who_went_away_while_waiting_is_forgotten_at_once() -> None:
     row = Row("a")
     row.take(1, 2)

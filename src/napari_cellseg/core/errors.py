@@ -17,6 +17,7 @@
     ├── SaveError           something could not be written; what was there is untouched
     │   └── DiskFullError       nothing more can be written there until space is made
     ├── SegmentationError   the segmentation stopped (out of memory, process killed)
+    │   └── OutOfMemoryError    the device has too little memory left
     ├── TrackingError       cells cannot be linked through time
     └── TrainingError       training cannot start or had to stop
 
@@ -98,6 +99,10 @@ class DiskFullError(SaveError):
 
 class SegmentationError(CellsegError):
     """The segmentation had to stop."""
+
+
+class OutOfMemoryError(SegmentationError):
+    """There is too little memory left; a smaller image may still fit."""
 
 
 class TrackingError(CellsegError):

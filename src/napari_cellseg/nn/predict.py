@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from napari_cellseg.core.errors import SegmentationError
+from napari_cellseg.core.errors import OutOfMemoryError
 from napari_cellseg.core.resize import ReadWindow
 from napari_cellseg.core.tiling import Tile, plan_tiles
 from napari_cellseg.nn.memory import keep_freed_memory
@@ -71,7 +71,7 @@ class Predictor:
 
         Raises
         ------
-        SegmentationError
+        OutOfMemoryError
             If the device runs out of memory.
         """
         tiles = tiles if tiles is not None else plan_tiles(shape_yx)
@@ -90,7 +90,7 @@ class Predictor:
 
         Raises
         ------
-        SegmentationError
+        OutOfMemoryError
             If the device runs out of memory.
         """
         try:
@@ -182,10 +182,10 @@ def folded(network: nn.Module) -> nn.Module:
 
 def _out_of_memory(
     pixels: NDArray[np.float32], device: torch.device
-) -> SegmentationError:
+) -> OutOfMemoryError:
     """Return the error for a tile that does not fit into memory."""
     height, width = pixels.shape[-2:]
-    return SegmentationError(
+    return OutOfMemoryError(
         f"The {device.type.upper()} ran out of memory on a tile of {height} × {width} px; "
         "close other programs that use it, or run on the CPU."
     )

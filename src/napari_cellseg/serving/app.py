@@ -28,6 +28,7 @@ from napari_cellseg.core.errors import CellsegError, LimitError
 from napari_cellseg.serving.desk import MIB, Desk, ServerOptions, streamed
 from napari_cellseg.serving.later import LaterDoor
 from napari_cellseg.serving.reply import (
+    FullError,
     GoneError,
     Reply,
     StalledError,
@@ -115,6 +116,8 @@ class _Doors:
                 return await handler(request)
             except CellsegError as error:
                 return _response(refusal(error))
+            except MemoryError:
+                return _response(refusal(FullError()))
             except ClientDisconnect:
                 return _response(refusal(GoneError("The client went away.")))
 

@@ -11,9 +11,10 @@ import signal
 import sys
 import threading
 
-from napari_cellseg.serving.bench import News, Setup
+from napari_cellseg.serving.bench import Answer, News, Setup
 from napari_cellseg.serving.frames import (
     DROP,
+    LOST,
     TASK,
     news_frame,
     read_frame,
@@ -21,6 +22,7 @@ from napari_cellseg.serving.frames import (
     write_frame,
 )
 from napari_cellseg.serving.hands import Hands
+from napari_cellseg.serving.reply import FullError, refusal
 
 #: The server waits less long; it ends the process then.
 STOP_SECONDS = 3600.0
@@ -48,7 +50,9 @@ def main() -> None:
     hands.start(tell)
     while (frame := read_frame(sys.stdin.buffer)) is not None:
         values, body = frame
-        if values["kind"] == TASK:
+        if LOST in values:
+            tell(Answer(values["number"], refusal(FullError())))
+        elif values["kind"] == TASK:
             hands.take(task_of(values, body))
         elif values["kind"] == DROP:
             hands.drop(values["number"])

@@ -13,9 +13,12 @@ from napari_cellseg.cloud.wire import Message
 from napari_cellseg.core.jobs import Progress
 from napari_cellseg.nn.messages import receive, send
 from napari_cellseg.serving.bench import Answer, Ended, News, Problem, Ready, Step, Task
-from napari_cellseg.serving.reply import Reply
+from napari_cellseg.serving.reply import FullError, Reply, refusal
 
 TASK, DROP, STOP = "task", "drop", "stop"
+#: Said by who reads, of a frame whose body found no memory.
+LOST = "lost"
+PIECE_BYTES = 2**16
 READY, PROBLEM, STEP, ANSWER = "ready", "problem", "step", "answer"
 
 
@@ -30,12 +33,29 @@ def write_frame(
 
 
 def read_frame(stream: IO[bytes]) -> tuple[dict[str, Any], bytes] | None:
-    """Return the next frame, or None when the other side is gone."""
+    """Return the next frame, or None when the other side is gone.
+
+    A body for which there is no memory is passed over: what comes back has none, and says
+    so under `LOST`.
+    """
     values = receive(stream)
     if values is None:
         return None
-    body = stream.read(values["bytes"]) if values["bytes"] else b""
+    try:
+        body = stream.read(values["bytes"]) if values["bytes"] else b""
+    except MemoryError:
+        return ({**values, LOST: True}, b"") if _pass(stream, values["bytes"]) else None
     return None if len(body) < values["bytes"] else (values, body)
+
+
+def _pass(stream: IO[bytes], n_bytes: int) -> bool:
+    """Read and forget so many bytes; False where the other side is gone."""
+    while n_bytes:
+        piece = stream.read(min(n_bytes, PIECE_BYTES))
+        if not piece:
+            return False
+        n_bytes -= len(piece)
+    return True
 
 
 def task_frame(task: Task) -> tuple[dict[str, Any], bytes]:
@@ -87,5 +107,7 @@ def news_of(values: Mapping[str, Any], body: bytes) -> News:
         return Problem(values["text"])
     if kind == STEP:
         return Step(values["number"], Progress(*values["progress"]))
+    if LOST in values:
+        return Answer(values["number"], refusal(FullError()))
     reply = Reply(values["status"], body, values["type"], values["headers"])
     return Answer(values["number"], reply)

@@ -6,13 +6,20 @@ looks at another; the network itself takes one window at a time (`nn.predict`).
 
 from __future__ import annotations
 
+import errno
 import queue
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
-from napari_cellseg.core.errors import CellsegError, RemoteError, SegmentationError
+from napari_cellseg.core.errors import (
+    CellsegError,
+    LimitError,
+    OutOfMemoryError,
+    RemoteError,
+    SegmentationError,
+)
 from napari_cellseg.core.jobs import Progress, run
 from napari_cellseg.core.part import PartSegmenter
 from napari_cellseg.engines import n_devices, open_part_segmenter
@@ -31,10 +38,18 @@ from napari_cellseg.serving.bench import (
 )
 from napari_cellseg.serving.reply import (
     BusyError,
+    FullError,
     GoneError,
     LateError,
     Reply,
     refusal,
+)
+
+#: How libraries of C say that they got no memory.
+NO_MEMORY = ("allocate memory", "bad_alloc", "out of memory", "bad allocation")
+TOO_LARGE = (
+    "The image needs more memory than this server has. Send a smaller region, or send it "
+    "in tiles."
 )
 
 
@@ -77,6 +92,7 @@ class Hands:
         self._known: dict[int, _Turn] = {}
         self._is_stopping = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._at_work: list[int] = []
         self._tell: Tell = _silent
 
     def start(self, tell: Tell) -> None:
@@ -131,11 +147,22 @@ class Hands:
             if self._is_stopping.is_set():
                 reply = refusal(BusyError("The server is being stopped."))
             else:
-                reply = replied(turn.task, turn.go_on, self._setup, segmenter)
+                reply = self._replied(turn, segmenter)
             self._known.pop(turn.task.number, None)
             self._tell(Answer(turn.task.number, reply))
             # What was answered is not kept until the next one comes.
             del turn, reply
+
+    def _replied(self, turn: _Turn, segmenter: PartSegmenter) -> Reply:
+        """Work on a task; where memory runs out, say whether to come again helps."""
+        self._at_work.append(turn.task.number)
+        try:
+            return replied(turn.task, turn.go_on, self._setup, segmenter)
+        except OutOfMemoryError:
+            is_alone = len(self._at_work) == 1
+            return refusal(LimitError(TOO_LARGE) if is_alone else FullError())
+        finally:
+            self._at_work.remove(turn.task.number)
 
 
 def replied(
@@ -144,7 +171,13 @@ def replied(
     setup: Setup,
     segmenter: PartSegmenter,
 ) -> Reply:
-    """Work on a task and return the answer; whatever happens is one."""
+    """Work on a task and return the answer; whatever else happens is one.
+
+    Raises
+    ------
+    OutOfMemoryError
+        If memory runs out.
+    """
     try:
         go_on(Progress(0, 0, "reading the request"))
         asked = understood(task.message, setup.max_image_bytes, task.accept)
@@ -152,13 +185,25 @@ def replied(
             raise RemoteError("The request asks for nothing to be worked on.")
         result = run(asked.work(segmenter), go_on)
         return reply_to(asked, result, task.accept, segmenter)
+    except OutOfMemoryError:
+        raise
     except CellsegError as error:
         return refusal(error)
-    except (MemoryError, RuntimeError, ValueError, OSError, ArithmeticError) as error:
+    except MemoryError as error:
+        raise OutOfMemoryError(TOO_LARGE) from error
+    except (RuntimeError, ValueError, OSError, ArithmeticError) as error:
+        if says_memory_is_out(error):
+            raise OutOfMemoryError(TOO_LARGE) from error
         # One bad image must not end the server.
         return refusal(
             SegmentationError(f"The image could not be segmented: {error!r}.")
         )
+
+
+def says_memory_is_out(error: Exception) -> bool:
+    """Say whether an error of a library means that memory ran out."""
+    no_room = isinstance(error, OSError) and error.errno == errno.ENOMEM
+    return no_room or any(words in str(error).lower() for words in NO_MEMORY)
 
 
 def _silent(news: News) -> None:

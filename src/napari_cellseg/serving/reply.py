@@ -32,6 +32,16 @@ class NotReadyError(CellsegError):
     """The model is not loaded, or cannot be."""
 
 
+class FullError(CellsegError):
+    """There is too little memory left beside what is worked on."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This server has too little memory left for the request beside the others "
+            f"that it works on; try again in {RETRY_SECONDS} s, or send a smaller region."
+        )
+
+
 class LateError(CellsegError):
     """The answer would come too late for who asked."""
 
@@ -48,6 +58,7 @@ class GoneError(CellsegError):
 STATUSES: tuple[tuple[type[CellsegError], int], ...] = (
     (BusyError, 429),
     (NotReadyError, 503),
+    (FullError, 503),
     (LateError, 504),
     (StalledError, 408),
     (LimitError, 413),
@@ -84,7 +95,7 @@ def refusal(error: CellsegError) -> Reply:
     headers = {}
     if isinstance(error, BusyError):
         headers = {"Retry-After": str(error.seconds)}
-    elif isinstance(error, NotReadyError):
+    elif isinstance(error, NotReadyError | FullError):
         headers = {"Retry-After": str(RETRY_SECONDS)}
     return refused(status, str(error), headers)
 

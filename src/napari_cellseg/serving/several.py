@@ -38,6 +38,9 @@ ALL_OF_THEM = ("auto", "cuda")
 TRIES = 5
 PAUSE_SECONDS = 2.0
 
+#: A request is handed to so many processes that end, at most.
+MAX_GIVEN = 3
+
 MakeBench = Callable[[str], Bench]
 
 
@@ -90,6 +93,7 @@ class _Waiting:
     task: Task
     since: float
     is_begun: bool = False
+    n_given: int = 0
 
     def due(self) -> Task:
         """Return it with the seconds that are left."""
@@ -228,6 +232,7 @@ class Benches:
             seat = min(free, key=lambda each: len(each.in_hand))
             waiting = self._waiting.popleft()
             seat.in_hand[waiting.task.number] = waiting
+            waiting.n_given += 1
             seat.bench.take(waiting.due())
 
     def _note_ready(self, seat: _Seat, news: Ready) -> None:
@@ -261,6 +266,9 @@ class Benches:
             if ended_at_work and not self._any_ready():
                 self._say(news)
             self._begin_again(seat, ended_at_work=ended_at_work)
+        for each in lost.values():
+            # A request that ends processes before they say a word is not passed around.
+            each.is_begun = each.is_begun or each.n_given >= MAX_GIVEN
         waiting = [each for each in lost.values() if not each.is_begun]
         self._waiting.extendleft(reversed(waiting))
         for number, each in lost.items():
