@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cellseg.core.checked import CheckedArea
+from napari_cellseg.core.doubt_signs import Signs, disagreements, touching_shares
 from napari_cellseg.core.measure import measure_cells
 from napari_cellseg.core.rerun import Footprint, merge_run
 from napari_cellseg.core.review import doubts
@@ -45,6 +46,8 @@ class Desk:
         Its true cells; what the model gave and the person changed.
     confidence : dict of int to float
         Of the cells of the model.
+    signs : Signs
+        What was seen of them, as in the dock.
     locked : set of int
         Cells of `labels` that were accepted or corrected.
     painted : dict of int to int
@@ -57,6 +60,7 @@ class Desk:
     truth: NDArray[np.int32]
     labels: NDArray[np.int32] = field(init=False)
     confidence: dict[int, float] = field(default_factory=dict)
+    signs: Signs = field(default_factory=Signs)
     locked: set[int] = field(default_factory=set)
     painted: dict[int, int] = field(default_factory=dict)
     deleted: list[Footprint] = field(default_factory=list)
@@ -75,6 +79,11 @@ class Desk:
         )
         self.labels = merged.labels
         self.confidence = {int(c): float(v) for c, v in merged.confidence.items()}
+        maps, options = result.maps, result.options
+        self.signs = Signs(
+            touching_shares(self.labels),
+            disagreements(self.labels, maps, options) if maps else {},
+        )
 
     def left(self) -> list[int]:
         """Return the cells that nobody has looked at, in rising order."""
@@ -85,7 +94,7 @@ class Desk:
     def doubts(self) -> dict[int, float]:
         """Return the doubt of each cell, the most doubtful first, as the review has it."""
         rows = measure_cells(None, self.labels, confidence=self.confidence).cells
-        found = doubts(rows, self.confidence)
+        found = doubts(rows, self.confidence, self.signs)
         return {int(cell): float(doubt) for cell, doubt in found.items()}
 
     def set_right(self, cell: int) -> bool:

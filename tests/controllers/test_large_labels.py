@@ -16,6 +16,7 @@ from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.rerun_difference import RerunDifference
 from napari_cellseg.controllers.review import ReviewController
+from napari_cellseg.controllers.second_look import SecondLook
 from napari_cellseg.controllers.segment import SegmentController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
@@ -63,6 +64,9 @@ class Window:
         task = TaskController(NowStarter())
         self.measure = MeasureController(self.session, self.proofread, task)
         self.review = ReviewController(self.proofread, self.measure)
+        look_task = TaskController(NowStarter())
+        self.look = SecondLook(self.segment, self.proofread, look_task)
+        self.look.looked.connect(self.review.take_signs)
         self.finder = FindController(self.segment, self.proofread, task)
         self.tools = CellTools(self.proofread)
         self.session.show_image(self.image)
@@ -262,6 +266,20 @@ def test_a_large_image_without_cells_begins_with_a_region(empty):
     assert np.array_equal(whole(empty)[box] > 0, empty.image.data[0][box] > 0)
     assert empty.proofread.n_cells > 30
     check_index(empty)
+
+
+def test_cells_at_the_edge_of_a_region_of_large_labels_are_looked_at(window):
+    window.segment._engine.segmenter.__class__ = FakeEngine().segmenter.__class__
+    # It ends in the middle of a row and of a column of squares.
+    top = CORNER + 15
+    window.segment.start(Region((top, CORNER - 10, CORNER + 200, CORNER + 300)))
+    cut_off = window.look.signs.cut_off
+    across = set(np.unique(window.proofread.labels[top, CORNER : CORNER + 270])) - {0}
+    assert across
+    assert across <= cut_off
+    assert window.review.queue[0] in cut_off
+    window.review.next()
+    assert "cut off where the region ended" in window.review.reasons
 
 
 #: So many pixels may be read at once: a part of the labels, never all of them.

@@ -69,7 +69,9 @@ def test_keeping_everything_old_restores_every_cell(is_flat):
     )  # fmt: skip
     changes = find_changes(before, after)
 
-    kept = keep_old(after, Former(before), changes, known_sources(after), known_sources(before))
+    kept = keep_old(
+        after, Former(before), changes, known_sources(after), known_sources(before)
+    )
 
     labels = after.copy()
     apply_edit(labels, kept.edit)
@@ -82,7 +84,9 @@ def test_keeping_everything_old_restores_every_cell(is_flat):
 def test_one_change_is_taken_back_and_the_others_stay():
     change = by_old(find_changes(BEFORE, AFTER))[(3,)]
 
-    kept = keep_old(AFTER, Former(BEFORE), [change], known_sources(AFTER), {3: "edited"})
+    kept = keep_old(
+        AFTER, Former(BEFORE), [change], known_sources(AFTER), {3: "edited"}
+    )
 
     labels = AFTER.copy()
     apply_edit(labels, kept.edit)
@@ -165,7 +169,9 @@ def test_undoing_a_run_in_parts_gives_back_the_old_outlines(seed):
     labels, sources = after.copy(), known_sources(after)
     for change in find_changes(before, after):
         try:
-            kept = keep_old(labels, Former(before), [change], sources, known_sources(before))
+            kept = keep_old(
+                labels, Former(before), [change], sources, known_sources(before)
+            )
         except EditError:
             continue
         apply_edit(labels, kept.edit)

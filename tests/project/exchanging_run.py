@@ -15,6 +15,8 @@ from napari_cellseg.core.labels import delete_cells
 from napari_cellseg.project.labels import ProjectLabels
 from napari_cellseg.project.store import Project, open_project
 
+N_IMPORTED = 2
+
 
 def step(project: Project, opened: ProjectLabels, *, back: bool) -> ProjectLabels:
     """Undo or redo a step as a window does, and return the labels after it."""
@@ -37,9 +39,11 @@ def main(folder: Path) -> None:
     with open_project(folder) as project:
         opened = project.open_labels(1)
         tell(opened)
-        if not opened.journal.can_redo:
-            first = min(opened.index.ids) if opened.index is not None else 0
-            opened.take(delete_cells(opened.index, [first], opened.sources))
+        # Once: a session that begins where the last one was killed deletes no more.
+        if opened.index is not None and len(opened.index) == N_IMPORTED:
+            if not opened.journal.can_redo:
+                first = min(opened.index.ids)
+                opened.take(delete_cells(opened.index, [first], opened.sources))
             tell(opened)
         while True:
             for back in (True, False):

@@ -9,9 +9,17 @@ from psygnal import Signal
 
 from napari_cellseg.controllers.measure import MeasureController
 from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.core.doubt_signs import NO_SIGNS, Signs, neighbours_of
+from napari_cellseg.core.doubt_words import reasons
 from napari_cellseg.core.edits import Edit
 from napari_cellseg.core.errors import EditError
-from napari_cellseg.core.review import StopHint, doubts, review_queue, stop_hint
+from napari_cellseg.core.review import (
+    StopHint,
+    doubt_terms,
+    doubts_of_terms,
+    review_queue,
+    stop_hint,
+)
 
 
 class ReviewController:
@@ -36,6 +44,8 @@ class ReviewController:
         self._is_stale = True
         self._was_wrong: list[bool] = []
         self._is_ours = False
+        self._signs = NO_SIGNS
+        self._terms: pd.DataFrame | None = None
         # Only cells of the model are judged, and an edit makes them none of its own.
         self._doubts_of_large: pd.Series | None = None
         proofread.opened.connect(self._on_opened)
@@ -58,7 +68,9 @@ class ReviewController:
             return []
         doubt = self._doubts_of_large
         if doubt is None:
-            doubt = doubts(rows, self._proofread.model_confidence)
+            confidence = self._proofread.model_confidence
+            self._terms = doubt_terms(rows, confidence, self._signs)
+            doubt = doubts_of_terms(self._terms)
         if cells.is_large:
             self._doubts_of_large = doubt
         return review_queue(doubt, cells.states, cells.sources)
@@ -80,6 +92,17 @@ class ReviewController:
         return stop_hint(self._was_wrong)
 
     @property
+    def reasons(self) -> list[str]:
+        """Why the cell that is looked at is doubtful, the weightiest first."""
+        cells, cell, terms = self._proofread.cells, self.current, self._terms
+        if cells is None or not cell or terms is None or cell not in terms.index:
+            return []
+        n_touched = len(neighbours_of(cells.index, cell))
+        values = terms.loc[[cell]].to_numpy(float)[0].tolist()
+        own = dict(zip(terms.columns, values, strict=True))
+        return reasons(own, n_touched, is_on_seam=cell in self._signs.on_seam)
+
+    @property
     def n_areas(self) -> int:
         """How many areas are marked as checked."""
         cells = self._proofread.cells
@@ -88,6 +111,12 @@ class ReviewController:
     def forget_areas(self) -> None:
         """Take the marks of all checked areas away; accepted cells stay accepted."""
         self._proofread.forget_areas()
+
+    def take_signs(self, signs: Signs) -> None:
+        """Take what was seen of the cells; the queue follows, the cell in view stays."""
+        self._signs = signs
+        self._doubts_of_large = None
+        self._stale()
 
     # ------------------------------------------------------------------ actions
     def next(self) -> None:
@@ -148,6 +177,7 @@ class ReviewController:
         self.current = 0
         self._was_wrong = []
         self._doubts_of_large = None
+        self._signs = NO_SIGNS
         self._stale()
 
     def _on_measured(self) -> None:

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix, csr_matrix
+from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from skimage.measure import find_contours
 
@@ -21,8 +21,9 @@ from napari_cellseg.core.cell_boxes import Box, cell_boxes, shifted, start_of, u
 from napari_cellseg.core.cell_index import CellIndex, IndexedLabels, labels_of
 from napari_cellseg.core.edits import Edit, Source, edit_on_labels
 from napari_cellseg.core.errors import EditError, LabelsError
-from napari_cellseg.core.label_arrays import MAX_TABLE, check_free_ids
+from napari_cellseg.core.label_arrays import check_free_ids
 from napari_cellseg.core.labels_on_disk import MAX_BOX_PX, is_on_disk
+from napari_cellseg.core.overlaps import areas, dense, shared_pixels
 from napari_cellseg.core.types import Labels
 
 ChangeKind: TypeAlias = Literal["new", "gone", "changed"]
@@ -31,8 +32,6 @@ ChangeKind: TypeAlias = Literal["new", "gone", "changed"]
 SAME_IOU = 0.8
 #: Cells that share this much of the smaller one belong to one change.
 LINKED_SHARE = 0.3
-#: Pixels that are compared at a time, so that memory stays small.
-BLOCK_PIXELS = 1 << 22
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,9 +166,9 @@ def find_changes(
         raise LabelsError(
             f"Labels of shape {before.shape} and {after.shape} cannot be compared."
         )
-    (old_ids, old), (new_ids, new) = _dense(before), _dense(after)
-    old_area, new_area = _areas(old, len(old_ids)), _areas(new, len(new_ids))
-    pairs = _shared_pixels(old, new).tocoo()
+    (old_ids, old), (new_ids, new) = dense(before), dense(after)
+    old_area, new_area = areas(old, len(old_ids)), areas(new, len(new_ids))
+    pairs = shared_pixels(old, new).tocoo()
     a, b, n = pairs.row, pairs.col, pairs.data
     is_same = _is_same(pairs, old_area, new_area)
     old_left, new_left = old_area > 0, new_area > 0
@@ -192,21 +191,11 @@ def same_cells(before: Labels, after: Labels) -> dict[int, int]:
 
     Outlines that agree by `SAME_IOU`; of two labels of one shape.
     """
-    (old_ids, old), (new_ids, new) = _dense(before), _dense(after)
-    pairs = _shared_pixels(old, new).tocoo()
-    is_same = _is_same(pairs, _areas(old, len(old_ids)), _areas(new, len(new_ids)))
+    (old_ids, old), (new_ids, new) = dense(before), dense(after)
+    pairs = shared_pixels(old, new).tocoo()
+    is_same = _is_same(pairs, areas(old, len(old_ids)), areas(new, len(new_ids)))
     found = new_ids[pairs.col[is_same]].tolist()
     return dict(zip(found, old_ids[pairs.row[is_same]].tolist(), strict=True))
-
-
-def _dense(labels: Labels) -> tuple[NDArray[np.int64], Labels]:
-    """Return ids, and labels that hold the place of each: no table is larger than need be."""
-    highest = int(labels.max(initial=0))
-    if highest <= MAX_TABLE:
-        return np.arange(highest + 1), labels
-    ids, places = np.unique(np.append(labels, 0), return_inverse=True)
-    dense = places.reshape(-1)[:-1].reshape(labels.shape).astype(labels.dtype)
-    return ids.astype(np.int64), dense
 
 
 def _is_same(
@@ -217,29 +206,6 @@ def _is_same(
     union = old_area[pairs.row] + new_area[pairs.col] - n
     is_same: NDArray[np.bool_] = n >= SAME_IOU * union
     return is_same
-
-
-def _shared_pixels(before: Labels, after: Labels) -> csr_matrix:
-    """Return how many pixels each old cell (rows) shares with each new one."""
-    shape = (int(before.max(initial=0)) + 1, int(after.max(initial=0)) + 1)
-    total = csr_matrix(shape, dtype=np.int64)
-    old, new = before.reshape(-1), after.reshape(-1)
-    for low in range(0, old.size, BLOCK_PIXELS):
-        a, b = old[low : low + BLOCK_PIXELS], new[low : low + BLOCK_PIXELS]
-        both = (a > 0) & (b > 0)
-        ones = np.ones(int(both.sum()), np.int64)
-        total = total + coo_matrix((ones, (a[both], b[both])), shape).tocsr()
-    return total
-
-
-def _areas(labels: Labels, n: int) -> NDArray[np.int64]:
-    """Return the pixels of each id up to n - 1; none for the background."""
-    areas = np.zeros(n, np.int64)
-    flat = labels.reshape(-1)
-    for low in range(0, flat.size, BLOCK_PIXELS):
-        areas += np.bincount(flat[low : low + BLOCK_PIXELS], minlength=n)
-    areas[0] = 0
-    return areas
 
 
 def _groups(

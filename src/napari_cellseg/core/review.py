@@ -1,7 +1,9 @@
 """Which cells a person should look at first, and when it is enough.
 
-Doubt is the chance that a cell is wrong: it goes up with low confidence, and with a size or
-shape that is odd among the cells of the same image. The hint to stop is the error rate among
+Doubt is the chance that a cell is wrong: it goes up with low confidence, with a size or
+shape that is odd among the cells of the same image, and with what `core.doubt_signs` saw:
+other cells along its outline, another decoder that disagrees, a region that cut it off. The
+hint to stop is the error rate among
 the last cells looked at, with its 95 % interval (Wilson 1927,
 doi:10.1080/01621459.1927.10502953).
 """
@@ -17,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_cellseg.core.checked import ReviewState
+from napari_cellseg.core.doubt_signs import NO_SIGNS, Signs
 from napari_cellseg.core.edits import Source
 
 #: A value so many robust standard deviations off is usual; what lies beyond counts up to
@@ -27,10 +30,16 @@ MOST_ODD = 3.0
 LEAST_SPREAD = 0.15
 #: Log odds that a cell is wrong (no true cell at IoU 0.5): of an usual cell as sure as not,
 #: and what is added for each unit of its own log odds, for each standard deviation beyond
-#: the usual that it is too large (two cells taken for one) or too small, and too ragged.
-#: Fitted on six kinds of validation images (`docs/training.md`), then rounded so that no
-#: kind loses.
-OFFSET, UNSURE, LARGE, SMALL, RAGGED = -0.6, 1.1, 1.0, 0.2, 0.25
+#: the usual that it is too large (two cells taken for one) or too small, and too ragged, for
+#: an outline that lies on other cells all along, and for no overlap with what the other
+#: decoder finds. Fitted on validation images (`docs/training.md`), then rounded.
+OFFSET, UNSURE, LARGE, SMALL, RAGGED = -0.9, 0.8, 0.45, 0.2, 0.15
+TOUCHING, DISAGREEING = 1.6, 1.6
+#: Of a cell that the region of a run cut off: what its confidence does not know of, from how
+#: many were wrong when the middle of those images was segmented alone (`docs/training.md`).
+CUT_OFF = 1.1
+#: Of cells that only one decoder has looked at: the median of those both have looked at.
+USUAL_DISAGREEMENT = 0.1
 #: Confidence is taken to lie this far from 0 and 1.
 CONFIDENCE_EDGE = 0.02
 #: Of a normal distribution: its standard deviation over its median absolute deviation.
@@ -46,8 +55,10 @@ N_FOR_HINT = 10
 Z_95 = 1.959964
 
 
-def doubts(cells: pd.DataFrame, confidence: Mapping[int, float]) -> pd.Series:
-    """Return how doubtful each cell is, 0 to 1, by label; the most doubtful first.
+def doubt_terms(
+    cells: pd.DataFrame, confidence: Mapping[int, float], signs: Signs = NO_SIGNS
+) -> pd.DataFrame:
+    """Return what speaks for each cell being wrong, in log odds, by label.
 
     Parameters
     ----------
@@ -55,18 +66,26 @@ def doubts(cells: pd.DataFrame, confidence: Mapping[int, float]) -> pd.Series:
         Of `core.measure`: label, area_px, solidity; touches_border where it is known.
     confidence : mapping of int to float
         The model's confidence in each cell.
+    signs : Signs
+        What else was seen of them.
+
+    Returns
+    -------
+    DataFrame
+        A row a cell; columns unsure, large, small, ragged, touching, disagreeing, cut_off.
 
     Notes
     -----
-    A logistic curve, see `OFFSET`. A cell cut by the edge of the image may be small and of
-    any shape. A cell on several planes is judged by its largest section: the others are
-    small because it ends there.
+    A cell cut by the edge of the image may be small and of any shape. A cell on several
+    planes is judged by its largest section: the others are small because it ends there.
     """
     largest = cells.sort_values("area_px", kind="stable")
     cells = largest.drop_duplicates("label", keep="last").sort_index()
     ids = cells["label"].to_numpy()
     sure = np.clip(
-        _confidence_of(ids, confidence), CONFIDENCE_EDGE, 1 - CONFIDENCE_EDGE
+        _known_of(ids, confidence, UNKNOWN_CONFIDENCE),
+        CONFIDENCE_EDGE,
+        1 - CONFIDENCE_EDGE,
     )
     size = _oddness(np.log(cells["area_px"].to_numpy(dtype=float)), LEAST_SPREAD)
     ragged = -_oddness(np.minimum(cells["solidity"].to_numpy(dtype=float), 1.0))
@@ -74,9 +93,33 @@ def doubts(cells: pd.DataFrame, confidence: Mapping[int, float]) -> pd.Series:
         is_cut = cells["touches_border"].to_numpy(dtype=bool)
         size = np.where(is_cut, np.maximum(size, 0), size)
         ragged = np.where(is_cut, 0, ragged)
-    odds = OFFSET - UNSURE * np.log(sure / (1 - sure))
-    odds += LARGE * _beyond(size) + SMALL * _beyond(-size) + RAGGED * _beyond(ragged)
-    doubt = 1 / (1 + np.exp(-odds))
+    disagreement = _known_of(ids, signs.disagreement, USUAL_DISAGREEMENT)
+    terms = {
+        "unsure": -UNSURE * np.log(sure / (1 - sure)),
+        "large": LARGE * _beyond(size),
+        "small": SMALL * _beyond(-size),
+        "ragged": RAGGED * _beyond(ragged),
+        "touching": TOUCHING * _known_of(ids, signs.touching, 0.0),
+        "disagreeing": DISAGREEING * disagreement,
+        "cut_off": CUT_OFF * np.isin(ids, list(signs.cut_off)),
+    }
+    return pd.DataFrame(terms, index=pd.Index(ids, name="label"))
+
+
+def doubts(
+    cells: pd.DataFrame, confidence: Mapping[int, float], signs: Signs = NO_SIGNS
+) -> pd.Series:
+    """Return how doubtful each cell is, 0 to 1, by label; the most doubtful first.
+
+    A logistic curve, see `OFFSET`; parameters are those of `doubt_terms`.
+    """
+    return doubts_of_terms(doubt_terms(cells, confidence, signs))
+
+
+def doubts_of_terms(terms: pd.DataFrame) -> pd.Series:
+    """Return the doubts that `doubt_terms` make together, the highest first."""
+    ids = terms.index.to_numpy()
+    doubt = 1 / (1 + np.exp(-OFFSET - terms.to_numpy().sum(axis=1)))
     order = np.lexsort((ids, -doubt))
     return pd.Series(doubt[order], index=ids[order], name="doubt")
 
@@ -86,20 +129,20 @@ def _beyond(odd: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.clip(odd - USUAL, 0, MOST_ODD)
 
 
-def _confidence_of(
-    ids: NDArray[np.int64], confidence: Mapping[int, float]
+def _known_of(
+    ids: NDArray[np.int64], values_by_id: Mapping[int, float], unknown: float
 ) -> NDArray[np.float64]:
-    """Return the confidence of each cell, `UNKNOWN_CONFIDENCE` where there is none."""
-    sure = np.full(len(ids), UNKNOWN_CONFIDENCE)
-    if confidence and len(ids):
-        known = np.fromiter(confidence.keys(), np.int64, len(confidence))
-        values = np.fromiter(confidence.values(), np.float64, len(confidence))
+    """Return the value of each cell, `unknown` where there is none."""
+    found = np.full(len(ids), unknown)
+    if values_by_id and len(ids):
+        known = np.fromiter(values_by_id.keys(), np.int64, len(values_by_id))
+        values = np.fromiter(values_by_id.values(), np.float64, len(values_by_id))
         order = np.argsort(known)
         known, values = known[order], values[order]
         places = np.minimum(np.searchsorted(known, ids), len(known) - 1)
         is_known = known[places] == ids
-        sure[is_known] = values[places[is_known]]
-    return sure
+        found[is_known] = values[places[is_known]]
+    return found
 
 
 def _oddness(values: NDArray[np.float64], least: float = 0.0) -> NDArray[np.float64]:

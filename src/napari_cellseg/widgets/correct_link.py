@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QVBoxLayout
 
+from napari_cellseg.controllers.second_look import SecondLook
+from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.widgets.cleanup import Cleanup
 from napari_cellseg.widgets.key_sheet import KeySheet
 from napari_cellseg.widgets.looked_at import CellFrame
@@ -34,6 +36,10 @@ class CorrectLink(QObject):
         self.frame = CellFrame(
             dock.viewer, dock.review, dock.measure, dock.keeper, self
         )
+        self.look = SecondLook(
+            dock.segment, dock.proofread, TaskController(dock.task.starter)
+        )
+        self.look.looked.connect(dock.review.take_signs)
         self.outlines = OutlineWidth(dock.viewer, dock.keeper, self)
         self._tools, self._teller, self._footer = dock.tools, dock.teller, dock.footer
         self._failed = ""
@@ -68,6 +74,8 @@ class CorrectLink(QObject):
 
     def release(self) -> None:
         """Stop looking for cells, and let go."""
+        self.look.release()
+        self.look.looked.disconnect()
         self.unrecorded.release()
         self.frame.release()
         self.outlines.release()

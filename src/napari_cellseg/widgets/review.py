@@ -44,7 +44,8 @@ class ReviewBox(QWidget):
         self._review = review
         self.next = self._button(
             f"Next doubtful  ({NEXT_KEY})",
-            "Go to the cell that is most likely wrong: low confidence, odd size or shape.",
+            "Go to the cell that is most likely wrong: low confidence, odd size or shape, "
+            "touching others, cut off, or read in two ways.",
         )
         self.right = self._button(
             f"Right  ({RIGHT_KEY})", "The cell is right: lock it and go on."
@@ -60,6 +61,7 @@ class ReviewBox(QWidget):
         )
         self.forget.clicked.connect(review.forget_areas)
         self.line = line_label()
+        self.why = line_label()
         grid = QGridLayout()
         grid.setHorizontalSpacing(BETWEEN_PX)
         grid.addWidget(self.next, 0, 0, 1, 2)
@@ -68,6 +70,7 @@ class ReviewBox(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(grid)
+        layout.addWidget(self.why)
         last = QHBoxLayout()
         last.addWidget(self.line, 1)
         last.addWidget(self.forget)
@@ -98,6 +101,9 @@ class ReviewBox(QWidget):
         if (hint := self._review.hint) is not None:
             words.append(hint_text(hint))
         self.line.setText(" · ".join(words))
+        why = self._review.reasons
+        self.why.setVisible(bool(why))
+        self.why.setText(f"Why this one: {', '.join(why)}" if why else "")
 
     def _on_next_clicked(self) -> None:
         self._try(self._review.next)

@@ -1,0 +1,173 @@
+"""Looks at the cells of a run again, for what speaks for some of them being wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from psygnal import Signal
+
+from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.controllers.run_taking import Run
+from napari_cellseg.controllers.segment import SegmentController
+from napari_cellseg.controllers.task import TaskController
+from napari_cellseg.core.cell_boxes import shifted, start_of
+from napari_cellseg.core.doubt_signs import (
+    NO_SIGNS,
+    Signs,
+    cells_cut_off,
+    cells_on_seams,
+    disagreements,
+    touching_shares,
+)
+from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.rerun import Merged, Region
+from napari_cellseg.core.types import Labels, PlaneMaps
+
+#: Maps of more pixels are not read a second time: it would take minutes.
+MAX_READ_AGAIN_PX = 2**26
+#: Cells of large labels are looked at so far around a region that was segmented.
+AROUND_PX = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """What of a run is looked at again.
+
+    Attributes
+    ----------
+    maps : tuple of PlaneMaps
+        Of the region, one a plane; empty where they were not kept.
+    options : SegmentOptions
+        Of the run, settled.
+    region : Region or None
+        As seen from the labels that are looked at; None is all of them.
+    """
+
+    maps: tuple[PlaneMaps, ...]
+    options: SegmentOptions
+    region: Region | None
+
+
+class SecondLook:
+    """Looks again whenever labels are opened or a run is over, off the main thread.
+
+    Parameters
+    ----------
+    segment : SegmentController
+        Tells of runs, and keeps the maps of the last one.
+    proofread : ProofreadController
+        Has the labels.
+    task : TaskController
+        Looks.
+
+    Attributes
+    ----------
+    signs : Signs
+        Of the cells that are under correction.
+    """
+
+    looked = Signal(Signs)
+
+    def __init__(
+        self,
+        segment: SegmentController,
+        proofread: ProofreadController,
+        task: TaskController,
+    ) -> None:
+        self._segment = segment
+        self._proofread = proofread
+        self.task = task
+        self.signs = NO_SIGNS
+        proofread.opened.connect(self._on_opened)
+        segment.finished.connect(self._on_finished)
+        segment.redecoded.connect(self._on_redecoded)
+
+    def release(self) -> None:
+        """Stop looking, and hear of nothing more."""
+        self.task.abandon()
+        self._proofread.opened.disconnect(self._on_opened, missing_ok=True)
+        self._segment.finished.disconnect(self._on_finished, missing_ok=True)
+        self._segment.redecoded.disconnect(self._on_redecoded, missing_ok=True)
+
+    def _on_opened(self) -> None:
+        self.task.abandon()
+        self.signs = NO_SIGNS
+        cells = self._proofread.cells
+        if cells is not None and not cells.is_large and cells.sources:
+            self._start(cells.labels.copy(), None)
+
+    def _on_finished(self, run: Run, _merged: Merged, _is_new: bool) -> None:  # noqa: FBT001
+        self._look(run)
+
+    def _on_redecoded(self) -> None:
+        if self._segment.run is not None:
+            self._look(self._segment.run)
+
+    def _look(self, run: Run) -> None:
+        """Look at what a run made; of large labels at the region and what is around it."""
+        cells = self._proofread.cells
+        if cells is None or (cells.is_large and run.region is None):
+            return
+        last = self._segment.session.result or run.result
+        labels, region = cells.labels, run.region
+        if cells.is_large and region is not None:
+            labels, region = _part_of(labels, region)
+        else:
+            labels = labels.copy()
+        self._start(labels, _Seen(run.result.maps, last.options, region))
+
+    def _start(self, labels: Labels, seen: _Seen | None) -> None:
+        self.task.start(
+            "Looking for doubtful cells", _look_job(labels, seen), self._take
+        )
+
+    def _take(self, signs: Signs) -> None:
+        self.signs = self.signs.updated(signs)
+        self.looked.emit(self.signs)
+
+
+def _part_of(labels: Labels, region: Region) -> tuple[Labels, Region]:
+    """Return the labels around a region, and the region as seen from there."""
+    top, left, bottom, right = region.box_yx_yx
+    height, width = labels.shape[-2:]
+    box = (
+        *region.box[:-2],
+        slice(max(top - AROUND_PX, 0), min(bottom + AROUND_PX, height)),
+        slice(max(left - AROUND_PX, 0), min(right + AROUND_PX, width)),
+    )
+    inner = shifted(region.box, start_of(box))[-2:]
+    box_yx_yx = (inner[0].start, inner[1].start, inner[0].stop, inner[1].stop)
+    # Whether it was drawn does not matter: only its box was seen.
+    here = replace(
+        region, box_yx_yx=box_yx_yx, plane=(0,) * len(region.plane), outline_yx=None
+    )
+    return labels[box], here
+
+
+def _look_job(labels: Labels, seen: _Seen | None) -> Job[Signs]:
+    """Look at labels; a step between any two things that take long."""
+    yield Progress(0, 3, "looking at outlines")
+    signs = Signs(touching_shares(labels))
+    if seen is None:
+        return signs
+    yield Progress(1, 3, "looking at seams")
+    part, cut_off = labels, frozenset[int]()
+    if seen.region is not None:
+        part = labels[seen.region.box]
+        cut_off = cells_cut_off(labels, seen.region.plane, seen.region.box_yx_yx)
+    signs = replace(signs, cut_off=cut_off)
+    if not _can_be_read_again(seen):
+        return signs
+    on_seam = cells_on_seams(part, seen.maps)
+    yield Progress(2, 3, "reading the maps another way")
+    disagreement = disagreements(part, seen.maps, seen.options)
+    return replace(signs, on_seam=on_seam, disagreement=disagreement)
+
+
+def _can_be_read_again(seen: _Seen) -> bool:
+    """Say whether there are maps of a size that another decoder can read."""
+    options = seen.options
+    is_settled = None not in (options.foreground_threshold, options.seed_threshold)
+    n_pixels = sum(one.maps[0].size for one in seen.maps)
+    return is_settled and 0 < n_pixels <= MAX_READ_AGAIN_PX
