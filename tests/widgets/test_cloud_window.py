@@ -12,16 +12,21 @@ import pytest
 
 pytest.importorskip("boto3", reason="the extra 'aws' is not installed")
 
+from qtpy.QtGui import QGuiApplication
+from tests.fakes import NowStarter
+
 from napari_cellseg.cloud import costs
 from napari_cellseg.cloud.inventory import ENDPOINT, Running
 from napari_cellseg.cloud.settings import CloudSettings
 from napari_cellseg.controllers import cloud as controllers
+from napari_cellseg.controllers import cloud_log
 from napari_cellseg.controllers.cloud import CloudController
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.jobs import run
-from napari_cellseg.widgets import left_endpoints
+from napari_cellseg.widgets import cloud_window, left_endpoints
 from napari_cellseg.widgets.cloud_window import CloudWindow
 from napari_cellseg.widgets.left_endpoints import LEAVE, STAY, STOP, LeftEndpoints
+from napari_cellseg.widgets.price_window import PriceWindow
 
 SINCE = datetime.now(UTC) - timedelta(hours=2)
 PLATES = Running(ENDPOINT, "plates", "InService", SINCE, "ml.g5.xlarge", 1, "real-time")
@@ -102,6 +107,56 @@ def test_the_price_follows_what_is_wished(window: CloudWindow) -> None:
     assert "no price is known" in window.price.text().lower()
     window.computer.setText("my laptop")
     assert "instance_type is 'my laptop'" in window.price.text()
+
+
+def test_prices_are_corrected_in_a_window(qtbot: Any, window: CloudWindow) -> None:
+    window.computer.setText("ml.p5.48xlarge")
+    assert "no price is known" in window.price.text().lower()
+    window.prices_button.click()
+    (prices,) = window.findChildren(PriceWindow)
+    rows = [name for name, _ in prices.rows()]
+    prices.table.item(rows.index("ml.p5.48xlarge"), 1).setText("dear")
+    prices.save_button.click()
+    assert "is 'dear'" in prices.state.text()
+    prices.table.item(rows.index("ml.p5.48xlarge"), 1).setText("98,3")
+    prices.save_button.click()
+    assert not prices.isVisible()
+    assert window.price.text().startswith("About $98.30 an hour")
+    window.prices_button.click()
+    again = window.findChildren(PriceWindow)[-1]
+    assert ("ml.p5.48xlarge", "98.3") in again.rows()
+    again.shipped_button.click()
+    assert "no price is known" in window.price.text().lower()
+    again.close()
+
+
+def test_a_log_is_followed_in_a_window_and_copied(
+    window: CloudWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = [(["begun\n"], None), (["step 1", "step 2"], None)]
+    script = MagicMock()
+    script.end.side_effect = lambda: looks[0][1]
+    script.new_lines.side_effect = lambda: looks.pop(0)[0]
+    monkeypatch.setattr(cloud_log, "all_logs", lambda *_: [script])
+    monkeypatch.setattr(cloud_log, "EndWatch", lambda *_: script)
+    monkeypatch.setattr(cloud_window, "start_job", NowStarter())
+    window.list_button.click()
+    window.running.setCurrentRow(0)
+    window.log_button.click()
+    log = window.log_window
+    assert log is not None
+    assert log.windowTitle() == "Log of plates"
+    assert log.text.toPlainText() == "begun"
+    log._clock.timeout.emit()
+    assert log.text.toPlainText() == "begun\nstep 1\nstep 2"
+    log.copy_button.click()
+    assert QGuiApplication.clipboard().text() == "begun\nstep 1\nstep 2"
+    # Asked for again it goes on where it is.
+    window.log_button.click()
+    assert log.text.toPlainText().startswith("begun\nstep 1")
+    log.close()
+    assert not log._clock.isActive()
+    assert not log.stop_button.isEnabled()
 
 
 def test_what_is_missing_is_said(

@@ -231,11 +231,10 @@ def logs(
     account: AccountOptions,
 ) -> None:
     """Print what the container of an endpoint or job has printed."""
-    from napari_cellseg.cloud.logs import ENDPOINT_GROUP, GROUPS, LogReader
+    from napari_cellseg.cloud.logs import all_logs
 
     sender = sender_of(account)
-    readers = [LogReader(sender, group, f"{name}/") for group in GROUPS.values()]
-    readers.append(LogReader(sender, ENDPOINT_GROUP.format(name=name)))
+    readers = all_logs(name, sender)
     if follow:
         _stay(name, sender, readers)
     elif not _print_new(readers):

@@ -104,6 +104,12 @@ def log_of(name: str, kind: str, sender: Sender) -> LogReader:
     return LogReader(sender, ENDPOINT_GROUP.format(name=name))
 
 
+def all_logs(name: str, sender: Sender) -> list[LogReader]:
+    """Return a reader for each log that an endpoint or job of a name may have."""
+    readers = [LogReader(sender, group, f"{name}/") for group in GROUPS.values()]
+    return [*readers, LogReader(sender, ENDPOINT_GROUP.format(name=name))]
+
+
 @dataclass(frozen=True, slots=True)
 class End:
     """How something that had a log has ended.

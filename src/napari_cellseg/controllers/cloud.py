@@ -13,7 +13,6 @@ from napari_cellseg.cloud.costs import (
     Prices,
     dollars,
     hourly_text,
-    make_own_prices,
     read_prices,
     total_text,
 )
@@ -31,6 +30,7 @@ from napari_cellseg.cloud.training import (
     follow_training,
     start_training,
 )
+from napari_cellseg.controllers.cloud_log import LogController
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.cloud_options import (
     SERVERLESS,
@@ -106,6 +106,8 @@ class CloudController:
         self.account = AccountOptions()
         self.there: tuple[Running, ...] | None = None
         self.lines: tuple[str, ...] = ()
+        #: What was made or begun last, or "".
+        self.last = ""
         self._tried: set[str] = set()
         #: Endpoints that this window made, or segmented on.
         self._used: set[str] = set()
@@ -139,6 +141,7 @@ class CloudController:
         )
         self.account = account
         self._used.add(wish.name)
+        self.last = wish.name
         self._begin()
         job = _deployed(deployment, wish.model, self._open(account))
         self.task.start(DEPLOYING, job, self._on_done)
@@ -199,7 +202,7 @@ class CloudController:
             If something is missing, before anything is asked.
         """
         plan = wish.plan(place_of(place), options, machine, now_utc())
-        self.account = account
+        self.account, self.last = account, plan.job_name
         self._begin()
         job = _trained(plan, wish, self._open(account))
         self.task.start(TRAINING, job, self._on_trained)
@@ -215,10 +218,13 @@ class CloudController:
         found = check_up(ready, instance_type, sender, read_prices(), now_utc())
         self.task.start("Checking", _checked(found), self._on_checked)
 
-    def edit_prices(self) -> None:
-        """Make a price table of one's own, and say where it is; raises `SaveError`."""
-        self.lines = (f"Edit '{make_own_prices()}'; it is used from now on.",)
+    def prices_changed(self) -> None:
+        """Say again what everything costs, by the prices that count now."""
         self.changed.emit()
+
+    def new_log(self, task: TaskController) -> LogController:
+        """Return what reads logs of the same accounts, by a task of its own."""
+        return LogController(task, self._open)
 
     def say(self, error: CellsegError) -> None:
         """Tell of something that is missing."""

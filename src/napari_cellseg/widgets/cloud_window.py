@@ -39,6 +39,8 @@ from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.options import range_of
 from napari_cellseg.widgets.cloud_train import TrainFields
 from napari_cellseg.widgets.jobs import start_job
+from napari_cellseg.widgets.log_window import LogWindow
+from napari_cellseg.widgets.price_window import PriceWindow
 from napari_cellseg.widgets.words import line_label
 
 TITLE = "Endpoints at AWS"
@@ -72,6 +74,7 @@ class CloudWindow(QDialog):
     def __init__(self, cloud: CloudController, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._cloud = cloud
+        self.log_window: LogWindow | None = None
         self._shown: list[str] = []
         self.setWindowTitle(TITLE)
         self.resize(*SIZE)
@@ -132,9 +135,11 @@ class CloudWindow(QDialog):
         self.stop_button = _button("Stop and delete", "")
         self.stop_button.clicked.connect(self._on_stop_clicked)
         self.prices_button = _button(
-            "Prices…", "Make a price table of your own, and say where it is."
+            "Prices…", "Look at the prices that count, and correct them."
         )
         self.prices_button.clicked.connect(self._on_prices_clicked)
+        self.log_button = _button("Log…", "What an endpoint or a job has printed.")
+        self.log_button.clicked.connect(self._on_log_clicked)
         self.overdue = QCheckBox("Stop what is over its time while this is open")
         self.overdue.setChecked(True)
         self.overdue.setToolTip(
@@ -149,6 +154,7 @@ class CloudWindow(QDialog):
         row.addWidget(self.stop_button)
         row.addWidget(self.overdue)
         row.addStretch()
+        row.addWidget(self.log_button)
         row.addWidget(self.prices_button)
         layout = QVBoxLayout(box)
         layout.addWidget(self.running)
@@ -248,10 +254,15 @@ class CloudWindow(QDialog):
             self._cloud.stop_overdue()
 
     def _on_prices_clicked(self) -> None:
-        try:
-            self._cloud.edit_prices()
-        except CellsegError as error:
-            self._cloud.say(error)
+        wanted = (self.computer.text().strip(), self.training.computer.text().strip())
+        PriceWindow(self._cloud.prices_changed, wanted, self).open()
+
+    def _on_log_clicked(self) -> None:
+        if self.log_window is None:
+            self.log_window = LogWindow(
+                self._cloud.new_log(TaskController(start_job)), self
+            )
+        self.log_window.open_log(self.account(), self._chosen() or self._cloud.last)
 
     def _on_check_clicked(self) -> None:
         try:
