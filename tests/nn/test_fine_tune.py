@@ -17,8 +17,8 @@ import torch
 
 from napari_cellseg.core import options as core_options
 from napari_cellseg.core.errors import SaveError, TrainingError
+from napari_cellseg.core.holdout import ItemErrors
 from napari_cellseg.core.jobs import run
-from napari_cellseg.core.matching import Matching
 from napari_cellseg.core.options import FineTuneOptions, SegmentOptions
 from napari_cellseg.core.synthetic import random_scene
 from napari_cellseg.core.training_item import Comparison, TrainingItem, TrainProgress
@@ -35,12 +35,13 @@ from napari_cellseg.nn import fine_tune_data, fine_tune_pace
 from napari_cellseg.nn.augment import draw_crops
 from napari_cellseg.nn.batches import CropSampler
 from napari_cellseg.nn.child_trainer import ChildTrainer
-from napari_cellseg.nn.examiner import Examination, compare_by_image
+from napari_cellseg.nn.examiner import Examination, Examiner, compare
 from napari_cellseg.nn.fine_tune import fine_tune
 from napari_cellseg.nn.fine_tune_data import training_images
 from napari_cellseg.nn.fine_tune_judge import Judge
-from napari_cellseg.nn.fine_tune_report import verdict
+from napari_cellseg.nn.fine_tune_report import advice, verdict
 from napari_cellseg.nn.fine_tune_run import FineTuneRun
+from napari_cellseg.nn.fine_tune_split import Split, Splitter
 from napari_cellseg.nn.network import CellNet
 
 OPTIONS = FineTuneOptions(steps=4, batch_size=2, crop_px=64)
@@ -296,7 +297,7 @@ class Scores:
         return []
 
     def examine(self, _: object, options: SegmentOptions) -> SimpleNamespace:
-        return SimpleNamespace(aps=np.array([[self.score(options.seed_threshold)]]))
+        return SimpleNamespace(msa=self.score(options.seed_threshold))
 
 
 @pytest.mark.parametrize(
@@ -332,24 +333,87 @@ def test_thresholds_that_suit_learned_cells_may_not_harm_others(
     assert Judge._tuned(judge, None).seed_threshold == expected  # type: ignore[arg-type]
 
 
-def test_each_image_of_the_base_set_weighs_the_same() -> None:
+def test_each_image_weighs_the_same() -> None:
     def found(*aps: float) -> Examination:
-        matching = Matching(0.5, 0, 0, 0, 0.0)
         values = np.array([[ap, ap] for ap in aps])
-        return Examination(
-            (matching,), np.zeros(0, bool), np.zeros((2, 2), int), values
-        )
+        nothing = np.zeros((2, 2))
+        return Examination(np.zeros(0, bool), nothing.astype(int), values, nothing)
 
-    seen = compare_by_image(found(0.2, 1.0), found(0.4, 1.0))
+    seen = compare(found(0.2, 1.0), found(0.4, 1.0))
     assert (seen.msa_old, seen.msa_new) == pytest.approx((0.6, 0.7))
 
 
 def test_too_many_cells_here_do_not_make_up_for_too_few_there() -> None:
-    matching = Matching(0.5, 0, 0, 0, 0.0)
     counts = np.array([[10, 15], [30, 25]])
-    found = Examination((matching,), np.zeros(40, bool), counts, np.zeros((2, 1)))
-    assert found.count_error == pytest.approx(10 / 40)
-    assert found.count_error_by_image == pytest.approx((5 / 10 + 5 / 30) / 2)
+    nothing = np.zeros((2, 2))
+    found = Examination(np.zeros(40, bool), counts, nothing, nothing)
+    assert found.count_error == pytest.approx((5 / 10 + 5 / 30) / 2)
+
+
+def test_planes_of_one_image_are_one_image(items: list[TrainingItem]) -> None:
+    spec = read_model_spec(find_model(None))
+    planes = [replace(items[0], name="stack", group="stack")] * 3
+    assert Examiner([*planes, items[1]], spec).owners == [0, 0, 0, 1]
+
+
+def test_a_model_knows_what_was_held_out_of_its_training(
+    tmp_path: Path, items: list[TrainingItem]
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    write_request(first, request(), items)
+    model = run(fine_tune(first)).folder
+    spec = read_model_spec(model)
+    assert len(spec.sides) == 2
+    assert "scene" not in str(spec.sides)
+    more = [replace(items[1], name=f"more {n}", group=f"more {n}") for n in range(3)]
+    write_request(second, replace(request(), model=str(model)), [*items, *more])
+    sides = read_model_spec(run(fine_tune(second)).folder).sides
+    assert {key: sides[key] for key in spec.sides} == spec.sides
+    assert len(sides) == 5
+
+
+def test_a_training_that_goes_on_holds_out_the_same(
+    tmp_path: Path, items: list[TrainingItem], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    several = [replace(items[0], name=f"{n}", group=f"{n}") for n in range(6)]
+    write_request(tmp_path, request(), several)
+    first = Judge.of(tmp_path)
+    # Another device rounds otherwise, and ranks other images first.
+    wrong = iter(range(6))
+    monkeypatch.setattr(
+        Splitter, "_errors_on", lambda *_: ItemErrors(float(next(wrong)), 0.0)
+    )
+    again = Judge.of(tmp_path)
+    assert [i.name for i in again.learned] == [i.name for i in first.learned]
+
+
+def test_a_training_of_which_nobody_knows_what_it_held_out_does_not_go_on(
+    tmp_path: Path, items: list[TrainingItem]
+) -> None:
+    write_request(tmp_path, request(), items)
+    (tmp_path / "checkpoint.pt").touch()
+    with pytest.raises(TrainingError, match="begun by an older version"):
+        Judge.of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("held_out", "split", "is_better", "word"),
+    [
+        (replace(SAME, msa_old=0.95), Split([], [], {}), False, "leave no room"),
+        (SAME, Split([], [], {}, 4), False, "learned from 4 of these 10 cells"),
+        (SAME, Split([], [], {}, 0, "b.tif"), False, "wrong most often on 'b.tif'"),
+    ],
+    ids=["no room", "not unseen", "what next"],
+)
+def test_it_is_told_why_nothing_could_be_won_and_what_to_correct(
+    held_out: Comparison, split: Split, is_better: bool, word: str
+) -> None:
+    assert word in advice(held_out, split, is_better=is_better)
+
+
+def test_of_a_model_that_wins_nothing_more_is_said() -> None:
+    better = replace(SAME, msa_new=0.9)
+    assert advice(better, Split([], [], {}, 0, "b.tif"), is_better=True) == ""
 
 
 @pytest.mark.slow

@@ -75,12 +75,12 @@ def _write(request: TrainingRequest, data: str, out: Path, channel: int | None) 
     from napari_cellseg.cli.unlabelled import tell_unlabelled
     from napari_cellseg.core.training_item import supply_of
     from napari_cellseg.io.training_files import write_request
-    from napari_cellseg.nn.fine_tune_judge import split_items
+    from napari_cellseg.nn.fine_tune_split import check_supply
     from napari_cellseg.project.training_sources import training_items
 
     items = training_items(data, channel)
     tell_unlabelled(Path(data))
     supply = supply_of(items)
     typer.echo(f"{supply.n_images} images, {supply.n_cells} checked cells")
-    split_items(items, request.options)  # too little is refused before OUT is taken
+    check_supply(items, request.options)  # too little is refused before OUT is taken
     write_request(out, request, items)

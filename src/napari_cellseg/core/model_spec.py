@@ -56,6 +56,9 @@ class ModelSpec:
         The command that trained it, seed included.
     figures : mapping
         Measured figures, such as ``{"dsb2018_stardist_test/ap50": 0.87}``.
+    sides : mapping
+        Of corrections that it and its parents were trained with: what was held out, see
+        `core.holdout.sides_to_json`. Names of images are in it as digests only.
     """
 
     name: str
@@ -76,10 +79,13 @@ class ModelSpec:
     licence: str = ""
     command: str = ""
     figures: Mapping[str, Any] = field(default_factory=dict)
+    sides: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return the text of `model.json`."""
         values = {"format_version": FORMAT_VERSION, **asdict(self)}
+        if not self.sides:
+            del values["sides"]  # earlier versions refuse what they do not know
         return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
 
 

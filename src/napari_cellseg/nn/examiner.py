@@ -16,10 +16,8 @@ from napari_cellseg.core.edits import box_of
 from napari_cellseg.core.intensity import intensity_bounds, scale_to_bounds
 from napari_cellseg.core.matching import (
     MSA_THRESHOLDS,
-    Matching,
     iou_matrix,
     match_pairs,
-    pooled,
 )
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
@@ -47,51 +45,48 @@ class _Window:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Examination:
-    """What a model found on all windows.
+    """What a model found, image by image.
+
+    An image with a hundred times the cells of another weighs the same: a new model may be
+    better on one and worse on the other, and the crowded one must not decide alone.
 
     Attributes
     ----------
-    matchings : tuple of Matching
-        At `MSA_THRESHOLDS`, over all cells.
     found : bool array
         For each true cell, whether it was found (IoU at least 0.5).
-    counts : (n windows, 2) int array
-        Of each window: true cells, and cells that the model gave.
-    aps : (n windows, n thresholds) float array
-        AP of each window, at `MSA_THRESHOLDS`.
+    counts : (n images, 2) int array
+        Of each image: true cells, and cells that the model gave.
+    aps : (n images, n thresholds) float array
+        AP of each image, all its windows together, at `MSA_THRESHOLDS`.
+    wrong : (n images, 2) float array
+        Of each image: cells missed and cells too many, averaged over `MSA_THRESHOLDS`.
     labels : tuple of (y, x) int32 array
         The cells that the model gave, for each window.
     """
 
-    matchings: tuple[Matching, ...]
     found: NDArray[np.bool_]
     counts: NDArray[np.int64]
     aps: NDArray[np.float64]
+    wrong: NDArray[np.float64]
     labels: tuple[Labels, ...] = ()
 
     @property
     def ap50(self) -> float:
-        """AP at IoU 0.5."""
-        return self.matchings[0].average_precision
+        """Mean AP at IoU 0.5; 0 where there are no images."""
+        return float(self.aps[:, 0].mean()) if len(self.aps) else 0.0
 
     @property
     def msa(self) -> float:
-        """Mean AP over `MSA_THRESHOLDS`."""
-        return float(np.mean([each.average_precision for each in self.matchings]))
+        """Mean AP over `MSA_THRESHOLDS` and images; 0 where there are no images."""
+        return float(self.aps.mean()) if len(self.aps) else 0.0
 
     @property
     def count_error(self) -> float:
-        """Sum over the windows of |found - true|, over all true cells."""
-        return float(self._count_errors().sum() / max(int(self.counts[:, 0].sum()), 1))
-
-    @property
-    def count_error_by_image(self) -> float:
-        """Mean over the windows of |found - true| / max(true, 1)."""
-        return float(np.mean(self._count_errors() / np.maximum(self.counts[:, 0], 1)))
-
-    def _count_errors(self) -> NDArray[np.int64]:
-        """Return |found - true| of each window: too many here do not make up for there."""
-        return np.asarray(np.abs(self.counts[:, 1] - self.counts[:, 0]))
+        """Mean over the images of |found - true| / max(true, 1)."""
+        if not len(self.counts):
+            return 0.0
+        errors = np.abs(self.counts[:, 1] - self.counts[:, 0])
+        return float(np.mean(errors / np.maximum(self.counts[:, 0], 1)))
 
 
 class Examiner:
@@ -100,13 +95,17 @@ class Examiner:
     Parameters
     ----------
     items : sequence of TrainingItem
-        What is checked; each item gives one window.
+        What is checked; each item gives one window, those of one name and group one image.
     spec : ModelSpec
         How intensities are scaled, and which size of cells is best.
     """
 
     def __init__(self, items: Sequence[TrainingItem], spec: ModelSpec) -> None:
-        self._windows = [_window(item, spec) for item in items if item.valid.any()]
+        shown = [item for item in items if item.valid.any()]
+        self._windows = [_window(item, spec) for item in shown]
+        names = list(dict.fromkeys((item.group, item.name) for item in shown))
+        #: Of each window, the place of its image.
+        self.owners = [names.index((item.group, item.name)) for item in shown]
 
     @property
     def n_cells(self) -> int:
@@ -139,62 +138,37 @@ class Examiner:
         self, maps: Sequence[PlaneMaps], options: SegmentOptions
     ) -> Examination:
         """Decode maps with settled options and score them."""
-        matchings: list[list[Matching]] = [[] for _ in MSA_THRESHOLDS]
-        found: list[NDArray[np.bool_]] = []
-        counts: list[tuple[int, int]] = []
+        n_images = len(set(self.owners))
+        hits = np.zeros((n_images, len(MSA_THRESHOLDS), 3))  # found, too many, missed
+        counts = np.zeros((n_images, 2), np.int64)
+        found: list[NDArray[np.bool_]] = [np.zeros(0, dtype=bool)]
         given: list[Labels] = []
-        for window, seen in zip(self._windows, maps, strict=True):
+        for owner, window, seen in zip(self.owners, self._windows, maps, strict=True):
             labels, _ = labels_from_maps(seen, options)
             labels = _mostly_inside(labels, window.valid)
             iou = iou_matrix(window.truth, labels)
-            for place, threshold in enumerate(MSA_THRESHOLDS):
-                matchings[place].append(_matching(iou, threshold))
+            hits[owner] += [_hits(iou, threshold) for threshold in MSA_THRESHOLDS]
+            counts[owner] += iou.shape
             is_found = np.zeros(iou.shape[0], dtype=bool)
-            is_found[match_pairs(iou, 0.5)[0]] = True
+            is_found[match_pairs(iou, MSA_THRESHOLDS[0])[0]] = True
             found.append(is_found)
-            counts.append((iou.shape[0], iou.shape[1]))
             given.append(labels)
-        aps = [[one.average_precision for one in each] for each in matchings]
-        return Examination(
-            tuple(
-                pooled([Matching(threshold, 0, 0, 0, 0.0), *each])
-                for threshold, each in zip(MSA_THRESHOLDS, matchings, strict=True)
-            ),
-            np.concatenate(found or [np.zeros(0, dtype=bool)]),
-            np.array(counts, np.int64).reshape(-1, 2),
-            np.array(aps).T,
-            tuple(given),
-        )
+        total = hits.sum(2)  # (n images, n thresholds)
+        aps = np.where(total > 0, hits[..., 0] / np.maximum(total, 1), 1.0)
+        wrong = hits[..., [2, 1]].mean(1)
+        return Examination(np.concatenate(found), counts, aps, wrong, tuple(given))
 
 
 def compare(old: Examination, new: Examination) -> Comparison:
-    """Return two examinations of the same windows side by side, all cells together."""
-    errors = old.count_error, new.count_error
-    return _compared(old, new, (old.ap50, new.ap50, old.msa, new.msa, *errors))
-
-
-def compare_by_image(old: Examination, new: Examination) -> Comparison:
-    """Return two examinations side by side, every window of the same weight.
-
-    A crowded scene has a hundred times the cells of a sparse one; where the scenes are of
-    different kinds, that must not decide.
-    """
-    before, after = old.aps, new.aps
-    ap50 = float(before[:, 0].mean()), float(after[:, 0].mean())
-    msa = float(before.mean()), float(after.mean())
-    errors = old.count_error_by_image, new.count_error_by_image
-    return _compared(old, new, (*ap50, *msa, *errors))
-
-
-def _compared(
-    old: Examination,
-    new: Examination,
-    figures: tuple[float, float, float, float, float, float],
-) -> Comparison:
-    """Return a comparison with figures of old and new: AP50, mSA, count error."""
+    """Return two examinations of the same windows side by side."""
     return Comparison(
         len(old.found),
-        *figures,
+        old.ap50,
+        new.ap50,
+        old.msa,
+        new.msa,
+        old.count_error,
+        new.count_error,
         int((new.found & ~old.found).sum()),
         int((old.found & ~new.found).sum()),
     )
@@ -229,13 +203,8 @@ def _mostly_inside(labels: Labels, valid: NDArray[np.bool_]) -> Labels:
     return np.where((2 * n_inside > n_pixels)[labels], labels, 0).astype(np.int32)
 
 
-def _matching(iou: csr_array, threshold: float) -> Matching:
-    rows, columns = match_pairs(iou, threshold)
-    n_matched = len(rows)
-    return Matching(
-        threshold,
-        n_matched,
-        iou.shape[1] - n_matched,
-        iou.shape[0] - n_matched,
-        float(iou[rows, columns].sum()),
-    )
+def _hits(iou: csr_array, threshold: float) -> tuple[int, int, int]:
+    """Return how many cells are found, too many, and missed."""
+    n_found = len(match_pairs(iou, threshold)[0])
+    n_true, n_given = iou.shape
+    return n_found, n_given - n_found, n_true - n_found

@@ -10,15 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_cellseg.core.errors import TrainingError
-from napari_cellseg.core.holdout import hold_out
+from napari_cellseg.core.holdout import sides_to_json
 from napari_cellseg.core.model_spec import settled_options
-from napari_cellseg.core.options import FineTuneOptions, SegmentOptions
+from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.training_item import (
     Comparison,
     TrainingItem,
     TrainingOutcome,
-    supply_of,
 )
 from napari_cellseg.core.types import PlaneMaps
 from napari_cellseg.io.training_files import (
@@ -30,12 +28,13 @@ from napari_cellseg.io.training_files import (
     write_outcome,
 )
 from napari_cellseg.nn.device import choose_device
-from napari_cellseg.nn.examiner import Examination, Examiner, compare, compare_by_image
+from napari_cellseg.nn.examiner import Examination, Examiner, compare
 from napari_cellseg.nn.fine_tune_data import base_items, parts_to_tune
 from napari_cellseg.nn.fine_tune_pace import Costs
 from napari_cellseg.nn.fine_tune_picture import write_picture
-from napari_cellseg.nn.fine_tune_report import new_spec, verdict
+from napari_cellseg.nn.fine_tune_report import advice, new_spec, verdict
 from napari_cellseg.nn.fine_tune_run import FineTuneRun
+from napari_cellseg.nn.fine_tune_split import Splitter
 from napari_cellseg.nn.network import CellNet
 from napari_cellseg.nn.weights import load_model, save_model
 
@@ -43,7 +42,6 @@ FOREGROUND_GRID = (0.4, 0.5, 0.6)
 SEED_GRID = (0.5, 0.6, 0.7, 0.8)
 #: Pairs of thresholds that are tried.
 N_TRIED = len(FOREGROUND_GRID) * len(SEED_GRID)
-MIN_CELLS = 3
 
 
 class Judge:
@@ -62,8 +60,8 @@ class Judge:
     ------
     TrainingError
         If there is too little to learn from.
-    ModelError
-        If the old model cannot be read.
+    ModelError, SaveError
+        If the old model cannot be read, or what is held out not be noted.
     """
 
     def __init__(
@@ -72,11 +70,13 @@ class Judge:
         self.folder = folder
         self.request = request
         self._items = items
-        self.learned, held = split_items(items, request.options)
         self.old_network, self.old_spec = load_model(Path(request.model))
         self._device = choose_device(request.device)
+        splitter = Splitter(self.old_network, self.old_spec, self._device)
+        self._split = splitter.split(folder, items, request.options)
+        self.learned = self._split.learned
         self._old_options = settled_options(SegmentOptions(), self.old_spec)
-        self._held_out = Examiner(held, self.old_spec)
+        self._held_out = Examiner(self._split.held, self.old_spec)
         self._learned = Examiner(parts_to_tune(self.learned), self.old_spec)
         self._base = Examiner(base_items(), self.old_spec)
 
@@ -137,7 +137,7 @@ class Judge:
         new_held = self._held_out.examine(held_maps, options)
         new_base = self._base.examine(base_maps, options)
         held_out = compare(self.old_held, new_held)
-        base = compare_by_image(self._old_base, new_base)
+        base = compare(self._old_base, new_base)
         for name, shown in (
             (PICTURE_NAME, _Shown(self._held_out, self.old_held, new_held)),
             (BASE_PICTURE_NAME, _Shown(self._base, self._old_base, new_base)),
@@ -145,6 +145,7 @@ class Judge:
             shown.write(self.folder / name)
         outcome = self._settled(run, held_out, base, was_stopped=was_stopped)
         spec = new_spec(self.old_spec, self.request, self._items, outcome, options)
+        spec = replace(spec, sides=sides_to_json(self._split.sides))
         save_model(outcome.folder, network, spec)
         write_outcome(self.folder, outcome)
         return outcome
@@ -159,6 +160,7 @@ class Judge:
     ) -> TrainingOutcome:
         """Return the outcome with its advice."""
         is_better, reason = verdict(held_out, base)
+        reason += advice(held_out, self._split, is_better=is_better)
         return TrainingOutcome(
             self.folder / MODEL_FOLDER,
             held_out,
@@ -215,7 +217,7 @@ class _Shown:
         if not len(self.new.labels):
             return
         changed = np.abs(self.new.aps.mean(1) - self.old.aps.mean(1))
-        place = int(np.argmax(changed))
+        place = self.examiner.owners.index(int(np.argmax(changed)))
         pixels, truth = self.examiner.window(place)
         old, new = self.old.labels[place], self.new.labels[place]
         write_picture(path, pixels, (truth, old), (truth, new))
@@ -230,7 +232,7 @@ class _Tuning:
 
     def msa(self, options: SegmentOptions) -> float:
         """Return the mSA with some options, every image of the same weight."""
-        return float(self.examiner.examine(self.maps, options).aps.mean())
+        return self.examiner.examine(self.maps, options).msa
 
 
 def _thresholds(old: SegmentOptions) -> list[SegmentOptions]:
@@ -251,21 +253,3 @@ def _distance(old: SegmentOptions, new: SegmentOptions) -> float:
     for name in names:
         moved += abs(float(getattr(old, name) or 0.0) - float(getattr(new, name)))
     return moved
-
-
-def split_items(
-    items: Sequence[TrainingItem], options: FineTuneOptions
-) -> tuple[list[TrainingItem], list[TrainingItem]]:
-    """Return what to learn from and what to hold out; refuse too little."""
-    supply = supply_of(items)
-    if supply.n_cells < MIN_CELLS:
-        raise TrainingError(
-            f"There are {supply.n_cells} checked cells; at least {MIN_CELLS} are needed, "
-            "and 100 to 200 make a difference. Check an area, or accept cells, first."
-        )
-    learned, held = hold_out(items, options.held_out_share)
-    if not learned:
-        raise TrainingError(
-            "Nothing is left to learn from once a part is held out. Check more areas."
-        )
-    return learned, held

@@ -17,13 +17,14 @@ from napari_cellseg.core.training_item import (
 )
 from napari_cellseg.io.training_files import TrainingRequest
 from napari_cellseg.nn.fine_tune_run import FROM_SCRATCH
+from napari_cellseg.nn.fine_tune_split import Split
 
 #: A new model may be so much worse on the base set before it is advised against.
 FORGETS = 0.02
 #: A gain of mSA on n held-out cells below this over the root of n may be luck. Of two models
-#: that are equally good on all images one gains more on a few of them in at most 11 of 100
-#: cases; more than 0.1 over the root, in about 50. Measured, see `docs/training.md`.
-SCATTER = 0.5
+#: that are equally good on all images one gains more on a few of them in at most 10 of 100
+#: cases. Measured, see `docs/training.md`.
+SCATTER = 0.4
 N_LISTED = 5
 
 
@@ -58,6 +59,29 @@ def verdict(held_out: Comparison, base: Comparison) -> tuple[bool, str]:
         f"Better on cells it had not seen: mSA {held_out.msa_new:.3f}, old "
         f"{held_out.msa_old:.3f}; {held_out.n_gained} cells gained, {held_out.n_lost} lost."
     )
+
+
+def advice(held_out: Comparison, split: Split, *, is_better: bool) -> str:
+    """Return what else is to be known of a comparison, and what to correct next, or ""."""
+    words = ""
+    luck = SCATTER / math.sqrt(max(held_out.n_cells, 1))
+    if held_out.n_cells and not is_better and held_out.msa_old + luck >= 1:
+        words += (
+            " The held-out cells leave no room to show more: the old model is right on "
+            "nearly all of them."
+        )
+    if split.n_learned_before:
+        words += (
+            f" The old model has learned from {split.n_learned_before} of these "
+            f"{held_out.n_cells} cells before and looks better than it is; check images "
+            "that are new to it."
+        )
+    if split.hardest and held_out.msa_new - held_out.msa_old <= luck:
+        words += (
+            f" The old model is wrong most often on '{split.hardest}': check more areas "
+            "and images like it."
+        )
+    return words
 
 
 def new_spec(
