@@ -254,7 +254,7 @@ def _ranks(groups: list[_Group], n_ranks: int) -> list[list[_Group]]:
     edges = [round(place * len(ranked) / n_ranks) for place in range(n_ranks + 1)]
     parts = [ranked[start:end] for start, end in itertools.pairwise(edges)]
     half = -(-n_ranks // 2)
-    inwards = itertools.zip_longest(parts[:half], reversed(parts[half:]), fillvalue=[])
+    inwards = zip([*parts[:half]], [*reversed(parts[half:]), []], strict=False)
     return [
         sorted(part, key=lambda each: each.key) for pair in inwards for part in pair
     ]
