@@ -377,6 +377,39 @@ def test_images_of_one_file_lie_side_by_side(
     ]
 
 
+def test_every_image_of_a_file_is_done(
+    segmenter: FakeSegmenter, tmp_path: Path
+) -> None:
+    several, single = tmp_path / "two.ome.tif", tmp_path / "one.tif"
+    torn, out = tmp_path / "torn.tif", tmp_path / "out"
+    pixels = np.zeros((20, 30), np.uint8)
+    pixels[5:9, 5:9] = 200
+    with tifffile.TiffWriter(several, ome=True) as file:
+        for plane in (pixels, pixels.T):
+            file.write(plane, metadata={"axes": "YX"})
+    tifffile.imwrite(single, pixels)
+    torn.write_bytes(single.read_bytes()[:20])
+
+    first = segment(several, single, torn, "-o", out, "--all-scenes")
+    rows = [(r["scene"], r["name"], r["status"]) for r in summary(out)]
+    again = segment(several, single, "-o", out, "--all-scenes", "--skip-existing")
+    one = segment(several, "-o", out, "--scene", 2, "--skip-existing")
+    both = segment(several, "-o", out, "--all-scenes", "--scene", 1)
+
+    assert "3 done, 0 skipped, 1 failed" in first.output
+    assert rows == [
+        ("", "one", "done"),
+        ("", "torn", "failed"),
+        ("1", "two_scene1", "done"),
+        ("2", "two_scene2", "done"),
+    ]
+    assert tifffile.imread(out / "two_scene2_labels.tif").shape == (30, 20)
+    assert "3 skipped" in again.output
+    assert "1 skipped" in one.output
+    assert both.exit_code != 0
+    assert "--all-scenes" in str(both.exception)
+
+
 def test_each_failure_is_told_when_it_happens(
     segmenter: FakeSegmenter, tmp_path: Path
 ) -> None:

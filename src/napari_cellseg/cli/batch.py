@@ -29,6 +29,7 @@ from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.segmenter import Segmenter
 from napari_cellseg.io.atomic import make_folder
+from napari_cellseg.io.images import probe
 from napari_cellseg.io.paths import ImagePlace, full_address
 
 
@@ -43,6 +44,8 @@ class BatchReport:
 
 
 OnDone = Callable[[ImageResults], None]
+#: A file, and the number of its image where that was named.
+_Named = tuple[ImagePlace, int | None]
 
 
 def segment_files(
@@ -79,7 +82,8 @@ def segment_files(
     """
     out = Path(out)
     make_folder(out)
-    images = _Images(_plan(sources, out, batch.scene), batch, options, on_done)
+    named = yield from _scenes_of(sources, batch)
+    images = _Images(_plan(named, out), batch, options, on_done)
     if not batch.skip_existing and not batch.overwrite:
         _refuse_existing(images.results, batch)
     try:
@@ -89,7 +93,7 @@ def segment_files(
             yield from images.do_together()
         else:
             yield from images.do_one_by_one(segmenter)
-        yield Progress(len(sources), len(sources), "summary")
+        yield Progress(len(named), len(named), "summary")
     finally:
         rows = [row for _, row in sorted(images.rows.items())]
         write_summary(out / SUMMARY_NAME, rows)
@@ -128,7 +132,7 @@ class _Images:
             if not result.is_finished:
                 continue
             yield self._at(result.source.name)
-            how = how_read(result.source, self.batch)
+            how = how_read(result.source, result.read_by(self.batch))
             row = result.finished_row(spec, self.options, how)
             if row["status"] == "failed" or result.has_all(self.batch):
                 yield from self._take(place, row)
@@ -186,9 +190,29 @@ class _Images:
             yield Notice(told.done, told.total, told.message)
 
 
-def _plan(
-    sources: Sequence[ImagePlace], out: Path, scene: int | None
-) -> list[ImageResults]:
+def _scenes_of(sources: Sequence[ImagePlace], batch: BatchOptions) -> Job[list[_Named]]:
+    """Return each file with the number of its image, or once for every image it holds."""
+    named: list[_Named] = []
+    for place, source in enumerate(sources):
+        scenes: Sequence[int | None] = (batch.scene,)
+        if batch.all_scenes:
+            yield Progress(place, len(sources), f"{source.name}: looking for images")
+            scenes = _scene_numbers(source)
+        named += [(source, scene) for scene in scenes]
+    return named
+
+
+def _scene_numbers(source: ImagePlace) -> Sequence[int | None]:
+    """Return the numbers of the images of a file; only None where it has one."""
+    try:
+        n_images = probe(full_address(source)).n_images
+    except ONE_IMAGE_ERRORS:
+        # Reading the image will say what is wrong with the file, in its row.
+        return (None,)
+    return range(1, n_images + 1) if n_images > 1 else (None,)
+
+
+def _plan(named: Sequence[_Named], out: Path) -> list[ImageResults]:
     """Return where each source's results go; never where another image's results are.
 
     What an earlier run called the results of a source stays their name, whatever other
@@ -197,9 +221,11 @@ def _plan(
     results = []
     earlier = names_by_image(out)
     taken: set[str] = set()
-    behind = "" if scene is None else f"_scene{scene}"
-    for source, planned in zip(sources, plan_names(sources), strict=True):
-        name = earlier.get((full_address(source), scene), planned + behind)
+    sources = list(dict.fromkeys(source for source, _ in named))
+    planned = dict(zip(sources, plan_names(sources), strict=True))
+    for source, scene in named:
+        behind = "" if scene is None else f"_scene{scene}"
+        name = earlier.get((full_address(source), scene), planned[source] + behind)
         result, number = ImageResults(out, name, source, scene), 2
         while result.name.casefold() in taken or result.is_of_another_image:
             other = f"{name}_{number}"

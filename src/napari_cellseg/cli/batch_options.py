@@ -33,6 +33,13 @@ class BatchOptions:
         Range(help="Axes of the files where they do not say, such as ZYX or CYX."),
     )
     scene: int | None = option(None, SCENE)
+    all_scenes: bool = option(
+        False,
+        Range(
+            help="Every image of files that hold several; each has its number in the "
+            "names of its results."
+        ),
+    )
     pixel_size_um: float | None = option(None, PIXEL_SIZE)
     z_step_um: float | None = option(None, Z_STEP)
     track: bool = option(
@@ -77,4 +84,9 @@ class BatchOptions:
             raise OptionsError(
                 "Results that are there are either left or replaced; "
                 "give --skip-existing or --overwrite, not both."
+            )
+        if self.all_scenes and self.scene is not None:
+            raise OptionsError(
+                "Either one image of each file is wanted or every one; "
+                "give --scene or --all-scenes, not both."
             )

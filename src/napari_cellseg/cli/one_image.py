@@ -54,8 +54,9 @@ def segment_file(
         if not batch.overwrite:
             result.check_free(batch)
         yield Progress(0, 0, "reading")
-        how = how_read(result.source, batch)
-        image = read_image_with(full_address(result.source), batch)
+        reading = result.read_by(batch)
+        how = how_read(result.source, reading)
+        image = read_image_with(full_address(result.source), reading)
         asked = replace(options, keep_maps=batch.needs_maps)
         segmented = yield from segmenter.segment(image, asked)
         parents: Parents | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -56,6 +56,10 @@ class ImageResults:
     name: str
     source: ImagePlace
     scene: int | None = None
+
+    def read_by(self, batch: BatchOptions) -> BatchOptions:
+        """Return the options that this image of the file is read with."""
+        return replace(batch, scene=self.scene, all_scenes=False)
 
     @property
     def labels(self) -> Path:
