@@ -135,6 +135,7 @@ def wait_idle(qtbot, dock):
         assert not dock.measure.task.is_running
         assert not dock.segment.live_task.is_running
         assert not dock.rerun.difference.task.is_running
+        assert not dock.correcting.look.task.is_running
         assert not any(later.is_next for later in dock.findChildren(Later))
 
     qtbot.waitUntil(is_idle, timeout=30000)  # a busy machine is slow

@@ -5,8 +5,9 @@ import pytest
 from napari.layers import Shapes
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
-from tests.widgets.conftest import squares
+from tests.widgets.conftest import squares, wait_idle
 
+from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.widgets.looked_at import FRAME_LAYER
 
 
@@ -276,3 +277,23 @@ def test_doubtful_cells_are_gone_through_with_keys(shown, qtbot):
     QTest.keyClick(canvas, Qt.Key.Key_Y)
     assert "Every cell is looked at" in shown.correct_tab.review.line.text()
     assert FRAME_LAYER not in shown.viewer.layers
+
+
+def test_the_line_says_why_a_cell_is_doubtful(shown, qtbot):
+    """Cells that touch come first, and the line says that they do."""
+    canvas = shown.viewer.window._qt_viewer.canvas.native
+    labels = np.zeros((60, 60), np.int32)
+    labels[10:20, 5:15], labels[10:20, 15:25], labels[40:50, 40:50] = 1, 2, 3
+    image = shown.viewer.layers[0]
+    cells = CellLabels(labels, None, dict.fromkeys((1, 2, 3), 0.9))
+    shown.keeper.add_kept(cells, "pair", {"scale": (0.5, 0.5)}, image)
+    wait_idle(qtbot, shown)
+    assert shown.review.queue[-1] == 3
+    QTest.keyClick(canvas, Qt.Key.Key_N)
+    why = shown.correct_tab.review.why
+    assert why.text() == "Why this one: touches 1 other"
+    shown.tabs.setCurrentIndex(1)
+    assert why.isVisible()
+    QTest.keyClick(canvas, Qt.Key.Key_W)
+    assert shown.review.current == 2
+    assert not why.isVisible()

@@ -74,6 +74,36 @@ def test_a_hole_is_cut_with_an_outline(shown, qtbot):
     assert areas(shown)[2] == 64
 
 
+def test_a_hole_is_filled_with_its_key_and_a_click(shown, qtbot):
+    mouse = Mouse(shown, qtbot)
+    press(shown, "u")
+    mouse.drag(*around(12.2, 7.2, 15.8, 10.8))
+    press(shown, "h")
+    mouse.click(10, 9)
+    assert areas(shown) == {1: 64, 2: 64, 3: 64}
+
+
+def test_a_spur_is_smoothed_away_with_its_key_and_a_click(shown, qtbot):
+    shown.proofread.add_cell(np.array([(14.0, 13), (14, 18), (14.4, 18)]), ())
+    shown.proofread.merge_cells([1, 4])
+    assert areas(shown)[1] == 64 + 6
+    press(shown, "o")
+    Mouse(shown, qtbot).click(14, 9)
+    assert (shown.keeper.layer.data[14, 15:19] == 0).all()
+    assert (shown.keeper.layer.data[14, 5:13] == 1).all()
+    shown.keeper.undo()
+    assert areas(shown)[1] == 64 + 6
+
+
+def test_small_cells_go_with_their_key(shown):
+    shown.proofread.add_cell(np.array([(40.0, 40), (40, 44), (44, 44), (44, 40)]), ())
+    assert areas(shown)[4] == 25
+    press(shown, "q")
+    assert areas(shown) == {1: 64, 2: 64, 3: 64}
+    shown.keeper.undo()
+    assert areas(shown)[4] == 25
+
+
 def test_two_in_one_are_split_with_a_click(shown, qtbot):
     mouse = Mouse(shown, qtbot)
     shown.proofread.add_cell(
