@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from napari_cellseg.core.edits import Edit
@@ -44,7 +44,44 @@ class Steps(Protocol):
         ...
 
 
-class History:
+class _Named(Protocol):
+    @property
+    def name(self) -> str:
+        """What was done, in a word or two."""
+        ...
+
+
+_Step = TypeVar("_Step", bound=_Named)
+
+
+class TwoPiles(Generic[_Step]):
+    """What was done and what was undone; the next step to undo or redo lies on top."""
+
+    _done: list[_Step]
+    _undone: list[_Step]
+
+    @property
+    def can_undo(self) -> bool:
+        """True if there is something to undo."""
+        return bool(self._done)
+
+    @property
+    def can_redo(self) -> bool:
+        """True if there is something to redo."""
+        return bool(self._undone)
+
+    @property
+    def undo_name(self) -> str:
+        """Name of what `undo` takes back, or ""."""
+        return self._done[-1].name if self._done else ""
+
+    @property
+    def redo_name(self) -> str:
+        """Name of what `redo` makes again, or ""."""
+        return self._undone[-1].name if self._undone else ""
+
+
+class History(TwoPiles["Edit"]):
     """What can be undone and redone, in memory.
 
     It knows edits, not labels: `undo` and `redo` return the edit that is to be applied.
@@ -100,23 +137,3 @@ class History:
         """Forget everything."""
         self._done.clear()
         self._undone.clear()
-
-    @property
-    def can_undo(self) -> bool:
-        """True if there is something to undo."""
-        return bool(self._done)
-
-    @property
-    def can_redo(self) -> bool:
-        """True if there is something to redo."""
-        return bool(self._undone)
-
-    @property
-    def undo_name(self) -> str:
-        """Name of what `undo` takes back, or ""."""
-        return self._done[-1].name if self._done else ""
-
-    @property
-    def redo_name(self) -> str:
-        """Name of what `redo` makes again, or ""."""
-        return self._undone[-1].name if self._undone else ""

@@ -17,7 +17,7 @@ from typing import Literal
 
 from napari_cellseg.core.edits import Edit
 from napari_cellseg.core.errors import ProjectError
-from napari_cellseg.core.history import History
+from napari_cellseg.core.history import History, TwoPiles
 from napari_cellseg.project.database import told, transaction
 from napari_cellseg.project.exchanges import Exchanges
 from napari_cellseg.project.packing import edit_of, row_of
@@ -48,13 +48,13 @@ class _Step:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """An edit on one of the stacks."""
+    """An edit on one of the piles."""
 
     edit_id: int
     name: str
 
 
-class Journal:
+class Journal(TwoPiles[_Entry]):
     """What can be undone and redone; has the shape of `core.history.History`.
 
     Parameters
@@ -152,26 +152,6 @@ class Journal:
             self._write(step, self._connection)
             is_undo = step.kind == "undo"
             self._exchanges.show(exchange.before if is_undo else exchange.after)
-
-    @property
-    def can_undo(self) -> bool:
-        """True if there is something to undo."""
-        return bool(self._done)
-
-    @property
-    def can_redo(self) -> bool:
-        """True if there is something to redo."""
-        return bool(self._undone)
-
-    @property
-    def undo_name(self) -> str:
-        """Name of what `undo` takes back, or ""."""
-        return self._done[-1].name if self._done else ""
-
-    @property
-    def redo_name(self) -> str:
-        """Name of what `redo` makes again, or ""."""
-        return self._undone[-1].name if self._undone else ""
 
     # ------------------------------------------------------------------- the writing
     @property
