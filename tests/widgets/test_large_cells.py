@@ -126,6 +126,39 @@ def test_what_is_in_view_is_segmented_into_labels_on_disk(opened, folder, qtbot)
     assert written[1010, 1050]
 
 
+def test_what_a_second_run_changed_is_gone_through_with_keys(opened, qtbot):
+    look_at(opened, qtbot, 1000, 1000)
+    (view,) = (b for b in opened.segment_tab.region_buttons if b.text() == "view")
+    view.click()
+    opened.start()
+    wait_idle(qtbot, opened)
+    assert opened.rerun.box.isHidden()
+    opened.session.image.data[0, 1000:1030, 1000:1030] = 0
+    opened.start()
+    wait_idle(qtbot, opened)
+    assert "1 gone" in opened.rerun.box.line.text()
+    assert not opened.proofread.labels[1010, 1010]
+    shift = Qt.KeyboardModifier.ShiftModifier
+    # Cells that the edge of the view cut may have changed, too.
+    press(opened, "e", shift)
+    while opened.rerun.difference.current.kind != "gone":
+        press(opened, "e", shift)
+    (outline,) = opened.rerun.layer.data
+    np.testing.assert_allclose(outline.min(0), (999.5, 999.5))
+    # It lies where all labels are, though the layer shows a window of them.
+    assert opened.keeper.binding.start != (0, 0)
+    world = opened.rerun.layer.data_to_world((1000, 1000))
+    np.testing.assert_allclose(
+        world, opened.viewer.layers[0].data_to_world((1000, 1000))
+    )
+    press(opened, "w", shift)
+    assert (opened.proofread.labels[1000:1030, 1000:1030] > 0).all()
+    assert "gone" not in opened.rerun.difference.words.partition("—")[0]
+    press(opened, *UNDO)
+    assert not opened.proofread.labels[1010, 1010]
+    assert "1 gone" in opened.rerun.box.line.text()
+
+
 @pytest.mark.parametrize("name", ["tiff", "zarr"])
 def test_cells_are_exported_by_the_menu_with_the_last_step(
     opened, cells_file, monkeypatch, qtbot, tmp_path, name
