@@ -69,13 +69,18 @@ def test_options_pixel_size_and_colour_survive() -> None:
     assert image.is_rgb
 
 
-def test_labels_and_confidence_survive() -> None:
+@pytest.mark.parametrize("accept", ["", ZSTD_RESULT_TYPE])
+@pytest.mark.parametrize("largest", [79, 65_535, 65_536, 2**31 - 1])
+def test_labels_and_confidence_survive(accept: str, largest: int) -> None:
     labels = np.arange(80, dtype=np.int32).reshape(8, 10)
+    labels[-1, -1] = largest
     confidence = np.linspace(0, 1, 79).astype(np.float32)
     options = SegmentOptions(diameter_px=9.0)
     result = SegmentationResult(labels, confidence, "m", "d" * 64, options, "CPU", 0.5)
     image = CellImage(np.zeros((1, 8, 10), np.uint8))
-    got = decode_result(encode_result(result, {}), image, SegmentOptions(channel=None))
+    message = encode_result(result, {}, accept)
+    got = decode_result(message, image, SegmentOptions(channel=None))
+    assert got.labels.dtype == np.int32
     np.testing.assert_array_equal(got.labels, labels)
     np.testing.assert_allclose(got.confidence, confidence, atol=1e-6)
     assert (got.model_digest, got.options.diameter_px) == ("d" * 64, 9.0)

@@ -58,6 +58,8 @@ TIFF_DTYPES = (
 PACKING: dict[str, Any] = {"compression": "zstd", "compressionargs": {"level": 1}}
 #: What all readers of TIFF know, ImageJ among them.
 COMMON_PACKING: dict[str, Any] = {"compression": "zlib"}
+#: The largest number of 16 bits.
+MAX_SHORT = 2**16 - 1
 #: Labels of an image and its table are far smaller; a bomb is not.
 MAX_JSON_BYTES = 256 * 2**20
 
@@ -300,6 +302,9 @@ def encode_result(
         **extra,
     }
     labels = np.ascontiguousarray(result.labels).view(np.uint32)
+    if ZSTD_RESULT_TYPE in accept and labels.max(initial=0) <= MAX_SHORT:
+        # A client of ours widens them again: half of what is packed and unpacked.
+        labels = labels.astype(np.uint16)
     return zipped(values, LABELS_NAME, _written(labels, **packing_for(accept)))
 
 
