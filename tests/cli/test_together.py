@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 import multiprocessing
 import os
 import subprocess
@@ -16,7 +17,8 @@ import pytest
 import tifffile
 from typer.testing import CliRunner
 
-from napari_cellseg.cli import together
+from napari_cellseg import engines
+from napari_cellseg.cli import one_image, together
 from napari_cellseg.cli.batch_options import BatchOptions
 from napari_cellseg.cli.main import app
 from napari_cellseg.cli.results import ImageResults, Row
@@ -136,3 +138,50 @@ def rows(path: Path) -> list[dict[str, str]]:
     """Return the rows of a summary."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def failed_with_log(result: ImageResults, *_: object) -> Row:
+    """Stand for an image at which something unexpected happened."""
+    return one_image.row_of_error(result, ZeroDivisionError("nobody expected this"))
+
+
+def test_what_nobody_expected_is_logged_as_the_program_logs(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; import test_together as t\n"
+        "from napari_cellseg.cli import logs, together\n"
+        "if __name__ == '__main__':\n"
+        "    logs.set_up_logging(int(sys.argv[2]))\n"
+        "    together._row_of_image = t.failed_with_log\n"
+        "    todo = t.images_named('ab', Path(sys.argv[1]))\n"
+        "    options = t.BatchOptions(jobs=2), t.SegmentOptions()\n"
+        "    list(together.rows_together(todo, *options))\n"
+    )
+    script = tmp_path / "program.py"
+    script.write_text(code)
+    paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    told = {
+        level: subprocess.run(
+            [sys.executable, str(script), str(tmp_path), str(level)],
+            env={**os.environ, "PYTHONPATH": paths},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stderr
+        for level in (logging.ERROR, logging.CRITICAL)
+    }
+    assert "ERROR:napari_cellseg.cli.one_image:Unexpected error" in told[logging.ERROR]
+    assert "nobody expected this" in told[logging.ERROR]
+    assert "Unexpected" not in told[logging.CRITICAL]
+
+
+def test_with_several_jobs_no_network_is_opened_in_the_program_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(together, "_row_of_image", died_at_b)
+    monkeypatch.setattr(engines, "open_here", None)  # would open one
+    for name in "acd":
+        tifffile.imwrite(tmp_path / f"{name}.tif", np.zeros((64, 64), np.uint8))
+    given = ["segment", str(tmp_path), "-o", str(tmp_path / "out"), "--jobs", "2"]
+    answer = runner.invoke(app, given)
+    assert answer.exit_code == 0, answer.output
+    assert "3 done" in answer.output

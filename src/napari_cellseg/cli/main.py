@@ -23,6 +23,7 @@ from napari_cellseg.cli import (
     serve_command,
     train_command,
 )
+from napari_cellseg.cli.logs import set_up_logging
 from napari_cellseg.core.errors import CellsegError
 
 app = typer.Typer(
@@ -68,10 +69,7 @@ def root(
 ) -> None:
     """Segment cells in microscopy images and measure them."""
     del version  # its callback has done it
-    logging.basicConfig(level=logging.DEBUG if verbose else logging.ERROR)
-    if not verbose:
-        # What it says of damaged files stands in our own sentence.
-        logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    set_up_logging(logging.DEBUG if verbose else logging.ERROR)
 
 
 def main() -> None:

@@ -134,12 +134,8 @@ def export_cells(
     from napari_cellseg.cli.names import plan_names, refuse_to_replace
     from napari_cellseg.cli.progress import run_with_bar
     from napari_cellseg.io.atomic import make_folder
-    from napari_cellseg.io.exchange.formats import format_named
-    from napari_cellseg.project.exchange import (
-        COCO_NAME,
-        export_images,
-        images_with_cells,
-    )
+    from napari_cellseg.io.exchange.formats import COCO, COCO_NAME, format_named
+    from napari_cellseg.project.exchange import export_images, images_with_cells
     from napari_cellseg.project.store import open_project
 
     with open_project(folder, read_only=True) as project:
@@ -147,7 +143,7 @@ def export_cells(
         names = plan_names([one.place for one in images])
         one = format_named(format_name)
         files = [f"{name}{one.suffix}" for name in names]
-        files = [COCO_NAME] if one.name == "coco" else files
+        files = [COCO_NAME] if one.name == COCO else files
         refuse_to_replace([out / file for file in files], overwrite=overwrite)
         make_folder(out)
         named = dict(zip(names, images, strict=True))

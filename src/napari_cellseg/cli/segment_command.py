@@ -49,7 +49,10 @@ def segment(
     from napari_cellseg.io.s3.address import is_s3_address
 
     sources = list_places(paths)
-    segmenter = open_segmenter(batch.where, batch.model, device=batch.device)
+    # With several jobs each opens a network of its own; here none is needed.
+    segmenter = open_segmenter(
+        batch.where, batch.model, in_child=batch.jobs > 1, device=batch.device
+    )
     make_job = segment_to_s3 if is_s3_address(out) else segment_files
     try:
         report = run_with_bar(make_job(sources, out, segmenter, batch, options))

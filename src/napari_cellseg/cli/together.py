@@ -18,6 +18,7 @@ from multiprocessing import get_context, parent_process
 import psutil
 
 from napari_cellseg.cli.batch_options import BatchOptions
+from napari_cellseg.cli.logs import level_in_use, set_up_logging
 from napari_cellseg.cli.one_image import row_of_error, segment_file
 from napari_cellseg.cli.results import ImageResults, Row
 from napari_cellseg.core.errors import SegmentationError
@@ -102,7 +103,9 @@ class _Seat:
         """Return a pool of one process, which starts with its first image."""
         # A copy of this process would share its threads' locks (fork).
         spawning = get_context("spawn")
-        return ProcessPoolExecutor(1, spawning, _prepare, (self._n_threads,))
+        return ProcessPoolExecutor(
+            1, spawning, _prepare, (self._n_threads, level_in_use())
+        )
 
 
 def _threads_each(n_processes: int) -> int:
@@ -110,8 +113,9 @@ def _threads_each(n_processes: int) -> int:
     return max(1, (psutil.cpu_count() or 1) // n_processes)
 
 
-def _prepare(n_threads: int) -> None:
-    """Settle what a new process uses, and that it ends with the one that began it."""
+def _prepare(n_threads: int, log_level: int) -> None:
+    """Settle what a new process uses and logs, and that it ends with its parent."""
+    set_up_logging(log_level)
     os.environ.setdefault(THREADS_VARIABLE, str(n_threads))
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -29,6 +29,8 @@ from napari_cellseg.io.exchange.cells import Cells, measurements_of
 from napari_cellseg.io.exchange.cells_file import check_plane
 from napari_cellseg.io.exchange.coco import CocoFile, write_coco_images
 from napari_cellseg.io.exchange.formats import (
+    COCO,
+    COCO_NAME,
     Format,
     ImageFrame,
     format_of,
@@ -44,8 +46,6 @@ from napari_cellseg.project.new_labels import ORDER, NewLabels
 from napari_cellseg.project.review import ReviewNotes
 from napari_cellseg.project.store import Project
 
-#: Formats whose one file holds the cells of many images.
-COCO_NAME = "coco.json"
 #: The format that holds measurements.
 MEASURED = "geojson"
 
@@ -162,7 +162,7 @@ def export_images(
     done: list[str] = []
     failed: list[str] = []
     notes: list[str] = []
-    if one.name == "coco":
+    if one.name == COCO:
         yield Progress(0, 0, f"writing {COCO_NAME}")
         planes = _planes_for_coco(project, images.values(), failed)
         notes += write_coco_images(folder / COCO_NAME, planes)
@@ -267,7 +267,7 @@ def _named(project: Project, names: Sequence[str]) -> list[ProjectImage]:
 
 def _images_of_file(images: Sequence[ProjectImage], path: Path) -> list[ProjectImage]:
     """Return the images that a file has cells of; raises where there is none."""
-    if format_of(path).name == "coco":
+    if format_of(path).name == COCO:
         stems = {Path(one.base_name).stem for one in CocoFile(path).images}
     else:
         stems = {image_stem(path)}

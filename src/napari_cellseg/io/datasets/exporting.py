@@ -13,12 +13,9 @@ from napari_cellseg.io.atomic import make_folder, replacing
 from napari_cellseg.io.datasets.manifest import DatasetImage
 from napari_cellseg.io.exchange.cells import Cells
 from napari_cellseg.io.exchange.cells_file import check_plane
-from napari_cellseg.io.exchange.formats import Format
+from napari_cellseg.io.exchange.formats import COCO, COCO_NAME, Format
 from napari_cellseg.io.images import read_labels
 
-#: The format of which one file holds all images.
-COCO = "coco"
-COCO_NAME = "coco.json"
 AXES = {2: "YX", 3: "ZYX", 4: "TZYX"}
 
 

@@ -10,6 +10,8 @@ from napari_cellseg.core.errors import ImageReadError
 from napari_cellseg.io.exchange.cells import Cells, FoundLabels, fitted
 from napari_cellseg.io.foreign import translated
 
+#: The format of which one file holds the cells of many images, and the name of that file.
+COCO, COCO_NAME = "coco", "coco.json"
 #: So much of a JSON file is looked at to tell GeoJSON from COCO.
 HEAD_BYTES = 65536
 
@@ -164,7 +166,7 @@ FORMATS: tuple[Format, ...] = (
         _write_geojson,
         _read_geojson,
     ),
-    Format("coco", "COCO (JSON)", "_coco.json", ("*.json",), _write_coco, _read_coco),
+    Format(COCO, "COCO (JSON)", "_coco.json", ("*.json",), _write_coco, _read_coco),
 )
 #: Endings of images and their labels, here and in other programs, of more than one part.
 KNOWN_ENDINGS = (
@@ -218,7 +220,7 @@ def format_of(path: Path) -> Format:
     if name.endswith(".json"):
         with translated(path.name), path.open("rb") as file:
             head = file.read(HEAD_BYTES)
-        return format_named("geojson" if b'"Feature' in head else "coco")
+        return format_named("geojson" if b'"Feature' in head else COCO)
     return format_named("zarr" if name.endswith(".zarr") else "tiff")
 
 
