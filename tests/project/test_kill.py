@@ -24,7 +24,7 @@ SCRIPT = Path(__file__).with_name("editing_run.py")
 #: The longest that a session runs on before it is killed, in seconds.
 LONGEST_RUN = 0.5
 N_KILLS = int(os.environ.get("CELLSEG_KILLS", "16"))
-pytestmark = pytest.mark.timeout(300 + 5 * N_KILLS)
+pytestmark = pytest.mark.timeout(300 + 20 * N_KILLS)
 
 
 #: Labels of four chunks that count as large.

@@ -8,13 +8,12 @@ from collections.abc import Mapping
 LEAST_TERM = 0.3
 #: More reasons are not read.
 MAX_REASONS = 3
-#: By the names of `core.review.doubt_terms`.
+#: By the names of `core.review.doubt_terms`; of "touching" it is said how many are touched.
 WORDS = {
     "unsure": "the model is unsure",
     "large": "large beside the others",
     "small": "small beside the others",
     "ragged": "an odd shape",
-    "touching": "",  # how many it touches is said instead
     "disagreeing": "another way to read the image finds another outline",
     "cut_off": "cut off where the region ended",
 }
@@ -33,15 +32,15 @@ def reasons(
     n_touched : int
         Cells that it touches.
     is_on_seam : bool
-        Whether it lies across two tiles; that comes last, as it makes no cell worse.
+        Whether it lies across two tiles.
+
+    Notes
+    -----
+    That it touches others or lies on a seam comes last, whatever it weighs: many cells do
+    so and are right.
     """
-    ordered = sorted(WORDS, key=lambda name: -terms[name])
-    found = []
-    for name in ordered:
-        if terms[name] < LEAST_TERM:
-            continue
-        if name != "touching":
-            found.append(WORDS[name])
-        elif n_touched:
-            found.append(f"touches {n_touched} other{'s' if n_touched > 1 else ''}")
+    weighty = [name for name in WORDS if terms[name] >= LEAST_TERM]
+    found = [WORDS[name] for name in sorted(weighty, key=lambda name: -terms[name])]
+    if n_touched:
+        found.append(f"touches {n_touched} other{'s' if n_touched > 1 else ''}")
     return (found + [ON_SEAM] * is_on_seam)[:MAX_REASONS]

@@ -8,17 +8,15 @@ from typing import Any
 
 from napari.layers import Image
 from qtpy.QtCore import QObject
-from qtpy.QtWidgets import QFileDialog, QInputDialog, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.core.errors import CellsegError, ProjectError, ReadOnlyProjectError
-from napari_cellseg.io.paths import ImagePlace, image_place
-from napari_cellseg.io.s3.address import SCHEME, S3Address
-from napari_cellseg.io.sniff import IMAGE_SUFFIXES
+from napari_cellseg.io.paths import image_place
+from napari_cellseg.io.s3.address import S3Address
 from napari_cellseg.project.facts import replaced_text
-from napari_cellseg.project.identity import Identity, s3_additions
 from napari_cellseg.project.new_labels import labels_axes_of
 from napari_cellseg.project.recent import (
     recent_file,
@@ -45,6 +43,7 @@ from napari_cellseg.widgets.layer_images import (
 from napari_cellseg.widgets.opening import FileOpener
 from napari_cellseg.widgets.preparing import Preparing
 from napari_cellseg.widgets.project_bar import ProjectBar
+from napari_cellseg.widgets.project_questions import ProjectQuestions
 from napari_cellseg.widgets.unsaved_steps import UnsavedSteps
 
 #: Labels on disk follow the journal after so long without a step.
@@ -54,7 +53,7 @@ RETRY_MILLISECONDS = 5000
 
 
 class ProjectLink(QObject):
-    """Asks for projects, opens their images, and hands cells over.
+    """Opens projects and their images, and hands cells over.
 
     Parameters
     ----------
@@ -64,7 +63,7 @@ class ProjectLink(QObject):
 
     def __init__(self, dock: Any, parent: QWidget) -> None:
         super().__init__(parent)
-        self._dock, self._viewer = parent, dock.viewer
+        self._viewer = dock.viewer
         self._session: Session = dock.session
         self._proofread: ProofreadController = dock.proofread
         self._keeper: LabelsKeeper = dock.keeper
@@ -74,7 +73,8 @@ class ProjectLink(QObject):
         self.projects: ProjectController = dock.projects
         self.preparing = Preparing(self.projects, dock)
         self.bar = ProjectBar(self._viewer, self.projects)
-        self.unsaved = UnsavedSteps(self.projects, self.save_copy)
+        self.asking = ProjectQuestions(self, self._opener, parent)
+        self.unsaved = UnsavedSteps(self.projects, self.asking.save_copy)
         self.kept = KeptCells(self.projects, self._keeper)
         self._wanted = -1
         self._bring_later = Later(self._on_bring_due, 0, self)
@@ -85,14 +85,7 @@ class ProjectLink(QObject):
 
     def _connect(self) -> None:
         bar = self.bar
-        bar.new_wanted.connect(self._on_new_wanted)
-        bar.open_wanted.connect(self._on_open_wanted)
         bar.recent_wanted.connect(self.open)
-        bar.add_wanted.connect(self._on_add_wanted)
-        bar.add_s3_wanted.connect(self._on_add_s3_wanted)
-        bar.relocate_wanted.connect(self._on_relocate_wanted)
-        bar.relocate_s3_wanted.connect(self._on_relocate_s3_wanted)
-        bar.copy_wanted.connect(self.save_copy)
         bar.close_wanted.connect(self.close)
         bar.image_wanted.connect(self.show_image)
         self._proofread.edited.connect(self._on_edited)
@@ -116,7 +109,7 @@ class ProjectLink(QObject):
     # ------------------------------------------------------------------- projects
     def create(self, folder: str) -> None:
         """Make a project of the images and cells that are here."""
-        self._try(self._create, Path(folder))
+        self.attempt(self._create, Path(folder))
 
     def _create(self, folder: Path) -> None:
         choices = image_choices(self._viewer.layers)
@@ -137,7 +130,7 @@ class ProjectLink(QObject):
 
     def open(self, folder: str) -> None:
         """Open a project and show its first image, or the one that is here."""
-        self._try(self._open, Path(folder))
+        self.attempt(self._open, Path(folder))
 
     def _open(self, folder: Path) -> None:
         if self.projects.has_open(folder):
@@ -169,7 +162,7 @@ class ProjectLink(QObject):
     def close(self) -> None:
         """Close the project; what is shown stays."""
         self._keeper.reconcile()
-        self._try(self.projects.close)
+        self.attempt(self.projects.close)
         self.bar.show_image(-1)
 
     def _remember(self) -> None:
@@ -254,7 +247,7 @@ class ProjectLink(QObject):
         if labels is not None and (image is None or labels.shape == image.labels_shape):
             return
         if layer is not None and axes is not None:
-            self._try(self._bring, source_of(layer), layer, axes)
+            self.attempt(self._bring, source_of(layer), layer, axes)
 
     def _bring(self, source: str, layer: Image, axes: str) -> None:
         """Show the cells that the project has of an image."""
@@ -269,7 +262,7 @@ class ProjectLink(QObject):
     # ----------------------------------------------------------------------- cells
     def on_result(self, layer: Image) -> None:
         """Take the cells of a first run on an image into the project."""
-        self._try(self._adopt, layer)
+        self.attempt(self._adopt, layer)
         self.write_soon()
 
     def write_soon(self) -> None:
@@ -302,12 +295,16 @@ class ProjectLink(QObject):
     def _on_reviewed(self, ids: list[int]) -> None:
         self.projects.save_review(self._proofread.cells, ids)
 
+    def tell(self, text: str) -> None:
+        """Say something in the dock."""
+        self._footer.tell(text)
+
     def _on_problem_changed(self, problem: str) -> None:
         if problem:
             self._retry_later.call()
 
-    # -------------------------------------------------------------------- asking
-    def _try(self, action: Callable[..., None], *arguments: Any) -> bool:
+    # -------------------------------------------------------- what the person is told
+    def attempt(self, action: Callable[..., None], *arguments: Any) -> bool:
         """Do something that may fail; tell why, and return whether it was done."""
         try:
             action(*arguments)
@@ -315,86 +312,3 @@ class ProjectLink(QObject):
             self._footer.tell(str(error), "error")
             return False
         return True
-
-    def _on_new_wanted(self) -> None:
-        folder, _ = QFileDialog.getSaveFileName(
-            self._dock, "Save as project", "", "Projects (*.cellseg)"
-        )
-        if folder:
-            self.create(folder)
-
-    def _on_open_wanted(self) -> None:
-        folder = QFileDialog.getExistingDirectory(
-            self._dock, "Open a project (a folder NAME.cellseg)"
-        )
-        if folder:
-            self.open(folder)
-
-    def _on_add_wanted(self) -> None:
-        kinds = " ".join(f"*{suffix}" for suffix in IMAGE_SUFFIXES)
-        paths, _ = QFileDialog.getOpenFileNames(
-            self._dock, "Add images", "", f"Images ({kinds});;All files (*)"
-        )
-        if paths:
-            self._try(self._add, [Path(path) for path in paths])
-
-    def _add(self, paths: list[Path]) -> None:
-        self._tell_added(self.projects.add_images(paths))
-
-    def _tell_added(self, n: int) -> None:
-        self._footer.tell(f"{n} image{'' if n == 1 else 's'} added.")
-
-    def _on_add_s3_wanted(self) -> None:
-        text = self._asked_address(
-            "Add images in S3", "s3://bucket/folder/, or s3://bucket/folder/*.tif"
-        )
-        if text:
-            found = self._on_additions_found
-            self._opener.work("Looking into S3", s3_additions(text), found)
-
-    def _on_additions_found(self, known: dict[ImagePlace, Identity]) -> None:
-        self._try(self._add_known, known)
-
-    def _add_known(self, known: dict[ImagePlace, Identity]) -> None:
-        self._tell_added(self.projects.add_known(known))
-
-    def _asked_address(self, title: str, example: str) -> str:
-        """Return an address that the person gives, "" for none."""
-        text, is_given = QInputDialog.getText(
-            self._dock, title, f"Address, such as {example}:", text=SCHEME
-        )
-        text = text.strip()
-        return text if is_given and text != SCHEME else ""
-
-    def _on_relocate_wanted(self) -> None:
-        folder = QFileDialog.getExistingDirectory(
-            self._dock, "Where are the images now?"
-        )
-        if folder:
-            self._try(self._search, folder)
-
-    def _on_relocate_s3_wanted(self) -> None:
-        text = self._asked_address("Where are the images now?", "s3://bucket/folder/")
-        if text:
-            self._try(self._search, text)
-
-    def _search(self, where: str) -> None:
-        """Look for the missing images off the main thread."""
-        job = self.projects.search(image_place(where))
-        self._opener.work("Looking for images", job, self._on_images_found)
-
-    def _on_images_found(self, found: dict[int, ImagePlace]) -> None:
-        self._try(self._relocate, found)
-
-    def _relocate(self, found: dict[int, ImagePlace]) -> None:
-        n_found = self.projects.relocate(found)
-        n_left = sum(image.is_missing for image in self.projects.images)
-        left = f", {n_left} still missing" if n_left else ""
-        self._footer.tell(f"{n_found} image{'' if n_found == 1 else 's'} found{left}.")
-
-    def save_copy(self) -> bool:
-        """Ask where a copy of the project goes; return whether it is there now."""
-        folder, _ = QFileDialog.getSaveFileName(
-            self._dock, "Save a copy", "", "Projects (*.cellseg)"
-        )
-        return bool(folder) and self._try(self.projects.save_as, Path(folder))
