@@ -17,6 +17,7 @@ from tests.widgets.conftest import squares, wait_idle
 
 from napari_cellseg.core.jobs import Progress
 from napari_cellseg.project.store import open_project
+from napari_cellseg.widgets.question import KEEP
 from napari_cellseg.widgets.unsaved_steps import CLOSE, SAVE, STAY
 
 
@@ -384,7 +385,7 @@ def test_a_run_that_ends_when_the_next_image_is_shown_goes_where_it_belongs(
     one_shown, qtbot, tmp_path
 ):
     one_shown.proofread.delete_cells([1])
-    one_shown._run(keeps=True)
+    one_shown.question.answered.emit(KEEP)
     one_shown.link.bar.next.click()
     wait_idle(qtbot, one_shown)
     assert labels_layers(one_shown) == []

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_cellseg.controllers.cell_labels import CellLabels
-from napari_cellseg.controllers.run_edits import notes_of_run, run_edit, without_former
+from napari_cellseg.controllers.run_edits import without_former
+from napari_cellseg.controllers.run_step import step_of_run
 from napari_cellseg.controllers.seen_edits import (
     edit_of_atoms,
     edit_of_shown,
@@ -18,7 +19,6 @@ from napari_cellseg.controllers.seen_edits import (
     still_deleted,
 )
 from napari_cellseg.core import labels as corrections
-from napari_cellseg.core.cell_notes import updated_notes, with_notes
 from napari_cellseg.core.checked import (
     CheckedArea,
     ReviewState,
@@ -28,7 +28,6 @@ from napari_cellseg.core.checked import (
 )
 from napari_cellseg.core.classes import (
     assign_class,
-    class_change,
     updated_classes,
     with_classes,
 )
@@ -38,7 +37,6 @@ from napari_cellseg.core.edits import (
     apply_edit,
     is_empty,
     update_sources,
-    updated_sources,
 )
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.history import History, Steps
@@ -320,46 +318,16 @@ class ProofreadController:
             False forgets what was deleted by hand.
         """
         cells = self._cells()
-        shown = run_edit(cells.index, cells.sources, merged, name)
-        if is_empty(shown):
+        replaces_last = cells.history.undo_name == name == MOVED and not cells.is_large
+        step = step_of_run(cells, merged, name, replaces_last=replaces_last)
+        if step is None:
             return
-        edit = shown = with_classes(shown, cells.labels, cells.classes)
-        around = (cells.confidence, cells.deleted)
-        now, after = cells.notes, notes_of_run(cells.notes, merged)
-        if cells.history.undo_name == name == MOVED and not cells.is_large:
-            edit, around, classes = self._joined_with_last(merged, name)
-            shown = class_change(shown, cells.labels, cells.classes, classes)
-        else:
-            edit = with_notes(edit, now, after)
-        # A slider that came back to where it was leaves nothing to undo.
-        if not is_empty(edit) or edit.sources_before != edit.sources_after:
-            cells.history.push(edit)
-            cells.around_runs[edit.made_at] = around
+        if not step.changes_nothing:
+            cells.history.push(step.kept)
+            cells.around_runs[step.kept.made_at] = (step.confidence, step.deleted)
         if not keeps:
             cells.deleted = []
-        self._write(with_notes(shown, now, after))
-
-    def _joined_with_last(
-        self, merged: Merged, name: str
-    ) -> tuple[Edit, tuple[dict[int, float], list[Footprint]], dict[int, str]]:
-        """Take the last run out of the history; return the edit from before it.
-
-        With what a run brings along, and the classes after it.
-        """
-        cells = self._cells()
-        back = cells.history.undo()
-        if back is None:  # pragma: no cover - the caller saw its name
-            raise EditError("There is nothing to join with.")
-        labels = cells.labels.copy()
-        apply_edit(labels, back)
-        sources = updated_sources(cells.sources, back)
-        around = cells.around_runs.pop(back.made_at, (cells.confidence, cells.deleted))
-        before = updated_classes(cells.classes, back)
-        edit = run_edit(labels, sources, merged, name)
-        edit = with_classes(edit, labels, before)
-        known = updated_notes(cells.notes, back)
-        edit = with_notes(edit, known, notes_of_run(known, merged))
-        return edit, around, updated_classes(before, edit)
+        self._write(step.shown)
 
     def _take_back(self, edit: Edit | None, *, is_undo: bool) -> None:
         """Write an edit of the history; what a run brought along changes with it."""
