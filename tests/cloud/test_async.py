@@ -7,12 +7,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
 import urllib3
 from tests.servers import TOKEN, http, serving
 
+from napari_cellseg.cloud import choice
 from napari_cellseg.cloud.async_endpoint import AsyncLine
 from napari_cellseg.cloud.check import check_endpoint, endpoint_names
 from napari_cellseg.cloud.choice import EndpointKind, kind_of
@@ -102,6 +104,22 @@ def image() -> CellImage:
 def keys(cloud: CloudSettings) -> list[str]:
     found = aws_client("s3", cloud).list_objects_v2(Bucket="plates")
     return [item["Key"] for item in found.get("Contents", [])]
+
+
+def test_an_endpoint_that_failed_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = MagicMock()
+    client.describe_endpoint.return_value = {
+        "EndpointConfigName": "plates-1",
+        "EndpointStatus": "Failed",
+        "FailureReason": "The container did not pass the ping health check.",
+    }
+    client.describe_endpoint_config.return_value = {}
+    monkeypatch.setattr(choice, "aws_client", lambda *_: client)
+    with pytest.raises(CloudError, match="is Failed: The container did not pass"):
+        choice.open_line("plates", CloudSettings())
+    del client.describe_endpoint.return_value["FailureReason"]
+    with pytest.raises(CloudError, match="cellseg cloud logs plates may say why"):
+        choice.open_line("plates", CloudSettings())
 
 
 def test_how_an_endpoint_is_set_up_is_asked(control: Any, cloud: CloudSettings) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,9 @@ from napari_cellseg.cloud.costs import (
     own_prices_path,
     read_prices,
 )
+from napari_cellseg.cloud.errors import CloudError
 from napari_cellseg.cloud.logs import LogReader
+from napari_cellseg.cloud.requests import Call
 from napari_cellseg.cloud.sending import Sender
 from napari_cellseg.cloud.settings import CloudSettings
 from napari_cellseg.core.errors import OptionsError
@@ -90,6 +93,35 @@ def test_what_is_missing_is_named_with_what_to_do(aws: Sender) -> None:
     assert "may not take it on" in found["role cellseg"].seen
     assert SERVICE in found["role cellseg"].remedy
     assert all(item.remedy for item in found.values() if item.state == "problem")
+
+
+@pytest.mark.parametrize(
+    ("operation", "subject", "state", "remedy"),
+    [
+        ("HeadBucket", f"bucket {BUCKET}", "problem", "somebody else's"),
+        ("GetRole", "role cellseg", "warning", "docs/aws.md"),
+    ],
+)
+def test_what_may_not_be_looked_at_is_not_said_to_be_missing(
+    aws: Sender,
+    monkeypatch: pytest.MonkeyPatch,
+    operation: str,
+    subject: str,
+    state: str,
+    remedy: str,
+) -> None:
+    send = aws.send
+
+    def refuse(call: Call, *given: Any) -> Any:
+        if call.operation == operation:
+            raise CloudError("Your role may not look at it.", "403")
+        return send(call, *given)
+
+    monkeypatch.setattr(aws, "send", refuse)
+    found = findings(aws)[subject]
+    assert found.state == state
+    assert remedy in found.remedy
+    assert "aws s3 mb" not in found.remedy
 
 
 def image_of(media_type: str) -> str:

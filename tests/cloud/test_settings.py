@@ -21,7 +21,8 @@ from napari_cellseg.cloud.settings import (
     region_of,
 )
 from napari_cellseg.core.errors import RemoteError
-from napari_cellseg.io.aws import AwsAccount, is_aws
+from napari_cellseg.io import aws
+from napari_cellseg.io.aws import AwsAccount, is_aws, open_session
 
 REGION = "eu-central-1"
 
@@ -210,3 +211,92 @@ def test_the_containers_own_words_are_passed_on() -> None:
     }
     error = error_of_answer(answer, "segment an image")
     assert str(error) == "The endpoint could not do it (400): The image is empty."
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("SignatureDoesNotMatch", "Signature expired: 20261121T0900Z is now earlier"),
+        ("InvalidSignatureException", "Signature not yet current: 20261121T0900Z is"),
+        ("RequestTimeTooSkewed", "The difference is too large"),
+    ],
+)
+def test_a_clock_that_is_wrong_is_not_taken_for_wrong_keys(
+    code: str, told: str
+) -> None:
+    answer = {"Error": {"Code": code, "Message": told}}
+    assert "clock of this computer" in str(error_of_answer(answer, "look"))
+    wrong = {"Error": {"Code": code, "Message": "The signature we calculated"}}
+    assert code == "RequestTimeTooSkewed" or "credentials" in str(
+        error_of_answer(wrong, "look")
+    )
+
+
+WITH_CODE = """
+[profile base]
+region = eu-central-1
+[profile lab]
+region = eu-central-1
+role_arn = arn:aws:iam::123456789012:role/microscopy
+source_profile = base
+mfa_serial = arn:aws:iam::123456789012:mfa/me
+"""
+KEYS = "[base]\naws_access_key_id = AKIABASE\naws_secret_access_key = s\n"
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A person whose role wants a code of a second factor."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name)
+    folder = tmp_path / ".aws"
+    folder.mkdir()
+    (folder / "config").write_text(WITH_CODE)
+    (folder / "credentials").write_text(KEYS)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(folder / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(folder / "credentials"))
+    monkeypatch.setattr("napari_cellseg.io.aws._BORROWED._own", {})
+    return tmp_path
+
+
+def test_a_role_that_wants_a_code_says_where_to_type_it(home: Path) -> None:
+    """boto3 would wait for it on a terminal that a window may not have."""
+    with pytest.raises(CloudError, match="get-caller-identity --profile lab"):
+        identity_of(CloudSettings(AwsAccount("lab")))
+
+
+def test_a_role_that_the_command_line_took_on_is_used(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from botocore.credentials import JSONFileCache
+
+    asked: list[str] = []
+
+    class Asked(dict[str, object]):
+        def __contains__(self, key: object) -> bool:
+            asked.append(str(key))
+            return False
+
+    def key_used() -> str:
+        keys = open_session(AwsAccount("lab")).get_credentials()
+        return str(keys.get_frozen_credentials().access_key)
+
+    def role(name: str, end: str) -> dict[str, dict[str, str]]:
+        keys = {"AccessKeyId": name, "SecretAccessKey": "s", "SessionToken": "t"}
+        return {"Credentials": {**keys, "Expiration": end}}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(aws, "_of_command_line", Asked)
+        with pytest.raises(aws.CodeWantedError):
+            key_used()
+    folder = home / ".aws" / "cli" / "cache"
+    JSONFileCache(str(folder))[asked[0]] = role("THEIRS", "2999-11-21T22:00:00UTC")
+    assert key_used() == "THEIRS"
+    aws._BORROWED[asked[0]] = role("OURS", "2999-11-21T23:00:00UTC")
+    assert key_used() == "OURS"
+    aws._BORROWED[asked[0]] = role("OURS", "2999-11-21T21:00:00UTC")
+    assert key_used() == "THEIRS"
+    # What we took on ourselves is written nowhere.
+    assert len(list(folder.iterdir())) == 1

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import ssl
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -51,6 +53,14 @@ def serve(  # noqa: PLR0913 - one flag each
             "later; none are taken if not given."
         ),
     ] = "",
+    certificate: Annotated[
+        Path | None,
+        typer.Option(help="PEM file; with it the server speaks https."),
+    ] = None,
+    certificate_key: Annotated[
+        Path | None,
+        typer.Option(help="PEM file with its key, if the certificate's has none."),
+    ] = None,
 ) -> None:
     """Segment for others: a lab server, and the contract of a SageMaker container."""
     is_alone = host in (LOOPBACK, "localhost", "::1")
@@ -65,6 +75,8 @@ def serve(  # noqa: PLR0913 - one flag each
             f"Listening on {host} lets everybody on the network in. Set a token with "
             f"--token or {TOKEN_VARIABLE}."
         )
+    if certificate is not None:
+        _check_certificate(certificate, certificate_key)
     try:
         import uvicorn
 
@@ -85,12 +97,28 @@ def serve(  # noqa: PLR0913 - one flag each
     )
     benches = open_benches(Setup(model, device, options.max_image_bytes))
     app = create_app(Worker(benches, queue_length), options)
-    typer.echo(f"cellseg serves on http://{host}:{port}", err=True)
+    scheme = "https" if certificate else "http"
+    typer.echo(f"cellseg serves on {scheme}://{host}:{port}", err=True)
     uvicorn.run(
         app,
         host=host,
         port=port,
+        ssl_certfile=certificate,
+        ssl_keyfile=certificate_key,
         log_level="warning",
         http=GuardedProtocol,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
+
+
+def _check_certificate(certificate: Path, key: Path | None) -> None:
+    """Raise `OptionsError` if a certificate and its key cannot be used."""
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+            certificate, key
+        )
+    except (OSError, ValueError) as error:  # an SSLError is an OSError
+        raise OptionsError(
+            f"The certificate '{certificate}' cannot be used ({error}). Give a PEM file, "
+            "and its key with --certificate-key."
+        ) from error

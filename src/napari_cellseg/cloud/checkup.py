@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from napari_cellseg.cloud.costs import Prices, hourly_text
-from napari_cellseg.cloud.errors import CloudError
+from napari_cellseg.cloud.errors import DENIED_CODES, CloudError
 from napari_cellseg.cloud.inventory import running
 from napari_cellseg.cloud.place import CloudPlace
 from napari_cellseg.cloud.sending import Sender
@@ -79,6 +79,12 @@ def _bucket(place: CloudPlace, region: str, sender: Sender) -> Iterator[Finding]
         )
     except CloudError as error:
         remedy = f"aws s3 mb s3://{place.bucket} --region {region}"
+        if error.code in DENIED_CODES:
+            remedy = (
+                "Check the name: buckets of all accounts share their names, and this one "
+                "may be somebody else's. If it is yours, ask for s3:ListBucket and "
+                "s3:GetBucketLocation on it."
+            )
         yield Finding(subject, "problem", str(error), remedy)
         return
     where = found.get("LocationConstraint") or "us-east-1"
@@ -99,8 +105,10 @@ def _role(place: CloudPlace, sender: Sender) -> Iterator[Finding]:
     try:
         role = sender.ask("iam", "GetRole", f"look at the role '{name}'", RoleName=name)
     except CloudError as error:
+        # Who may not look at a role may still hand it on.
+        state = "warning" if error.code in DENIED_CODES else "problem"
         yield Finding(
-            subject, "problem", str(error), "docs/remote.md shows how to make the role."
+            subject, state, str(error), "docs/aws.md shows how to make the role."
         )
         return
     if SERVICE in json.dumps(_document(role["Role"]["AssumeRolePolicyDocument"])):

@@ -30,6 +30,8 @@ class EndpointKind:
         How many run now; 0 if not told.
     since : datetime or None
         When it was made; None if not told.
+    reason : str
+        Why it failed, as AWS says it; "" if it did not.
     output : str
         Where an endpoint that works through S3 puts its answers; "" for others.
     """
@@ -40,6 +42,7 @@ class EndpointKind:
     n_instances: int = 0
     output: str = ""
     since: datetime | None = None
+    reason: str = ""
 
 
 def open_line(endpoint: str, settings: CloudSettings) -> Line:
@@ -53,8 +56,9 @@ def open_line(endpoint: str, settings: CloudSettings) -> Line:
     found = kind_of(endpoint, settings)
     if found.status in ("Failed", "OutOfService", "Deleting"):
         raise CloudError(
-            f"The endpoint '{endpoint}' is {found.status}; its log in CloudWatch says why. "
-            "Deploy it again."
+            f"The endpoint '{endpoint}' is {found.status}: "
+            f"{found.reason or f'cellseg cloud logs {endpoint} may say why.'} Deploy it "
+            "again."
         )
     if found.kind == "async":
         from napari_cellseg.cloud.async_endpoint import AsyncLine
@@ -98,4 +102,5 @@ def kind_of(endpoint: str, settings: CloudSettings) -> EndpointKind:
         int(running.get("CurrentInstanceCount", 0)),
         output.get("S3OutputPath", ""),
         now.get("CreationTime"),
+        now.get("FailureReason", ""),
     )

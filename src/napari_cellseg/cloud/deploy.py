@@ -67,7 +67,6 @@ def upload_call(deployment: Deployment, package: ModelPackage | None = None) -> 
             "Bucket": bucket,
             "Key": key,
             "Body": f"<{size}>",
-            "ServerSideEncryption": "AES256",
         },
         f"write the model to {deployment.archive_uri}",
         Call(

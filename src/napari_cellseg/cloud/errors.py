@@ -61,7 +61,8 @@ EXPIRED = (
     "'aws sso login{flag}', then repeat."
 )
 UNKNOWN_KEYS = (
-    "AWS does not know the credentials{who}. Check the profile, or make new keys."
+    "AWS does not know the credentials{who}. Check the profile, or make new keys; and the "
+    "region: one that the account has not opened knows no keys at all."
 )
 NO_KEYS = (
     "No credentials for AWS were found{who}. Run 'aws configure sso{flag}' or choose "
@@ -82,6 +83,12 @@ TOO_LARGE = (
     "an endpoint that works through S3."
 )
 CLOCK = "The clock of this computer is wrong by minutes; set it, then repeat."
+#: So AWS says that a signature is of another time, under the codes of wrong keys.
+OTHER_TIME = ("Signature expired", "Signature not yet current")
+NO_CODE = (
+    "The profile{who} wants a code of your second factor (MFA), which cannot be typed "
+    "here. Run 'aws sts get-caller-identity{flag}' in a terminal, then repeat."
+)
 QUOTA = "A limit of the account is reached: {told} Ask AWS for a higher quota."
 MISSING = "AWS has no such thing: {told} Check the name and the region."
 #: Code of the error at AWS -> our sentence. `{doing}`, `{told}` (ends with a stop),
@@ -130,6 +137,7 @@ SENTENCES = {
     "ResourceNotFound": MISSING,
     "ResourceNotFoundException": MISSING,
 }
+DENIED_CODES = {code for code, words in SENTENCES.items() if words is DENIED}
 #: Nothing was worked on when one of these came back.
 FREE = {code for code, words in SENTENCES.items() if words in (BUSY, STARTING)}
 UNREACHABLE = (
@@ -151,6 +159,7 @@ LOST = {
     "TokenRetrievalError": EXPIRED,
     "LoginRefreshRequired": EXPIRED,
     "LoginTokenLoadError": EXPIRED,
+    "CodeWantedError": NO_CODE,
     "ProfileNotFound": "{told} Choose one of those in ~/.aws.",
     "NoRegionError": (
         "No region is chosen. Name the one that your endpoint is in, such as "
@@ -162,7 +171,8 @@ LOST = {
     "ProxyConnectionError": "The proxy to {address} cannot be reached: {told}",
     "SSLError": (
         "{address} could not show that it is who it says (TLS): {told} Do not go on in "
-        "a network that you do not know."
+        "a network that you do not know. Where your institute looks into what travels, "
+        "ask for its certificate and name the file in AWS_CA_BUNDLE."
     ),
     "ReadTimeoutError": (
         "{address} has not answered in time. It was asked to {doing} and may still be at "
@@ -204,6 +214,8 @@ def in_plain_words(doing: str, profile: str = "") -> Iterator[None]:
     from botocore.parsers import ResponseParserError
     from urllib3.exceptions import HTTPError
 
+    from napari_cellseg.io.aws import CodeWantedError
+
     try:
         yield
     except ClientError as error:
@@ -213,6 +225,7 @@ def in_plain_words(doing: str, profile: str = "") -> Iterator[None]:
         HTTPClientError,
         Boto3Error,
         ResponseParserError,
+        CodeWantedError,
     ) as error:
         raise _error_on_the_way(error, doing, profile) from error
     except HTTPError as error:
@@ -254,6 +267,8 @@ def error_of_answer(
     if code.startswith("Validation") and re.search(NO_ENDPOINT, told):
         return CloudError(f"{told} Check its name and the region.", code, is_free=True)
     words = SENTENCES.get(code) or SENTENCES.get(str(status))
+    if words is UNKNOWN_KEYS and told.startswith(OTHER_TIME):
+        words = CLOCK
     if words is None:
         words = "AWS refused to {doing} ({code}): {told}"
     text = words.format(doing=doing, told=told, code=code, **_naming(profile))

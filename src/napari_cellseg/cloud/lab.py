@@ -137,6 +137,20 @@ UNREACHABLE = (
 )
 
 
+def _tls_words(error: Exception, address: str) -> str:
+    """Return why a server could not show who it is, and what to do."""
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return (
+            f"{address} shows a certificate that this computer does not trust ({error}). "
+            "If the lab made it itself, ask for its file and name it in SSL_CERT_FILE "
+            "before you start this program."
+        )
+    return (
+        f"{address} does not speak TLS ({error}). If it is a server of your own network, "
+        "its address begins with http://."
+    )
+
+
 def _error(error: urllib3.exceptions.HTTPError, address: str) -> CloudError:
     """Return what went wrong on the way, and what to do."""
     # Being refused is a kind of time-out to urllib3; it is asked for first.
@@ -146,6 +160,8 @@ def _error(error: urllib3.exceptions.HTTPError, address: str) -> CloudError:
             "runs there."
         )
         return CloudError(words, "EndpointConnectionError", is_free=True)
+    if isinstance(error, urllib3.exceptions.SSLError):
+        return CloudError(_tls_words(error, address), "SSLError", is_free=True)
     if isinstance(error, urllib3.exceptions.ConnectTimeoutError):
         words = (
             f"{address} does not answer. Is the server on, and this network the right "
@@ -158,7 +174,13 @@ def _error(error: urllib3.exceptions.HTTPError, address: str) -> CloudError:
             "or look at the server's log.",
             "ReadTimeoutError",
         )
+    maybe = ""
+    if address.startswith("http://"):
+        maybe = (
+            " If it is a server with a certificate, its address begins with https://."
+        )
     return CloudError(
-        f"The connection to {address} broke ({error}). Nothing was changed; try again.",
+        f"The connection to {address} broke ({error}). Nothing was changed; try again."
+        f"{maybe}",
         "ConnectionClosedError",
     )

@@ -167,6 +167,7 @@ def asked(line: Line, message: Message, accept: str = RESULT_TYPE) -> Job[Messag
 
 #: Free to repeat, but it would be the same.
 NEVER_AGAIN = {
+    "SSLError",
     "EndpointConnectionError",
     "ConnectTimeoutError",
     "ValidationError",

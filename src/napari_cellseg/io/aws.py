@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -60,13 +61,72 @@ class Patience:
     attempts: int = 4
 
 
+class CodeWantedError(Exception):
+    """A profile wants a code of a second factor, and there is nowhere to type it."""
+
+
 def open_session(account: AwsAccount) -> Any:
     """Return a boto3 session; it finds out later whether credentials are good."""
     import boto3
 
-    return boto3.session.Session(
+    session = boto3.session.Session(
         profile_name=account.profile or None, region_name=account.region or None
     )
+    _borrow_roles(session)
+    return session
+
+
+class _Borrowed:
+    """Roles that were taken on: by this program, and by the AWS command line.
+
+    Those of the command line are read from its cache; ours are written nowhere.
+    """
+
+    def __init__(self) -> None:
+        self._own: dict[str, Any] = {}
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._own or key in _of_command_line()
+
+    def __getitem__(self, key: str) -> Any:
+        """Return the role that can be used for longest."""
+        there = [each[key] for each in (self._own, _of_command_line()) if key in each]
+        return max(there, key=_expiry)
+
+    def __setitem__(self, key: str, role: Any) -> None:
+        self._own[key] = role
+
+
+def _expiry(role: Any) -> str:
+    """Return when a role ends, in UTC, as text that sorts."""
+    return str(role["Credentials"]["Expiration"]).replace("T", " ")[:19]
+
+
+#: Shared by all clients, so that a role is taken on once.
+_BORROWED = _Borrowed()
+
+
+def _of_command_line() -> Any:
+    """Return the roles that the AWS command line has taken on."""
+    from botocore.credentials import JSONFileCache
+
+    return JSONFileCache(str(Path("~/.aws/cli/cache").expanduser()))
+
+
+def _borrow_roles(session: Any) -> None:
+    """Let a session use roles that were taken on before, and ask nobody for a code.
+
+    boto3 else asks on the terminal, which a window may not have, for each client anew.
+    """
+    # boto3 has no public way to its own session; AWS's documentation names this one.
+    providers = session._session.get_component("credential_provider")
+    provider = providers.get_provider("assume-role")
+    provider.cache = _BORROWED
+    provider._prompter = _refuse_code
+
+
+def _refuse_code(_prompt: str) -> str:
+    raise CodeWantedError("A code of a second factor is needed.")
 
 
 def make_client(
