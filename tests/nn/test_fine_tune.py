@@ -39,6 +39,7 @@ from napari_cellseg.nn.examiner import Examination, Examiner, compare
 from napari_cellseg.nn.fine_tune import fine_tune
 from napari_cellseg.nn.fine_tune_data import training_images
 from napari_cellseg.nn.fine_tune_judge import Judge
+from napari_cellseg.nn.fine_tune_picture import most_changed
 from napari_cellseg.nn.fine_tune_report import advice, verdict
 from napari_cellseg.nn.fine_tune_run import FineTuneRun
 from napari_cellseg.nn.fine_tune_split import Split, Splitter
@@ -348,6 +349,15 @@ def test_too_many_cells_here_do_not_make_up_for_too_few_there() -> None:
     nothing = np.zeros((2, 2))
     found = Examination(np.zeros(40, bool), counts, nothing, nothing)
     assert found.count_error == pytest.approx((5 / 10 + 5 / 30) / 2)
+
+
+def test_a_picture_shows_where_old_and_new_differ_most() -> None:
+    old = np.zeros((2000, 300), np.int32)
+    new = old.copy()
+    new[1500:1520, 40:60] = 1
+    rows, columns = most_changed(old, new)
+    assert rows.start <= 1500 < 1520 <= rows.stop
+    assert (rows.stop - rows.start, columns) == (512, slice(0, 300))
 
 
 def test_planes_of_one_image_are_one_image(items: list[TrainingItem]) -> None:

@@ -14,6 +14,7 @@ from tests.fakes import FakeEngine, FakeTrainer
 from tests.widgets.conftest import squares, wait_idle
 
 from napari_cellseg.controllers.engine import LocalEngine
+from napari_cellseg.controllers.train import CurvePoint
 from napari_cellseg.core.training_item import TrainProgress
 from napari_cellseg.io.model_folder import (
     DEFAULT_MODEL,
@@ -126,6 +127,41 @@ def test_a_promoted_model_is_chosen_in_the_next_session(
     again = CellSegmentationWidget(viewer, StoreEngine())
     assert again.segment.model.name == "mine"
     again.release()
+
+
+def test_the_foot_tells_of_the_end_of_a_training_on_any_tab(training, qtbot):
+    dock, _ = training
+    dock.proofread.set_state([1, 2], "accepted")
+    go_to_train(dock)
+    qtbot.mouseClick(dock.footer.button, Qt.MouseButton.LeftButton)
+    assert "go on correcting" in dock.footer.line.text()
+    dock.tabs.setCurrentIndex(TAB_NAMES.index("Correct"))
+    qtbot.waitUntil(lambda: not dock.train.task.is_running, timeout=60_000)
+    assert "its result is on the tab Train" in dock.footer.line.text()
+
+
+def test_figures_say_what_they_mean_and_pictures_what_they_show(training, qtbot):
+    dock, _ = training
+    dock.proofread.set_state([1, 2], "accepted")
+    train(dock, qtbot)
+    result = dock.train_tab.result
+    tips = {label.text(): label.toolTip() for label in result._cells}
+    assert all(tips[word] for word in ("AP50", "mSA", "count error", "cells gained"))
+    assert [c.isHidden() for c in result.captions] == [
+        p.isHidden() for p in result.pictures
+    ]
+
+
+def test_the_curve_of_a_training_goes_once_its_result_was_decided_about(
+    training, qtbot
+):
+    dock, _ = training
+    dock.proofread.set_state([1, 2], "accepted")
+    train(dock, qtbot)
+    dock.train.curve = [CurvePoint(1, 0.5, None), CurvePoint(2, 0.4, 0.7)]
+    qtbot.mouseClick(dock.train_tab.result.keep, Qt.MouseButton.LeftButton)
+    assert dock.train_tab.curve.isHidden()
+    assert dock.train_tab.curve_words.isHidden()
 
 
 def test_keeping_the_old_changes_nothing(training, qtbot):

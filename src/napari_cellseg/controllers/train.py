@@ -330,6 +330,7 @@ class TrainController:
 
     def _settle(self) -> None:
         self.outcome = None
+        self.curve = []
         if self._out is not None:
             settle(self._out)
 

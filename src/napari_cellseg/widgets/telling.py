@@ -50,6 +50,7 @@ class Teller(QObject):
         self._files, self._opening = files
         self._proofread: ProofreadController = segment.proofread
         self._n_accepted = 0
+        self._train_state = train.task.state
         segment.task.changed.connect(self._on_task_changed)
         segment.live_task.changed.connect(self._on_live_task_changed)
         segment.redecoded.connect(self.show_result)
@@ -107,6 +108,15 @@ class Teller(QObject):
         self._tell_failure_of(self._measure.task)
 
     def _on_train_task_changed(self) -> None:
+        """Tell of beginning and end: the person may look at another tab meanwhile."""
+        state = self._train.task.state
+        if state == self._train_state:
+            return
+        self._train_state = state
+        if state == "running":
+            self._footer.tell("The training has begun; you can go on correcting.")
+        elif state == "done":
+            self._footer.tell("The training has ended; its result is on the tab Train.")
         self._tell_failure_of(self._train.task)
 
     def _on_model_promoted(self, name: str) -> None:

@@ -30,9 +30,23 @@ from napari_cellseg.widgets.words import line_label
 
 PICTURE_PX = QSize(270, 130)
 CURVE_PX = 80
+#: Around the curve, so that a dot at its end is seen whole.
+MARGIN_PX = 4
+CURVE_WORDS = "line: errors on what it learns · dots: right on held-out cells"
 PICTURED = {
-    PICTURE_NAME: "Your held-out cells",
-    BASE_PICTURE_NAME: "The base set, which never changes",
+    PICTURE_NAME: "Your held-out cells: old model, new model",
+    BASE_PICTURE_NAME: "The base set: old model, new model",
+}
+#: What the rows of the comparison mean, by their first words.
+ROW_TIPS = {
+    "cells": "True cells that old and new model are compared on.",
+    "AP50": "Of true and found cells together, the share that is found with at least half "
+    "of it overlapping; 1 is perfect. Each image weighs the same.",
+    "mSA": "As AP50, but averaged over ever stricter overlaps, 0.5 to 0.95; it falls where "
+    "outlines are inexact.",
+    "count error": "By how much the number of cells is wrong in an image.",
+    "cells gained": "True cells that only the new model finds.",
+    "cells lost": "True cells that only the old model finds.",
 }
 
 
@@ -79,8 +93,9 @@ class CurveView(QWidget):
 
     def _place(self, step: int, share: float) -> QPointF:
         """Return where a value between 0 and 1 stands."""
+        width, height = self.width() - 2 * MARGIN_PX, self.height() - 2 * MARGIN_PX
         return QPointF(
-            self.width() * step / self._n_steps, 4 + (self.height() - 8) * (1 - share)
+            MARGIN_PX + width * step / self._n_steps, MARGIN_PX + height * (1 - share)
         )
 
 
@@ -100,6 +115,8 @@ class TrainTab(QWidget):
         self.stop = QPushButton("Stop, keep the best so far")
         self.stop.clicked.connect(train.stop)
         self.curve = CurveView()
+        self.curve_words = line_label()
+        self.curve_words.setText(CURVE_WORDS)
         self.back = QPushButton("Back to the model before")
         self.back.setToolTip("Take the last 'Use the new model' back.")
         self.back.clicked.connect(self._on_back_clicked)
@@ -116,6 +133,7 @@ class TrainTab(QWidget):
             self.bar,
             self.line,
             self.curve,
+            self.curve_words,
             self.stop,
         ):
             layout.addWidget(part)
@@ -134,7 +152,9 @@ class TrainTab(QWidget):
         for part in (self.bar, self.stop):
             part.setVisible(is_running)
         has_result = train.outcome is not None
-        self.curve.setVisible(bool(train.curve) and not has_result)
+        has_curve = bool(train.curve) and not has_result
+        self.curve.setVisible(has_curve)
+        self.curve_words.setVisible(has_curve)
         self.options.setVisible(not has_result)
         if is_running:
             self.bar.setRange(0, task.progress.total)
@@ -173,6 +193,7 @@ class _Result(QWidget):
         self._cells: list[QLabel] = []
         self._grid.setVerticalSpacing(2)
         self.pictures = [QLabel() for _ in PICTURED]
+        self.captions = [line_label() for _ in PICTURED]
         self.use = QPushButton("Use the new model")
         self.keep = QPushButton("Keep the old")
         buttons = QHBoxLayout()
@@ -183,7 +204,8 @@ class _Result(QWidget):
         layout.addWidget(self.reason)
         layout.addLayout(self._grid)
         layout.addLayout(buttons)
-        for picture in self.pictures:
+        for caption, picture in zip(self.captions, self.pictures, strict=True):
+            layout.addWidget(caption)
             layout.addWidget(picture)
 
     def show_outcome(self, outcome: TrainingOutcome, pictures: list[Path]) -> None:
@@ -195,16 +217,20 @@ class _Result(QWidget):
             label = QLabel()
             self._grid.addWidget(label, *divmod(len(self._cells), len(rows[0])))
             self._cells.append(label)
-        for label, text in zip(self._cells, texts, strict=True):
+        for place, (label, text) in enumerate(zip(self._cells, texts, strict=True)):
             label.setText(text)
+            label.setToolTip(ROW_TIPS.get(rows[place // len(rows[0])][0], ""))
         font = self.use.font()
         font.setBold(outcome.is_recommended)
         self.use.setFont(font)
-        for label, path in itertools.zip_longest(self.pictures, pictures):
-            label.setVisible(path is not None)
+        labels = zip(self.captions, self.pictures, strict=True)
+        for (caption, label), path in itertools.zip_longest(labels, pictures):
+            for part in (caption, label):
+                part.setVisible(path is not None)
             if path is not None:
+                caption.setText(PICTURED[path.name])
                 label.setToolTip(
-                    f"{PICTURED[path.name]}: left the old model, right the new one. "
+                    "Left the old model, right the new one, where they differ most. "
                     "Green: the true cells; orange: what the model finds."
                 )
                 label.setPixmap(
