@@ -14,6 +14,7 @@ from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.controllers.train import TrainController
 from napari_cellseg.core.errors import TrainingError
+from napari_cellseg.core.training_item import TrainProgress
 from napari_cellseg.core.types import CellImage, PixelSize
 from napari_cellseg.io.left_trainings import last_crop_seconds, trainings_folder
 from napari_cellseg.io.model_folder import MODELS_VARIABLE
@@ -166,3 +167,18 @@ def test_the_estimate_follows_the_pace_of_the_last_training(left):
     assert last_crop_seconds() == pytest.approx(0.3)
     train._take(train.outcome)
     assert "your last training" in train.time_words
+
+
+def test_a_training_whose_process_was_killed_is_offered_to_go_on(left, monkeypatch):
+    folder, train, trainer = left
+
+    def killed(*_):
+        yield TrainProgress(1, 3, "step 1 of 3", 0.9)
+        raise TrainingError("The training process ended.")
+
+    monkeypatch.setattr(trainer, "go_on", killed)
+    train.look_for_left()
+    train.take_left()
+    assert train.task.state == "failed"
+    assert train.left.folder == folder
+    assert train.curve == []

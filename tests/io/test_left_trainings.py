@@ -85,6 +85,11 @@ def test_one_that_stopped_on_an_error_would_stop_again(leave) -> None:  # type: 
     assert states() == []
 
 
+def test_one_that_a_full_disk_stopped_can_go_on(leave) -> None:  # type: ignore[no-untyped-def]
+    leave("one", STEP, {"kind": "error", "type": "SaveError", "text": "full"})
+    assert states() == [("one", "cut")]
+
+
 def test_the_newest_comes_first_and_what_is_no_training_is_passed_over(leave) -> None:  # type: ignore[no-untyped-def]
     for name in ("20260101-a", "20260301-c", "20260201-b"):
         leave(name, STEP)

@@ -438,7 +438,7 @@ def test_a_killed_training_process_goes_on_from_its_checkpoint(
             break
     assert trainer._process is not None
     trainer._process.send_signal(signal.SIGKILL)
-    with pytest.raises(TrainingError, match="goes on from the last checkpoint"):
+    with pytest.raises(TrainingError, match="can go on from where it last saved"):
         run(job)
     first = min(
         step.done

@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from tests.widgets.conftest import squares, wait_idle
 from napari_cellseg.controllers.engine import LocalEngine
 from napari_cellseg.controllers.train import CurvePoint
 from napari_cellseg.core.training_item import TrainProgress
+from napari_cellseg.io.left_trainings import LeftTraining
 from napari_cellseg.io.model_folder import (
     DEFAULT_MODEL,
     MODELS_VARIABLE,
@@ -24,7 +26,13 @@ from napari_cellseg.io.model_folder import (
     read_model_spec,
 )
 from napari_cellseg.io.training_files import write_outcome
-from napari_cellseg.widgets.left_training import FINISH, STAY, STOP, ask_person
+from napari_cellseg.widgets.left_training import (
+    FINISH,
+    STAY,
+    STOP,
+    ask_person,
+    left_words,
+)
 from napari_cellseg.widgets.main import TAB_NAMES, CellSegmentationWidget
 from napari_cellseg.widgets.question import KEEP
 
@@ -162,6 +170,12 @@ def test_the_curve_of_a_training_goes_once_its_result_was_decided_about(
     qtbot.mouseClick(dock.train_tab.result.keep, Qt.MouseButton.LeftButton)
     assert dock.train_tab.curve.isHidden()
     assert dock.train_tab.curve_words.isHidden()
+
+
+def test_a_long_name_of_a_training_does_not_widen_the_dock():
+    words = left_words(LeftTraining(Path(), "a" * 64 + ".png model", "cut", 7, 240))
+    assert max(map(len, words.split())) < 36
+    assert "cut at step 7 of 240" in words
 
 
 def test_keeping_the_old_changes_nothing(training, qtbot):

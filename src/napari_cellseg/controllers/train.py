@@ -45,6 +45,8 @@ TrainerOpener = Callable[[str | None, str, str], Trainer]
 #: Until a training was done here: seconds for one crop of 256 x 256 pixels, forth and
 #: back, the measuring on held-out cells included; on 2 CPU cores that had other work too.
 SECONDS_A_CROP = 0.15
+#: Letters of an image's name that go into the name of a model.
+LONGEST_NAME = 40
 #: Reading, and comparing old and new, seen on the same.
 SECONDS_AROUND = 30.0
 
@@ -203,7 +205,8 @@ class TrainController:
         if reason := self.why_not():
             raise TrainingError(reason)
         model = self._segment.model
-        title = f"{self._session.image.name if self._session.image else 'My'} model"
+        image = self._session.image
+        title = f"{image.name[:LONGEST_NAME] if image else 'My'} model"
         name = model_store.free_name(title)
         self._trainer = self._open_trainer(model.name if model else None, name, title)
         self.curve, self.outcome, self.left = [], None, None
@@ -287,6 +290,9 @@ class TrainController:
         step = self.task.progress
         if isinstance(step, TrainProgress) and step.loss is not None:
             self._draw(CurvePoint(step.done, step.loss, step.score))
+        if self.task.state == "failed" and self.left is None:
+            self.curve = []
+            self.look_for_left()  # a process that was killed can go on
         self.changed.emit()
 
     def _draw(self, point: CurvePoint) -> None:

@@ -26,6 +26,9 @@ RUNNING_NAME = ".running"
 #: The person has said what is to become of it.
 SETTLED_NAME = "settled"
 
+#: Errors after which a training can go on, once the person has made room.
+CAN_PASS = ("DiskFullError", "SaveError")
+
 LeftState = Literal["done", "running", "cut"]
 
 
@@ -112,6 +115,8 @@ def _last_said(path: Path) -> tuple[str, int, int]:
         try:
             said = json.loads(line)
             kind = str(said["kind"])
+            if said.get("type") in CAN_PASS:
+                kind = "cut"
             if kind == "progress" and said["progress"][1]:
                 done, total = (int(value) for value in said["progress"][:2])
         except (ValueError, KeyError, IndexError, TypeError):

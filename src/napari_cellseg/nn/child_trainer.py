@@ -174,6 +174,6 @@ def _died(out: Path) -> TrainingError:
     text = path.read_text(errors="replace").strip() if path.is_file() else ""
     last = text.splitlines()[-1] if text else "it was killed, probably for memory"
     return TrainingError(
-        f"The training process ended ({last}). The old model is untouched; train again, "
-        "and it goes on from the last checkpoint."
+        f"The training process ended ({last}). The old model is untouched, and the "
+        "training can go on from where it last saved."
     )

@@ -38,6 +38,9 @@ from napari_cellseg.nn.run_curve import CURVE_NAME, STEP, append_row, forget_aft
 from napari_cellseg.nn.team import ALONE, Team
 from napari_cellseg.nn.training_data import PERCENTILES
 
+#: A training that is killed loses this much at most.
+SAVE_SECONDS = 60.0
+
 
 @dataclass(frozen=True, slots=True)
 class _Task:
@@ -148,6 +151,7 @@ def _noted(run: FineTuneRun, judge: Judge, folder: Path, loss: float) -> float |
     score = None
     if run.is_exam_due:
         score = judge.score_of(run)
+    if run.is_exam_due or run.seconds - run.saved_at >= SAVE_SECONDS:
         run.save(folder)
     values = {STEP: run.step, "loss": loss, "held_out_msa": score}
     append_row(folder / CURVE_NAME, values)

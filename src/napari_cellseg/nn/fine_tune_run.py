@@ -77,7 +77,7 @@ class FineTuneRun:
             self._groups(), self._rate, weight_decay=WEIGHT_DECAY
         )
         self.step = 0
-        self.seconds = 0.0
+        self.seconds = self.saved_at = 0.0
         self.best: dict[str, Tensor] = _copied(self.mean)
         self.best_score = -math.inf
         self.best_step = 0
@@ -240,6 +240,7 @@ class FineTuneRun:
         }
         with replacing(folder / CHECKPOINT_NAME) as temporary:
             save_state(state, temporary)
+        self.saved_at = self.seconds
 
     def load(self, folder: Path) -> None:
         """Go on from the checkpoint in `folder`, if there is one; the leader reads it.
@@ -258,7 +259,7 @@ class FineTuneRun:
         self.best = state["best"]
         self._optimizer.load_state_dict(state["optimizer"])
         self.step = int(state["step"])
-        self.seconds = float(state.get("seconds", 0.0))
+        self.seconds = self.saved_at = float(state.get("seconds", 0.0))
         self.best_score = float(state["best_score"])
         self.best_step = int(state["best_step"])
         if "length" in state:

@@ -39,8 +39,8 @@ def append_row(path: Path, values: Mapping[str, object]) -> None:
             writer.writerow([_text(value) for value in values.values()])
     except OSError as error:
         raise SaveError(
-            f"'{path}' could not be written ({error.strerror}). Free some space or choose "
-            "another folder, and train again; it goes on from the last checkpoint."
+            f"'{path}' could not be written ({error.strerror}). Free some space; then "
+            "the training can go on from where it last saved."
         ) from error
 
 

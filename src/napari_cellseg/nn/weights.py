@@ -60,7 +60,7 @@ def save_state(state: Mapping[str, object], path: Path) -> None:
         # torch's writer tells of no reason; on a disk with room it does not fail.
         raise SaveError(
             f"'{path.parent}' could not be written: the disk is probably full. Free some "
-            "space and train again; it goes on from the last checkpoint."
+            "space; then the training can go on from where it last saved."
         ) from error
 
 

@@ -22,12 +22,13 @@ from napari_cellseg.widgets.left_endpoints import LeftEndpoints
 from napari_cellseg.widgets.unsaved_steps import UnsavedSteps
 from napari_cellseg.widgets.words import line_label
 
+LONGEST_TITLE = 30
 STOP, FINISH, STAY = "stop", "finish", "stay"
 #: Text and tip of the buttons for each state: what is done about it, and what is not.
 OFFERS = {
     "done": ("Show the result", "Old and new model side by side.", "Forget it"),
     "running": ("Follow it", "Show how far it is, and then its result.", "Not now"),
-    "cut": ("Go on", "From where it last saved; nothing is done again.", "Forget it"),
+    "cut": ("Go on", "From where it last saved, a minute back at most.", "Forget it"),
 }
 
 Asker = Callable[[QWidget, str], str]
@@ -89,8 +90,11 @@ class ClosingGuard(QObject):
         self.ask: Asker = ask_person
         dock.installEventFilter(self)
         train.look_for_left()
+        self._told = ""
         if train.left is not None:
-            footer.tell(f"{left_words(train.left)} See the tab Train.")
+            self._told = f"{left_words(train.left)} See the tab Train."
+            footer.tell(self._told)
+        train.changed.connect(self._on_train_changed)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Watch the main window from when the dock is shown; True keeps it open."""
@@ -105,9 +109,16 @@ class ClosingGuard(QObject):
         event.ignore()
         return True
 
+    def _on_train_changed(self) -> None:
+        """Tell no longer of a training that was left, once it was decided about."""
+        if self._told and self._train.left is None and not self._is_released:
+            self._footer.take_back(self._told)
+            self._told = ""
+
     def release(self) -> None:
         """Ask no more; the dock may be gone, and takes this with it."""
         self._is_released = True
+        self._train.changed.disconnect(self._on_train_changed, missing_ok=True)
 
     def _watch(self) -> None:
         """Watch the main window; a floating dock is in none, but is a child of it.
@@ -148,10 +159,14 @@ class ClosingGuard(QObject):
 def left_words(left: LeftTraining) -> str:
     """Return what was left behind, in a sentence."""
     place = f" at step {left.done} of {left.total}" if left.total else ""
+    title = left.title
+    if len(title) > LONGEST_TITLE:
+        # A name without spaces would make the dock as wide as itself.
+        title = f"{title[: LONGEST_TITLE // 2]}…{title[-LONGEST_TITLE // 2 :]}"
     return {
-        "done": f"The training of '{left.title}' has ended.",
-        "running": f"The training of '{left.title}' still runs{place}.",
-        "cut": f"The training of '{left.title}' was cut{place}.",
+        "done": f"The training of '{title}' has ended.",
+        "running": f"The training of '{title}' still runs{place}.",
+        "cut": f"The training of '{title}' was cut{place}.",
     }[left.state]
 
 
