@@ -1,6 +1,9 @@
 """The table follows the labels."""
 
+import math
+
 import numpy as np
+import pytest
 from tests.fakes import NowStarter
 
 from napari_cellseg.controllers.measure import MeasureController
@@ -115,3 +118,14 @@ def test_an_image_that_is_gone_is_told_of_and_stops_no_other_listener():
     share.is_gone = False
     proofread.delete_cells([2])
     assert areas(measure) == {}
+
+
+def test_a_crumb_is_shown_among_its_neighbours():
+    _, proofread, measure, _ = bench()
+    labels = proofread.labels.copy()
+    labels[20, 20], labels[22:27, 22:27] = 3, 4
+    proofread.open(labels, None, {})
+    assert measure.shown_diameter_of(2) == pytest.approx(2 * math.sqrt(25 / math.pi))
+    # Half of the typical one: the median of 1, 9, 25 and 25 pixels is 17.
+    assert measure.shown_diameter_of(3) == pytest.approx(math.sqrt(17 / math.pi))
+    assert measure.shown_diameter_of(9) == 0

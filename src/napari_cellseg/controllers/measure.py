@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_cellseg.controllers.cell_labels import CellLabels
@@ -177,15 +178,27 @@ class MeasureController:
             float(row["centroid_x_px"]),
         )
 
-    def diameter_of(self, cell: int) -> float:
-        """Return the equivalent diameter of a cell in pixels, 0 if it is not there."""
-        if self._large is not None:
-            return math.sqrt(4 * self._large.index.n_pixels(cell) / math.pi)
-        if self.table is None:
+    def shown_diameter_of(self, cell: int) -> float:
+        """Return how large a cell is to be shown, in pixels; 0 if it is not there.
+
+        Its equivalent diameter, but never less than half of what is typical: a crumb tells
+        nothing without its neighbours.
+        """
+        ids, n_pixels = self._areas()
+        own = n_pixels[ids == cell]
+        if not own.size:
             return 0.0
+        area = max(float(own.max()), float(np.median(n_pixels)) / 4)
+        return math.sqrt(4 * area / math.pi)
+
+    def _areas(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return ids, and the pixels of each cell or of each of its sections."""
+        if self._large is not None:
+            return self._large.index.counts()
+        if self.table is None:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
         rows = self.table.cells
-        found = rows.loc[rows["label"] == cell, "equivalent_diameter_px"]
-        return 0.0 if found.empty else float(found.max())
+        return rows["label"].to_numpy(np.int64), rows["area_px"].to_numpy(np.int64)
 
     def cell_at(self, position: tuple[float, ...]) -> int:
         """Return the cell at a position in pixels of the labels, 0 for none."""

@@ -259,7 +259,7 @@ class CellSegmentationWidget(QWidget):
         self.measure.select(cell)
         place = self.measure.place_of(cell)
         if place is not None:
-            self.keeper.look_at(place, self.measure.diameter_of(cell))
+            self.keeper.look_at(place, self.measure.shown_diameter_of(cell))
 
     # ------------------------------------------------------------------- the image
     def _on_image_chosen(self) -> None:
