@@ -118,6 +118,43 @@ def test_other_labels_are_seen_anew():
     assert bench.look.signs.touching == {}
 
 
+class SeeingSegmenter(BlindSegmenter):
+    """Finds what is bright; its maps show another square, less sure."""
+
+    def segment(self, image, options):
+        made = yield from super().segment(image, options)
+        maps = made.maps[0].maps
+        height = maps.shape[1]
+        below = 60 - height  # a region begins lower
+        maps[:2, 40 - below : 50 - below, 30:40] = 110
+        return made
+
+
+def test_cells_that_a_run_missed_are_pointed_at():
+    bench = Bench(SeeingSegmenter())
+    bench.segment.start()
+    (place,) = bench.look.signs.missing
+    assert place.corner_yx == (40, 30)
+    assert place.mask.all()
+
+
+def test_a_place_in_a_region_lies_in_the_whole():
+    bench = Bench(SeeingSegmenter())
+    bench.segment.start(Region((5, 0, 60, 80)))
+    (place,) = bench.look.signs.missing
+    assert place.corner_yx == (40, 30)
+
+
+def test_a_cell_that_was_deleted_by_hand_is_not_offered_again():
+    bench = Bench(SeeingSegmenter())
+    bench.segment.start()
+    outline = np.array([(39.0, 29), (39, 41), (51, 41), (51, 29)])
+    bench.proofread.add_cell(outline, ())
+    bench.proofread.delete_cells([4])
+    bench.segment.start()
+    assert bench.look.signs.missing == ()
+
+
 def test_nothing_is_heard_after_the_window_is_closed():
     bench = Bench(BlindSegmenter())
     bench.look.release()

@@ -131,6 +131,11 @@ class ReviewController:
         place = queue.index(self.current) + 1 if self.current in queue else 0
         self._show(queue[place % len(queue)])
 
+    def leave(self) -> None:
+        """Look at no cell any more."""
+        if self.current:
+            self._show(0)
+
     def accept(self) -> None:
         """Say that the cell is right, and go on."""
         cell = self._current_or_error()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 from psygnal import Signal
 
 from napari_cellseg.controllers.proofread import ProofreadController
@@ -20,9 +21,10 @@ from napari_cellseg.core.doubt_signs import (
     touching_shares,
 )
 from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.missing_cells import MissingPlace, missing_places
 from napari_cellseg.core.options import SegmentOptions
-from napari_cellseg.core.rerun import Merged, Region
-from napari_cellseg.core.types import Labels, PlaneMaps
+from napari_cellseg.core.rerun import Footprint, Merged, Region, with_footprints
+from napari_cellseg.core.types import LABELS_DTYPE, Labels, PlaneMaps
 
 #: Maps of more pixels are not read a second time: it would take minutes.
 MAX_READ_AGAIN_PX = 2**26
@@ -42,11 +44,17 @@ class _Seen:
         Of the run, settled.
     region : Region or None
         As seen from the labels that are looked at; None is all of them.
+    start : tuple of int
+        Where the labels that are looked at begin in all of them.
+    kept_empty : list of Footprint
+        Where no cell may be, in all labels.
     """
 
     maps: tuple[PlaneMaps, ...]
     options: SegmentOptions
     region: Region | None
+    start: tuple[int, ...]
+    kept_empty: list[Footprint]
 
 
 class SecondLook:
@@ -110,12 +118,15 @@ class SecondLook:
         if cells is None or (cells.is_large and run.region is None):
             return
         last = self._segment.session.result or run.result
-        labels, region = cells.labels, run.region
+        labels, region, start = cells.labels, run.region, (0,) * cells.labels.ndim
         if cells.is_large and region is not None:
-            labels, region = _part_of(labels, region)
+            labels, region, start = _part_of(labels, region)
         else:
             labels = labels.copy()
-        self._start(labels, _Seen(run.result.maps, last.options, region))
+        kept_empty = self._proofread.kept_empty
+        self._start(
+            labels, _Seen(run.result.maps, last.options, region, start, kept_empty)
+        )
 
     def _start(self, labels: Labels, seen: _Seen | None) -> None:
         self.task.start(
@@ -127,8 +138,8 @@ class SecondLook:
         self.looked.emit(self.signs)
 
 
-def _part_of(labels: Labels, region: Region) -> tuple[Labels, Region]:
-    """Return the labels around a region, and the region as seen from there."""
+def _part_of(labels: Labels, region: Region) -> tuple[Labels, Region, tuple[int, ...]]:
+    """Return the labels around a region, the region as seen from there, and where it is."""
     top, left, bottom, right = region.box_yx_yx
     height, width = labels.shape[-2:]
     box = (
@@ -142,16 +153,16 @@ def _part_of(labels: Labels, region: Region) -> tuple[Labels, Region]:
     here = replace(
         region, box_yx_yx=box_yx_yx, plane=(0,) * len(region.plane), outline_yx=None
     )
-    return labels[box], here
+    return labels[box], here, start_of(box)
 
 
 def _look_job(labels: Labels, seen: _Seen | None) -> Job[Signs]:
     """Look at labels; a step between any two things that take long."""
-    yield Progress(0, 3, "looking at outlines")
+    yield Progress(0, 4, "looking at outlines")
     signs = Signs(touching_shares(labels))
     if seen is None:
         return signs
-    yield Progress(1, 3, "looking at seams")
+    yield Progress(1, 4, "looking at seams")
     part, cut_off = labels, frozenset[int]()
     if seen.region is not None:
         part = labels[seen.region.box]
@@ -160,9 +171,22 @@ def _look_job(labels: Labels, seen: _Seen | None) -> Job[Signs]:
     if not _can_be_read_again(seen):
         return signs
     on_seam = cells_on_seams(part, seen.maps)
-    yield Progress(2, 3, "reading the maps another way")
+    yield Progress(2, 4, "reading the maps another way")
     disagreement = disagreements(part, seen.maps, seen.options)
-    return replace(signs, on_seam=on_seam, disagreement=disagreement)
+    signs = replace(signs, on_seam=on_seam, disagreement=disagreement)
+    yield Progress(3, 4, "looking for missed cells")
+    return replace(signs, missing=tuple(_missing(part, seen)))
+
+
+def _missing(part: Labels, seen: _Seen) -> list[MissingPlace]:
+    """Return where cells may be missing, in pixels of all labels."""
+    inner = (0,) * part.ndim if seen.region is None else start_of(seen.region.box)
+    start = tuple(a + b for a, b in zip(seen.start, inner, strict=True))
+    box = tuple(slice(low, low + n) for low, n in zip(start, part.shape, strict=True))
+    is_taken = with_footprints(np.zeros(part.shape, bool), box, seen.kept_empty)
+    taken = np.where(is_taken & (part == 0), -1, part).astype(LABELS_DTYPE)
+    found = missing_places(taken, seen.maps, seen.options)
+    return [place.moved(start) for place in found]
 
 
 def _can_be_read_again(seen: _Seen) -> bool:

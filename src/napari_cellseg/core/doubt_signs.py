@@ -15,6 +15,7 @@ import numpy as np
 from napari_cellseg.core.cell_index import CellIndex
 from napari_cellseg.core.compiled import compiled
 from napari_cellseg.core.decode import labels_from_maps
+from napari_cellseg.core.missing_cells import MissingPlace
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.overlaps import areas, best_agreement, dense
 from napari_cellseg.core.tiling import plan_tiles
@@ -35,12 +36,15 @@ class Signs:
         Cells that end where the region of a run ended.
     on_seam : frozenset of int
         Cells that lie across the line where two tiles of a run meet.
+    missing : tuple of MissingPlace or None
+        Where a cell may be missing, the likeliest first; None where nobody looked.
     """
 
     touching: Mapping[int, float] = field(default_factory=dict)
     disagreement: Mapping[int, float] = field(default_factory=dict)
     cut_off: frozenset[int] = frozenset()
     on_seam: frozenset[int] = frozenset()
+    missing: tuple[MissingPlace, ...] | None = None
 
     def updated(self, later: Signs) -> Signs:
         """Return these with what was seen later; ids are never given to other cells."""
@@ -49,6 +53,7 @@ class Signs:
             {**self.disagreement, **later.disagreement},
             self.cut_off | later.cut_off,
             self.on_seam | later.on_seam,
+            self.missing if later.missing is None else later.missing,
         )
 
 

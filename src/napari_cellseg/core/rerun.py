@@ -177,7 +177,7 @@ def merge_run(
     labels = _staying(current, kept, region)
     fresh = _fresh_cells(result.labels, labels[box].shape, region)
     taken = labels[box] != 0
-    covered = _with_footprints(taken, box, deleted)
+    covered = with_footprints(taken, box, deleted)
     if covered.any():
         fresh = _uncovered_cells(fresh, covered)
         fresh[taken] = 0
@@ -257,7 +257,7 @@ def _fresh_cells(
     return _uncovered_cells(fresh, outside)
 
 
-def _with_footprints(
+def with_footprints(
     taken: NDArray[np.bool_], box: tuple[slice, ...], deleted: Iterable[Footprint]
 ) -> NDArray[np.bool_]:
     """Return what is taken together with where deleted cells were."""

@@ -34,12 +34,13 @@ class CorrectLink(QObject):
         super().__init__(dock)
         self.sheet = KeySheet(dock)
         self.frame = CellFrame(
-            dock.viewer, dock.review, dock.measure, dock.keeper, self
+            dock.viewer, (dock.review, dock.missing), dock.measure, dock.keeper, self
         )
         self.look = SecondLook(
             dock.segment, dock.proofread, TaskController(dock.task.starter)
         )
         self.look.looked.connect(dock.review.take_signs)
+        self.look.looked.connect(dock.missing.take_signs)
         self.outlines = OutlineWidth(dock.viewer, dock.keeper, self)
         self._tools, self._teller, self._footer = dock.tools, dock.teller, dock.footer
         self._failed = ""

@@ -105,6 +105,7 @@ TOOLS = (
 
 SEGMENT_KEY = "S"
 NEXT_KEY, RIGHT_KEY, WRONG_KEY = "N", "Y", "W"
+MISSING_KEY = "Shift-G"
 HELP_KEY = "?"
 #: The digits are napari's.
 NEXT_CLASS_KEY = "Shift-L"
@@ -117,8 +118,9 @@ SAME_KEY, DAUGHTER_KEY, CUT_KEY = "Shift-T", "Shift-D", "Shift-C"
 ACTIONS = (
     ("Cells", NEXT_CLASS_KEY, "Next class to set"),
     ("Review", NEXT_KEY, "Next doubtful cell"),
-    ("Review", RIGHT_KEY, "It is right: lock it and go on"),
-    ("Review", WRONG_KEY, "It is no cell: delete it and go on"),
+    ("Review", MISSING_KEY, "Next place where a cell may be missing"),
+    ("Review", RIGHT_KEY, "It is right: lock or add it and go on"),
+    ("Review", WRONG_KEY, "It is no cell: delete or leave it and go on"),
     ("After a new run", CHANGE_KEY, "Next change"),
     ("After a new run", NEW_KEY, "Take the new"),
     ("After a new run", OLD_KEY, "Keep the old"),

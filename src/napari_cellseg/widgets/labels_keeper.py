@@ -18,12 +18,12 @@ from napari_cellseg.core.labels_on_disk import is_large
 from napari_cellseg.widgets.canvas import canvas_widget
 from napari_cellseg.widgets.edit_window import (
     EditWindow,
-    is_overview,
     overview_layer,
 )
 from napari_cellseg.widgets.label_look import can_correct, make_labels_layer
 from napari_cellseg.widgets.label_places import centre, placement_of, show_plane
-from napari_cellseg.widgets.layer_images import KEY, note, plain
+from napari_cellseg.widgets.layer_book import LayerBook
+from napari_cellseg.widgets.layer_images import KEY, note
 from napari_cellseg.widgets.layers import LabelsBinding
 from napari_cellseg.widgets.tools import CanvasTools
 
@@ -70,15 +70,7 @@ class LabelsKeeper(QObject):
         self._tools = tools
         self.binding: LabelsBinding | None = None
         self.window: EditWindow | None = None
-        self._cells: weakref.WeakKeyDictionary[Labels, CellLabels] = (
-            weakref.WeakKeyDictionary()
-        )
-        self._of_image: weakref.WeakKeyDictionary[Image, weakref.ref[Labels]] = (
-            weakref.WeakKeyDictionary()
-        )
-        self._overviews: weakref.WeakKeyDictionary[Labels, weakref.ref[Labels]] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._book = LayerBook(viewer)
         self._image: weakref.ref[Image] | None = None
         self._has_outlines = True
         self._brush_keeps = True
@@ -104,7 +96,7 @@ class LabelsKeeper(QObject):
         self._links = []
         self._proofread.opened.disconnect(self._on_proofread_opened, missing_ok=True)
         self._unbind()
-        self._cells.clear()
+        self._book.forget()
 
     # ------------------------------------------------------------------- results
     def add_result(
@@ -142,40 +134,33 @@ class LabelsKeeper(QObject):
         image: Image,
     ) -> None:
         """Show cells that were kept for an image, as by a project, and correct them."""
-        for shown in self.labels_layers():
-            if self._cells.get(shown) is cells:
-                self._of_image[image] = weakref.ref(shown)
-                self._open(shown)
-                return
+        shown = self._book.layer_with(cells)
+        if shown is not None:
+            self._book.tie(image, shown)
+            self._open(shown)
+            return
         layer = make_labels_layer(cells, name, placement, {})
         if len(cells.levels) > 1:
             overview = overview_layer(cells.levels, name, placement)
             self._viewer.add_layer(overview)
-            self._overviews[layer] = weakref.ref(overview)
+            self._book.note_overview(layer, overview)
         self._show(layer, cells, image)
         self._open(layer)
 
     def _show(self, layer: Labels, cells: CellLabels, image: Image) -> None:
         """Add a layer and remember whose cells it shows."""
-        self._cells[layer] = cells
+        self._book.note(layer, cells)
         self._viewer.add_layer(layer)
-        self._of_image[image] = weakref.ref(layer)
+        self._book.tie(image, layer)
 
     def cells_of_image(self, image: Image) -> CellLabels | None:
         """Return the cells that were made on an image, None if there are none here."""
-        layer = self._layer_of(image)
-        return None if layer is None else self._cells.get(layer)
-
-    def _layer_of(self, image: Image) -> Labels | None:
-        """Return the layer with the cells of an image, None if it is not here."""
-        found = self._of_image.get(image)
-        layer = None if found is None else found()
-        return layer if layer is not None and layer in self._viewer.layers else None
+        layer = self._book.layer_of(image)
+        return None if layer is None else self._book.cells_on(layer)
 
     def part(self, image: Image) -> None:
         """Correct the cells of an image no more; their layer stays, hidden."""
-        layer = self._layer_of(image)
-        self._of_image.pop(image, None)
+        layer = self._book.untie(image)
         if layer is not None:
             if layer is self.layer:
                 self._open(None)
@@ -184,19 +169,19 @@ class LabelsKeeper(QObject):
     @property
     def shown_cells(self) -> list[CellLabels]:
         """The cells of all layers that are here."""
-        known = map(self._cells.get, self.labels_layers())
+        known = map(self._book.cells_on, self._book.layers())
         return [cells for cells in known if cells is not None]
 
     def show_anew(self, cells: CellLabels) -> None:
         """Show cells as they are on their layer, as after a run while it was left."""
-        for layer in self.labels_layers():
-            if self._cells.get(layer) is not cells or layer is self.layer:
-                continue
-            # A window that is not bound stands in the first corner, see `EditWindow`.
-            labels = cells.labels
-            part = first_window(labels.shape) if cells.is_large else ...
-            layer.data[...] = labels[part]
-            layer.refresh()
+        layer = self._book.layer_with(cells)
+        if layer is None or layer is self.layer:
+            return
+        # A window that is not bound stands in the first corner, see `EditWindow`.
+        labels = cells.labels
+        part = first_window(labels.shape) if cells.is_large else ...
+        layer.data[...] = labels[part]
+        layer.refresh()
 
     def note_result(self, metadata: dict[str, Any]) -> None:
         """Note on the bound layer where its cells come from now."""
@@ -207,7 +192,7 @@ class LabelsKeeper(QObject):
     def follow_image(self, image: Image | None) -> None:
         """Correct the labels that were made on an image, or none yet."""
         self._image = None if image is None else weakref.ref(image)
-        layer = None if image is None else self._layer_of(image)
+        layer = None if image is None else self._book.layer_of(image)
         if layer is None:
             self._open(None)
         elif layer is not self.layer:
@@ -215,16 +200,12 @@ class LabelsKeeper(QObject):
         self.refresh_layers()
 
     def labels_layers(self) -> list[Labels]:
-        """Return all labels layers of the viewer."""
-        return [
-            one
-            for one in map(plain, self._viewer.layers)
-            if isinstance(one, Labels) and not is_overview(one)
-        ]
+        """Return all labels layers of the viewer but overviews."""
+        return self._book.layers()
 
     def choose(self, index: int) -> None:
         """Correct a labels layer of the menu; one that cannot be is copied."""
-        layers = self.labels_layers()
+        layers = self._book.layers()
         if not 0 <= index < len(layers):
             return
         layer = layers[index]
@@ -238,7 +219,7 @@ class LabelsKeeper(QObject):
             layer = copied
         image = None if self._image is None else self._image()
         if image is not None:
-            self._of_image[image] = weakref.ref(layer)
+            self._book.tie(image, layer)
         self._open(layer)
         self.refresh_layers()
 
@@ -256,7 +237,7 @@ class LabelsKeeper(QObject):
         placement = placement_of(layer)
         name = f"{layer.name} (to correct)"
         copied = make_labels_layer(cells, name, placement, {})
-        self._cells[copied] = cells
+        self._book.note(copied, cells)
         layer.visible = False
         self._viewer.add_layer(copied)
         self.copied.emit(f"{reason} So a copy, '{name}', is corrected.")
@@ -269,10 +250,10 @@ class LabelsKeeper(QObject):
             if self._proofread.cells is not None:
                 self._proofread.reopen(None)
             return
-        cells = self._cells.get(layer)
+        cells = self._book.cells_on(layer)
         if cells is None:
             cells = CellLabels(np.array(layer.data, copy=True))
-            self._cells[layer] = cells
+            self._book.note(layer, cells)
         self._bind(layer, cells)
         self._proofread.reopen(cells)
         self.reconcile()
@@ -288,8 +269,7 @@ class LabelsKeeper(QObject):
         self.binding = binding
         self._tools.attach(layer, binding)
         if cells.is_large:
-            shown = self._overviews.get(layer)
-            overview = None if shown is None else shown()
+            overview = self._book.overview_of(layer)
             self.window = EditWindow(
                 self._viewer, cells, binding, overview, self._tools.block, self
             )
@@ -302,7 +282,7 @@ class LabelsKeeper(QObject):
         self._tools.detach()
         if binding is None:
             return
-        if self._cells.get(binding.layer) is self._proofread.cells:
+        if self._book.cells_on(binding.layer) is self._proofread.cells:
             binding.take_rest()
         if window is not None:
             window.release()
@@ -315,7 +295,7 @@ class LabelsKeeper(QObject):
         if layer is None or cells is None:
             return
         if np.shape(layer.data) == cells.labels.shape:
-            self._cells[layer] = cells
+            self._book.note(layer, cells)
 
     def _on_layers_changed(self, _event: Any) -> None:
         layer = self.layer
@@ -327,7 +307,7 @@ class LabelsKeeper(QObject):
 
     def refresh_layers(self) -> None:
         """Offer the labels layers that are there."""
-        layers = self.labels_layers()
+        layers = self._book.layers()
         chosen = layers.index(self.layer) if self.layer in layers else -1
         self.layers_changed.emit([one.name for one in layers], chosen)
 

@@ -12,6 +12,7 @@ from napari_cellseg.controllers.cell_tools import CellTools
 from napari_cellseg.controllers.engine import Engine, LocalEngine
 from napari_cellseg.controllers.find import FindController
 from napari_cellseg.controllers.measure import MeasureController
+from napari_cellseg.controllers.missing import MissingController
 from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.review import ReviewController
@@ -100,6 +101,7 @@ class CellSegmentationWidget(QWidget):
             self.session, engine or LocalEngine(), self.proofread, tasks
         )
         self.review = ReviewController(self.proofread, self.measure)
+        self.missing = MissingController(self.proofread)
         self.projects = ProjectController()
         self.train = TrainController(
             self.session, self.segment, self.projects, TaskController(starter), trainer
@@ -156,7 +158,9 @@ class CellSegmentationWidget(QWidget):
         self.setAcceptDrops(True)
         self.header = ImageHeader(self.viewer, self.session)
         self.segment_tab = SegmentTab(self.segment)
-        self.correct_tab = CorrectTab(self.proofread, self.tools, self.review)
+        self.correct_tab = CorrectTab(
+            self.proofread, self.tools, self.review, self.missing
+        )
         self.train_tab = TrainTab(self.train)
         self.measure_tab = MeasureTab(self.measure)
         self.tabs = QTabWidget()
@@ -206,6 +210,7 @@ class CellSegmentationWidget(QWidget):
             self.proofread.opened, self.proofread.edited, self.proofread.noticed,
             self.proofread.reviewed, self.proofread.exchanged,
             self.review.changed, self.review.shown,
+            self.missing.changed, self.missing.shown,
             self.segment.changed, self.segment.finished, self.segment.redecoded,
             self.measure.changed, self.measure.behind, self.measure.selected,
             self.measure.task.changed,

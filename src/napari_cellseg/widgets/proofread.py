@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_cellseg.controllers.missing import MissingController
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.review import ReviewController
 from napari_cellseg.widgets.exchange import IMPORT_TIP
@@ -46,6 +47,7 @@ class CorrectTab(QWidget):
         proofread: ProofreadController,
         tools: CanvasTools,
         review: ReviewController,
+        missing: MissingController,
     ) -> None:
         super().__init__()
         self._proofread = proofread
@@ -72,7 +74,7 @@ class CorrectTab(QWidget):
         self.keys_button.clicked.connect(self.keys_wanted)
         self.counts = line_label()
         self._count_soon = Later(self._show_counts, QUIET_MILLISECONDS, self)
-        self.review = ReviewBox(review, tools)
+        self.review = ReviewBox(review, missing, tools)
         self._make_choices()
         self._lay_out()
         proofread.opened.connect(self.refresh)

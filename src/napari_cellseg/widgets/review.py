@@ -15,15 +15,32 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_cellseg.controllers.missing import MissingController
 from napari_cellseg.controllers.review import ReviewController
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.review import StopHint
-from napari_cellseg.widgets.keys import NEXT_KEY, RIGHT_KEY, WRONG_KEY
+from napari_cellseg.widgets.keys import (
+    MISSING_KEY,
+    NEXT_KEY,
+    RIGHT_KEY,
+    WRONG_KEY,
+    button_key,
+)
 from napari_cellseg.widgets.tools import CanvasTools
 from napari_cellseg.widgets.words import line_label
 
 #: Three buttons in a row leave little room in a narrow dock.
 BETWEEN_PX = 4
+#: What the two keys do: title and tooltip, of a cell and of a place without one.
+CELL_ANSWERS = (
+    ("Right", "The cell is right: lock it and go on."),
+    ("Delete", "It is no cell: delete it and go on."),
+)
+PLACE_ANSWERS = (
+    ("Add", "There is a cell: add the one that is outlined, and go on."),
+    ("No cell", "There is no cell here: go on."),
+)
+MAY_BE_MISSING = "A cell may be missing here; its outline would be the white one"
 
 
 class ReviewBox(QWidget):
@@ -33,40 +50,51 @@ class ReviewBox(QWidget):
     ----------
     review : ReviewController
         Whose queue is gone through.
+    missing : MissingController
+        Whose places are gone through.
     tools : CanvasTools
         Bind the keys to the labels.
     """
 
     failed = Signal(str)
 
-    def __init__(self, review: ReviewController, tools: CanvasTools) -> None:
+    def __init__(
+        self,
+        review: ReviewController,
+        missing: MissingController,
+        tools: CanvasTools,
+    ) -> None:
         super().__init__()
-        self._review = review
+        self._review, self._missing = review, missing
         self.next = self._button(
             f"Next doubtful  ({NEXT_KEY})",
             "Go to the cell that is most likely wrong: low confidence, odd size or shape, "
             "touching others, cut off, or read in two ways.",
         )
-        self.right = self._button(
-            f"Right  ({RIGHT_KEY})", "The cell is right: lock it and go on."
+        self.missed = self._button(
+            f"Next missed  ({button_key(MISSING_KEY)})",
+            "Go to the next place where the model, looking harder, sees a cell.",
         )
-        self.wrong = self._button(
-            f"Delete  ({WRONG_KEY})", "It is no cell: delete it and go on."
-        )
+        self.right = self._button("", "")
+        self.wrong = self._button("", "")
         self.next.clicked.connect(self._on_next_clicked)
         self.right.clicked.connect(self._on_right_clicked)
         self.wrong.clicked.connect(self._on_wrong_clicked)
+        self.missed.clicked.connect(self._on_missed)
         self.forget = self._button(
             "Forget areas", "Take the marks of all checked areas away."
         )
         self.forget.clicked.connect(review.forget_areas)
         self.line = line_label()
         self.why = line_label()
+        self.n_missed = line_label()
         grid = QGridLayout()
         grid.setHorizontalSpacing(BETWEEN_PX)
         grid.addWidget(self.next, 0, 0, 1, 2)
         grid.addWidget(self.right, 0, 2)
         grid.addWidget(self.wrong, 0, 3)
+        grid.addWidget(self.missed, 1, 0, 1, 2)
+        grid.addWidget(self.n_missed, 1, 2, 1, 2)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(grid)
@@ -78,7 +106,9 @@ class ReviewBox(QWidget):
         tools.add_key(NEXT_KEY, self._on_next_pressed)
         tools.add_key(RIGHT_KEY, self._on_right_pressed)
         tools.add_key(WRONG_KEY, self._on_wrong_pressed)
+        tools.add_key(MISSING_KEY, self._on_missed)
         review.changed.connect(self.refresh)
+        missing.changed.connect(self.refresh)
         self.refresh()
 
     def _button(self, title: str, tip: str) -> QPushButton:
@@ -92,8 +122,12 @@ class ReviewBox(QWidget):
         """Follow the controller."""
         n_left = self._review.n_left
         self.next.setEnabled(n_left > 0)
-        for button in (self.right, self.wrong):
-            button.setEnabled(bool(self._review.current))
+        self._show_answers()
+        n_places = len(self._missing.places)
+        for shown in (self.missed, self.n_missed):
+            shown.setVisible(n_places > 0)
+        places = "place" if n_places == 1 else "places"
+        self.n_missed.setText(f"<b>{n_places:,}</b> {places} to look at")
         self.forget.setVisible(self._review.n_areas > 0)
         words = [f"<b>{n_left:,}</b> left to look at"] if n_left else []
         if self._review.is_over:
@@ -101,27 +135,52 @@ class ReviewBox(QWidget):
         if (hint := self._review.hint) is not None:
             words.append(hint_text(hint))
         self.line.setText(" · ".join(words))
+        self.why.setText(self._why())
+        self.why.setVisible(bool(self.why.text()))
+
+    def _show_answers(self) -> None:
+        """Say what the two keys do with what is looked at."""
+        is_place = self._missing.current is not None
+        right, wrong = PLACE_ANSWERS if is_place else CELL_ANSWERS
+        for button, answer, key in (
+            (self.right, right, RIGHT_KEY),
+            (self.wrong, wrong, WRONG_KEY),
+        ):
+            title, tip = answer
+            button.setText(f"{title}  ({key})")
+            button.setToolTip(tip)
+            button.setEnabled(is_place or bool(self._review.current))
+
+    def _why(self) -> str:
+        if self._missing.current is not None:
+            return MAY_BE_MISSING
         why = self._review.reasons
-        self.why.setVisible(bool(why))
-        self.why.setText(f"Why this one: {', '.join(why)}" if why else "")
+        return f"Why this one: {', '.join(why)}" if why else ""
 
     def _on_next_clicked(self) -> None:
+        self._missing.leave()
         self._try(self._review.next)
+
+    def _on_missed(self, _from: Any = None) -> None:
+        self._review.leave()
+        self._try(self._missing.next)
 
     def _on_right_clicked(self) -> None:
-        self._try(self._review.accept)
+        is_place = self._missing.current is not None
+        self._try(self._missing.add if is_place else self._review.accept)
 
     def _on_wrong_clicked(self) -> None:
-        self._try(self._review.reject)
+        is_place = self._missing.current is not None
+        self._try(self._missing.refuse if is_place else self._review.reject)
 
     def _on_next_pressed(self, _layer: Any) -> None:
-        self._try(self._review.next)
+        self._on_next_clicked()
 
     def _on_right_pressed(self, _layer: Any) -> None:
-        self._try(self._review.accept)
+        self._on_right_clicked()
 
     def _on_wrong_pressed(self, _layer: Any) -> None:
-        self._try(self._review.reject)
+        self._on_wrong_clicked()
 
     def _try(self, action: Callable[[], None]) -> None:
         try:
