@@ -106,9 +106,11 @@ def _role(place: CloudPlace, sender: Sender) -> Iterator[Finding]:
         role = sender.ask("iam", "GetRole", f"look at the role '{name}'", RoleName=name)
     except CloudError as error:
         # Who may not look at a role may still hand it on.
-        state = "warning" if error.code in DENIED_CODES else "problem"
         yield Finding(
-            subject, state, str(error), "docs/aws.md shows how to make the role."
+            subject,
+            "warning" if error.code in DENIED_CODES else "problem",
+            str(error),
+            "docs/aws.md shows how to make the role.",
         )
         return
     if SERVICE in json.dumps(_document(role["Role"]["AssumeRolePolicyDocument"])):
