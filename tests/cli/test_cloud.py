@@ -50,6 +50,11 @@ def test_an_endpoint_from_the_first_word_to_the_last(aws: Sender) -> None:
     assert "still running since" in status
     assert "endpoint plates" in cellseg("cost").output
     assert cellseg("stop", "--overdue").output == "There was nothing to stop.\n"
+    dry = cellseg("stop", "--all", "--dry-run")
+    wanted = [each["operation"] for each in json.loads(dry.stdout)]
+    assert {"DeleteEndpoint", "DeleteEndpointConfig", "DeleteModel"} <= set(wanted)
+    assert "would delete the endpoint 'plates'" in dry.stderr
+    assert "endpoint plates" in cellseg("status").output
     assert "done: delete the endpoint 'plates'" in cellseg("stop", "--all").output
     assert "Nothing of ours runs" in cellseg("status").output
     assert keys_in(aws) == []

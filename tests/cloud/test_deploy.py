@@ -31,7 +31,7 @@ from napari_cellseg.cloud.costs import read_prices
 from napari_cellseg.cloud.deploy import deploy
 from napari_cellseg.cloud.deploy_plan import Deployment
 from napari_cellseg.cloud.inventory import running
-from napari_cellseg.cloud.sending import Sender
+from napari_cellseg.cloud.sending import DrySender, Sender
 from napari_cellseg.cloud.settings import CloudSettings, aws_client
 from napari_cellseg.cloud.teardown import clear_leftovers, stop
 from napari_cellseg.core.cloud_options import DeployOptions
@@ -97,8 +97,14 @@ def test_an_endpoint_comes_and_goes_without_a_trace(aws: Sender, mode: str) -> N
     assert done.archive_uri.endswith("/model.tar.gz")
     there = everything(aws)
     assert there["schedules"] == there["endpoints"] == there["objects"] == 1
+    dry = DrySender(aws)
+    planned = run(stop("cells", dry))
+    assert everything(aws) == there
 
     told = run(stop("cells", aws))
+
+    assert set(told) <= set(planned)
+    assert {each.doing for each in dry.kept} == set(planned)
 
     assert everything(aws) == NOTHING
     assert "delete the endpoint 'cells'" in told

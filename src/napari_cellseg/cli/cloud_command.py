@@ -9,7 +9,7 @@ import typer
 from napari_cellseg.cli import cloud_jobs_command, pipeline_command
 from napari_cellseg.cli.flags import takes_options
 from napari_cellseg.cloud.place import now_utc, place_of
-from napari_cellseg.cloud.sending import sender_of
+from napari_cellseg.cloud.sending import DrySender, sender_of
 from napari_cellseg.core.cloud_options import (
     SERVERLESS,
     AccountOptions,
@@ -116,6 +116,10 @@ def stop(
     overdue: Annotated[
         bool, typer.Option("--overdue", help="What was to be gone by now.")
     ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Print the requests; nothing is deleted."),
+    ] = False,
     account: AccountOptions,
 ) -> None:
     """Delete an endpoint with all that hangs on it, or stop a job."""
@@ -126,19 +130,28 @@ def stop(
     if (name is not None) + all_of_them + overdue != 1:
         raise OptionsError("Say what to stop: a NAME, --all or --overdue.")
     sender, now = sender_of(account), now_utc()
+    dry = DrySender(sender)
     names = [name] if name else []
     if not name:
         names = [
             each.name for each in running(sender) if all_of_them or each.is_overdue(now)
         ]
     for each in names:
-        for line in run_with_bar(teardown.stop(each, sender)):
-            typer.echo(f"done: {line}")
+        told = run_with_bar(teardown.stop(each, dry if dry_run else sender))
+        _tell(told, dry_run=dry_run)
     if all_of_them:
-        for line in run_with_bar(teardown.clear_leftovers(sender)):
-            typer.echo(f"done: {line}")
-    if not names:
+        told = run_with_bar(teardown.clear_leftovers(dry if dry_run else sender))
+        _tell(told, dry_run=dry_run)
+    if dry_run:
+        cloud_jobs_command.show_requests(dry.kept)
+    elif not names:
         typer.echo("There was nothing to stop.")
+
+
+def _tell(lines: list[str], *, dry_run: bool) -> None:
+    """Print what was done; beside requests, which are read by programs, apart."""
+    for line in lines:
+        typer.echo(f"{'would' if dry_run else 'done:'} {line}", err=dry_run)
 
 
 @app.command()

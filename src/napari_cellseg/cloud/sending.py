@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from napari_cellseg.cloud.errors import CloudError, in_plain_words
 from napari_cellseg.cloud.place import APP_TAG, account_of, split_uri
-from napari_cellseg.cloud.requests import Call, filled
+from napari_cellseg.cloud.requests import Call, check_call, filled
 from napari_cellseg.cloud.settings import CloudSettings, aws_client
 from napari_cellseg.core.cloud_options import AccountOptions
 from napari_cellseg.core.errors import ImageReadError
@@ -25,6 +25,10 @@ MISSING_WORDS = ("not find", "not exist", "not found", "No scalable target")
 BUSY_WORDS = ("Creating", "Updating", "in-progress", "in progress", "currently")
 WAITS, WAIT_SECONDS = 20, 15.0
 MISSING_CODES = ("ObjectNotFoundException", "ResourceNotFoundException", "404")
+
+
+#: How requests begin that change nothing.
+QUESTIONS = ("Describe", "List", "Get", "Head")
 
 
 class OpenClient(Protocol):
@@ -116,6 +120,35 @@ class Sender:
         """Delete an object of S3; one that is not there is no error."""
         bucket, key = split_uri(uri)
         self.ask("s3", "DeleteObject", f"delete {uri}", Bucket=bucket, Key=key)
+
+
+class DrySender(Sender):
+    """Asks, but keeps every request that would change something instead of sending it.
+
+    Attributes
+    ----------
+    kept : list of Call
+        What would have been sent, in this order; each was checked.
+    """
+
+    def __init__(self, sender: Sender) -> None:
+        super().__init__(sender.settings)
+        self._sender = sender
+        self.kept: list[Call] = []
+
+    def client(self, service: str) -> Any:
+        """Return the client that the other sender has."""
+        return self._sender.client(service)
+
+    def send(
+        self, call: Call, answers: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> dict[str, Any]:
+        """Send a question; keep anything else, and answer nothing to it."""
+        if call.operation.startswith(QUESTIONS):
+            return super().send(call, answers)
+        check_call(call)
+        self.kept.append(call)
+        return {}
 
 
 def sender_of(account: AccountOptions) -> Sender:
