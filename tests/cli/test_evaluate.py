@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from fakes import FakeSegmenter
 from napari_cellseg import engines
 from napari_cellseg.cli.main import app
-from napari_cellseg.core.errors import ImageReadError
+from napari_cellseg.core.errors import ImageReadError, OptionsError
 
 runner = CliRunner()
 
@@ -43,3 +43,39 @@ def test_a_folder_without_pairs_is_refused(labelled: Path) -> None:
     result = runner.invoke(app, ["evaluate", str(labelled / "images")])
 
     assert isinstance(result.exception, ImageReadError)
+
+
+def test_nuclei_on_a_channel_of_their_own_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, ...]] = []
+
+    class Looking(FakeSegmenter):
+        def segment(self, image, options):  # type: ignore[no-untyped-def]
+            seen.append((image.n_channels, options.channel, options.nuclei_channel))
+            seen.append(tuple(int(plane.max()) for plane in image.data))
+            return super().segment(image, options)
+
+    monkeypatch.setattr(engines, "open_segmenter", lambda *_, **__: Looking())
+    labels = np.zeros((20, 20), np.uint16)
+    labels[2:8, 2:8] = 1
+    pixels = np.stack([labels * 10, labels * 20, labels * 30])
+    for name, array, axes in (("images", pixels, "CYX"), ("masks", labels, "YX")):
+        (tmp_path / name).mkdir()
+        tifffile.imwrite(
+            tmp_path / name / "a.tif", array, imagej=True, metadata={"axes": axes}
+        )
+
+    result = runner.invoke(
+        app, ["evaluate", str(tmp_path), "--channel", "2", "--nuclei-channel", "0"]
+    )
+
+    assert result.exit_code == 0, result.output
+    assert seen == [(2, 0, 1), (30, 10)]
+
+
+def test_nuclei_without_cells_are_refused(labelled: Path) -> None:
+    result = runner.invoke(app, ["evaluate", str(labelled), "--nuclei-channel", "0"])
+
+    assert isinstance(result.exception, OptionsError)
+    assert "that of the cells not given" in str(result.exception)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from napari_cellseg.core.errors import ImageReadError
-from napari_cellseg.io.paths import list_images
+from napari_cellseg.io.paths import full_address, image_place, list_images
 
 
 @pytest.fixture
@@ -35,6 +37,32 @@ def test_a_pattern_gives_what_it_matches(folder):
 def test_each_image_comes_once(folder):
     found = list_images([folder / "b.tif", folder, f"{folder}/b*"])
     assert _names(found).count("b.tif") == 1
+
+
+def test_a_file_that_is_named_in_several_ways_comes_once(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+
+    found = list_images(
+        ["b.tif", folder / "b.tif", "sub/../b.tif", folder / "sub" / ".." / "b.tif"]
+    )
+
+    assert _names(found) == ["b.tif"]
+
+
+def test_one_file_has_one_address_from_every_folder(folder, monkeypatch):
+    monkeypatch.chdir(folder / "sub")
+
+    assert full_address(Path("../b.tif")) == str(folder / "b.tif")
+    assert full_address(image_place("..")) == str(folder)
+
+
+def test_two_dots_behind_a_link_lead_to_where_the_disk_says(folder):
+    (folder / "far" / "deep").mkdir(parents=True)
+    (folder / "link").symlink_to(folder / "far" / "deep")
+
+    assert full_address(folder / "link" / ".." / "b.tif") == str(
+        folder / "far" / "b.tif"
+    )
 
 
 def test_a_link_that_leads_nowhere_is_not_passed_over(folder):

@@ -14,6 +14,7 @@ from napari_cellseg.core.jobs import Job, run
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.segmenter import Segmenter
 from napari_cellseg.core.types import CellImage, Labels
+from napari_cellseg.core.with_nuclei import check_two_channels
 from napari_cellseg.io.dataset import Sample, pairs_in_folder, whole_samples
 from napari_cellseg.nn.evaluate import evaluate, score_table, scores_by_kind
 
@@ -45,15 +46,24 @@ def evaluate_folders(
         If labels do not fit their image.
     ImageError
         If an image has several channels and none is named.
+    OptionsError
+        If nuclei are to be looked at, and the channel of the cells is not another one.
     """
+    if options.nuclei_channel is not None:
+        check_two_channels(options)
     samples = [s for folder in folders for s in whole_samples(_side(folder, split))]
 
     def predict(plane: NDArray[Any]) -> Labels:
         image = CellImage(plane, is_rgb=len(plane) == 3)
-        chosen = replace(options, channel=None)  # the plane is that channel
-        return run(segmenter.segment(image, chosen)).labels
+        return run(segmenter.segment(image, shown)).labels
 
-    scores = yield from evaluate(predict, samples, options.channel)
+    # What is predicted on is those channels alone.
+    has_nuclei = options.nuclei_channel is not None
+    channels = (0, 1) if has_nuclei else (None, None)
+    shown = replace(options, channel=channels[0], nuclei_channel=channels[1])
+    scores = yield from evaluate(
+        predict, samples, options.channel, options.nuclei_channel
+    )
     return score_table(scores_by_kind(scores))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from napari_cellseg.core.errors import SaveError
 from napari_cellseg.io.atomic import MAX_NAME_BYTES
-from napari_cellseg.io.paths import ImagePlace
+from napari_cellseg.io.paths import ImagePlace, full_address
 from napari_cellseg.io.s3.address import S3Address
 
 LABELS_SUFFIX = "_labels.tif"
@@ -70,7 +70,7 @@ def _folder_name(source: ImagePlace) -> str:
     """Return the name of the folder a file is in."""
     if isinstance(source, S3Address):
         return source.folder_name
-    return source.absolute().parent.name or "root"
+    return Path(full_address(source)).parent.name or "root"
 
 
 def _told_apart(names: list[str], longer: list[str]) -> list[str]:

@@ -45,11 +45,7 @@ def segment_with_nuclei(
     OptionsError
         If the two channels are not two.
     """
-    if options.channel is None or options.channel == options.nuclei_channel:
-        raise OptionsError(
-            f"The channel of the nuclei is {options.nuclei_channel}, that of the cells "
-            f"{options.channel}; choose one for the cells and another for the nuclei."
-        )
+    check_two_channels(options)
     # Thresholds cannot be moved live: what is kept of one channel does not know the other.
     alone = replace(options, nuclei_channel=None, keep_maps=False)
     cells = yield from segmenter.segment(image, alone)
@@ -65,6 +61,16 @@ def segment_with_nuclei(
         options=replace(cells.options, nuclei_channel=options.nuclei_channel),
         seconds=cells.seconds + nuclei.seconds,
     )
+
+
+def check_two_channels(options: SegmentOptions) -> None:
+    """Raise `OptionsError` if the cells and their nuclei are not on a channel each."""
+    if options.channel is None or options.channel == options.nuclei_channel:
+        cells = "not given" if options.channel is None else options.channel
+        raise OptionsError(
+            f"The channel of the nuclei is {options.nuclei_channel}, that of the cells "
+            f"{cells}; choose one for the cells and another for the nuclei."
+        )
 
 
 def cells_with_nuclei(

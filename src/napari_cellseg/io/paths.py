@@ -23,7 +23,20 @@ ImagePlace: TypeAlias = Path | S3Address
 
 def full_address(place: ImagePlace) -> str:
     """Return where an image lies, in full."""
-    return str(place) if isinstance(place, S3Address) else str(place.absolute())
+    return str(place) if isinstance(place, S3Address) else str(_whole(place))
+
+
+def _whole(path: Path) -> Path:
+    """Return a path in full and without "..": one file has one address.
+
+    Links stay as they are, but ".." behind one leads to where the disk says.
+    """
+    whole = path.absolute()
+    if ".." not in whole.parts:
+        return whole
+    if whole.name == "..":
+        return whole.resolve()
+    return whole.parent.resolve() / whole.name
 
 
 def image_place(text: str) -> ImagePlace:
@@ -34,7 +47,7 @@ def image_place(text: str) -> ImagePlace:
     ImageReadError
         If it is an address, and none that S3 has.
     """
-    return parse_s3_address(text) if is_s3_address(text) else Path(text).absolute()
+    return parse_s3_address(text) if is_s3_address(text) else _whole(Path(text))
 
 
 def list_places(paths: Sequence[str | Path]) -> list[ImagePlace]:
@@ -108,9 +121,11 @@ def list_images(paths: Sequence[str | Path]) -> list[Path]:
     if not found:
         raise ImageReadError(
             f"There is no image in {', '.join(map(str, paths)) or 'nothing'}. Hidden files and "
-            "*_labels.tif are left out; name files, folders or patterns such as 'plate/*.tif'."
+            "*_labels.tif are left out, and subfolders; name files, folders or patterns such "
+            "as 'plate/*.tif', or 'plate/**/*.tif' for subfolders, too."
         )
-    return sorted(found)
+    once = {full_address(path): path for path in sorted(found, reverse=True)}
+    return sorted(once.values())
 
 
 def _expanded(given: str | Path) -> Iterator[Path]:

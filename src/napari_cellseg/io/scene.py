@@ -23,6 +23,7 @@ from napari_cellseg.io.limits import (
     n_bytes_of,
     sizes_in_words,
 )
+from napari_cellseg.io.paths import full_address
 
 
 class Remote(Protocol):
@@ -214,6 +215,6 @@ def _image(scene: Scene, request: Request, data: Any, axes: str) -> CellImage:
         channel_names=names if len(names) == n_channels and not is_rgb else (),
         is_rgb=is_rgb,
         name=scene.name,
-        source=request.source or str(request.path.absolute()),
+        source=request.source or full_address(request.path),
         notes=(*request.notes, *scene.notes),
     )

@@ -73,22 +73,31 @@ def score_image(
 
 
 def evaluate(
-    predict: Predict, samples: Sequence[Sample], channel: int | None = None
+    predict: Predict,
+    samples: Sequence[Sample],
+    channel: int | None = None,
+    nuclei_channel: int | None = None,
 ) -> Job[list[ImageScore]]:
     """Return one `ImageScore` for each sample.
 
     Parameters
     ----------
     predict : callable
-        Gets (1 or 3, y, x) pixels and returns (y, x) labels.
+        Gets (1 or 3, y, x) pixels, or (2, y, x) of cells and nuclei, and returns (y, x)
+        labels.
     samples : sequence of Sample
         Images with labels.
     channel : int, optional
         Which one shows the cells; needed where there are several.
+    nuclei_channel : int, optional
+        Which one shows their nuclei; None: it is not looked at.
     """
     scores: list[ImageScore] = []
     for place, sample in enumerate(samples, start=1):
         plane, truth = read_sample(sample, channel)
+        if nuclei_channel is not None:
+            nuclei, _ = read_sample(sample, nuclei_channel)
+            plane = np.concatenate([plane, nuclei])
         scores.append(score_image(sample.name, sample.kind, truth, predict(plane)))
         yield Progress(place, len(samples), sample.name)
     return scores
