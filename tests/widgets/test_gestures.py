@@ -8,6 +8,8 @@ from qtpy.QtTest import QTest
 from tests.widgets.conftest import squares, wait_idle
 
 from napari_cellseg.controllers.cell_labels import CellLabels
+from napari_cellseg.core.doubt_signs import Signs
+from napari_cellseg.core.missing_cells import MissingPlace
 from napari_cellseg.widgets.looked_at import FRAME_LAYER
 
 
@@ -297,3 +299,33 @@ def test_the_line_says_why_a_cell_is_doubtful(shown, qtbot):
     QTest.keyClick(canvas, Qt.Key.Key_W)
     assert shown.review.current == 2
     assert not why.isVisible()
+
+
+def test_a_missed_cell_is_added_with_a_key_or_left(shown, qtbot):
+    canvas = shown.viewer.window._qt_viewer.canvas.native
+    shown.tabs.setCurrentIndex(1)
+    box = shown.correct_tab.review
+    assert not box.missed.isVisible()
+    masks = np.ones((8, 8), bool)
+    places = [MissingPlace((), (40, left), masks, 0.3) for left in (10, 40)]
+    shown.missing.take_signs(Signs(missing=tuple(places)))
+    assert "2</b> places may lack a cell" in box.n_missed.text()
+    QTest.keyClick(canvas, Qt.Key.Key_N)
+    assert box.right.text().startswith("Right")
+    QTest.keyClick(canvas, Qt.Key.Key_G, Qt.KeyboardModifier.ShiftModifier)
+    assert box.right.text().startswith("Add")
+    assert shown.review.current == 0
+    camera = np.array(shown.viewer.scene.camera.center[-2:])
+    np.testing.assert_allclose(camera, (43.5 / 2, 13.5 / 2), atol=0.6)
+    _, outline = shown.viewer.layers[FRAME_LAYER].data
+    assert outline.min(0).tolist() == [39.5, 9.5]
+    assert shown.viewer.layers.selection.active is shown.keeper.layer
+    QTest.keyClick(canvas, Qt.Key.Key_Y)
+    assert (shown.keeper.layer.data[40:48, 10:18] == 4).all()
+    QTest.keyClick(canvas, Qt.Key.Key_W)
+    assert shown.proofread.n_cells == 4
+    assert not box.missed.isVisible()
+    assert FRAME_LAYER not in shown.viewer.layers
+    QTest.keyClick(canvas, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert shown.proofread.n_cells == 3
+    assert "1</b> place may lack a cell" in box.n_missed.text()

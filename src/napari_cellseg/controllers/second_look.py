@@ -26,8 +26,8 @@ from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.rerun import Footprint, Merged, Region, with_footprints
 from napari_cellseg.core.types import LABELS_DTYPE, Labels, PlaneMaps
 
-#: Maps of more pixels are not read a second time: it would take minutes.
-MAX_READ_AGAIN_PX = 2**26
+#: Maps of more pixels are not read again: 16 million take 4 s and 0.3 GB in the background.
+MAX_READ_AGAIN_PX = 2**24
 #: Cells of large labels are looked at so far around a region that was segmented.
 AROUND_PX = 64
 

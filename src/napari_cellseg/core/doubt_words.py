@@ -14,7 +14,7 @@ WORDS = {
     "large": "large beside the others",
     "small": "small beside the others",
     "ragged": "an odd shape",
-    "disagreeing": "another way to read the image finds another outline",
+    "disagreeing": "two ways to outline it disagree",
     "cut_off": "cut off where the region ended",
 }
 ON_SEAM = "lies where two tiles meet"

@@ -40,7 +40,7 @@ PLACE_ANSWERS = (
     ("Add", "There is a cell: add the one that is outlined, and go on."),
     ("No cell", "There is no cell here: go on."),
 )
-MAY_BE_MISSING = "A cell may be missing here; its outline would be the white one"
+MAY_BE_MISSING = "A cell may be missing here: the thin white outline"
 
 
 class ReviewBox(QWidget):
@@ -126,8 +126,8 @@ class ReviewBox(QWidget):
         n_places = len(self._missing.places)
         for shown in (self.missed, self.n_missed):
             shown.setVisible(n_places > 0)
-        places = "place" if n_places == 1 else "places"
-        self.n_missed.setText(f"<b>{n_places:,}</b> {places} to look at")
+        lack = "place may lack" if n_places == 1 else "places may lack"
+        self.n_missed.setText(f"<b>{n_places:,}</b> {lack} a cell")
         self.forget.setVisible(self._review.n_areas > 0)
         words = [f"<b>{n_left:,}</b> left to look at"] if n_left else []
         if self._review.is_over:
