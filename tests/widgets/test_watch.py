@@ -92,7 +92,7 @@ def test_results_of_a_bucket_are_listed_as_they_come_and_a_click_opens_one(
     dock.watch.controller.look()
     qtbot.waitUntil(lambda: panel.list.count() == 2, timeout=60_000)
 
-    assert panel.list.item(0).text().startswith("A02.tif · 3 cells")
+    assert panel.list.item(0).text().startswith("plate 1/A02.tif · 3 cells")
     panel.list.itemClicked.emit(panel.list.item(1))
     qtbot.waitUntil(lambda: len(dock.viewer.layers) >= 2, timeout=60_000)
 

@@ -35,6 +35,7 @@ class WatchController:
     def __init__(self, task: TaskController) -> None:
         self.task = task
         self.place = ""
+        self._listed_of = ""
         self.results: list[FinishedImage] = []
         self._seen: States = frozenset()
         task.changed.connect(self._on_task_changed)
@@ -52,6 +53,7 @@ class WatchController:
     def watch(self, place: str) -> None:
         """Look at a place from now on; what was listed of another one goes."""
         self.place, self.results, self._seen = place.strip(), [], frozenset()
+        self._listed_of = self.place
         self.look()
 
     def stop(self) -> None:
@@ -69,6 +71,14 @@ class WatchController:
         """Return the image, if it is known, and the labels of a listed result."""
         result = self.results[index]
         return [path for path in (result.image, result.found.labels) if path]
+
+    def title(self, result: FinishedImage) -> str:
+        """Return a result's name with the folders below the place that it lies in."""
+        labels = result.found.labels.replace("\\", "/")
+        start = self._listed_of.replace("\\", "/").rstrip("/") + "/"
+        inside = labels.removeprefix(start) if labels.startswith(start) else ""
+        folder, slash, _ = inside.rpartition("/")
+        return f"{folder}{slash}{result.name}"
 
     def _take(self, looked: tuple[list[FinishedImage], States]) -> None:
         """Put what is new on top; what was done again takes the place of the old."""

@@ -110,7 +110,7 @@ class WatchPanel(QGroupBox):
         self.list.setVisible(bool(watch.results))
         self._tell()
         if [self._key(row) for row in range(self.list.count())] != [
-            _line(one) for one in watch.results
+            _line(watch.title(one), one) for one in watch.results
         ]:
             self._fill()
         if watch.is_watching and not watch.task.is_running:
@@ -140,7 +140,7 @@ class WatchPanel(QGroupBox):
     def _fill(self) -> None:
         self.list.clear()
         for result in self._watch.results:
-            item = QListWidgetItem(_line(result))
+            item = QListWidgetItem(_line(self._watch.title(result), result))
             item.setToolTip(result.found.labels)
             self.list.addItem(item)
         n_lines = min(len(self._watch.results), MAX_LINES) + 1
@@ -164,12 +164,12 @@ class WatchPanel(QGroupBox):
             self._watch.watch(folder)
 
 
-def _line(result: FinishedImage) -> str:
+def _line(title: str, result: FinishedImage) -> str:
     """Return a result in one line."""
     cells = "" if result.n_cells is None else f" · {result.n_cells:,} cells"
     at = result.found.at.astimezone()
     is_today = at.date() == datetime.now(at.tzinfo).date()
-    return f"{result.name}{cells} · {at:{'%H:%M' if is_today else '%d %b'}}"
+    return f"{title}{cells} · {at:{'%H:%M' if is_today else '%d %b'}}"
 
 
 class WatchLink:
