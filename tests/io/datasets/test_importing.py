@@ -249,8 +249,64 @@ def test_a_bad_image_is_left_out_and_told_of(tmp_path: Path) -> None:
     assert [one.name for one in done.manifest.images] == ["a", "b"]
     assert [text[:2] for text in done.failed] == ["c:", "d:"]
     assert "9 × 32" in done.failed[1]
-    assert done.notes == ("1 images have no labels and were left out.",)
+    assert done.notes == ("left out: e.png (no labels).",)
     assert not (out / "images" / "c.png").exists()
+
+
+def test_labels_without_an_image_are_told_of(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    make_pairs(folder)
+    save(folder / "masks" / "lost.tif", labels_of(2).astype(np.uint16))
+
+    _, done = imported(folder)
+
+    assert done.notes == ("left out: lost.tif (labels without an image).",)
+
+
+def test_what_cellpose_left_alone_is_told_of(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for name in ("a_img.png", "b.png"):
+        save(folder / name, image_of(labels_of(2)))
+    for name in ("a_masks.png", "c_masks.png"):
+        save(folder / name, labels_of(2).astype(np.uint16))
+    np.save(folder / "d_seg.npy", {"masks": labels_of(2)}, allow_pickle=True)  # type: ignore[arg-type]
+
+    _, done = imported(folder, "cellpose")
+
+    assert [one.name for one in done.manifest.images] == ["a"]
+    assert done.notes == (
+        "left out: b.png (no labels).",
+        "left out: c_masks.png, d_seg.npy (labels without an image).",
+    )
+
+
+def test_cells_of_no_image_of_a_coco_file_are_told_of(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    make_coco(folder)
+    file = folder / "annotations" / "livecell_coco_train.json"
+    content = json.loads(file.read_text())
+    content["annotations"].append({**content["annotations"][0], "image_id": 99})
+    file.write_text(json.dumps(content))
+
+    _, done = imported(folder)
+
+    assert "1 cells belong to no image of their file: left out." in done.notes
+
+
+def test_an_import_that_failed_can_be_tried_again(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    make_pairs(folder)
+    good = (folder / "images" / "a.png").read_bytes()
+    for path in (folder / "images").iterdir():
+        path.write_bytes(b"broken")
+    with pytest.raises(ImageReadError, match="None of"):
+        imported(folder)
+    (folder / "images" / "a.png").write_bytes(good)
+
+    _, done = imported(folder)
+
+    assert [one.name for one in done.manifest.images] == ["a"]
 
 
 def test_images_of_one_name_are_told_apart(tmp_path: Path) -> None:

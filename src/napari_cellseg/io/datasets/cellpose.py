@@ -5,7 +5,7 @@ Folders ``train`` and ``test`` in it become sides of the split.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from napari_cellseg.io.datasets.source import (
     SourceImage,
     image_files,
     labels_reader,
+    left_out,
     none_found,
 )
 from napari_cellseg.io.exchange.cells import FoundLabels, fitted
@@ -32,12 +33,28 @@ def find_cellpose(folder: Path) -> Source:
     ImageReadError
         If there is none.
     """
-    images = list(_in_folder(folder, ""))
-    for split in SPLITS:
-        images += _in_folder(folder / split, split)
+    images: list[SourceImage] = []
+    notes: tuple[str, ...] = ()
+    for split in ("", *SPLITS):
+        found = list(_in_folder(folder / split, split))
+        images += found
+        notes += _lonely(folder / split, found)
     if not images:
         raise none_found(folder, "NAME_img.* with NAME_masks.*, or NAME_seg.npy")
-    return Source(tuple(images))
+    return Source(tuple(images), notes)
+
+
+def _lonely(folder: Path, found: Sequence[SourceImage]) -> tuple[str, ...]:
+    """Return notes of images without labels and of labels without an image."""
+    used = {one.image for one in found} | {f for one in found for f in one.labels_files}
+    rest = [path for path in image_files(folder) if path not in used]
+    masks = [path for path in rest if path.stem.endswith(MASKS_END)]
+    segs = [path for path in sorted(folder.glob(f"*{SEG_END}")) if path not in used]
+    stems = {one.image.stem + SEG_END for one in found}
+    segs = [path for path in segs if path.name not in stems]
+    images = [path for path in rest if not path.stem.endswith(OTHER_ENDS)]
+    notes = left_out(images, "no labels")
+    return notes + left_out([*masks, *segs], "labels without an image")
 
 
 def _in_folder(folder: Path, split: str) -> Iterator[SourceImage]:

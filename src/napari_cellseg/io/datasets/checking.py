@@ -121,8 +121,8 @@ def _problems_of(labels: Labels, name: str) -> Iterator[Problem]:
         cells = ", ".join(str(cell) for cell in parted[:MAX_NAMED])
         more = ", …" if len(parted) > MAX_NAMED else ""
         text = (
-            f"{name}: {len(parted)} cells are in two pieces or more ({cells}{more}): two "
-            "cells with one number, or one that is cut."
+            f"{name}: in two pieces or more: {len(parted)} ({cells}{more}). Two "
+            "cells have one number, or one is cut."
         )
         yield Problem("warning", "in pieces", (name,), text)
 

@@ -40,11 +40,12 @@ def find_coco(path: Path) -> Source:
         files, places = sorted(path.rglob("*.json")), [path]
     here = index_images(places[0])
     images: list[SourceImage] = []
-    n_missing = 0
+    n_missing = n_lost = 0
     for file in files:
         content = _opened(file, is_only=len(files) == 1)
         if content is None:
             continue
+        n_lost += content.n_without_image
         for one in content.images:
             if one.base_name not in here and len(places) > 1:
                 here = {**index_images(places.pop()), **here}
@@ -54,8 +55,11 @@ def find_coco(path: Path) -> Source:
                 n_missing += 1
     if not images:
         raise none_found(path, "COCO file (*.json) with its images beside it")
-    note = f"{n_missing} images of the annotations are not there and were left out."
-    return Source(tuple(images), (note,) if n_missing else ())
+    notes = (
+        (n_missing, "images of the annotations are not there: left out."),
+        (n_lost, "cells belong to no image of their file: left out."),
+    )
+    return Source(tuple(images), tuple(f"{n} {words}" for n, words in notes if n))
 
 
 def _opened(file: Path, *, is_only: bool) -> CocoFile | None:

@@ -97,6 +97,7 @@ def import_dataset(
             images.append(done)
             notes += [f"{name}: {note}" for note in found_notes]
     if not images:
+        _take_away(out)
         raise ImageReadError(
             f"None of {len(source.images)} images in '{folder}' could be imported. The "
             f"first: {failed[0]}"
@@ -120,6 +121,13 @@ def prepare_folder(out: Path) -> None:
         raise SaveError(
             f"'{out}' could not be made: {error.strerror}. Choose another folder."
         ) from error
+
+
+def _take_away(out: Path) -> None:
+    """Remove a folder in which nothing came to lie, so that it can be tried again."""
+    for place in (out / IMAGES, out / LABELS, out):
+        if place.is_dir() and not any(place.iterdir()):
+            place.rmdir()
 
 
 def provenance_of(folder: Path, layout: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from napari_cellseg.io.datasets.source import (
     SourceImage,
     image_files,
     labels_reader,
+    left_out,
     none_found,
 )
 from napari_cellseg.io.foreign import translated
@@ -41,7 +42,7 @@ def find_pairs(folder: Path) -> Source:
     ImageReadError
         If there is none.
     """
-    pairs, lonely = _pairs(folder)
+    pairs, lonely, unused = _pairs(folder)
     if not pairs:
         raise none_found(
             folder, "pair images/NAME.* and labels/NAME.* (or NAME.* and NAME_labels.*)"
@@ -65,12 +66,14 @@ def find_pairs(folder: Path) -> Source:
                 attributes={k: v for k, v in row.items() if k not in USED},
             )
         )
-    notes = (f"{len(lonely)} images have no labels and were left out.",)
-    return Source(tuple(images), notes if lonely else ())
+    notes = left_out(lonely, "no labels") + left_out(unused, "labels without an image")
+    return Source(tuple(images), notes)
 
 
-def _pairs(folder: Path) -> tuple[list[tuple[Path, Path]], list[Path]]:
-    """Return pairs of image and labels, and images without labels."""
+def _pairs(
+    folder: Path,
+) -> tuple[list[tuple[Path, Path]], list[Path], list[Path]]:
+    """Return pairs of image and labels, images without labels, labels without image."""
     if (folder / "images").is_dir():
         images = list(image_files(folder / "images"))
         beside = [folder / name for name in LABEL_FOLDERS]
@@ -91,7 +94,9 @@ def _pairs(folder: Path) -> tuple[list[tuple[Path, Path]], list[Path]]:
             found.append((image, labels[0]))
         else:
             lonely.append(image)
-    return found, lonely
+    stems = {image.stem + ending for image in images for ending in endings}
+    ours = {stem for stem in known if stem.endswith(endings)}
+    return found, lonely, [known[stem] for stem in sorted(ours - stems)]
 
 
 def _index(path: Path) -> dict[str, dict[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from napari_cellseg.io.exchange.cells import FoundLabels
 from napari_cellseg.io.images import read_labels
 from napari_cellseg.io.sniff import IMAGE_SUFFIXES
 
+#: Files that are named in one note.
+N_NAMED = 3
 #: What systems leave in folders.
 SKIPPED = ("thumbs.db", "desktop.ini", "__macosx")
 
@@ -101,6 +103,15 @@ def index_images(folder: Path) -> dict[str, Path]:
         if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
             found.setdefault(path.name, path)
     return found
+
+
+def left_out(paths: Sequence[Path], words: str) -> tuple[str, ...]:
+    """Return a note of files that were left out, such as "a.tif (no labels)"; () of none."""
+    if not paths:
+        return ()
+    named = ", ".join(path.name for path in paths[:N_NAMED])
+    more = f" and {len(paths) - N_NAMED} more" if len(paths) > N_NAMED else ""
+    return (f"left out: {named}{more} ({words}).",)
 
 
 def none_found(folder: Path, what: str) -> ImageReadError:

@@ -201,6 +201,16 @@ class CocoFile:
             for item in _items(content["annotations"]):
                 self._by_image.setdefault(item["image_id"], []).append(item)
 
+    @property
+    def n_without_image(self) -> int:
+        """Cells of images that the file does not list."""
+        known = {one.key for one in self.images}
+        return sum(
+            len(cells)
+            for number, cells in self._by_image.items()
+            if number not in known
+        )
+
     def image_named(self, name: str, shape_yx: tuple[int, ...]) -> CocoImage:
         """Return the image with a file name, or the only one there is.
 
