@@ -19,6 +19,7 @@ from napari_cellseg.core.numbering import (
 from napari_cellseg.core.planes import copy_to_plane, interpolate_cell
 from napari_cellseg.core.rerun import deleted_footprints
 from napari_cellseg.core.split import split_cell
+from napari_cellseg.core.tracks import parents_after
 
 
 def done(labels, edit):
@@ -234,6 +235,10 @@ def test_all_cells_are_numbered_from_1_and_keep_who_made_them(labels):
     assert moved_numbers(edit) == {7: 3}
     assert moved_numbers(edit.inverted()) == {3: 7}
     assert moved_keys({2: "a", 7: "b"}, moved_numbers(edit)) == {2: "a", 3: "b"}
+    # Cell 3 was deleted: what was said of it is not said of the cell that has its number.
+    assert moved_keys({3: "gone", 7: "b"}, moved_numbers(edit)) == {3: "b"}
+    assert moved_keys({3: "gone"}, moved_numbers(edit)) == {}
+    assert parents_after(edit, {3: 1, 2: 7, 1: 3}) == {2: 3}
     assert deleted_footprints(edit) == []
     after = done(labels, edit)
     assert areas(after) == {1: 36, 2: 36, 3: 16}

@@ -122,12 +122,14 @@ class CellLabels:
     def move_notes(self, edit: Edit) -> list[int]:
         """Let what is known of cells go along to their new numbers.
 
+        Only for an edit of an earlier version, which does not say it itself.
+
         Returns
         -------
         list of int
             Old and new numbers of the cells that were numbered anew.
         """
-        moved = moved_numbers(edit)
+        moved = moved_numbers(edit) if edit.notes_after is None else {}
         if moved:
             self.confidence = moved_keys(self.confidence, moved)
             self.states = moved_keys(self.states, moved)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from napari_cellseg.core.cell_boxes import pixel_counts
 from napari_cellseg.core.cell_index import CellIndex, IndexedLabels, labels_of
-from napari_cellseg.core.cell_notes import CellNotes
+from napari_cellseg.core.cell_notes import CellNotes, with_notes
 from napari_cellseg.core.checked import ReviewState
 from napari_cellseg.core.edits import (
     NUMBER_ANEW,
@@ -20,6 +20,7 @@ from napari_cellseg.core.edits import (
     with_sources,
 )
 from napari_cellseg.core.label_arrays import known_sources
+from napari_cellseg.core.numbering import moved_keys, moved_numbers
 from napari_cellseg.core.rerun import Merged
 from napari_cellseg.core.types import Labels
 
@@ -78,7 +79,14 @@ def without_former(
 
     A number that is typed by hand may be that of a deleted cell, of which everything is
     still known, as undo may bring it back. An edit that has notes is returned as it is.
+
+    One that numbers cells anew says what is known of each: undo, in any later session,
+    also brings back what was known of former cells.
     """
+    if moved := moved_numbers(edit):
+        before = CellNotes(confidence, states)
+        after = CellNotes(moved_keys(confidence, moved), moved_keys(states, moved))
+        return with_notes(edit, before, after)
     if edit.author != "hand" or edit.name == NUMBER_ANEW or edit.notes_after:
         return edit
     new = edit.sources_after.keys() - edit.sources_before.keys()

@@ -58,8 +58,16 @@ Known = TypeVar("Known")
 def moved_keys(
     known: Mapping[int, Known], moved: Mapping[int, int]
 ) -> dict[int, Known]:
-    """Return what is known of cells under their new ids."""
-    return {moved.get(cell, cell): value for cell, value in known.items()}
+    """Return what is known of cells under their new ids.
+
+    Of a former cell whose number another one has now, nothing is.
+    """
+    taken = set(moved.values())
+    return {
+        moved.get(cell, cell): value
+        for cell, value in known.items()
+        if cell in moved or cell not in taken
+    }
 
 
 def give_new_id(

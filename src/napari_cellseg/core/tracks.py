@@ -239,7 +239,12 @@ def parents_after(edit: Edit, parents: Mapping[int, int]) -> Parents:
     corrections change no parents here.
     """
     if moved := moved_numbers(edit):
-        return {moved.get(c, c): moved.get(m, m) for c, m in parents.items()}
+        former = set(moved.values()) - moved.keys()
+        return {
+            moved.get(c, c): moved.get(m, m)
+            for c, m in parents.items()
+            if c not in former and m not in former
+        }
     if edit.author != "model":
         return dict(parents)
     other = {*edit.sources_before, *edit.sources_after, *edit.changed_ids}
