@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +12,12 @@ import pytest
 import tifffile
 from tests.project.test_journal import FullDisk
 
-from napari_cellseg.controllers.cell_labels import CellLabels
+from napari_cellseg.controllers.cell_labels import CellLabels, cells_of_project
 from napari_cellseg.controllers.exchange import Arrival, take_arrival
 from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.controllers.proofread import MOVED, ProofreadController
+from napari_cellseg.core.edits import Edit
+from napari_cellseg.core.numbering import renumber_cells
 from napari_cellseg.core.rerun import Merged
 from napari_cellseg.core.types import CellImage
 from napari_cellseg.io.exchange.cells import FoundLabels
@@ -57,6 +60,17 @@ class Window:
         disk = FullDisk(project._connection)
         project._connection = opened._connection = opened.journal._connection = disk
         return disk
+
+    def killed(self, tmp_path: Path) -> CellLabels:
+        """Return the cells as they would be found if the program were killed now."""
+        # The image lies beside the project, so its place is the same.
+        left = shutil.copytree(self.folder, tmp_path / "killed" / "left.cellseg")
+        with open_project(left) as project:
+            opened = project.open_labels(1)
+            cells = cells_of_project(opened)
+            cells.states = project.review(1).states()
+            cells.areas = project.review(1).areas()
+        return cells
 
     def reopen(self) -> None:
         """End the session and begin another."""
@@ -155,6 +169,28 @@ def test_what_was_said_of_a_cell_comes_back_with_it(window: Window) -> None:
     assert window.proofread.model_confidence == {1: 0.9, 2: 0.8}
 
 
+def test_number_anew_gives_no_cell_what_was_known_of_a_former_one(
+    window: Window, tmp_path: Path
+) -> None:
+    cells = window.proofread.cells
+    window.proofread.set_state([1], "rejected")
+    window.proofread.set_state([2], "accepted")
+    window.proofread.delete_cells([1])
+    window.projects.write()
+    window.proofread.make(renumber_cells)
+    assert cells.states == {1: "accepted"}
+    assert cells.confidence == {1: 0.8}
+    found = window.killed(tmp_path)
+    assert found.states == {1: "accepted"}
+    assert found.confidence == {1: 0.8}
+    window.reopen()
+    window.proofread.undo()
+    window.proofread.undo()
+    cells = window.proofread.cells
+    assert cells.states == {1: "rejected", 2: "accepted"}
+    assert cells.confidence == {1: 0.9, 2: 0.8}
+
+
 def test_cells_are_kept_however_the_path_of_the_image_is_written(
     tmp_path: Path,
 ) -> None:
@@ -199,6 +235,44 @@ def test_undo_of_a_run_in_another_session_restores_what_was_known(
     proofread.redo()
     assert proofread.model_confidence == {1: 0.3}
     assert proofread.cells.states == {}
+
+
+def test_what_was_said_of_cells_is_on_disk_with_the_step_that_changes_it(
+    window: Window, tmp_path: Path
+) -> None:
+    proofread = window.proofread
+    corner = np.array([[0.0, 0], [0, 9], [9, 9], [9, 0]])
+    proofread.check_area(corner, ())
+    frame = CellImage(np.zeros((1, 20, 20), np.uint8), "CYX")
+    arrival = Arrival(Path("other.tif"), frame, FoundLabels(one_cell()), 1, 1)
+    found: list[CellLabels] = []
+
+    def kill(_edit: Edit) -> None:
+        found.append(window.killed(tmp_path / str(len(found))))
+
+    # Told of before anything is painted or saved.
+    proofread.edited.connect(kill, priority=1000)
+    take_arrival(proofread, arrival, "replace", "model")
+    proofread.undo()
+    proofread.redo()
+    proofread.edited.disconnect(kill)
+    imported, undone, redone = found
+    for cells in (imported, redone):
+        assert (cells.states, cells.areas) == ({}, [])
+        assert set(np.unique(cells.labels)) == {0, 1}
+    assert undone.states == {1: "accepted"}
+    assert len(undone.areas) == 1
+    np.testing.assert_array_equal(undone.labels, two_cells())
+
+
+def test_marks_on_a_run_that_waited_for_a_full_disk_stay(window: Window) -> None:
+    disk = window.fill_disk()
+    window.proofread.set_state([1], "rejected")
+    window.proofread.take_run(Merged(one_cell(), {1: 0.3}), "segment", keeps=False)
+    disk.is_full = False
+    window.proofread.set_state([1], "accepted")
+    window.reopen()
+    assert window.proofread.cells.states == {1: "accepted"}
 
 
 def test_undo_of_an_import_in_another_session_restores_areas(window: Window) -> None:

@@ -10,8 +10,10 @@ from tests.widgets.conftest import wait_idle
 from tests.widgets.test_edit_window import GlobalMouse, cell_at, look_at
 from tests.widgets.test_tools import press
 
+from napari_cellseg.core.jobs import run
 from napari_cellseg.core.labels_on_disk import is_on_disk
 from napari_cellseg.io.images import read_labels
+from napari_cellseg.project.new_labels import LargeLabels
 from napari_cellseg.project.store import create_project, open_project
 
 N_CELLS = (SIDE // PITCH) ** 2
@@ -196,3 +198,35 @@ def test_cells_are_not_laid_over_others(opened, cells_file, monkeypatch, qtbot):
     opened.link.bar.import_wanted.emit()
     assert "has cells in the project" in opened.footer.line.text()
     assert opened.proofread.n_cells == N_CELLS
+
+
+def test_cells_that_arrive_for_an_image_that_was_left_are_corrected_there(
+    opened, folder, cells_file, monkeypatch, qtbot, tmp_path
+):
+    other = tmp_path / "other.tif"
+    tifffile.imwrite(other, np.zeros((64, 64), np.uint8))
+    # Labels without a cell are open on the image while others are read for it.
+    opened.viewer.scene.camera.zoom = 2
+    run(opened.projects.project.start_by_blocks(1, LargeLabels((SIDE, SIDE), "YX")))
+    opened.projects.refresh()
+    opened.link.on_image_chosen()
+    wait_cells(qtbot, opened, 0)
+    monkeypatch.setattr(
+        QFileDialog, "getOpenFileName", lambda *_a, **_k: (str(cells_file), "")
+    )
+    opened.link.bar.import_wanted.emit()
+    opened.opener.open([str(other)])
+    qtbot.waitUntil(lambda: opened.session.image.name.startswith("other"))
+    wait_idle(qtbot, opened)
+    assert "undo takes them back" in opened.footer.line.text()
+    opened.link.show_image(0)
+    wait_cells(qtbot, opened, N_CELLS)
+    assert n_labels_layers(opened) == 2
+    look_at(opened, qtbot, 1000, 1000)
+    press(opened, "d")
+    GlobalMouse(opened, qtbot).click(1010, 1010)
+    opened.release()
+    with open_project(folder) as project:
+        written = project._labels_store(1).read()
+    truth = grid()
+    assert np.array_equal(written, np.where(truth == cell_at(1010, 1010), 0, truth))

@@ -93,6 +93,7 @@ def import_into_large(
             f"Cells of {_sizes(image)} pixels are imported into a project. Choose 'Save as "
             "project…' first."
         )
+    projects.settle()  # what is said of the cells that are here waits with them
     known = _in_project(projects, project, image)
     frame = ImageFrame(image.labels_shape, image.labels_axes, known.name)
     if project.has_cells(known.image_id):

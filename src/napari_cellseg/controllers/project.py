@@ -303,13 +303,21 @@ class ProjectController:
         opened.share(cells.labels, cells.index)
         if self.project is not None and not self.project.is_read_only:
             cells.history = opened.journal
+            opened.journal.settle = self.settle
             cells.home = home_of(self.project, image_id)
             self._kept[image_id] = (cells, opened)
 
+    def settle(self) -> None:
+        """Write all before cells give way to others; `ProjectError` if that fails."""
+        self.write()
+        if self.problem:
+            raise ProjectError(self.problem)
+
     def save_review(self, cells: CellLabels | None, ids: list[int]) -> None:
         """Write what a person said of cells, and the checked areas; it waits if need be."""
-        for image_id, (kept, _) in self._kept.items():
+        for image_id, (kept, opened) in self._kept.items():
             if kept is cells:
+                opened.journal.retry()  # a step that waits says what was known before
                 self._notes.add_review(image_id, ids)
         self._write_notes()
         self.check()
@@ -360,12 +368,15 @@ class ProjectController:
         self._write_notes()
         self._tell(problem or self._notes.problem)
 
-    def put_away(self, source: str) -> None:
-        """Hold the cells of an image no more, as it has others now; `cells_of` reads them."""
+    def put_away(self, source: str) -> CellLabels | None:
+        """Hold the cells of an image no more, as it has others now; return them."""
         image = self.image_at(source)
-        if self.project is not None and image is not None:
-            self._kept.pop(image.image_id, None)
-            self.project.forget_labels(image.image_id)
+        if self.project is None or image is None:
+            return None
+        self.project.forget_labels(image.image_id)
+        self._notes.forget(image.image_id)
+        cells, _ = self._kept.pop(image.image_id, (None, None))
+        return cells
 
     def let_go(self, shown: Sequence[CellLabels]) -> None:
         """Hold saved cells that are not shown no longer than memory allows."""

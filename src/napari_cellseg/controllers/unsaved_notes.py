@@ -66,6 +66,11 @@ class UnsavedNotes:
             lineage.set_steps(kept[image_id].around_parents)
             lineage.set_parents(kept[image_id].parents)
 
+    def forget(self, image_id: int) -> None:
+        """Write nothing of an image: its cells are not held any more."""
+        self._reviews.pop(image_id, None)
+        self._lineages.discard(image_id)
+
     def clear(self) -> None:
         """Forget what waits."""
         self.problem = ""

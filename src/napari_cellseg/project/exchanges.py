@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from napari_cellseg.project.database import told
 from napari_cellseg.project.labels_store import labels_folder, number_of
+from napari_cellseg.project.lineage import lineage_names
 
 #: Made when labels are first exchanged; older programs pass over it.
 TABLE = (
@@ -23,12 +24,30 @@ TABLE = (
     "before INTEGER NOT NULL, after INTEGER NOT NULL)"
 )
 IS_THERE = "SELECT 1 FROM sqlite_master WHERE name = 'exchanges'"
+#: Also of edits that were purged: what is known of their labels goes by the number.
+EVERY = "SELECT before, after FROM exchanges WHERE image = ?"
 #: What an edit that was purged needed is needed no more.
 NEEDED = (
     "SELECT before, after FROM exchanges JOIN edits ON edits.id = exchanges.edit "
     "WHERE exchanges.image = ? AND edits.state != 'dropped'"
 )
 AREAS = "SELECT plane, outline_yx FROM checked_areas WHERE image = ? ORDER BY id"
+#: What is known of the cells of labels that are not looked at.
+OTHER_CELLS = (
+    "CREATE TABLE IF NOT EXISTS other_cells ("
+    "image INTEGER NOT NULL, number INTEGER NOT NULL, label INTEGER NOT NULL, "
+    "source TEXT NOT NULL, confidence REAL, review TEXT NOT NULL, class TEXT NOT NULL, "
+    "PRIMARY KEY (image, number, label)) WITHOUT ROWID"
+)
+PUT_ASIDE = (
+    "INSERT OR REPLACE INTO other_cells SELECT image, :number, label, source, "
+    "confidence, review, class FROM cells WHERE image = :image"
+)
+BRING_BACK = (
+    "INSERT INTO cells SELECT image, label, source, confidence, review, class "
+    "FROM other_cells WHERE image = :image AND number = :number"
+)
+FORGET_ASIDE = "DELETE FROM other_cells WHERE image = :image AND number = :number"
 SET_NOTE = "INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)"
 SET_WRITTEN = (
     "UPDATE images SET written_step = (SELECT max(id) FROM steps WHERE image = :image) "
@@ -86,8 +105,13 @@ class Exchanges:
         return None if row is None else Exchange(row["before"], row["after"])
 
     def next_number(self) -> int:
-        """Return a number that no labels of the image have that are still needed."""
-        return max(self._needed()) + 1
+        """Return a number that no labels of the image ever had."""
+        with told(self._folder):
+            if not self._connection.execute(IS_THERE).fetchone():
+                return self.current + 1
+            rows = self._connection.execute(EVERY, (self._image_id,)).fetchall()
+        known: list[int] = [number for row in rows for number in row]
+        return max(self.current, *known, 0) + 1
 
     def _needed(self) -> set[int]:
         with told(self._folder):
@@ -107,9 +131,19 @@ class Exchanges:
     def show(self, number: int) -> None:
         """Look at other labels, which hold every step so far.
 
-        Inside a transaction of the caller, after the step was written. Areas that were
-        checked on the labels of before wait with them.
+        Inside a transaction of the caller, after the step was written. What is known of
+        the cells of before, and the areas that were checked on them, wait with them: the
+        numbers of the cells may be the same.
         """
+        run, image = self._connection.execute, self._image_id
+        self._exchange_areas(number)
+        self._exchange_cells(number)
+        for name in lineage_names(image):
+            self._exchange_note(name, number)
+        run(SET_NOTE, (f"labels of image {image}", json.dumps(number)))
+        run(SET_WRITTEN, {"image": image})
+
+    def _exchange_areas(self, number: int) -> None:
         run, image = self._connection.execute, self._image_id
         areas = [tuple(row) for row in run(AREAS, (image,))]
         run(SET_NOTE, (self._areas_of(self.current), json.dumps(areas)))
@@ -119,8 +153,26 @@ class Exchanges:
             "INSERT INTO checked_areas (image, plane, outline_yx) VALUES (?, ?, ?)",
             [(image, *area) for area in waiting],
         )
-        run(SET_NOTE, (f"labels of image {image}", json.dumps(number)))
-        run(SET_WRITTEN, {"image": image})
+
+    def _exchange_cells(self, number: int) -> None:
+        run = self._connection.execute
+        here = {"image": self._image_id, "number": self.current}
+        there = {"image": self._image_id, "number": number}
+        run(OTHER_CELLS)
+        run(FORGET_ASIDE, here)
+        run(PUT_ASIDE, here)
+        run("DELETE FROM cells WHERE image = ?", (self._image_id,))
+        run(BRING_BACK, there)
+        run(FORGET_ASIDE, there)
+
+    def _exchange_note(self, name: str, number: int) -> None:
+        """Put a note about the cells aside, and bring back that about the others."""
+        known = self._note(name)
+        waiting = self._note(f"{name}, labels {number}")
+        if known is not None or waiting is not None:
+            aside = f"{name}, labels {self.current}"
+            self._connection.execute(SET_NOTE, (aside, known or "[]"))
+            self._connection.execute(SET_NOTE, (name, waiting or "[]"))
 
     def remove_unneeded(self) -> None:
         """Delete the labels that no undo or redo brings back."""

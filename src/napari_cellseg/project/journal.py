@@ -21,6 +21,7 @@ from napari_cellseg.core.history import History, TwoPiles
 from napari_cellseg.project.database import told, transaction
 from napari_cellseg.project.exchanges import Exchanges
 from napari_cellseg.project.packing import edit_of, row_of
+from napari_cellseg.project.review import ReviewNotes
 
 #: Edits kept in memory; older ones are read from the database when they are needed.
 N_KEPT = 64
@@ -42,7 +43,7 @@ class _Step:
     kind: Literal["do", "undo", "redo"]
     edit_id: int
     at: float
-    edit: Edit | None = None  # of "do"
+    change: Edit  # what it does: the edit, or its inverse
     dropped: tuple[int, ...] = ()  # of "do": what can be redone no more
 
 
@@ -120,13 +121,13 @@ class Journal(TwoPiles[_Entry]):
             return None
         entry = self._done[-1]
         edit = self._edit(entry.edit_id)
-        step = _Step("undo", entry.edit_id, time.time())
+        step = _Step("undo", entry.edit_id, time.time(), edit.inverted())
         if edit.is_exchange:
             self._exchange(step)
         self._undone.append(self._done.pop())
         if not edit.is_exchange:
             self._take(step)
-        return edit.inverted()
+        return step.change
 
     def redo(self) -> Edit | None:
         """Return the edit that was undone last, or None if there is none."""
@@ -134,7 +135,7 @@ class Journal(TwoPiles[_Entry]):
             return None
         entry = self._undone[-1]
         edit = self._edit(entry.edit_id)
-        step = _Step("redo", entry.edit_id, time.time())
+        step = _Step("redo", entry.edit_id, time.time(), edit)
         if edit.is_exchange:
             self._exchange(step)
         self._done.append(self._undone.pop())
@@ -188,17 +189,17 @@ class Journal(TwoPiles[_Entry]):
     def _write(self, step: _Step, connection: sqlite3.Connection) -> None:
         """Write one step inside a transaction."""
         run = connection.execute
-        if step.edit is not None:
-            run(
-                INSERT_EDIT,
-                {"id": step.edit_id, "image": self._image_id, **row_of(step.edit)},
-            )
+        if step.kind == "do":
+            row = {"id": step.edit_id, "image": self._image_id, **row_of(step.change)}
+            run(INSERT_EDIT, row)
         for edit_id in step.dropped:
             run(SET_STATE, ("dropped", edit_id))
         if step.kind != "do":
             state = "undone" if step.kind == "undo" else "done"
             run(SET_STATE, (state, step.edit_id))
         run(INSERT_STEP, (self._image_id, step.edit_id, step.kind, step.at))
+        # With the step: killed in between, what was said of cells would be of others.
+        ReviewNotes(connection, self._folder, self._image_id).follow(step.change)
 
     # -------------------------------------------------------------------- the edits
     def _edit(self, edit_id: int) -> Edit:

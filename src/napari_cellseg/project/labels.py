@@ -18,6 +18,7 @@ from napari_cellseg.core.cell_index import CellIndex
 from napari_cellseg.core.cell_notes import CellNotes, updated_notes
 from napari_cellseg.core.classes import updated_classes
 from napari_cellseg.core.edits import Edit, Source, apply_edit, update_sources
+from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.labels_on_disk import LabelsOnDisk, as_labels, is_on_disk
 from napari_cellseg.core.rerun import Footprint
@@ -30,6 +31,7 @@ from napari_cellseg.project.cell_facts import (
     read_last_step,
 )
 from napari_cellseg.project.database import check_place, told, transaction
+from napari_cellseg.project.exchanges import Exchanges
 from napari_cellseg.project.journal import Journal
 from napari_cellseg.project.labels_store import LabelsStore
 from napari_cellseg.project.large_labels import LargeNotes
@@ -100,7 +102,7 @@ class ProjectLabels:
         self._saved_sources = dict(self.sources)
         self._saved_classes = dict(self.classes)
         self._saved_confidence: Mapping[int, float] = self.confidence
-        journal.settle = self.write
+        journal.settle = self.settle
         self._pyramid = Pyramid(store.folder)
         self.n_recovered = self._replay(written)
 
@@ -185,12 +187,14 @@ class ProjectLabels:
         Raises
         ------
         ProjectError
-            If it cannot be written; the journal still holds every step.
+            If it cannot be written, or the project looks at other labels by now; the
+            journal still holds every step.
         """
         if not self.journal.retry():
             return
         with told(self._folder):
             _, written = read_last_step(self._connection, self._image_id)
+        self._check_current()
         rows = self._steps_since(written)
         edits = [_edit_of_step(row) for row in rows]
         latest = _latest(edits)
@@ -215,6 +219,27 @@ class ProjectLabels:
             self.labels.written(places)
         if self.index is not None and places:
             self.renew_pyramid()
+
+    def settle(self) -> None:
+        """Bring the labels on disk up to the journal before others take their place.
+
+        Raises
+        ------
+        ProjectError
+            If there are steps that cannot be written.
+        """
+        if not self.journal.retry():
+            raise ProjectError(self.journal.problem)
+        self.write()
+
+    def _check_current(self) -> None:
+        """Raise `ProjectError` if the project looks at other labels by now."""
+        current = Exchanges(self._connection, self._folder, self._image_id).current
+        if current != self._store.number:
+            raise ProjectError(
+                "The project has other cells of this image by now, from an import. What "
+                "was done here is kept as steps; open the image again to see both."
+            )
 
     @property
     def _notes(self) -> LargeNotes:

@@ -9,6 +9,12 @@ from napari_cellseg.core.tracks import Parents
 from napari_cellseg.project.notes import Note
 
 
+def lineage_names(image_id: int) -> tuple[str, str]:
+    """Return what a project calls the parents of an image, and what steps did to them."""
+    name = f"parents of image {image_id}"
+    return name, f"{name} by step"
+
+
 class LineageNotes:
     """The parents of the cells of an image; each change is on disk at once.
 

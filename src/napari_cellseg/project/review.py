@@ -13,6 +13,7 @@ from napari_cellseg.core.checked import (
     area_from_json,
     area_to_json,
 )
+from napari_cellseg.core.edits import Edit
 from napari_cellseg.project.database import told, transaction
 
 SET_STATE = """
@@ -55,6 +56,16 @@ class ReviewNotes:
         with told(self._folder), transaction(self._connection):
             self._write_states(states)
             self._write_areas(areas)
+
+    def follow(self, edit: Edit) -> None:
+        """Bring states and areas up to an edit, inside a transaction of the caller."""
+        old, new = edit.notes_before, edit.notes_after
+        if old is None or new is None:
+            return
+        gone: dict[int, ReviewState] = dict.fromkeys(old.states, "unseen")
+        self._write_states({**gone, **new.states})
+        if new.areas is not None:
+            self._write_areas(new.areas)
 
     def _write_states(self, states: Mapping[int, ReviewState]) -> None:
         rows = [(self._image_id, cell, state) for cell, state in states.items()]

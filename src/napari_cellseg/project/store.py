@@ -42,7 +42,7 @@ from napari_cellseg.project.labels_store import LABELS_FOLDER, LabelsStore
 from napari_cellseg.project.large_labels import LargeNotes
 from napari_cellseg.project.large_opening import LargeOpening
 from napari_cellseg.project.large_start import SET_LABELS, start_large
-from napari_cellseg.project.lineage import LineageNotes
+from napari_cellseg.project.lineage import LineageNotes, lineage_names
 from napari_cellseg.project.lock import taken_lock
 from napari_cellseg.project.moved import find_moved
 from napari_cellseg.project.new_labels import LargeLabels, NewLabels, Recovered
@@ -178,6 +178,8 @@ class Project:
         """
         if self._labels_shape(image_id) and self.has_cells(image_id):
             self._check_no_labels(image_id)
+        if (opened := self._opened.get(image_id)) is not None:
+            opened.settle()  # they are as they were left when undo shows them again
         self._labels_store(image_id)  # makes the folder, or says why not
         return start_large(self.folder, image_id, new, self._next_edit_id())
 
@@ -209,11 +211,11 @@ class Project:
 
     def lineage(self, image_id: int) -> LineageNotes:
         """Return which cell of an image came of which."""
-        name = f"parents of image {image_id}"
-        note = Note(self._connection, self.folder, name)
-        return LineageNotes(
-            note, Note(self._connection, self.folder, f"{name} by step")
+        notes = (
+            Note(self._connection, self.folder, name)
+            for name in lineage_names(image_id)
         )
+        return LineageNotes(*notes)
 
     def classes(self) -> ClassNotes:
         """Return which classes are offered for cells."""
@@ -327,10 +329,13 @@ class Project:
             folder.mkdir(parents=True)
         with whole_or_nothing(folder), told(folder):
             create_database(folder)
+            # First: a job may take labels in meanwhile, and the copy has none but these.
+            copy_database(self._connection, self.folder, folder)
             for part in (LABELS_FOLDER, MODELS_FOLDER):
                 if (self.folder / part).is_dir():
-                    shutil.copytree(self.folder / part, folder / part)
-            copy_database(self._connection, self.folder, folder)
+                    unfinished = shutil.ignore_patterns(".new.*", ".old.*")
+                    source = self.folder / part
+                    shutil.copytree(source, folder / part, ignore=unfinished)
             journals = [opened.journal for opened in self._opened.values()]
             write_waiting(journals, folder)
 

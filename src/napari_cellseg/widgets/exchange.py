@@ -151,6 +151,7 @@ class CellExchange(QObject):
         super().__init__(dock)
         self._dock = dock
         self._arrival: Arrival | None = None
+        self._importing: CellImage | None = None
         self._other = OtherLabels(dock)
         self.question = ImportQuestion()
         self.question.answered.connect(self._on_answered)
@@ -268,10 +269,15 @@ class CellExchange(QObject):
         except CellsegError as error:
             self._dock.footer.tell(str(error), "error")
             return
+        self._importing = image
         self._dock.files.start("Importing", job, self._on_large_read)
 
     def _on_large_read(self, said: str) -> None:
-        self._other.open_again()
+        image, self._importing = self._importing, None
+        if image is not None and not self._dock.session.shows(image):
+            self._other.put_away(image)
+        else:
+            self._other.open_again()
         self._dock.footer.tell(f"{said}.")
 
     def _on_read(self, arrival: Arrival) -> None:

@@ -158,6 +158,14 @@ class LabelsKeeper(QObject):
         layer = self._book.layer_of(image)
         return None if layer is None else self._book.cells_on(layer)
 
+    def drop(self, cells: CellLabels) -> None:
+        """Show cells no more that are not under correction: their image has others."""
+        layer = self._book.layer_with(cells)
+        overview = None if layer is None else self._book.overview_of(layer)
+        for one in (layer, overview):
+            if one is not None and one in self._viewer.layers:
+                self._viewer.layers.remove(one)
+
     def part(self, image: Image) -> None:
         """Correct the cells of an image no more; their layer stays, hidden."""
         layer = self._book.untie(image)

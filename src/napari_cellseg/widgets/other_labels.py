@@ -8,7 +8,9 @@ from napari.layers import Labels
 from qtpy.QtCore import QObject
 
 from napari_cellseg.controllers.cell_labels import CellLabels
+from napari_cellseg.core.types import CellImage
 from napari_cellseg.widgets.jobs import Later
+from napari_cellseg.widgets.kept_cells import place_text
 
 
 class OtherLabels(QObject):
@@ -40,6 +42,16 @@ class OtherLabels(QObject):
             dock.projects.put_away(image.source)
         self._left = dock.keeper.layer
         self._open_later.call()
+
+    def put_away(self, image: CellImage) -> None:
+        """Show the cells no more that an image had which was left meanwhile.
+
+        Those that the project has now are opened when a person goes back to it.
+        """
+        cells = self._dock.projects.put_away(place_text(image.source))
+        if cells is not None:
+            self._dock.keeper.drop(cells)
+        self._dock.projects.refresh()
 
     def _on_open_due(self) -> None:
         left, self._left = self._left, None
