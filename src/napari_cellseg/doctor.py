@@ -205,9 +205,10 @@ def examine_image(file: Path) -> Finding:
             f"{seen}, pixel size unknown",
             "Areas come in pixels only; give --pixel-size for micrometres.",
         )
-    seen = f"{seen}, {size.x_um:.4g} µm/px"
+    sides = dict.fromkeys(f"{side:.4g}" for side in (size.x_um, size.y_um))
+    seen = f"{seen}, {' x '.join(sides)} µm/px"
     low, high = PLAUSIBLE_PIXEL_UM
-    if not low <= size.x_um <= high:
+    if not low <= min(size.x_um, size.y_um) <= max(size.x_um, size.y_um) <= high:
         return Finding(
             subject,
             "warning",

@@ -336,7 +336,7 @@ def test_the_summary_says_of_a_skipped_image_what_it_said_when_it_was_done(
     segment(image, *words, "--skip-existing")
 
     (skipped,) = summary(out)
-    assert done["pixel_size_um"] == "0.5"
+    assert (done["pixel_size_x_um"], done["pixel_size_y_um"]) == ("0.5", "0.5")
     assert skipped == {**done, "status": "skipped"}
 
 
@@ -746,3 +746,32 @@ def test_of_a_file_with_several_images_one_is_chosen(
     assert [row["status"] for row in summary(out)] == ["done"]
     assert third.exit_code == 1
     assert "number 3" in summary(tmp_path / "out 3")[0]["error"]
+
+
+def test_the_summary_says_both_sides_of_a_pixel_and_the_distance_of_planes(
+    segmenter: FakeSegmenter, tmp_path: Path
+) -> None:
+    sizes = {"PhysicalSizeX": 0.25, "PhysicalSizeY": 0.5, "PhysicalSizeZ": 2.0}
+    pixels = np.zeros((3, 16, 20), np.uint8)
+    path = tmp_path / "a.ome.tif"
+    tifffile.imwrite(path, pixels, metadata={"axes": "ZYX", **sizes})
+
+    segment(path, "-o", tmp_path / "out")
+
+    (row,) = summary(tmp_path / "out")
+    names = ("pixel_size_x_um", "pixel_size_y_um", "z_step_um")
+    assert [row[name] for name in names] == ["0.25", "0.5", "2.0"]
+
+
+def test_an_image_is_known_again_from_another_folder(
+    segmenter: FakeSegmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, out = write_cells(tmp_path / "plate" / "a.tif"), tmp_path / "out"
+    segment(image, "-o", out)
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+
+    result = segment("../plate/a.tif", "-o", out, "--skip-existing")
+
+    assert "0 done, 1 skipped" in result.output
+    assert [row["file"] for row in summary(out)] == [str(image)]

@@ -126,3 +126,11 @@ def test_the_disk_of_a_folder_that_is_not_there_yet_is_that_of_its_parent(
     tmp_path: Path,
 ) -> None:
     assert str(tmp_path) in doctor.examine_disk(tmp_path / "a" / "b").subject
+
+
+def test_both_sides_of_a_pixel_that_is_not_square_are_shown(tmp_path: Path) -> None:
+    path = tmp_path / "a.ome.tif"
+    size = {"PhysicalSizeX": 0.25, "PhysicalSizeY": 0.5}
+    tifffile.imwrite(path, np.zeros((8, 9), np.uint8), metadata={"axes": "YX", **size})
+
+    assert "0.25 x 0.5 µm/px" in doctor.examine_image(path).seen

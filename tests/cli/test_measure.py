@@ -212,3 +212,50 @@ def test_the_image_of_the_file_that_was_segmented_is_measured_again(
 
     assert result.exit_code == 0, result.output
     assert mean_intensities(labels.with_name("a_cells.csv")) == [40, 40]
+
+
+def test_a_table_elsewhere_still_says_which_model_made_the_labels(
+    labels: Path, tmp_path: Path
+) -> None:
+    model = {"name": "cells", "digest": "ab12"}
+    record = {"image": {"source": str(tmp_path / "a.tif")}, "model": model}
+    labels.with_name("a_cells.json").write_text(json.dumps(record))
+    (tmp_path / "far").mkdir()
+
+    runner.invoke(app, ["measure", str(labels), "-o", str(tmp_path / "far" / "t.csv")])
+
+    found = json.loads((tmp_path / "far" / "t.json").read_text(encoding="utf-8"))
+    assert found["model"] == model
+    assert found["image"]["source"] == str(tmp_path / "a.tif")
+
+
+def test_a_table_does_not_take_over_the_model_of_the_one_it_replaces(
+    labels: Path, tmp_path: Path
+) -> None:
+    record = {"image": {"source": "/data/b.tif"}, "model": {"name": "of b"}}
+    (tmp_path / "b_cells.json").write_text(json.dumps(record))
+    table = tmp_path / "b_cells.csv"
+
+    runner.invoke(app, ["measure", str(labels), "-o", str(table), "--overwrite"])
+
+    found = json.loads((tmp_path / "b_cells.json").read_text(encoding="utf-8"))
+    assert "model" not in found
+    assert "image" not in found
+    assert found["labels"] == str(labels)
+
+
+def test_an_image_named_by_way_of_another_folder_is_the_same_image(
+    labels: Path, tmp_path: Path
+) -> None:
+    image = tmp_path / "a.tif"
+    tifffile.imwrite(image, np.zeros((20, 20), np.uint8))
+    record = {"image": {"source": str(image)}, "model": {"name": "cells"}}
+    labels.with_name("a_cells.json").write_text(json.dumps(record))
+    (tmp_path / "far").mkdir()
+    named = tmp_path / "far" / ".." / "a.tif"
+
+    runner.invoke(app, ["measure", str(labels), "--image", str(named)])
+
+    found = json.loads(labels.with_name("a_cells.json").read_text(encoding="utf-8"))
+    assert found["image"]["source"] == str(image)
+    assert found["model"] == {"name": "cells"}

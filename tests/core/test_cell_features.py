@@ -210,3 +210,15 @@ def test_a_cell_that_fills_a_narrow_image_is_solid(shape):
     found = shape_columns(find_cells(np.ones(shape, np.int32)))
     assert found["solidity"][0] == 1
     assert found["area_px"][0] == shape[0] * shape[1]
+
+
+def test_form_on_pixels_that_are_not_square_is_that_of_scikit_image_with_a_spacing():
+    labels = _ellipses(1)
+    names = ("eccentricity", "orientation")
+    theirs = regionprops_table(labels, spacing=(3.0, 1.5), properties=names)
+
+    ours = shape_columns(find_cells(labels), y_to_x=2.0)
+
+    np.testing.assert_allclose(ours["eccentricity"], theirs["eccentricity"], atol=1e-7)
+    turn = ours["orientation_deg"] - np.degrees(theirs["orientation"])
+    np.testing.assert_allclose((turn + 90) % 180 - 90, 0, atol=1e-6)

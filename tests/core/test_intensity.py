@@ -74,5 +74,7 @@ def test_several_channels_without_a_choice_are_refused_by_name() -> None:
 
 
 def test_a_channel_that_is_not_there_is_refused() -> None:
-    with pytest.raises(ImageError, match="no channel 3"):
+    with pytest.raises(ImageError, match="no channel 3; it has 1, which is number 0"):
         choose_channels(CellImage(np.zeros((1, 4, 4))), 3)
+    with pytest.raises(ImageError, match="it has 2, which are numbers 0 to 1"):
+        choose_channels(CellImage(np.zeros((2, 4, 4))), 2)

@@ -17,7 +17,7 @@ from napari_cellseg.core.labels import (
     smooth_cells,
     split_cell,
 )
-from napari_cellseg.core.measure import measure_cells
+from napari_cellseg.core.measure import measure_cells, measure_labels
 from napari_cellseg.core.types import CellImage, PixelSize
 
 SHAPES = {
@@ -241,3 +241,16 @@ def test_an_edit_that_changes_nothing_changes_no_row():
     edit = edit_on_labels(labels, labels.copy(), (0, 0), "nothing", sources)
     updated = table.updated(None, labels, edit, sources)
     pd.testing.assert_frame_equal(updated.cells, table.cells)
+
+
+def test_a_square_cell_on_flat_pixels_is_no_line():
+    labels = np.zeros((12, 12), np.int32)
+    labels[2:4, 2:6] = 1  # 2 x 4 pixels of 2 x 1 micrometres
+
+    known = measure_labels(labels, "YX", pixel_size=PixelSize(2.0, 1.0))
+    unknown = measure_labels(labels, "YX")
+
+    # Sums of squares of 2 and 4 places: (4 - 1) and (16 - 1), by the squares of the sides.
+    assert unknown.cells["eccentricity"].item() == pytest.approx((1 - 3 / 15) ** 0.5)
+    assert known.cells["eccentricity"].item() == pytest.approx((1 - 12 / 15) ** 0.5)
+    assert known.cells["area_um2"].item() == 16

@@ -383,6 +383,7 @@ def test_axes_without_a_name_are_asked_for(path, shape, known):
     assert caught.value.shape == shape
     assert caught.value.known_axes == known
     assert "axes='" in str(caught.value)
+    assert "--axes" in str(caught.value)
 
 
 def test_plain_pages_are_asked_for(path):

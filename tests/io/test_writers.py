@@ -127,7 +127,7 @@ def test_the_record_says_where_the_numbers_come_from(tmp_path):
     assert found["image"]["source"] == "/data/a.tif"
     assert found["pixel_size_um"] == {"y": 0.5, "x": 0.25, "z": None}
     assert found["n_by_source"] == {"model": 1, "edited": 0, "hand": 1}
-    packages = {"python", "numpy", "scikit-image", "napari-cellseg"}
+    packages = {"python", "numpy", "scikit-image", "torch", "napari-cellseg"}
     assert packages <= set(found["versions"])
     assert found["written_at"].endswith("+00:00")
 

@@ -17,6 +17,7 @@ from napari_cellseg.core.types import CellImage, Labels
 from napari_cellseg.io.exchange.classes import read_classes
 from napari_cellseg.io.exchange.formats import ImageFrame
 from napari_cellseg.io.images import read_labels_with_axes, read_one_image
+from napari_cellseg.io.paths import full_address
 from napari_cellseg.io.writers import write_cells_csv
 
 #: What a record says of image and labels that measuring again does not change.
@@ -66,13 +67,14 @@ def measure_file(
         If a file cannot be read, is no labels, has another size, or the CSV is there
         already and `overwrite` is False.
     """
-    path = out or labels_path.with_name(f"{_name_of(labels_path)}_cells.csv")
+    beside = labels_path.with_name(f"{_name_of(labels_path)}_cells.csv")
+    path = out or beside
     if path.exists() and not overwrite:
         raise SaveError(
             f"'{path}' is there already. Use --overwrite to replace it, or --out."
         )
     labels, pixel_size, axes = read_labels_with_axes(labels_path, axes=reading.axes)
-    earlier = _record_of(path)
+    earlier = _record_of(beside)
     measured = _image_for(labels, image, _as_before(reading, earlier, image))
     if pixel_size is None and measured is not None:
         pixel_size = measured.pixel_size
@@ -86,19 +88,19 @@ def measure_file(
     record = {
         **_kept(earlier, measured),
         **provenance(measured),
-        "labels": str(labels_path.absolute()),
+        "labels": full_address(labels_path),
         "notes": list(notes),
     }
     if classes is not None:
         frame = ImageFrame(labels.shape, table.axes, labels_path.name)
         table = table.with_classes(read_classes(classes, frame))
-        record["classes"] = str(classes.absolute())
+        record["classes"] = full_address(classes)
     write_cells_csv(path, table, record)
     return table, path
 
 
 def _record_of(path: Path) -> dict[str, Any]:
-    """Return the record of an earlier table that names its image, else an empty one."""
+    """Return the record of the table beside the labels if it names its image, else none."""
     try:
         values = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         return {**values, "image": {"source": "", **values["image"]}}
@@ -120,7 +122,7 @@ def _as_before(
     read = earlier.get("reading")
     if reading.scene is not None or image is None or not isinstance(read, dict):
         return reading
-    is_same = earlier["image"]["source"] == str(image.absolute())
+    is_same = earlier["image"]["source"] == full_address(image)
     return replace(reading, scene=read.get("scene")) if is_same else reading
 
 

@@ -20,7 +20,8 @@ Overwrite = Annotated[
 Images = Annotated[
     list[str],
     typer.Argument(
-        help="Image files, folders, globs in quotes, or s3://BUCKET/FOLDER."
+        help="Image files, folders ('FOLDER/**/*.tif' for those below, too), globs in "
+        "quotes, or s3://BUCKET/FOLDER."
     ),
 ]
 

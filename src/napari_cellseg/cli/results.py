@@ -259,7 +259,9 @@ def _facts(record: Mapping[str, Any]) -> Row:
     image = record.get("image", {})
     size, notes = image.get("pixel_size_um") or {}, image.get("notes") or ()
     return {
-        "pixel_size_um": size.get("x"),
+        "pixel_size_x_um": size.get("x"),
+        "pixel_size_y_um": size.get("y"),
+        **({"z_step_um": size["z"]} if size.get("z") else {}),
         "seconds": record.get("seconds"),
         "device": record.get("device"),
         "model": record.get("model", {}).get("name"),

@@ -21,7 +21,8 @@ def segment(
     paths: Annotated[
         list[str],
         typer.Argument(
-            help="Image files, folders, globs in quotes, or s3://BUCKET/FOLDER."
+            help="Image files, folders ('FOLDER/**/*.tif' for those below, too), globs in "
+            "quotes, or s3://BUCKET/FOLDER."
         ),
     ],
     out: Annotated[

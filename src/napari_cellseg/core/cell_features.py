@@ -76,13 +76,21 @@ def find_cells(plane: Labels, ids: Iterable[int] | None = None) -> PlaneCells:
     return PlaneCells(compact, present[wanted].astype(np.int32), places)
 
 
-def shape_columns(cells: PlaneCells) -> Columns:
+def shape_columns(cells: PlaneCells, *, y_to_x: float = 1.0) -> Columns:
     """Return area, perimeter, centroid, box and form of cells, in pixels of the plane.
 
     The orientation is the angle between the y axis (rows, downwards) and the long axis
     of the ellipse with the same second moments, in degrees from -90 to 90, turning from
     y towards x: 0 is upright, 90 lies flat, 45 runs from the upper left to the lower
     right. The box includes its lowest and excludes its highest coordinates.
+
+    Parameters
+    ----------
+    cells : PlaneCells
+        The cells.
+    y_to_x : float
+        Height of a pixel over its width. Eccentricity and orientation are those of the
+        cell, not of its picture in square pixels.
     """
     n = cells.ids.size
     sums, boxes = loops.moments(cells.plane, cells.places, n)
@@ -98,7 +106,7 @@ def shape_columns(cells: PlaneCells) -> Columns:
         "centroid_y_px": centre[:, 0],
         "centroid_x_px": centre[:, 1],
     }
-    columns.update(_ellipse_columns(sums))
+    columns.update(_ellipse_columns(sums, y_to_x))
     columns["solidity"] = area / np.maximum(hull_areas, 1)
     for index, name in enumerate(("min_y", "min_x", "max_y", "max_x")):
         columns[f"bbox_{name}_px"] = boxes[:, index]
@@ -115,13 +123,13 @@ def _row_extents(
     return extents, first_rows
 
 
-def _ellipse_columns(sums: NDArray[np.int64]) -> Columns:
+def _ellipse_columns(sums: NDArray[np.int64], y_to_x: float) -> Columns:
     """Return eccentricity and orientation from the sums of `loops.moments`."""
     area, sum_y, sum_x, sum_yy, sum_xx, sum_xy = sums.astype(np.float64).T
     weight = np.maximum(area, 1) ** 2
-    var_y = (area * sum_yy - sum_y * sum_y) / weight
+    var_y = (area * sum_yy - sum_y * sum_y) / weight * y_to_x**2
     var_x = (area * sum_xx - sum_x * sum_x) / weight
-    cov = (area * sum_xy - sum_y * sum_x) / weight
+    cov = (area * sum_xy - sum_y * sum_x) / weight * y_to_x
     mean = (var_y + var_x) / 2
     spread = np.hypot((var_y - var_x) / 2, cov)
     long, short = mean + spread, np.maximum(mean - spread, 0)

@@ -52,7 +52,8 @@ def given_size(
     notes = []
     if um is not None:
         if size is not None and not _is_same((size.y_um, size.x_um), um):
-            notes.append(_not_used("pixel size", size.x_um, um))
+            sides = dict.fromkeys((size.x_um, size.y_um))
+            notes.append(_not_used("pixel size", tuple(sides), um))
         size = PixelSize(um, um, size.z_um if size else None)
     if z_um is None:
         return size, tuple(notes)
@@ -64,7 +65,7 @@ def given_size(
             )
         return None, tuple(notes)
     if size.z_um is not None and not _is_same((size.z_um,), z_um):
-        notes.append(_not_used("distance of planes", size.z_um, z_um))
+        notes.append(_not_used("distance of planes", (size.z_um,), z_um))
     return replace(size, z_um=z_um), tuple(notes)
 
 
@@ -73,6 +74,7 @@ def _is_same(known: tuple[float, ...], given: float) -> bool:
     return all(math.isclose(each, given, rel_tol=1e-4) for each in known)
 
 
-def _not_used(what: str, known: float, given: float) -> str:
+def _not_used(what: str, known: tuple[float, ...], given: float) -> str:
     """Return the note that a value of the file is not used."""
-    return f"The {what} of the file ({known:.4g} µm) is not used: {given:.4g} µm was given."
+    said = " x ".join(f"{each:.4g}" for each in known)
+    return f"The {what} of the file ({said} µm) is not used: {given:.4g} µm was given."

@@ -33,14 +33,19 @@ def choose_channels(image: CellImage, channel: int | None) -> tuple[int, ...]:
         names = ", ".join(f"{i} = {name}" for i, name in enumerate(image.channel_names))
         raise ImageError(
             f"'{image.name}' has {image.n_channels} channels ({names}); choose the one "
-            "that shows the cells."
+            "that shows the cells (--channel on the command line)."
         )
     if not 0 <= channel < image.n_channels:
         raise ImageError(
-            f"'{image.name}' has no channel {channel}; it has {image.n_channels}, "
-            "counted from 0."
+            f"'{image.name}' has no channel {channel}; it has {image.n_channels}, which "
+            f"{_numbers(image.n_channels)}. Choose one of these."
         )
     return (channel,)
+
+
+def _numbers(n: int) -> str:
+    """Return what the numbers of some channels are, in words."""
+    return "is number 0" if n == 1 else f"are numbers 0 to {n - 1}"
 
 
 def intensity_bounds(

@@ -303,7 +303,8 @@ class _Request:
     ) -> pd.DataFrame:
         """Return the rows of the cells in a box of one plane, without their sources."""
         cells = find_cells(self.labels[index][box_yx], ids)
-        shapes = shape_columns(cells)
+        size = self.pixel_size
+        shapes = shape_columns(cells, y_to_x=size.y_um / size.x_um if size else 1.0)
         columns: Columns = {"label": cells.ids}
         for name, place in zip(_plane_names(self.axes), index, strict=True):
             columns[name] = np.full(cells.ids.size, place, np.int64)

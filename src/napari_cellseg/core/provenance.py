@@ -15,7 +15,8 @@ from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.types import CellImage, PixelSize, SegmentationResult
 
 #: The packages whose version can change a number.
-PACKAGES = ("napari-cellseg", "numpy", "scipy", "scikit-image", "numba")
+PACKAGES = ("numpy", "scipy", "scikit-image", "numba", "torch")
+OWN_PACKAGE = "napari-cellseg"
 
 
 def provenance(
@@ -87,10 +88,18 @@ def pixel_size_values(pixel_size: PixelSize | None) -> dict[str, float | None] |
 @cache
 def _versions() -> tuple[tuple[str, str], ...]:
     """Return the versions of python and of the packages that make the numbers."""
-    found = [("python", platform.python_version())]
-    for package in PACKAGES:
-        try:
-            found.append((package, version(package)))
-        except PackageNotFoundError:  # run from a folder that was not installed
-            found.append((package, "unknown"))
-    return tuple(found)
+    named = [(package, _version(package)) for package in PACKAGES]
+    return (
+        ("python", platform.python_version()),
+        # Unknown if run from a folder that was not installed.
+        (OWN_PACKAGE, _version(OWN_PACKAGE) or "unknown"),
+        *((package, known) for package, known in named if known),
+    )
+
+
+def _version(package: str) -> str:
+    """Return the version of a package, "" if it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""

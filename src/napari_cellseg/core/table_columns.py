@@ -56,7 +56,7 @@ def with_micrometres(columns: Columns, pixel_size: PixelSize | None) -> Columns:
     """Return the columns with those in micrometres, each after the one in pixels.
 
     Where pixels are not square, the perimeter is scaled by the geometric mean of their
-    sides; form (eccentricity, solidity, orientation) is always that of the pixels.
+    sides.
     """
     if pixel_size is None:
         return columns

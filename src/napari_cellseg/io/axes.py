@@ -72,7 +72,10 @@ def _question(name: str, known: str, shape: tuple[int, ...]) -> str:
     else:
         offers = "one letter an axis of T, C, Z, Y, X, such as axes='TCYX'"
         which = f"each '?' of '{known}'"
-    return f"{name} has the shape {shape} and does not say what {which} is. Name it: {offers}."
+    return (
+        f"{name} has the shape {shape} and does not say what {which} is. Name it: {offers}; "
+        "on the command line --axes."
+    )
 
 
 def _named_axes(name: str, axes: str, shape: tuple[int, ...], named: str) -> str:
