@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-import tifffile
 from tests.controllers.test_find import SeeingSegmenter
 from tests.fakes import FakeEngine, NowStarter
-from tests.project.test_large_labels import PITCH, SIDE, grid
+from tests.large_project import PITCH, SIDE, bright_grid, grid, large_project
 
 from napari_cellseg.controllers.cell_tools import CellTools
 from napari_cellseg.controllers.exchange import cells_to_write, write_large
@@ -35,7 +34,6 @@ from napari_cellseg.core.training_item import items_of
 from napari_cellseg.io.exchange.formats import format_named
 from napari_cellseg.io.images import read_image, read_labels
 from napari_cellseg.project.new_labels import NewLabels
-from napari_cellseg.project.store import create_project
 
 EDGE = 30
 N_ACROSS = SIDE // PITCH
@@ -87,15 +85,10 @@ class Window:
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """Return a project of one image; its labels count as large."""
-    monkeypatch.setattr("napari_cellseg.core.labels_on_disk.LARGE_PX", 2**20)
-    path = tmp_path / "slide.tif"
-    pixels = (grid() > 0).astype(np.uint8) * 200
+    pixels = bright_grid()
     # A cell that the labels below do not have.
     pixels[CORNER + 32 : CORNER + 38, CORNER + 32 : CORNER + 38] = 200
-    tifffile.imwrite(path, pixels)
-    with create_project(tmp_path / "large") as project:
-        project.add_images([path])
-        return project.folder
+    return large_project(tmp_path, monkeypatch, pixels, has_cells=False)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import sqlite3
 
 import numpy as np
 import pytest
+from tests.large_project import PITCH, SIDE, grid, large_project
 from tests.project.test_journal import FullDisk
 
 from napari_cellseg.core import labels as corrections
@@ -14,34 +15,14 @@ from napari_cellseg.core.errors import EditError, ProjectError
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.labels_on_disk import is_on_disk
 from napari_cellseg.project.exchanges import Exchanges
-from napari_cellseg.project.new_labels import LargeLabels, NewLabels
+from napari_cellseg.project.new_labels import LargeLabels
 from napari_cellseg.project.store import create_project, open_project
-
-PITCH = 40
-#: Four chunks and a part of a fifth each way.
-SIDE = 4 * 512 + 100
-
-
-def grid(side=SIDE, pitch=PITCH, edge=30):
-    """Return squares of `edge` pixels, numbered row by row from 1."""
-    n = side // pitch
-    labels = np.zeros((side, side), np.int32)
-    for index in range(n * n):
-        y, x = (pitch * place for place in divmod(index, n))
-        labels[y : y + edge, x : x + edge] = index + 1
-    return labels
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """Return a project of one image whose labels count as large."""
-    monkeypatch.setattr("napari_cellseg.core.labels_on_disk.LARGE_PX", 2**20)
-    image = tmp_path / "image.tif"
-    image.write_bytes(b"pixels")
-    with create_project(tmp_path / "large") as project:
-        project.add_images([image])
-        project.start_labels(1, NewLabels(grid(), "YX"))
-        return project.folder
+    return large_project(tmp_path, monkeypatch)
 
 
 def make(opened, edit):
@@ -180,12 +161,7 @@ def test_memory_is_bounded_by_the_chunks_that_are_kept(folder, monkeypatch):
 @pytest.fixture
 def bare(tmp_path, monkeypatch):
     """Return a project of one large image without cells."""
-    monkeypatch.setattr("napari_cellseg.core.labels_on_disk.LARGE_PX", 2**20)
-    image = tmp_path / "image.tif"
-    image.write_bytes(b"pixels")
-    with create_project(tmp_path / "bare") as project:
-        project.add_images([image])
-        return project.folder
+    return large_project(tmp_path, monkeypatch, has_cells=False)
 
 
 def take_in(project, labels=None):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tifffile
 from qtpy.QtCore import Qt
-from tests.project.test_large_labels import PITCH, SIDE, grid
+from tests.large_project import PITCH, SIDE, bright_grid, grid, large_project
 from tests.widgets.conftest import wait_idle
 from tests.widgets.test_gestures import Mouse
 from tests.widgets.test_tools import press
@@ -22,13 +22,7 @@ NEAR = 2.0
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """Return a project of one image whose labels count as large."""
-    monkeypatch.setattr("napari_cellseg.core.labels_on_disk.LARGE_PX", 2**20)
-    image = tmp_path / "slide.tif"
-    tifffile.imwrite(image, (grid() > 0).astype(np.uint8) * 200)
-    with create_project(tmp_path / "large") as project:
-        project.add_images([image])
-        project.start_labels(1, NewLabels(grid(), "YX"))
-        return project.folder
+    return large_project(tmp_path, monkeypatch, bright_grid())
 
 
 class GlobalMouse(Mouse):

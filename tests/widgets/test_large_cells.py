@@ -5,7 +5,7 @@ import pytest
 import tifffile
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
-from tests.project.test_large_labels import PITCH, SIDE, grid
+from tests.large_project import PITCH, SIDE, bright_grid, grid, large_project
 from tests.widgets.conftest import wait_idle
 from tests.widgets.test_edit_window import GlobalMouse, cell_at, look_at
 from tests.widgets.test_tools import press
@@ -14,7 +14,7 @@ from napari_cellseg.core.jobs import run
 from napari_cellseg.core.labels_on_disk import is_on_disk
 from napari_cellseg.io.images import read_labels
 from napari_cellseg.project.new_labels import LargeLabels
-from napari_cellseg.project.store import create_project, open_project
+from napari_cellseg.project.store import open_project
 
 N_CELLS = (SIDE // PITCH) ** 2
 UNDO = (Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
@@ -27,12 +27,7 @@ REDO = (
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """Return a project of one image without cells, which would count as large."""
-    monkeypatch.setattr("napari_cellseg.core.labels_on_disk.LARGE_PX", 2**20)
-    image = tmp_path / "slide.tif"
-    tifffile.imwrite(image, (grid() > 0).astype(np.uint8) * 200)
-    with create_project(tmp_path / "large") as project:
-        project.add_images([image])
-        return project.folder
+    return large_project(tmp_path, monkeypatch, bright_grid(), has_cells=False)
 
 
 @pytest.fixture
