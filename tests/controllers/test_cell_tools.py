@@ -91,7 +91,7 @@ def test_what_is_known_of_cells_goes_along_with_their_new_numbers():
     assert proofread.sources == {1: "model", 2: "hand"}
     assert proofread.cells.confidence == {1: 0.75}
     assert proofread.cells.states == {2: "accepted"}
-    assert told == [[1, 2, 3, 4]]
+    assert told == [[2, 4]]
     assert not proofread.deleted
     proofread.undo()
     assert proofread.sources == {3: "model", 4: "hand"}
