@@ -109,6 +109,7 @@ class MissingController:
         labels = self._proofread.labels
         if labels is None or not self._known:
             return
+        before = set(self._taken)
         for place in self._known:
             if overlap(place.box, edit.box) is None:
                 continue
@@ -118,4 +119,5 @@ class MissingController:
                 self._taken.add(id(place))
         if self.current is not None and id(self.current) in self._taken:
             self.current = None
-        self.changed.emit()
+        if self._taken != before:
+            self.changed.emit()
