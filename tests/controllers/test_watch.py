@@ -139,3 +139,13 @@ def test_nothing_is_looked_at_after_the_stop(watch, tmp_path):
     watch.look()
 
     assert watch.results == []
+
+
+def test_results_of_the_same_name_are_told_apart_by_their_folders(watch, tmp_path):
+    for folder in ("run 1", "run 2/b"):
+        finish(tmp_path / folder, "A01", written=1000.0 + len(folder))
+
+    watch.watch(f"{tmp_path}/")
+
+    titles = [watch.title(one) for one in watch.results]
+    assert titles == ["run 2/b/A01.tif", "run 1/A01.tif"]

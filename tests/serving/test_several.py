@@ -16,7 +16,8 @@ from napari_cellseg.cloud.wire import Message
 from napari_cellseg.core.errors import OptionsError
 from napari_cellseg.serving import several
 from napari_cellseg.serving.bench import Answer, Ended, News, Problem, Ready, Task
-from napari_cellseg.serving.several import Benches, devices_of, titles
+from napari_cellseg.serving.devices import devices_of, threads_environment, titles
+from napari_cellseg.serving.several import Benches
 
 SECONDS = 60.0
 
@@ -201,6 +202,29 @@ def test_waiting_counts_as_time(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [task.seconds for task in row.benches["a"].tasks] == [10.0, 3.0]
 
 
+def test_a_device_that_hangs_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(several.time, "monotonic", lambda: now[0])
+    row = Row("a", "b")
+    row.take(1, 2, 3, seconds=10.0)
+    for bench in row.benches.values():
+        bench.begin()
+    row.benches["b"].end()
+    now[0] = 9.0 + several.HANGING_SECONDS
+    row.all.end_what_hangs()
+    assert row.statuses() == {2: 200}
+    now[0] = 11.0 + several.HANGING_SECONDS
+    row.all.end_what_hangs()
+    # Those that have not begun are not late by the device.
+    assert row.statuses() == {1: 504, 2: 200}
+    until = time.perf_counter() + 30
+    while not row.benches["a"].is_stopped and time.perf_counter() < until:
+        time.sleep(0.01)
+    row.benches["a"].die()
+    assert row.benches["a"].n_starts == 2
+    assert not row.benches["b"].is_stopped
+
+
 def test_every_gpu_gets_a_process_once_the_first_says_how_many_there_are() -> None:
     row = Row("auto")
     row.benches["auto"].tell(Ready(READY.spec, "A10G", 3))
@@ -245,8 +269,8 @@ def test_processes_on_the_cpu_share_its_processors(
 ) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
-    assert several.threads_environment(("cpu", "cpu")) == {"OMP_NUM_THREADS": "4"}
-    assert several.threads_environment(("cuda:0", "cpu")) == {}
+    assert threads_environment(("cpu", "cpu")) == {"OMP_NUM_THREADS": "4"}
+    assert threads_environment(("cuda:0", "cpu")) == {}
 
 
 class Served:

@@ -15,8 +15,8 @@ from napari_cellseg.cloud.wire import Message, attributes_of
 from napari_cellseg.core.errors import CellsegError, RemoteError
 from napari_cellseg.core.jobs import Progress
 from napari_cellseg.core.options import SegmentOptions, fields_with_ranges
+from napari_cellseg.serving.devices import titles
 from napari_cellseg.serving.reply import GoneError, Reply, json_reply, refusal
-from napari_cellseg.serving.several import titles
 from napari_cellseg.serving.work import Order, Worker
 
 MIB = 2**20

@@ -6,15 +6,14 @@ is answered with an error, and never worked on twice. The bench is begun anew.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from napari_cellseg.core.errors import OptionsError, SegmentationError
+from napari_cellseg.core.errors import SegmentationError
 from napari_cellseg.serving.apart import PROGRAM, BenchApart
 from napari_cellseg.serving.bench import (
     Answer,
@@ -30,43 +29,29 @@ from napari_cellseg.serving.bench import (
     Tell,
     n_hands,
 )
-from napari_cellseg.serving.reply import GoneError, refusal
+from napari_cellseg.serving.devices import (
+    ALL_OF_THEM,
+    devices_of,
+    threads_environment,
+)
+from napari_cellseg.serving.reply import GoneError, LateError, refusal
 
-#: Devices that stand for all of their kind.
-ALL_OF_THEM = ("auto", "cuda")
 #: A bench that worked before is tried so often, after a pause that doubles.
 TRIES = 5
 PAUSE_SECONDS = 2.0
 
 #: A request is handed to so many processes that end, at most.
 MAX_GIVEN = 3
+#: A bench stops by itself what takes too long; one that has not by then hangs.
+HANGING_SECONDS = 60.0
+LOOK_SECONDS = 10.0
+
+HANGS = (
+    "The device has not answered in time; its process is started anew. Send the image "
+    "again, or a region of it if it is large."
+)
 
 MakeBench = Callable[[str], Bench]
-
-
-def devices_of(text: str) -> tuple[str, ...]:
-    """Return the devices of ``"auto"``, ``"cuda:1"``, ``"0,1"`` or ``"cpu,cpu"``.
-
-    Raises
-    ------
-    OptionsError
-        If one is empty, or one of several means all.
-    """
-    names = tuple(name.strip() for name in text.split(","))
-    if not all(names) or (len(names) > 1 and set(names) & set(ALL_OF_THEM)):
-        raise OptionsError(
-            f"--device is '{text}'; give auto, cpu, cuda or mps, or several such as 0,1 "
-            "(graphics cards by number) or cpu,cpu."
-        )
-    return tuple(f"cuda:{name}" if name.isdecimal() else name for name in names)
-
-
-def threads_environment(devices: Sequence[str]) -> dict[str, str]:
-    """Return the variables with which processes share the processors of a computer."""
-    n_on_cpu = sum(device == "cpu" for device in devices)
-    if n_on_cpu < 2 or "OMP_NUM_THREADS" in os.environ:
-        return {}
-    return {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // n_on_cpu))}
 
 
 def open_benches(setup: Setup, program: Sequence[str] = PROGRAM) -> Benches:
@@ -95,10 +80,13 @@ class _Waiting:
     is_begun: bool = False
     n_given: int = 0
 
+    def left(self) -> float:
+        """Return the seconds that are left; less than 0 where it is late."""
+        return self.task.seconds - (time.monotonic() - self.since)
+
     def due(self) -> Task:
         """Return it with the seconds that are left."""
-        left = self.task.seconds - (time.monotonic() - self.since)
-        return replace(self.task, seconds=left)
+        return replace(self.task, seconds=self.left())
 
 
 @dataclass(slots=True, eq=False)
@@ -145,6 +133,7 @@ class Benches:
         self._waiting: deque[_Waiting] = deque()
         self._lock = threading.RLock()
         self._is_stopping = False
+        self._is_over = threading.Event()
         self._tell: Tell | None = None
 
     def start(self, tell: Tell) -> None:
@@ -152,6 +141,7 @@ class Benches:
         self._tell = tell
         for seat in list(self._seats):
             self._begin(seat)
+        threading.Thread(target=self._watch, daemon=True, name="cellseg-watch").start()
 
     def take(self, task: Task) -> None:
         """Take a task, for the next device that is free."""
@@ -177,6 +167,7 @@ class Benches:
         with self._lock:
             self._is_stopping = True
             self._waiting.clear()
+        self._is_over.set()
         threads = [
             threading.Thread(target=seat.bench.stop, args=(seconds,))
             for seat in self._seats
@@ -190,6 +181,26 @@ class Benches:
         """Return how each device is."""
         with self._lock:
             return [seat.told() for seat in self._seats]
+
+    def _watch(self) -> None:
+        """Look now and then whether a bench hangs, until the server is stopped."""
+        while not self._is_over.wait(LOOK_SECONDS):
+            self.end_what_hangs()
+
+    def end_what_hangs(self) -> None:
+        """End each bench that has not said in time that its image takes too long."""
+        with self._lock:
+            for seat in self._seats:
+                late = [
+                    number
+                    for number, each in seat.in_hand.items()
+                    if each.is_begun and each.left() < -HANGING_SECONDS
+                ]
+                for number in late:
+                    del seat.in_hand[number]
+                    self._say(Answer(number, refusal(LateError(HANGS))))
+                if late:
+                    _end_apart(seat.bench)
 
     def _say(self, news: News) -> None:
         if self._tell is not None:
@@ -252,8 +263,7 @@ class Benches:
         """Give a device up; or, where it worked before, let its bench end, for a new one."""
         seat.problem = news.text
         if seat.was_ready:
-            # It may wait for the process, whose end is heard by another thread.
-            threading.Thread(target=seat.bench.stop, args=(0.0,), daemon=True).start()
+            _end_apart(seat.bench)
         else:
             self._give_up(seat)
 
@@ -303,9 +313,6 @@ class Benches:
         return any(each.state == "ready" for each in self._seats)
 
 
-def titles(states: Sequence[DeviceState]) -> str:
-    """Return the devices that are ready in words, such as ``"2 × NVIDIA A10G"``."""
-    names = Counter(each.title for each in states if each.state == "ready")
-    return ", ".join(
-        name if count == 1 else f"{count} × {name}" for name, count in names.items()
-    )
+def _end_apart(bench: Bench) -> None:
+    """End a bench on a thread of its own: it waits for the process."""
+    threading.Thread(target=bench.stop, args=(0.0,), daemon=True).start()
