@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import struct
 import sys
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -112,8 +114,8 @@ def test_a_body_that_the_server_cannot_hold_is_refused_and_it_goes_on(
     assert capped.ask(small)[0] == 200
     capped.cap(capped.server, 48 * MIB)
     status, told = capped.ask(bytes(200 * MIB))
-    assert status == 503
-    assert "too little memory left" in told
+    assert status == 413
+    assert "more memory than this server has" in told
     assert capped.ask(small) == (200, "")
 
 
@@ -125,10 +127,65 @@ def test_a_body_that_the_bench_cannot_hold_is_refused_and_it_goes_on(
     bench = capped.bench
     capped.cap(bench, 100 * MIB)
     status, told = capped.ask(bytes(200 * MIB))
-    assert status == 503
-    assert "too little memory left" in told
+    assert status == 413
+    assert "more memory than this server has" in told
     assert capped.ask(small) == (200, "")
     assert capped.bench.pid == bench.pid
+
+
+def huge_png() -> bytes:
+    """Return a picture of 30,000² px in some kB."""
+    rows = zlib.compressobj(1)
+    body = b"".join(rows.compress(bytes(30_001)) for _ in range(30_000)) + rows.flush()
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        end = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + end
+
+    head = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 0, 0, 0, 0)
+    parts = chunk(b"IHDR", head), chunk(b"IDAT", body), chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def huge_npy() -> bytes:
+    """Return an array that says it has a terabyte."""
+    buffer = io.BytesIO()
+    shape = {"descr": "|u1", "fortran_order": False, "shape": (2**20, 2**20)}
+    np.lib.format.write_array_header_1_0(buffer, shape)
+    return buffer.getvalue()
+
+
+def huge_tiff() -> bytes:
+    """Return a TIFF of 24,576² px, expanded 600 MB."""
+    buffer = io.BytesIO()
+    tile = np.zeros((1024, 1024), np.uint8)
+    edge = 24 * 1024
+    tifffile.imwrite(
+        buffer, (tile for _ in range(24 * 24)), shape=(edge, edge), dtype=np.uint8,
+        tile=tile.shape, compression="zlib",
+    )  # fmt: skip
+    return buffer.getvalue()
+
+
+def test_bombs_are_refused_under_the_cap(capped: Capped) -> None:
+    """Each is within the server's limits of size, or says it is; none fits."""
+    small = plane(256)
+    assert capped.ask(small)[0] == 200
+    bench = capped.bench
+    capped.cap(bench)
+    before = bench.memory_info().rss
+    for kind, body in (
+        ("image/png", huge_png()),
+        ("application/x-npy", huge_npy()),
+        ("image/tiff", huge_tiff()),
+    ):
+        assert len(body) < 8 * MIB
+        status, told = capped.ask(body, Content_Type=kind)
+        assert status in (400, 413), told
+        assert told
+    assert capped.ask(small) == (200, "")
+    assert capped.bench.pid == bench.pid
+    assert bench.memory_info().rss - before < MAX_GROWTH_BYTES + ROOM_BYTES
 
 
 class NoMemory(io.BytesIO):

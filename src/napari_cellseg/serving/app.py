@@ -28,10 +28,10 @@ from napari_cellseg.core.errors import CellsegError, LimitError
 from napari_cellseg.serving.desk import MIB, Desk, ServerOptions, streamed
 from napari_cellseg.serving.later import LaterDoor
 from napari_cellseg.serving.reply import (
-    FullError,
     GoneError,
     Reply,
     StalledError,
+    no_room,
     refusal,
     refused,
 )
@@ -117,7 +117,7 @@ class _Doors:
             except CellsegError as error:
                 return _response(refusal(error))
             except MemoryError:
-                return _response(refusal(FullError()))
+                return _response(no_room(is_busy=self._desk.worker.is_busy))
             except ClientDisconnect:
                 return _response(refusal(GoneError("The client went away.")))
 

@@ -22,7 +22,7 @@ from napari_cellseg.serving.frames import (
     write_frame,
 )
 from napari_cellseg.serving.hands import Hands
-from napari_cellseg.serving.reply import FullError, refusal
+from napari_cellseg.serving.reply import no_room
 
 #: The server waits less long; it ends the process then.
 STOP_SECONDS = 3600.0
@@ -51,7 +51,7 @@ def main() -> None:
     while (frame := read_frame(sys.stdin.buffer)) is not None:
         values, body = frame
         if LOST in values:
-            tell(Answer(values["number"], refusal(FullError())))
+            tell(Answer(values["number"], no_room(is_busy=hands.is_busy)))
         elif values["kind"] == TASK:
             hands.take(task_of(values, body))
         elif values["kind"] == DROP:

@@ -13,7 +13,7 @@ from napari_cellseg.cloud.wire import Message
 from napari_cellseg.core.jobs import Progress
 from napari_cellseg.nn.messages import receive, send
 from napari_cellseg.serving.bench import Answer, Ended, News, Problem, Ready, Step, Task
-from napari_cellseg.serving.reply import FullError, Reply, refusal
+from napari_cellseg.serving.reply import Reply, no_room
 
 TASK, DROP, STOP = "task", "drop", "stop"
 #: Said by who reads, of a frame whose body found no memory.
@@ -108,6 +108,7 @@ def news_of(values: Mapping[str, Any], body: bytes) -> News:
     if kind == STEP:
         return Step(values["number"], Progress(*values["progress"]))
     if LOST in values:
-        return Answer(values["number"], refusal(FullError()))
+        # It was worked on: to send it again would only cost the same again.
+        return Answer(values["number"], no_room(is_busy=False))
     reply = Reply(values["status"], body, values["type"], values["headers"])
     return Answer(values["number"], reply)

@@ -15,7 +15,6 @@ from typing import Any
 
 from napari_cellseg.core.errors import (
     CellsegError,
-    LimitError,
     OutOfMemoryError,
     RemoteError,
     SegmentationError,
@@ -37,20 +36,17 @@ from napari_cellseg.serving.bench import (
     n_hands,
 )
 from napari_cellseg.serving.reply import (
+    TOO_LARGE,
     BusyError,
-    FullError,
     GoneError,
     LateError,
     Reply,
+    no_room,
     refusal,
 )
 
 #: How libraries of C say that they got no memory.
 NO_MEMORY = ("allocate memory", "bad_alloc", "out of memory", "bad allocation")
-TOO_LARGE = (
-    "The image needs more memory than this server has. Send a smaller region, or send it "
-    "in tiles."
-)
 
 
 class _Turn:
@@ -121,6 +117,11 @@ class Hands:
         for thread in list(self._threads):
             thread.join(max(0.0, until - time.monotonic()))
 
+    @property
+    def is_busy(self) -> bool:
+        """True while a task is worked on."""
+        return bool(self._at_work)
+
     def _begin(self, work: Callable[..., None], *given: Any) -> None:
         thread = threading.Thread(target=work, args=given, daemon=True, name="hand")
         self._threads.append(thread)
@@ -159,8 +160,7 @@ class Hands:
         try:
             return replied(turn.task, turn.go_on, self._setup, segmenter)
         except OutOfMemoryError:
-            is_alone = len(self._at_work) == 1
-            return refusal(LimitError(TOO_LARGE) if is_alone else FullError())
+            return no_room(is_busy=len(self._at_work) > 1)
         finally:
             self._at_work.remove(turn.task.number)
 

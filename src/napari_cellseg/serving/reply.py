@@ -14,6 +14,12 @@ from napari_cellseg.core.errors import CellsegError, LimitError, SegmentationErr
 RETRY_SECONDS = 5
 
 
+TOO_LARGE = (
+    "The image needs more memory than this server has. Send a smaller region, or send it "
+    "in tiles."
+)
+
+
 class BusyError(CellsegError):
     """The queue is full.
 
@@ -98,6 +104,11 @@ def refusal(error: CellsegError) -> Reply:
     elif isinstance(error, NotReadyError | FullError):
         headers = {"Retry-After": str(RETRY_SECONDS)}
     return refused(status, str(error), headers)
+
+
+def no_room(*, is_busy: bool) -> Reply:
+    """Return what is said where memory ran out: to come again, or not to."""
+    return refusal(FullError() if is_busy else LimitError(TOO_LARGE))
 
 
 def refused(status: int, text: str, headers: Mapping[str, str] | None = None) -> Reply:

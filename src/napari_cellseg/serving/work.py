@@ -142,6 +142,11 @@ class Worker:
         return self._ready is not None
 
     @property
+    def is_busy(self) -> bool:
+        """True while there are orders."""
+        return bool(self._orders)
+
+    @property
     def n_waiting(self) -> int:
         """Orders that are not worked on yet."""
         with self._lock:
