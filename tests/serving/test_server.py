@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server as http_server
 import io
 import json
+import socket
 import threading
 import time
 import zipfile
@@ -256,6 +257,23 @@ def test_listening_beyond_this_computer_needs_a_token(
 
     with pytest.raises(OptionsError, match="Set a token"):
         serve(host="0.0.0.0", token="")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_port_that_is_taken_is_told_of_before_anything_is_loaded(host: str) -> None:
+    from napari_cellseg.cli.serve_command import serve
+
+    with socket.create_server((host, 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(OptionsError, match=f"Nothing can listen on {host}:{port}"):
+            serve(host=host, port=port)
+
+
+def test_a_host_that_is_not_here_is_told_of() -> None:
+    from napari_cellseg.cli.serve_command import serve
+
+    with pytest.raises(OptionsError, match="Choose another --port or --host"):
+        serve(host="no-such-host.invalid", token="secret")
 
 
 def test_a_folder_of_sagemaker_alone_opens_no_door(

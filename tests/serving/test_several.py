@@ -131,13 +131,16 @@ def test_without_any_device_it_says_so_and_what_waits_goes_on() -> None:
     assert row.statuses() == {1: 200, 2: 200}
 
 
-def test_one_of_two_that_cannot_be_loaded_leaves_the_work_to_the_other() -> None:
+def test_one_of_two_that_cannot_be_loaded_leaves_the_work_to_the_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     row = Row("a", "b", kind=Loading)
     row.take(1, 2)
     row.benches["a"].tell(Problem("The CUDA ran out of memory."))
     row.benches["b"].tell(READY)
     assert row.states() == ["failed", "ready"]
     assert row.all.devices()[0].problem == "The CUDA ran out of memory."
+    assert "device a cannot be used: The CUDA ran out of memory." in caplog.text
     row.benches["b"].end(0)
     row.benches["b"].end(1)
     assert row.statuses() == {1: 200, 2: 200}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 from pathlib import Path
 from typing import Annotated
@@ -97,6 +98,7 @@ def serve(  # noqa: PLR0913 - one flag each
     )
     benches = open_benches(Setup(model, device, options.max_image_bytes))
     app = create_app(Worker(benches, queue_length), options)
+    _check_port(host, port)
     scheme = "https" if certificate else "http"
     typer.echo(f"cellseg serves on {scheme}://{host}:{port}", err=True)
     uvicorn.run(
@@ -109,6 +111,20 @@ def serve(  # noqa: PLR0913 - one flag each
         http=GuardedProtocol,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
+
+
+def _check_port(host: str, port: int) -> None:
+    """Raise `OptionsError` if nothing can listen there; uvicorn says so seconds later."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        with socket.create_server((host, port), family=family):
+            pass
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise OptionsError(
+            f"Nothing can listen on {host}:{port} ({reason}). Choose another --port or "
+            "--host, or end what listens there."
+        ) from error
 
 
 def _check_certificate(certificate: Path, key: Path | None) -> None:

@@ -6,6 +6,7 @@ is answered with an error, and never worked on twice. The bench is begun anew.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -35,6 +36,8 @@ from napari_cellseg.serving.devices import (
     threads_environment,
 )
 from napari_cellseg.serving.reply import GoneError, LateError, refusal
+
+logger = logging.getLogger(__name__)
 
 #: A bench that worked before is tried so often, after a pause that doubles.
 TRIES = 5
@@ -302,6 +305,7 @@ class Benches:
     def _give_up(self, seat: _Seat) -> None:
         """Note a device that cannot be used; the last one ends all that waits."""
         seat.state = "failed"
+        logger.error("The device %s cannot be used: %s", seat.device, seat.problem)
         if any(each.state != "failed" for each in self._seats):
             return
         self._say(Problem(seat.problem))
