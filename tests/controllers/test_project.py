@@ -191,6 +191,34 @@ def test_number_anew_gives_no_cell_what_was_known_of_a_former_one(
     assert cells.confidence == {1: 0.9, 2: 0.8}
 
 
+def test_a_copy_of_a_project_to_read_only_holds_what_was_corrected_there(
+    window: Window, tmp_path: Path
+) -> None:
+    window.proofread.set_state([2], "rejected")
+    reader, proofread = ProjectController(), ProofreadController()
+    reader.open(window.folder, read_only=True)
+    proofread.reopen(reader.cells_of(str(window.image)))
+    proofread.delete_cells([1])
+    proofread.set_class([2], "dead")
+    proofread.set_state([2], "accepted")
+    proofread.check_area(np.array([[10.0, 10], [10, 19], [19, 19]]), ())
+    proofread.cells.parents = {2: 1}
+    reader.save_as(tmp_path / "copy")
+    reader.open(tmp_path / "copy.cellseg")
+    cells = reader.cells_of(str(window.image))
+    assert (set(np.unique(cells.labels)), cells.sources) == ({0, 2}, {2: "model"})
+    assert (cells.classes, cells.states) == ({2: "dead"}, {2: "accepted"})
+    assert (len(cells.areas), cells.parents) == (1, {2: 1})
+    assert cells.history.undo_name == "class dead"
+    reader.close()
+
+
+def test_marks_on_numbers_of_numpy_are_read_again(window: Window) -> None:
+    window.proofread.set_state(list(np.array([2], np.int32)), "accepted")
+    window.reopen()
+    assert window.proofread.cells.states == {2: "accepted"}
+
+
 def test_cells_are_kept_however_the_path_of_the_image_is_written(
     tmp_path: Path,
 ) -> None:

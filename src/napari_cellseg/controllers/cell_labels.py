@@ -145,6 +145,23 @@ def cells_of_project(opened: ProjectLabels) -> CellLabels:
     return cells
 
 
+def cells_in(project: Project, image_id: int) -> tuple[CellLabels, ProjectLabels]:
+    """Return the cells of an image, with all that is said of them, and their labels.
+
+    Raises
+    ------
+    ProjectError
+        If they cannot be read.
+    """
+    opened = project.open_labels(image_id)
+    cells = cells_of_project(opened)
+    notes, lineage = project.review(image_id), project.lineage(image_id)
+    cells.states, cells.areas = notes.states(), notes.areas()
+    cells.parents, cells.around_parents = lineage.parents(), lineage.steps()
+    cells.index.reserve(max([opened.last_id(), *cells.states, *cells.parents]))
+    return cells, opened
+
+
 def steps_in_between(
     opened: ProjectLabels, cells: CellLabels, history: History
 ) -> list[Edit] | None:

@@ -6,17 +6,19 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from psygnal import Signal
 
 from napari_cellseg.controllers.cell_labels import (
     CellLabels,
-    cells_of_project,
+    cells_in,
     home_of,
     steps_in_between,
 )
 from napari_cellseg.controllers.held_labels import HeldLabels, release_saved
 from napari_cellseg.controllers.unsaved_notes import UnsavedNotes
+from napari_cellseg.controllers.unsaved_steps import add_steps
 from napari_cellseg.core.errors import CellsegError, ImageReadError, ProjectError
 from napari_cellseg.core.history import History
 from napari_cellseg.core.jobs import Job
@@ -58,6 +60,7 @@ class ProjectController:
         self._places = ImagePlaces([])
         self._kept: HeldLabels = OrderedDict()
         self._notes = UnsavedNotes()
+        self._read = WeakValueDictionary[int, CellLabels]()  # of a read-only project
 
     # ------------------------------------------------------------------- projects
     def create(self, folder: Path, images: Sequence[ImagePlace]) -> None:
@@ -103,10 +106,7 @@ class ProjectController:
         self._use(None)
 
     def _leave(self) -> None:
-        """Write and close the project that is open; its labels go on in memory.
-
-        Steps that cannot be written keep it open: closing would lose them.
-        """
+        """Write and close the project, unless steps would be lost; its labels stay."""
         if self.project is None:
             return
         self.write()
@@ -118,6 +118,7 @@ class ProjectController:
         for cells, opened in self._kept.values():
             cells.history, cells.left_at = History(), opened.last_step
         self._kept.clear()
+        self._read.clear()
         old, self.project = self.project, None
         # Every step is in the journal: what the labels lack is replayed the next time.
         with suppress(ProjectError):
@@ -160,6 +161,7 @@ class ProjectController:
         if self._notes.n_waiting:
             with open_project(with_suffix(folder)) as copy:
                 self._notes.copy_to(copy, self._kept_cells())
+        add_steps(with_suffix(folder), dict(self._read))
 
     def _open_project(self) -> Project:
         if self.project is None:
@@ -209,13 +211,7 @@ class ProjectController:
         if image.image_id in self._kept:
             self._kept.move_to_end(image.image_id)
             return self._kept[image.image_id][0]
-        opened = self.project.open_labels(image.image_id)
-        cells = cells_of_project(opened)
-        notes = self.project.review(image.image_id)
-        cells.states, cells.areas = notes.states(), notes.areas()
-        lineage = self.project.lineage(image.image_id)
-        cells.parents, cells.around_parents = lineage.parents(), lineage.steps()
-        cells.index.reserve(max([opened.last_id(), *cells.states, *cells.parents]))
+        cells, opened = cells_in(self.project, image.image_id)
         self._keep(image.image_id, cells, opened)
         return cells
 
@@ -306,6 +302,8 @@ class ProjectController:
             opened.journal.settle = self.settle
             cells.home = home_of(self.project, image_id)
             self._kept[image_id] = (cells, opened)
+        else:
+            self._read[image_id] = cells
 
     def settle(self) -> None:
         """Write all before cells give way to others; `ProjectError` if that fails."""

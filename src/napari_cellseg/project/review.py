@@ -68,7 +68,7 @@ class ReviewNotes:
             self._write_areas(new.areas)
 
     def _write_states(self, states: Mapping[int, ReviewState]) -> None:
-        rows = [(self._image_id, cell, state) for cell, state in states.items()]
+        rows = [(self._image_id, int(cell), state) for cell, state in states.items()]
         self._connection.executemany(SET_STATE, rows)
 
     def areas(self) -> list[CheckedArea]:
