@@ -10,6 +10,7 @@ import tifffile
 from typer.testing import CliRunner
 
 from napari_cellseg.cli.main import app
+from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.io.images import read_labels
 from napari_cellseg.io.model_folder import MODELS_VARIABLE
 from napari_cellseg.project.new_labels import NewLabels
@@ -96,3 +97,19 @@ def test_a_model_is_exported_taken_in_and_removed(
     assert (tmp_path / "models" / "cells-general" / "model.json").is_file()
     printed("models", "remove", "cells-general")
     assert not (tmp_path / "models" / "cells-general").exists()
+
+
+def test_labels_of_a_project_without_cells_are_refused_in_one_sentence(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "work.cellseg"
+    tifffile.imwrite(tmp_path / "one.tif", np.zeros((20, 20), np.uint8))
+    with create_project(folder) as project:
+        project.add_images([tmp_path / "one.tif"])
+
+    words = ["project", "labels", str(folder), "--out", str(tmp_path / "out")]
+    result = RUNNER.invoke(app, words)
+
+    assert isinstance(result.exception, ProjectError)
+    assert "No image of work has cells yet" in str(result.exception)
+    assert not (tmp_path / "out").exists()

@@ -67,6 +67,17 @@ def test_intensities_are_those_of_all_voxels():
     assert row["sum_intensity_DNA"] == pytest.approx(voxels.sum())
 
 
+def test_a_small_spread_on_a_large_offset_is_not_lost():
+    labels = stack()
+    values = 1e9 + np.random.default_rng(0).normal(0, 2, (1, *labels.shape))
+    image = CellImage(values, "CZYX", SIZE, ("DNA",))
+
+    row = measure_cells(image, labels).in_3d.set_index("label").loc[7]
+
+    spread = (values[0] - 1e9)[labels == 7].std()
+    assert row["sd_intensity_DNA"] == pytest.approx(spread, rel=1e-6)
+
+
 def test_nan_in_one_section_is_not_passed_over():
     labels = stack()
     image = noisy_image(labels)

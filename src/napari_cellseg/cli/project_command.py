@@ -96,10 +96,11 @@ def labels(
     from napari_cellseg.io.atomic import make_folder
     from napari_cellseg.io.images import read_image
     from napari_cellseg.io.labels_file import write_labels
+    from napari_cellseg.project.exchange import images_with_cells
     from napari_cellseg.project.store import open_project
 
     with open_project(folder, read_only=True) as project:
-        images = [image for image in project.images() if image.has_labels]
+        images = images_with_cells(project)
         names = plan_names([image.place for image in images])
         paths = [out / f"{name}{LABELS_SUFFIX}" for name in names]
         refuse_to_replace(paths, overwrite=overwrite)

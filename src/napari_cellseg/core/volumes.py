@@ -138,8 +138,12 @@ def _intensities(cells: pd.DataFrame, keys: list[str]) -> dict[str, pd.Series[An
         if kind == "mean":
             columns[name] = mean
             continue
-        squares = _over((cells[name] ** 2 + section_mean**2) * area, cells, keys, "sum")
-        columns[name] = np.sqrt((squares / volume - mean**2).clip(lower=0))
+        # Differences first: a small spread on a large offset would be lost in squares.
+        by_key = [cells[key] for key in keys]
+        whole = (section_mean * area).groupby(by_key).transform("sum")
+        off = section_mean - whole / area.groupby(by_key).transform("sum")
+        squares = _over((cells[name] ** 2 + off**2) * area, cells, keys, "sum")
+        columns[name] = np.sqrt(squares / volume)
     return columns
 
 
