@@ -143,7 +143,7 @@ def _intensities(cells: pd.DataFrame, keys: list[str]) -> dict[str, pd.Series[An
         whole = (section_mean * area).groupby(by_key).transform("sum")
         off = section_mean - whole / area.groupby(by_key).transform("sum")
         squares = _over((cells[name] ** 2 + off**2) * area, cells, keys, "sum")
-        columns[name] = np.sqrt(squares / volume)
+        columns[name] = (squares / volume) ** 0.5
     return columns
 
 
