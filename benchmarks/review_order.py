@@ -186,7 +186,9 @@ def main(given: argparse.Namespace) -> None:
         found = []
         for sample in samples:
             desk = desk_of(sample)
-            desk.take(run(segmenter.segment(desk.image, SegmentOptions(keep_maps=True))))
+            desk.take(
+                run(segmenter.segment(desk.image, SegmentOptions(keep_maps=True)))
+            )
             looks = looks_of(desk, given.random, given.seed)
             found += [] if looks is None else [looks]
         print(row(name, found, len(samples), given.seed), flush=True)
