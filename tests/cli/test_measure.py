@@ -259,3 +259,33 @@ def test_an_image_named_by_way_of_another_folder_is_the_same_image(
     found = json.loads(labels.with_name("a_cells.json").read_text(encoding="utf-8"))
     assert found["image"]["source"] == str(image)
     assert found["model"] == {"name": "cells"}
+
+
+def test_mothers_of_a_series_survive_a_second_measurement(tmp_path: Path) -> None:
+    series = np.zeros((2, 20, 20), np.uint16)
+    series[0, 4:10, 4:10] = 1
+    series[1, 4:10, 4:6] = 2
+    series[1, 4:10, 8:10] = 3
+    path, table = tmp_path / "a_labels.tif", tmp_path / "a_cells.csv"
+    tifffile.imwrite(path, series, ome=True, metadata={"axes": "TYX"})
+    # The mother of 3 is 1; that of 2 was taken away by hand, that of 9 is gone.
+    table.write_text('"label","parent_id","frame"\n1,,0\n2,,1\n3,1,1\n9,8,1\n')
+
+    result = runner.invoke(app, ["measure", str(path), "--overwrite"])
+
+    assert result.exit_code == 0, result.output
+    found = [
+        (row["label"], row["track_id"], row["parent_id"]) for row in rows_of(table)
+    ]
+    assert found == [("1", "1", ""), ("2", "2", ""), ("3", "3", "1")]
+
+
+@pytest.mark.parametrize("text", ["", '"parent_id"\n1\n', '"label","parent_id"\nx,y\n'])
+def test_a_table_that_is_none_of_ours_stops_no_measurement(
+    labels: Path, text: str
+) -> None:
+    labels.with_name("a_cells.csv").write_text(text)
+
+    result = runner.invoke(app, ["measure", str(labels), "--overwrite"])
+
+    assert result.exit_code == 0, result.output

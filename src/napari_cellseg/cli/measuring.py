@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +14,13 @@ from napari_cellseg.core.errors import AmbiguousAxesError, LabelsError, SaveErro
 from napari_cellseg.core.given_sizes import given_size
 from napari_cellseg.core.measure import MeasurementTable, measure_cells, measure_labels
 from napari_cellseg.core.provenance import provenance
+from napari_cellseg.core.tracks import PARENT, Parents
 from napari_cellseg.core.types import CellImage, Labels
 from napari_cellseg.io.exchange.classes import read_classes
 from napari_cellseg.io.exchange.formats import ImageFrame
 from napari_cellseg.io.images import read_labels_with_axes, read_one_image
 from napari_cellseg.io.paths import full_address
-from napari_cellseg.io.writers import write_cells_csv
+from napari_cellseg.io.writers import read_csv_rows, write_cells_csv
 
 #: What a record says of image and labels that measuring again does not change.
 OF_THE_LABELS = (
@@ -85,6 +87,7 @@ def measure_file(
         table = measure_labels(labels, axes, pixel_size=pixel_size)
     else:
         table = measure_cells(measured, labels, pixel_size=pixel_size)
+    table = replace(table, parents=_parents_in(beside))
     record = {
         **_kept(earlier, measured),
         **provenance(measured),
@@ -106,6 +109,20 @@ def _record_of(path: Path) -> dict[str, Any]:
         return {**values, "image": {"source": "", **values["image"]}}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
+
+
+def _parents_in(cells_csv: Path) -> Parents | None:
+    """Return the mothers that a table of tracks names, None if it is no such table.
+
+    Labels do not hold them: measured again, they would be lost with the old table.
+    """
+    try:
+        rows = read_csv_rows(cells_csv)
+        if not rows or PARENT not in rows[0]:
+            return None
+        return {int(row["label"]): int(row[PARENT]) for row in rows if row[PARENT]}
+    except (OSError, ValueError, KeyError, csv.Error):
+        return None
 
 
 def _kept(earlier: dict[str, Any], image: CellImage | None) -> dict[str, Any]:

@@ -22,6 +22,8 @@ from napari_cellseg.core.numbering import moved_numbers
 from napari_cellseg.core.types import LABELS_DTYPE, Labels
 
 Parents: TypeAlias = dict[int, int]
+#: The column of a table that names the mother of a cell.
+PARENT = "parent_id"
 #: Two cells are daughters of a cell of the frame before if each is at most this times as
 #: large, and both together at most that. Halves of a ball have 0.63 of its area each; a cell
 #: that stays as it is while a neighbour appears has not divided. By reasoning, not measured.
@@ -263,5 +265,5 @@ def with_lineage(cells: pd.DataFrame, parents: Mapping[int, int]) -> pd.DataFram
     result = cells.copy()
     result.insert(1, "track_id", cells["label"])
     mothers = [known.get(cell) for cell in cells["label"].tolist()]
-    result.insert(2, "parent_id", pd.Series(mothers, cells.index, dtype=object))
+    result.insert(2, PARENT, pd.Series(mothers, cells.index, dtype=object))
     return result
