@@ -57,7 +57,7 @@ RUN_FOLDER = "run"
 #: So many lines of a curve are printed, whatever the number of steps.
 N_LINES = 200
 #: What a stopped job leaves for the next; the rest is read anew.
-KEPT_NAMES = ("checkpoint.pt", "curve.csv", "validation.csv")
+KEPT_NAMES = ("checkpoint.pt", "curve.csv", "validation.csv", "sides.json")
 
 
 def train_in_container(root: Path) -> None:
