@@ -146,6 +146,9 @@ def test_the_foot_tells_of_the_end_of_a_training_on_any_tab(training, qtbot):
     dock.tabs.setCurrentIndex(TAB_NAMES.index("Correct"))
     qtbot.waitUntil(lambda: not dock.train.task.is_running, timeout=60_000)
     assert "its result is on the tab Train" in dock.footer.line.text()
+    go_to_train(dock)
+    qtbot.mouseClick(dock.train_tab.result.keep, Qt.MouseButton.LeftButton)
+    assert dock.footer.line.text() == ""
 
 
 def test_figures_say_what_they_mean_and_pictures_what_they_show(training, qtbot):

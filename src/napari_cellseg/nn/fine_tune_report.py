@@ -59,7 +59,7 @@ def verdict(held_out: Comparison, base: Comparison) -> tuple[bool, str]:
         )
     return True, (
         f"Better on cells it had not seen: mSA {held_out.msa_new:.3f}, old "
-        f"{held_out.msa_old:.3f}; {held_out.n_gained} cells gained, {held_out.n_lost} lost."
+        f"{held_out.msa_old:.3f}; cells gained {held_out.n_gained}, lost {held_out.n_lost}."
     )
 
 

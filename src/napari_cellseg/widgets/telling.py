@@ -17,6 +17,8 @@ from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.widgets.footer import Footer
 from napari_cellseg.widgets.words import result_line
 
+TRAINED = "The training has ended; its result is on the tab Train."
+
 
 class Teller(QObject):
     """Hears of every task, edit and notification, and tells of it in the foot.
@@ -57,6 +59,7 @@ class Teller(QObject):
         segment.place_task.changed.connect(self._on_place_task_changed)
         measure.task.changed.connect(self._on_measure_task_changed)
         train.task.changed.connect(self._on_train_task_changed)
+        train.changed.connect(self._on_train_changed)
         train.promoted.connect(self._on_model_promoted)
         self._files.changed.connect(self._on_files_changed)
         self._opening.changed.connect(self._on_opening_changed)
@@ -116,8 +119,13 @@ class Teller(QObject):
         if state == "running":
             self._footer.tell("The training has begun; you can go on correcting.")
         elif state == "done":
-            self._footer.tell("The training has ended; its result is on the tab Train.")
+            self._footer.tell(TRAINED)
         self._tell_failure_of(self._train.task)
+
+    def _on_train_changed(self) -> None:
+        """Tell of the end no longer once the person has decided."""
+        if self._train.outcome is None:
+            self._footer.take_back(TRAINED)
 
     def _on_model_promoted(self, name: str) -> None:
         self._footer.tell(f"'{name}' is the model in use now.")
