@@ -104,6 +104,18 @@ def test_classes_become_a_column_and_are_counted(labels: Path, tmp_path: Path) -
     assert "1 dead" in runner.invoke(app, again).output
 
 
+@pytest.mark.parametrize("sign", [",", ";"])
+def test_classes_that_a_spreadsheet_saved_are_read(
+    labels: Path, tmp_path: Path, sign: str
+) -> None:
+    table = tmp_path / "kinds.csv"
+    table.write_text(f"label{sign}class\r\n7{sign}dead\r\n", encoding="utf-8-sig")
+
+    result = runner.invoke(app, ["measure", str(labels), "--classes", str(table)])
+
+    assert "1 dead" in result.output
+
+
 def test_without_classes_there_is_no_column(labels: Path) -> None:
     runner.invoke(app, ["measure", str(labels)])
 

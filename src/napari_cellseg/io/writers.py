@@ -118,13 +118,20 @@ def write_summary_csv(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> No
 def read_csv_rows(path: str | Path) -> list[dict[str, str]]:
     """Return the rows of a CSV written here, with the texts as they were given.
 
+    A spreadsheet may have saved it since: with a mark of UTF-8 in front, and semicolons
+    instead of commas where the comma is the decimal sign.
+
     Raises
     ------
     OSError, UnicodeDecodeError, csv.Error
         If it cannot be read.
     """
-    with Path(path).open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, strict=True))
+    with Path(path).open(encoding="utf-8-sig", newline="") as file:
+        header = file.readline()
+        file.seek(0)
+        has_semicolons = ";" in header and "," not in header
+        sign = ";" if has_semicolons else ","
+        rows = list(csv.DictReader(file, strict=True, delimiter=sign))
     return [
         {
             original_text(name): original_text(value or "")
