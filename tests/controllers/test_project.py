@@ -303,6 +303,20 @@ def test_marks_on_a_run_that_waited_for_a_full_disk_stay(window: Window) -> None
     assert window.proofread.cells.states == {1: "accepted"}
 
 
+def test_confidence_of_a_run_that_was_overtaken_at_once_comes_back(
+    window: Window,
+) -> None:
+    other = two_cells() * 2
+    window.proofread.take_run(Merged(other, {2: 0.5, 4: 0.6}), "segment", keeps=False)
+    run_again = Merged(one_cell() * 7, {7: 0.3})
+    window.proofread.take_run(run_again, "segment", keeps=False)
+    window.reopen()
+    window.proofread.undo()
+    assert window.proofread.model_confidence == {2: 0.5, 4: 0.6}
+    window.proofread.undo()
+    assert window.proofread.model_confidence == {1: 0.9, 2: 0.8}
+
+
 def test_undo_of_an_import_in_another_session_restores_areas(window: Window) -> None:
     proofread = window.proofread
     corner = np.array([[0.0, 0], [0, 9], [9, 9], [9, 0]])

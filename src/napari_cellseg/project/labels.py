@@ -284,12 +284,12 @@ class ProjectLabels:
                 (
                     self._image_id,
                     cell,
-                    source,
+                    source or "",  # gone before it was written: undo brings it back
                     known.get(cell),
                     self._kind(cell, latest),
                 )
                 for cell, source in sources.items()
-                if source is not None
+                if source is not None or known.get(cell) != saved.get(cell)
             ],
         )
 
