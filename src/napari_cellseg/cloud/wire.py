@@ -298,7 +298,8 @@ def encode_result(
         "seconds": result.seconds,
         "shape": list(result.labels.shape),
         "n_cells": len(result.confidence),
-        "confidence": [round(float(value), 6) for value in result.confidence],
+        # The shortest numbers that are the same float32 again: equal tables, short answers.
+        "confidence": [float(str(value)) for value in result.confidence],
         **extra,
     }
     labels = np.ascontiguousarray(result.labels).view(np.uint32)

@@ -22,7 +22,13 @@ from napari_cellseg.serving.bench import (
     Task,
 )
 from napari_cellseg.serving.pace import Pace
-from napari_cellseg.serving.reply import BusyError, NotReadyError, Reply, refusal
+from napari_cellseg.serving.reply import (
+    RETRY_SECONDS,
+    BusyError,
+    NotReadyError,
+    Reply,
+    refusal,
+)
 
 #: Requests that wait; a client that comes later is told to come again.
 QUEUE_LENGTH = 8
@@ -172,7 +178,9 @@ class Worker:
         if self._ready is None and self.problem:
             raise SegmentationError(self.problem)
         if self._ready is None:
-            raise NotReadyError("The model is being loaded.")
+            raise NotReadyError(
+                f"The model is being loaded; try again in {RETRY_SECONDS} s."
+            )
         return self._ready
 
     def devices(self) -> list[DeviceState]:
