@@ -103,6 +103,22 @@ def test_a_threshold_that_comes_back_leaves_a_project_that_opens(
     np.testing.assert_array_equal(proofread.labels, fewer)
 
 
+def test_a_second_threshold_keeps_what_the_first_said_of_a_locked_cell(
+    window: Window,
+) -> None:
+    proofread = window.proofread
+    first, second = np.zeros((20, 20), np.int32), np.zeros((20, 20), np.int32)
+    first[2:6, 2:6], second[2:6, 2:6] = 5, 5
+    first[10:14, 10:14], second[10:15, 10:15] = 6, 7
+    proofread.take_run(Merged(first, {5: 0.7, 6: 0.6}), MOVED, keeps=True)
+    proofread.set_state([5], "accepted")
+    proofread.take_run(Merged(second, {7: 0.5}), MOVED, keeps=True)
+    seen = {cell: proofread.cells.confidence[cell] for cell in (5, 7)}
+    window.reopen()
+    assert seen == {5: 0.7, 7: 0.5}
+    assert {cell: proofread.cells.confidence.get(cell) for cell in seen} == seen
+
+
 def test_marks_wait_for_a_full_disk_as_steps_do(window: Window) -> None:
     disk = window.fill_disk()
     told: list[str] = []

@@ -93,5 +93,6 @@ def _joined_with_last(
     edit = run_edit(labels, sources, merged, name)
     edit = with_classes(edit, labels, before)
     known = updated_notes(cells.notes, back)
-    edit = with_notes(edit, known, notes_of_run(known, merged))
+    # What the run of before said of cells that are kept since still holds.
+    edit = with_notes(edit, known, notes_of_run(cells.notes, merged))
     return RunStep(edit, edit, confidence, deleted), updated_classes(before, edit)
