@@ -104,7 +104,7 @@ def test_a_threshold_that_comes_back_leaves_a_project_that_opens(
 
 
 def test_a_second_threshold_keeps_what_the_first_said_of_a_locked_cell(
-    window: Window,
+    window: Window, tmp_path: Path
 ) -> None:
     proofread = window.proofread
     first, second = np.zeros((20, 20), np.int32), np.zeros((20, 20), np.int32)
@@ -114,9 +114,9 @@ def test_a_second_threshold_keeps_what_the_first_said_of_a_locked_cell(
     proofread.set_state([5], "accepted")
     proofread.take_run(Merged(second, {7: 0.5}), MOVED, keeps=True)
     seen = {cell: proofread.cells.confidence[cell] for cell in (5, 7)}
-    window.reopen()
+    left = window.killed(tmp_path).confidence
     assert seen == {5: 0.7, 7: 0.5}
-    assert {cell: proofread.cells.confidence.get(cell) for cell in seen} == seen
+    assert {cell: left.get(cell) for cell in seen} == seen
 
 
 def test_marks_wait_for_a_full_disk_as_steps_do(window: Window) -> None:
