@@ -113,7 +113,7 @@ def test_a_run_leaves_cells_with_a_class_and_none_is_learned_from(shown, segment
     assert shown.proofread.kept_ids == {2}
     assert shown.proofread.locked_ids == set()
     segment(shown)
-    shown._on_question_answered("keep")
+    shown.question.answered.emit("keep")
     assert shown.proofread.classes == {2: "dead"}
 
 
