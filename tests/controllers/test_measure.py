@@ -126,6 +126,7 @@ def test_a_crumb_is_shown_among_its_neighbours():
     labels[20, 20], labels[22:27, 22:27] = 3, 4
     proofread.open(labels, None, {})
     assert measure.shown_diameter_of(2) == pytest.approx(2 * math.sqrt(25 / math.pi))
-    # Half of the typical one: the median of 1, 9, 25 and 25 pixels is 17.
-    assert measure.shown_diameter_of(3) == pytest.approx(math.sqrt(17 / math.pi))
+    # As the typical one: the median of 1, 9, 25 and 25 pixels is 17.
+    assert measure.typical_diameter_px == pytest.approx(2 * math.sqrt(17 / math.pi))
+    assert measure.shown_diameter_of(3) == measure.typical_diameter_px
     assert measure.shown_diameter_of(9) == 0

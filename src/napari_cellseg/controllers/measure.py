@@ -181,15 +181,18 @@ class MeasureController:
     def shown_diameter_of(self, cell: int) -> float:
         """Return how large a cell is to be shown, in pixels; 0 if it is not there.
 
-        Its equivalent diameter, but never less than half of what is typical: a crumb tells
-        nothing without its neighbours.
+        Its equivalent diameter, or the typical one: a crumb tells nothing without its
+        neighbours.
         """
         ids, n_pixels = self._areas()
         own = n_pixels[ids == cell]
-        if not own.size:
-            return 0.0
-        area = max(float(own.max()), float(np.median(n_pixels)) / 4)
-        return math.sqrt(4 * area / math.pi)
+        return max(_diameter(own.max()), self.typical_diameter_px) if own.size else 0.0
+
+    @property
+    def typical_diameter_px(self) -> float:
+        """Equivalent diameter of the median cell, 0 without cells."""
+        n_pixels = self._areas()[1]
+        return _diameter(np.median(n_pixels)) if n_pixels.size else 0.0
 
     def _areas(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return ids, and the pixels of each cell or of each of its sections."""
@@ -256,6 +259,11 @@ class MeasureController:
             # The image cannot be read. Measuring all says so, and is tried with each edit.
             self._table = None
             self.measure()
+
+
+def _diameter(n_pixels: float) -> float:
+    """Return the diameter of the disc of so many pixels."""
+    return math.sqrt(4 * float(n_pixels) / math.pi)
 
 
 def _middle(placed: tuple[Box, int] | None) -> tuple[float, ...] | None:

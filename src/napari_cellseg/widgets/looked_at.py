@@ -81,7 +81,8 @@ class CellFrame(QObject):
     def _on_place_shown(self, place: MissingPlace) -> None:
         """Bring a place to the middle, with the outline that a cell would have."""
         corners = _around(place.box, place.centre[:-2])
-        size_px = float(max(place.mask.shape))
+        own_px = float(max(place.mask.shape))
+        size_px = max(own_px, self._measure.typical_diameter_px)
         self._keeper.look_at(place.centre, size_px)
         self._draw(corners, outlines_of(place))
 
