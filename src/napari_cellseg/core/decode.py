@@ -21,11 +21,13 @@ from scipy.sparse.csgraph import connected_components
 
 from napari_cellseg.core.errors import SegmentationError
 from napari_cellseg.core.flooding import (
-    contacts,
+    areas,
     flood,
     follow_flow,
+    high_passes,
     hole_owners,
     peak_heights,
+    renumbered,
     sums_in_cells,
 )
 from napari_cellseg.core.join_planes import join_stack
@@ -193,11 +195,13 @@ def _decode_watershed(
     maps: NDArray[np.uint8], foreground: NDArray[np.bool_], seed_level: int
 ) -> Labels:
     """Return labels grown from the middles of the distance map."""
-    border = (maps[2] * BORDER_SHARE).astype(np.uint8)
-    height = np.where(maps[1] > border, maps[1] - border, 0).astype(np.uint8)
+    border = (np.arange(256) * BORDER_SHARE).astype(np.uint8)[maps[2]]
+    height = np.maximum(maps[1], border) - border
     labels = _components((height >= seed_level) & foreground)
-    n_pixels = np.bincount(labels.ravel())
-    labels[(n_pixels < MIN_SEED_PX)[labels]] = 0
+    is_noise = areas(labels, int(labels.max(initial=0)) + 1) < MIN_SEED_PX
+    if is_noise[1:].any():
+        ids = np.arange(len(is_noise), dtype=np.int32)
+        labels = renumbered(labels, np.where(is_noise, 0, ids))
     labels = _add_unseeded(labels, foreground, height)
     return _merge_weakly_split(flood(labels, height, foreground), height)
 
@@ -207,13 +211,14 @@ def _add_unseeded(
 ) -> Labels:
     """Make every piece of foreground without a seed, but with some height, a seed."""
     pieces = _components(foreground)
-    n_pieces = int(pieces.max(initial=0))
     is_new = peak_heights(pieces, height) >= MIN_PEAK
-    is_new[np.unique(pieces[labels > 0])] = False
+    is_new &= peak_heights(pieces, (labels > 0).view(np.uint8)) == 0
     is_new[0] = False
-    ids = np.zeros(n_pieces + 1, dtype=np.int32)
+    if not is_new.any():
+        return labels
+    ids = np.zeros(len(is_new), dtype=np.int32)
     ids[is_new] = np.arange(1, int(is_new.sum()) + 1) + labels.max(initial=0)
-    return np.where(labels > 0, labels, ids[pieces]).astype(np.int32)
+    return np.where(labels > 0, labels, renumbered(pieces, ids))
 
 
 def _merge_weakly_split(labels: Labels, height: NDArray[np.uint8]) -> Labels:
@@ -222,31 +227,19 @@ def _merge_weakly_split(labels: Labels, height: NDArray[np.uint8]) -> Labels:
     A long cell has several peaks with high passes between them; between two cells the
     distance map falls to zero.
     """
-    touching, heights = contacts(labels, height)
-    if not len(touching):
-        return labels
     peaks = peak_heights(labels, height)
-    # One number a pair: sorting rows takes ten times as long.
-    keys = touching[:, 0].astype(np.int64) * len(peaks) + touching[:, 1]
-    pairs, place = np.unique(keys, return_inverse=True)
-    passes = np.zeros(len(pairs), dtype=np.uint8)
-    np.maximum.at(passes, place, heights)
-    low, high = np.divmod(pairs, len(peaks))
-    share = passes / np.maximum(np.minimum(peaks[low], peaks[high]), 1)
-    is_joined = share >= JOIN_SHARE
-    n_ids = len(peaks)
-    links = coo_matrix(
-        (is_joined[is_joined], (low[is_joined], high[is_joined])), (n_ids, n_ids)
-    )
+    low, high = high_passes(labels, height, peaks, JOIN_SHARE).T
+    if not len(low):
+        return labels
+    links = coo_matrix((np.ones(len(low), bool), (low, high)), (len(peaks),) * 2)
     _, groups = connected_components(links, directed=False)
-    groups = groups - groups[0]
-    return np.asarray(np.where(labels > 0, groups[labels], 0), dtype=np.int32)
+    return renumbered(labels, (groups - groups[0]).astype(np.int32))
 
 
 def _components(mask: NDArray[np.bool_]) -> Labels:
     """Return the 4-connected pieces of a mask as int32 labels."""
-    pieces = cc3d.connected_components(mask, connectivity=4)
-    return np.asarray(pieces).astype(np.int32)
+    pieces = cc3d.connected_components(mask, connectivity=4, out_dtype=np.uint32)
+    return np.asarray(pieces).view(np.int32)
 
 
 def _decode_flow(maps: NDArray[np.uint8], foreground: NDArray[np.bool_]) -> Labels:
@@ -267,7 +260,10 @@ def _decode_flow(maps: NDArray[np.uint8], foreground: NDArray[np.bool_]) -> Labe
 def fill_enclosed(labels: Labels) -> Labels:
     """Return (y, x) labels in which background enclosed by one cell belongs to it."""
     gaps = _components(labels == 0)
-    return np.where(gaps > 0, hole_owners(gaps, labels)[gaps], labels).astype(np.int32)
+    owners = hole_owners(gaps, labels)
+    if not owners.any():
+        return labels
+    return np.where(gaps > 0, renumbered(gaps, owners), labels)
 
 
 def _confidence(labels: Labels, maps: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -294,10 +290,10 @@ def keep_good(
     options : SegmentOptions
         Least area and confidence.
     """
-    n_pixels = np.bincount(labels.ravel(), minlength=len(confidence) + 1)[1:]
+    n_pixels = areas(labels, len(confidence) + 1)[1:]
     is_kept = (n_pixels >= max(1, options.min_area_px)) & (
         confidence >= (options.min_confidence or 0.0)
     )
     new_ids = np.zeros(len(confidence) + 1, dtype=np.int32)
     new_ids[1:][is_kept] = np.arange(1, int(is_kept.sum()) + 1, dtype=np.int32)
-    return new_ids[labels], confidence[is_kept]
+    return renumbered(labels, new_ids), confidence[is_kept]
