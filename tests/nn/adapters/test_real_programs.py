@@ -81,6 +81,27 @@ def test_cellpose_3(tmp_path: Path, nuclei: CellImage, in_child: bool) -> None:
 
 
 @needs("cellpose", "4.")
+def test_cellpose_4(tmp_path: Path, nuclei: CellImage) -> None:
+    from cellpose.models import CellposeModel
+    from cellpose.vit import CPSAM
+
+    # Random answers hold no cell; this network sees one in each of its patches of 8 px.
+    network = CPSAM()
+    y, x = np.mgrid[-3.5:4, -3.5:4]
+    to_middle = -np.stack([y, x]) / np.maximum(np.hypot(y, x), 1)
+    is_cell = np.where(np.maximum(abs(y), abs(x)) < 3, 4.0, -4.0)
+    answer = np.concatenate([5 * to_middle, is_cell[None]])
+    network.out.weight.data.zero_()
+    network.out.bias.data = torch.tensor(answer.ravel(), dtype=torch.float32)
+    path = tmp_path / "own_model"
+    network.save_model(str(path))
+    theirs = CellposeModel(gpu=False, pretrained_model=str(path)).eval(
+        nuclei.plane()[0]
+    )[0]
+    check(result_of(f"cellpose:{path}", nuclei), theirs.astype(np.int64))
+
+
+@needs("cellpose", "4.")
 def test_cellpose_4_says_what_is_wrong_with_a_file_that_is_none(tmp_path: Path) -> None:
     path = tmp_path / "no_weights"
     path.write_bytes(b"nothing")
