@@ -120,8 +120,12 @@ class Predictor:
         """Return (n, 5, h, w) maps: three as 0..1, two as -1..1."""
         height, width = batch.shape[-2:]
         padded = _padded(batch).contiguous(memory_format=torch.channels_last)
-        maps = self._network(padded)[..., :height, :width].float()
-        return torch.cat([torch.sigmoid(maps[:, :3]), maps[:, 3:].clamp(-1, 1)], 1)
+        maps: Tensor = self._network(padded)[..., :height, :width]
+        # The network's channels lie side by side; apart, each is worked on in one sweep.
+        maps = maps.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
+        maps[:, :3].sigmoid_()
+        maps[:, 3:].clamp_(-1, 1)
+        return maps
 
     def _averaged(self, batch: Tensor) -> Tensor:
         """Return the mean over the eight flips and turns, vectors turned back."""
@@ -162,9 +166,10 @@ def _padded(batch: Tensor) -> Tensor:
 
 
 def _quantized(maps: Tensor) -> Tensor:
-    """Return uint8: 0..1 becomes 0..255, -1..1 becomes 0..255."""
-    scaled = torch.cat([maps[:, :3] * 255, maps[:, 3:] * 127.5 + 127.5], 1)
-    return scaled.round().clamp(0, 255).to(torch.uint8)
+    """Return uint8: 0..1 becomes 0..255, -1..1 becomes 0..255. Uses up `maps`."""
+    maps[:, :3].mul_(255)
+    maps[:, 3:].mul_(127.5).add_(127.5)
+    return maps.round_().clamp_(0, 255).to(torch.uint8)
 
 
 def folded(network: nn.Module) -> nn.Module:
