@@ -11,7 +11,12 @@ from hypothesis.extra import numpy as hnp
 from core.drawn_labels import LEADS, areas, drawn_labels, drawn_points, planes_of
 from napari_cellseg.core import cell_index
 from napari_cellseg.core.auto_split import split_automatically
-from napari_cellseg.core.cell_boxes import cell_boxes, pixel_counts
+from napari_cellseg.core.cell_boxes import (
+    cell_boxes,
+    changed_counts,
+    pixel_counts,
+    without_cells,
+)
 from napari_cellseg.core.cell_index import CellIndex
 from napari_cellseg.core.edits import History, apply_edit, edit_on_labels
 from napari_cellseg.core.errors import EditError
@@ -173,3 +178,27 @@ def test_huge_and_foreign_numbers_are_no_trouble():
 def test_pixels_are_counted(values):
     array = np.array(values, np.int32)
     assert pixel_counts(array) == areas(array)
+
+
+@pytest.mark.parametrize("offset", [0, 2**21], ids=["small ids", "large ids"])
+def test_changed_counts_say_what_each_cell_loses_and_gains(offset: int) -> None:
+    before = np.array([[1, 1, 0], [2, 2, 2]], np.int32)
+    after = np.array([[1, 3, 3], [2, 0, 1]], np.int32)
+    before[before > 0] += offset
+    after[after > 0] += offset
+
+    lost, gained = changed_counts(before, after)
+
+    assert lost == {1 + offset: 1, 2 + offset: 2}
+    assert gained == {1 + offset: 1, 3 + offset: 2}
+
+
+@pytest.mark.parametrize("offset", [0, 2**21], ids=["small ids", "large ids"])
+def test_cells_are_cleared_from_a_copy(offset: int) -> None:
+    labels = np.array([[1, 2, 0], [4, 2, 4]], np.int32)
+    labels[labels == 4] += offset
+
+    cleared = without_cells(labels, [1, 4 + offset])
+
+    assert cleared.tolist() == [[0, 2, 0], [0, 2, 0]]
+    assert labels[0, 0] == 1

@@ -14,7 +14,7 @@ from napari_cellseg.core.labels_on_disk import is_on_disk
 from napari_cellseg.core.lineage_steps import ParentsDifference
 from napari_cellseg.core.numbering import moved_keys, moved_numbers
 from napari_cellseg.core.replay import steps_since
-from napari_cellseg.core.rerun import Footprint
+from napari_cellseg.core.rerun import Footprint, deleted_footprints
 from napari_cellseg.core.types import Labels, SegmentationResult
 from napari_cellseg.project.labels import ProjectLabels
 from napari_cellseg.project.store import Project
@@ -77,7 +77,8 @@ class CellLabels:
         )
         self.confidence = dict(confidence or {})
         self.history: Steps = History()
-        self.deleted: list[Footprint] = []
+        self._deleted: list[Footprint] = []
+        self._deleting: list[Edit] = []
         self.states: dict[int, ReviewState] = {}
         self.areas: list[CheckedArea] = []
         self.classes: dict[int, str] = {}
@@ -88,6 +89,27 @@ class CellLabels:
         self.home = ""
         self.left_at = 0
         self.levels: list[Any] = []
+
+    @property
+    def deleted(self) -> list[Footprint]:
+        """Where cells were deleted by hand."""
+        for edit in self._deleting:
+            self._deleted.extend(deleted_footprints(edit))
+        self._deleting.clear()
+        return self._deleted
+
+    @deleted.setter
+    def deleted(self, deleted: list[Footprint]) -> None:
+        self._deleting.clear()
+        self._deleted = deleted
+
+    def note_deleted(self, edit: Edit) -> None:
+        """Let `deleted` hold what an edit by hand deletes.
+
+        It is looked up when it is asked for, not before the edit is on the screen.
+        """
+        if edit.sources_before.keys() - edit.sources_after.keys():
+            self._deleting.append(edit)
 
     @property
     def is_large(self) -> bool:

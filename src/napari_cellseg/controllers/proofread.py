@@ -40,7 +40,7 @@ from napari_cellseg.core.edits import (
 )
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.history import History, Steps
-from napari_cellseg.core.rerun import Footprint, Merged, deleted_footprints
+from napari_cellseg.core.rerun import Footprint, Merged
 from napari_cellseg.core.types import Labels
 
 #: Runs of this name follow each other while a slider moves; they count as one.
@@ -253,7 +253,7 @@ class ProofreadController:
         edit = without_former(edit, cells.confidence, cells.states)
         cells.history.push(edit)
         if edit.author == "hand":
-            cells.deleted.extend(deleted_footprints(edit))
+            cells.note_deleted(edit)
         self._write(edit)
 
     def undo(self) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from napari_cellseg.core.compiled import compiled
 from napari_cellseg.core.errors import EditError
-from napari_cellseg.core.types import Labels
+from napari_cellseg.core.types import LABELS_DTYPE, Labels
 
 Box: TypeAlias = tuple[slice, ...]
 #: Up to this id a table of all ids is faster than sorting.
@@ -50,6 +50,12 @@ def pixel_counts(values: NDArray[Any]) -> dict[int, int]:
     flat = np.ravel(values)
     if flat.size == 0:
         return {}
+    if flat.dtype == LABELS_DTYPE:
+        low, high = _limits(flat)
+        if low >= 0 and high <= MAX_TABLE:
+            table = np.zeros(high + 1, np.int64)
+            _count(flat, table)
+            return _as_counts(table)
     starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
     lengths = np.diff(starts, append=flat.size)
     runs = flat[starts]
@@ -62,6 +68,57 @@ def pixel_counts(values: NDArray[Any]) -> dict[int, int]:
         counts = np.bincount(places, weights=lengths).astype(np.int64)
     pairs = zip(ids.tolist(), counts.tolist(), strict=True)
     return {cell: count for cell, count in pairs if cell > 0}
+
+
+def changed_counts(
+    before: Labels, after: Labels
+) -> tuple[dict[int, int], dict[int, int]]:
+    """Return how many pixels each id but 0 loses, and how many it gains.
+
+    Parameters
+    ----------
+    before, after : int32 array
+        Of one shape.
+
+    Returns
+    -------
+    lost, gained : dict of int to int
+        In rising order of the ids.
+    """
+    old, new = np.ravel(before), np.ravel(after)
+    if old.size == 0:
+        return {}, {}
+    low, high = _limits(old)
+    other_low, other_high = _limits(new)
+    if min(low, other_low) < 0 or max(high, other_high) > MAX_TABLE:
+        where = old != new
+        return pixel_counts(old[where]), pixel_counts(new[where])
+    lost, gained = np.zeros(high + 1, np.int64), np.zeros(other_high + 1, np.int64)
+    _count_changes(old, new, lost, gained)
+    return _as_counts(lost), _as_counts(gained)
+
+
+def without_cells(labels: Labels, ids: Iterable[int]) -> Labels:
+    """Return a copy of labels in which the pixels of some cells are background."""
+    cleared = np.array(labels, order="C")
+    wanted = np.array(sorted({int(cell) for cell in ids}), np.int64)
+    if wanted.size == 0 or cleared.size == 0:
+        return cleared
+    n_ids = int(wanted[-1] - wanted[0]) + 1
+    if n_ids > MAX_TABLE:
+        cleared[np.isin(cleared, wanted)] = 0
+        return cleared
+    is_gone = np.zeros(n_ids, np.bool_)
+    is_gone[wanted - wanted[0]] = True
+    _clear(cleared.reshape(-1), wanted[0], is_gone)
+    return cleared
+
+
+def _as_counts(table: NDArray[np.int64]) -> dict[int, int]:
+    """Return the counts of a table from id to count that are not 0."""
+    table[0] = 0
+    ids = np.flatnonzero(table)
+    return dict(zip(ids.tolist(), table[ids].tolist(), strict=True))
 
 
 def union_of(boxes: Iterable[Box]) -> Box:
@@ -132,6 +189,43 @@ def box_of(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
             slice(int(hits[0]), int(hits[-1]) + 1) if hits.size else slice(0, 0)
         )
     return tuple(part)
+
+
+@compiled
+def _limits(flat):  # type: ignore[no-untyped-def]
+    """Return the lowest and the highest value; there must be one at least."""
+    low, high = flat[0], flat[0]
+    for value in flat:
+        low, high = min(low, value), max(high, value)
+    return low, high
+
+
+@compiled
+def _count(flat, table):  # type: ignore[no-untyped-def]
+    """Count each value in its place of the table, run by run."""
+    first = 0
+    for place in range(1, flat.size + 1):
+        if place == flat.size or flat[place] != flat[first]:
+            table[flat[first]] += place - first
+            first = place
+
+
+@compiled
+def _clear(flat, first_id, is_gone):  # type: ignore[no-untyped-def]
+    """Set what is gone to 0; the table begins with the lowest id."""
+    for place in range(flat.size):
+        at = flat[place] - first_id
+        if 0 <= at < is_gone.size and is_gone[at]:
+            flat[place] = 0
+
+
+@compiled
+def _count_changes(before, after, lost, gained):  # type: ignore[no-untyped-def]
+    """Count what each value loses and gains where two arrays differ."""
+    for place in range(before.size):
+        if before[place] != after[place]:
+            lost[before[place]] += 1
+            gained[after[place]] += 1
 
 
 @compiled

@@ -6,7 +6,7 @@ asks the index takes as long as its cells are large.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from napari_cellseg.core.cell_boxes import (
     Box,
     cell_boxes,
-    pixel_counts,
+    changed_counts,
     plane_box,
     shifted,
     start_of,
@@ -100,6 +100,13 @@ class CellIndex:
         row = self._rows.get(cell)
         return 0 if row is None else int(self._counts[row])
 
+    def pixels_of(self, ids: Iterable[int]) -> dict[int, int]:
+        """Return the number of pixels of cells; those that are not there are left out."""
+        known = [cell for cell in ids if cell in self._rows]
+        rows = [self._rows[cell] for cell in known]
+        counts = self._counts[np.array(rows, np.int64)].tolist()
+        return dict(zip(known, counts, strict=True))
+
     def counts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the ids, rising, and the number of pixels of each."""
         is_there = self._ids > 0
@@ -156,29 +163,29 @@ class CellIndex:
         if edit.before.size > MAX_FOLLOWED_PX and not is_on_disk(self.labels):
             self._take_rows(find_rows(self.labels))
             return
-        where = edit.before != edit.after
-        lost, gained = pixel_counts(edit.before[where]), pixel_counts(edit.after[where])
-        for cell, count in lost.items():
-            self._take(cell, count)
+        lost, gained = changed_counts(edit.before, edit.after)
+        self._take(lost)
         if not gained:
             return
+        where = edit.before != edit.after
         boxes = cell_boxes(np.where(where, edit.after, 0), gained)
         back = tuple(-low for low in edit.start)
         for cell, (box, count) in boxes.items():
             self._give(cell, count, shifted(box, back))
 
-    def _take(self, cell: int, count: int) -> None:
-        """Take pixels away from a cell."""
-        row = self._rows.get(cell)
-        if row is None:
-            return
-        self._counts[row] -= count
-        self._is_loose[row] = True
-        if self._counts[row] <= 0:
+    def _take(self, lost: Mapping[int, int]) -> None:
+        """Take pixels away from cells."""
+        known = [cell for cell in lost if cell in self._rows]
+        rows = np.array([self._rows[cell] for cell in known], np.int64)
+        self._counts[rows] -= np.array([lost[cell] for cell in known], np.int64)
+        self._is_loose[rows] = True
+        is_gone = self._counts[rows] <= 0
+        gone = rows[is_gone]
+        for cell in self._ids[gone].tolist():
             del self._rows[cell]
-            self._free.append(row)
-            self._ids[row] = self._counts[row] = 0
-            self._lows[row], self._highs[row] = FAR, -1
+        self._free.extend(gone.tolist())
+        self._ids[gone] = self._counts[gone] = 0
+        self._lows[gone], self._highs[gone] = FAR, -1
 
     def _give(self, cell: int, count: int, box: Box) -> None:
         """Give pixels to a cell, that may be new."""
@@ -299,7 +306,7 @@ def pixels_on(
     """Return the pixels of each cell on one plane or all; raises as `boxes_on`."""
     wanted = sorted({int(cell) for cell in ids if cell > 0})
     if isinstance(indexed, CellIndex) and not plane:
-        found = {cell: indexed.n_pixels(cell) for cell in wanted if cell in indexed}
+        found = indexed.pixels_of(wanted)
         _check_found(found, wanted)
         return found
     boxes = boxes_on(indexed, wanted, plane)

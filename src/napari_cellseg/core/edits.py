@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cellseg.core.cell_boxes import box_of, pixel_counts
+from napari_cellseg.core.cell_boxes import box_of, changed_counts, pixel_counts
 from napari_cellseg.core.cell_index import CellIndex, IndexedLabels, labels_of
 from napari_cellseg.core.errors import EditError, LabelsError
 from napari_cellseg.core.history import History
@@ -113,11 +113,7 @@ class Edit:
     @property
     def changed_ids(self) -> tuple[int, ...]:
         """The ids that win or lose pixels, in rising order; without 0."""
-        changed = self.before != self.after
-        lost, won = (
-            pixel_counts(np.where(changed, self.before, 0)),
-            pixel_counts(np.where(changed, self.after, 0)),
-        )
+        lost, won = changed_counts(self.before, self.after)
         return tuple(sorted(lost.keys() | won.keys()))
 
     @property
@@ -349,7 +345,7 @@ def _with_sources(
     alive = set(changed) & pixel_counts(after).keys()
     vanished = set(changed) - alive
     if whole is not None and vanished:
-        alive |= _ids_outside(*whole, vanished)
+        alive |= _ids_outside(*whole, vanished, lost_pixels)
     old: dict[int, Source] = {}
     new: dict[int, Source] = {}
     for cell in changed:
@@ -365,13 +361,16 @@ def _with_sources(
 
 
 def _ids_outside(
-    indexed: IndexedLabels, box: tuple[slice, ...], ids: set[int]
+    indexed: IndexedLabels,
+    box: tuple[slice, ...],
+    ids: set[int],
+    inside: Mapping[int, int],
 ) -> set[int]:
-    """Return those of `ids` that have pixels outside `box`."""
+    """Return those of `ids` that have pixels outside `box`; `inside`: how many in it."""
     labels = labels_of(indexed)
     if isinstance(indexed, CellIndex):
-        inside = pixel_counts(labels[box])
-        return {cell for cell in ids if indexed.n_pixels(cell) > inside.get(cell, 0)}
+        n_pixels = indexed.pixels_of(ids)
+        return {cell for cell in n_pixels if n_pixels[cell] > inside.get(cell, 0)}
     wanted = np.array(sorted(ids), LABELS_DTYPE)
     found: set[int] = set()
     for slab in _slabs_around(box):

@@ -22,6 +22,7 @@ from napari_cellseg.core.cell_boxes import (
     plane_box,
     start_of,
     union_of,
+    without_cells,
 )
 from napari_cellseg.core.cell_index import (
     CellIndex,
@@ -102,8 +103,7 @@ def delete_cells(
     """
     labels = labels_of(indexed)
     found, box = box_around(indexed, ids, plane)
-    after = labels[box].copy()
-    after[np.isin(after, found)] = 0
+    after = without_cells(labels[box], found)
     named = name or ("delete cell" if len(found) == 1 else f"delete {len(found)} cells")
     return edit_on_labels(indexed, after, start_of(box), named, sources)
 

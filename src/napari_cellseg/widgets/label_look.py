@@ -13,6 +13,7 @@ from napari.utils.colormaps import CyclicLabelColormap
 from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.controllers.edit_window import first_window
 from napari_cellseg.core.types import LABELS_DTYPE
+from napari_cellseg.widgets.part_shown import outline_fast
 
 #: An image of so many pixels a side fills a screen; larger ones need wider outlines.
 SCREEN_PX = 700
@@ -50,6 +51,7 @@ def make_labels_layer(
     labels = cells.labels
     shown = labels[first_window(labels.shape)] if cells.is_large else labels.copy()
     layer = Labels(shown, name=name, metadata=metadata, **placement)
+    outline_fast(layer)
     layer.contour = outline_px(layer)
     layer.colormap = bright_colours()
     layer.opacity = 0.9

@@ -23,7 +23,7 @@ from napari_cellseg.core.label_arrays import next_id
 from napari_cellseg.core.types import LABELS_DTYPE
 from napari_cellseg.widgets.jobs import Later
 from napari_cellseg.widgets.label_look import outline_px
-from napari_cellseg.widgets.part_shown import show_part
+from napari_cellseg.widgets.part_shown import outline_fast, show_part
 
 #: Labels of more pixels are compared with the layer a part at a time, when things are quiet.
 MAX_WATCHED_PIXELS = 2**25
@@ -72,6 +72,7 @@ class LabelsBinding(QObject):
         self._next_row = 0
         self._features = Later(self.show_features, FEATURES_MILLISECONDS, self)
         self._forget_napari_history()
+        outline_fast(layer)
         layer.undo = self._on_layer_undo
         layer.redo = self._on_layer_redo
         layer.mouse_drag_callbacks.insert(0, self._on_layer_dragged)

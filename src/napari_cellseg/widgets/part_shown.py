@@ -1,19 +1,56 @@
 """Show a changed part of a labels layer, and leave the rest of the screen as it is.
 
-``layer.refresh()`` finds the outlines of all labels anew: 7 s at 8192 × 8192. napari's own
-brush shows its part by private methods, which stand here and nowhere else.
+``layer.refresh()`` finds the outlines of all labels anew: 7 s at 8192 × 8192 as napari does
+it, 0.2 s by `core.contours`. napari's own brush shows its part by private methods, which
+stand here and nowhere else.
 """
 
 from __future__ import annotations
 
 import math
+import weakref
+from typing import Any
 
 import numpy as np
 from napari.layers import Labels
+from numpy.typing import NDArray
+
+from napari_cellseg.core.contours import contours
 
 Box = tuple[slice, ...]
 #: A part that is larger than this share of what is shown is shown by a refresh.
 LARGEST_SHARE = 0.25
+
+
+class _Outlines:
+    """Finds the outlines of one layer in napari's stead."""
+
+    def __init__(self, layer: Labels) -> None:
+        self._layer = weakref.ref(layer)
+
+    def find(self, labels: NDArray[Any], part: Box) -> NDArray[Any] | None:
+        """Return a part of labels with nothing but outlines; None where there are none."""
+        layer = self._layer()
+        if layer is None or layer.contour < 1 or labels.ndim != 2:
+            return None
+        margin = int(layer.contour)
+        wide = tuple(
+            slice(max(one.start - margin, 0), min(one.stop + margin, n))
+            for one, n in zip(part, labels.shape, strict=True)
+        )
+        found = contours(labels[wide], margin, layer.colormap.background_value)
+        return found[
+            tuple(
+                slice(one.start - around.start, one.stop - around.start)
+                for one, around in zip(part, wide, strict=True)
+            )
+        ]
+
+
+def outline_fast(layer: Labels) -> None:
+    """Let outlines be found fast on a layer, by the brush of napari as well."""
+    if isinstance(layer.data, np.ndarray):
+        layer._calculate_contour = _Outlines(layer).find
 
 
 def show_part(layer: Labels, box: Box) -> None:

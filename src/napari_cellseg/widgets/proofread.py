@@ -62,8 +62,8 @@ class CorrectTab(QWidget):
         self.palette_box = ToolPalette(tools)
         self.buttons = self.palette_box.buttons
         self.hint = line_label()
-        self.undo = QPushButton("Undo")
-        self.redo = QPushButton("Redo")
+        self.undo = QPushButton()
+        self.redo = QPushButton()
         for button in (self.undo, self.redo):
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.undo.clicked.connect(self.undo_wanted)
@@ -73,6 +73,7 @@ class CorrectTab(QWidget):
         self.keys_button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.keys_button.clicked.connect(self.keys_wanted)
         self.counts = line_label()
+        self._refresh_soon = Later(self.refresh, 0, self)
         self._count_soon = Later(self._show_counts, QUIET_MILLISECONDS, self)
         self.review = ReviewBox(review, missing, tools)
         self._make_choices()
@@ -150,7 +151,10 @@ class CorrectTab(QWidget):
             self._show_counts()
 
     def _show_step(self, button: QPushButton, verb: str, name: str, key: str) -> None:
-        button.setText(f"{verb} {name}".strip())
+        title = f"{verb} {name}".strip()
+        if button.text() == title:
+            return
+        button.setText(title)
         button.setEnabled(bool(name))
         button.setToolTip(f"{verb} ({key})" if name else f"Nothing to {verb.lower()}.")
 
@@ -174,4 +178,5 @@ class CorrectTab(QWidget):
         self._proofread.keep_mine = is_on
 
     def _on_proofread_edited(self, _edit: object) -> None:
-        self.refresh()
+        # In the next turn of the event loop: the canvas comes first, and many are one.
+        self._refresh_soon.call()

@@ -149,7 +149,9 @@ class ToolPalette(QWidget):
             button.setEnabled(is_ready)
             button.setChecked(self._tools.active == tool)
             why_not = self._tools.why_not or NOT_READY
-            button.setToolTip(tool.hint if is_ready else why_not)
+            tip = tool.hint if is_ready else why_not
+            if button.toolTip() != tip:
+                button.setToolTip(tip)
         has_planes = self._tools.cell_tools.has_planes
         self.all_planes.setVisible(has_planes)
         self.folds["planes"].setVisible(has_planes)
