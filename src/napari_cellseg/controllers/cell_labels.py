@@ -11,12 +11,13 @@ from napari_cellseg.core.checked import CheckedArea, ReviewState
 from napari_cellseg.core.edits import Edit, Source
 from napari_cellseg.core.history import History, Steps
 from napari_cellseg.core.labels_on_disk import is_on_disk
-from napari_cellseg.core.lineage_steps import ParentsDifference
+from napari_cellseg.core.lineage_steps import Lineage, ParentsDifference
 from napari_cellseg.core.numbering import moved_keys, moved_numbers
 from napari_cellseg.core.replay import steps_since
 from napari_cellseg.core.rerun import Footprint, deleted_footprints
-from napari_cellseg.core.types import Labels, SegmentationResult
+from napari_cellseg.core.types import Labels, PixelSize, SegmentationResult
 from napari_cellseg.project.labels import ProjectLabels
+from napari_cellseg.project.new_labels import NewLabels
 from napari_cellseg.project.store import Project
 
 
@@ -182,6 +183,24 @@ def cells_in(project: Project, image_id: int) -> tuple[CellLabels, ProjectLabels
     cells.parents, cells.around_parents = lineage.parents(), lineage.steps()
     cells.index.reserve(max([opened.last_id(), *cells.states, *cells.parents]))
     return cells, opened
+
+
+def labels_to_adopt(
+    cells: CellLabels, history: History, axes: str, size: PixelSize | None
+) -> NewLabels:
+    """Return cells with all that is known of them, as a project takes them in."""
+    return NewLabels(
+        cells.labels,
+        axes,
+        cells.sources,
+        cells.confidence,
+        size,
+        history,
+        cells.classes,
+        cells.states,
+        cells.areas,
+        Lineage(cells.parents, cells.around_parents),
+    )
 
 
 def steps_in_between(

@@ -14,14 +14,17 @@ from napari_cellseg.controllers.cell_labels import (
     CellLabels,
     cells_in,
     home_of,
+    labels_to_adopt,
     steps_in_between,
 )
 from napari_cellseg.controllers.held_labels import HeldLabels, release_saved
+from napari_cellseg.controllers.lineage_following import LineageFollower
 from napari_cellseg.controllers.unsaved_notes import UnsavedNotes
 from napari_cellseg.controllers.unsaved_steps import add_steps
 from napari_cellseg.core.errors import CellsegError, ImageReadError, ProjectError
 from napari_cellseg.core.history import History
 from napari_cellseg.core.jobs import Job
+from napari_cellseg.core.lineage_steps import Lineage
 from napari_cellseg.core.types import PixelSize
 from napari_cellseg.io.paths import ImagePlace, image_place
 from napari_cellseg.io.s3.address import is_s3_address
@@ -30,7 +33,7 @@ from napari_cellseg.project.image_places import ImagePlaces
 from napari_cellseg.project.images import ProjectImage
 from napari_cellseg.project.labels import ProjectLabels
 from napari_cellseg.project.moved import find_moved
-from napari_cellseg.project.new_labels import NewLabels, recovered_words
+from napari_cellseg.project.new_labels import recovered_words
 from napari_cellseg.project.store import (
     Project,
     create_project,
@@ -251,21 +254,9 @@ class ProjectController:
         image = self.image_at(source)
         if image is None or image.has_labels:
             return False
-        opened = project.start_labels(
-            image.image_id,
-            NewLabels(
-                cells.labels,
-                axes,
-                cells.sources,
-                cells.confidence,
-                size,
-                history,
-                cells.classes,
-            ),
-        )
+        new = labels_to_adopt(cells, history, axes, size)
+        opened = project.start_labels(image.image_id, new)
         self._keep(image.image_id, cells, opened)
-        self.save_review(cells, list(cells.states))
-        self.save_lineage(cells)
         self.refresh()
         return True
 
@@ -286,6 +277,9 @@ class ProjectController:
         steps = steps_in_between(opened, cells, history)
         if steps is None:
             return False
+        # With the first step: killed before the end, the parents are there.
+        final = Lineage(cells.parents, cells.around_parents)
+        opened.journal.lineage_after = lambda _step: final
         for step in steps:
             opened.journal.push(step)
         self._keep(image.image_id, cells, opened)
@@ -299,6 +293,7 @@ class ProjectController:
         opened.share(cells.labels, cells.index)
         if self.project is not None and not self.project.is_read_only:
             cells.history = opened.journal
+            opened.journal.lineage_after = LineageFollower(cells).after
             opened.journal.settle = self.settle
             cells.home = home_of(self.project, image_id)
             self._kept[image_id] = (cells, opened)

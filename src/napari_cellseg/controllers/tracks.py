@@ -132,7 +132,6 @@ class TracksController:
         self.task = task
         self.options = TrackOptions()
         self.pick: Pick | None = None
-        self._is_ours = False
         proofread.opened.connect(self._on_opened)
         proofread.edited.connect(self._on_edited)
         measure.changed.connect(self.changed)
@@ -233,17 +232,16 @@ class TracksController:
     def _make(self, found: TrackEdit) -> None:
         """Make an edit together with its parents, so that undo takes back both."""
         cells = self._cells()
-        if not is_empty(found.edit):
-            cells.around_parents[found.edit.made_at] = parents_difference(
-                found.parents, cells.parents
-            )
-        cells.parents = found.parents
-        self._is_ours = True
-        try:
-            self._proofread.apply(found.edit)
-        finally:
-            self._is_ours = False
-        self._tell_parents()
+        if is_empty(found.edit):
+            cells.parents = found.parents
+            self._tell_parents()
+            return
+        # The parents follow the edit, and are written with it.
+        cells.around_parents[found.edit.made_at] = parents_difference(
+            cells.parents, found.parents
+        )
+        self._proofread.apply(found.edit)
+        self.changed.emit()
 
     # ----------------------------------------------------------------- putting right
     def wait_for(self, kind: PickKind, cell: int, frame: int) -> None:
@@ -302,9 +300,7 @@ class TracksController:
     def _on_edited(self, edit: Edit) -> None:
         """Let the parents follow undo, redo and new numbers; a new run has none."""
         cells = self._proofread.cells
-        if self._is_ours or cells is None:
-            return
-        if follow_parents(cells, edit):
+        if cells is not None and follow_parents(cells, edit):
             self._tell_parents()
 
     def _tell_parents(self) -> None:

@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 #: By a daughter the mother that she has on the other side of a step; None is no mother.
 ParentsDifference: TypeAlias = dict[int, int | None]
+
+
+class Lineage(NamedTuple):
+    """Which cell came of which, and what steps did to that.
+
+    Attributes
+    ----------
+    parents : mapping of int to int
+        By a daughter its mother.
+    steps : mapping of float to ParentsDifference
+        By the time of an edit: what differs in the parents on its other side.
+    """
+
+    parents: Mapping[int, int] = {}
+    steps: Mapping[float, ParentsDifference] = {}
 
 
 def parents_difference(

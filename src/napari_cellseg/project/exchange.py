@@ -21,7 +21,7 @@ from napari_cellseg.core.importing import (
 )
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.labels_on_disk import is_large
-from napari_cellseg.core.lineage_steps import parents_difference
+from napari_cellseg.core.lineage_steps import Lineage, parents_difference
 from napari_cellseg.core.measure import measure_cells
 from napari_cellseg.core.tracks import parents_after
 from napari_cellseg.core.types import LABELS_DTYPE, CellImage
@@ -335,22 +335,28 @@ def _import_one(
     edit = with_classes(taken.edit, opened.labels, opened.classes, taken.classes)
     if is_empty(edit) and not edit.sources_after:
         return f"{image.name}: nothing new in {path.name}", found.notes
+    opened.journal.lineage_after = _Following(project.lineage(image.image_id)).after
     _take(project.review(image.image_id), opened, replace(taken, edit=edit))
-    _follow_lineage(project.lineage(image.image_id), taken.edit)
     if opened.journal.problem:
         raise ProjectError(opened.journal.problem)
     left = f", {taken.n_left_out} lay on others" if taken.n_left_out else ""
     return f"{image.name}: {taken.n_cells} cells from {path.name}{left}", found.notes
 
 
-def _follow_lineage(lineage: LineageNotes, edit: Edit) -> None:
-    """Let parents follow an edit; its undo, in any later session, brings them back."""
-    before = lineage.parents()
-    after = parents_after(edit, before)
-    if after != before:
+class _Following:
+    """Lets parents follow an edit; its undo, in any later session, brings them back."""
+
+    def __init__(self, notes: LineageNotes) -> None:
+        self._notes = notes
+
+    def after(self, edit: Edit) -> Lineage | None:
+        """Return what they are after an edit, None where nothing changes."""
+        before = self._notes.parents()
+        after = parents_after(edit, before)
+        if after == before:
+            return None
         difference = parents_difference(after, before)
-        lineage.set_steps({**lineage.steps(), edit.made_at: difference})
-        lineage.set_parents(after)
+        return Lineage(after, {**self._notes.steps(), edit.made_at: difference})
 
 
 def _take(review: ReviewNotes, opened: ProjectLabels, taken: Import) -> None:

@@ -18,8 +18,10 @@ from typing import Literal
 from napari_cellseg.core.edits import Edit
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.core.history import History, TwoPiles
+from napari_cellseg.core.lineage_steps import Lineage
 from napari_cellseg.project.database import told, transaction
 from napari_cellseg.project.exchanges import Exchanges
+from napari_cellseg.project.lineage import lineage_notes
 from napari_cellseg.project.packing import edit_of, row_of
 from napari_cellseg.project.review import ReviewNotes
 
@@ -45,6 +47,7 @@ class _Step:
     at: float
     change: Edit  # what it does: the edit, or its inverse
     dropped: tuple[int, ...] = ()  # of "do": what can be redone no more
+    lineage: Lineage | None = None  # after it; None: as before
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,9 @@ class Journal(TwoPiles[_Entry]):
     ----------
     problem : str
         Why the last steps are not on the disk yet, "" if they are.
+    lineage_after : callable
+        Says which cell came of which after a step that is about to be written, None
+        where nothing changes. It is written with the step, or not at all.
     settle : callable
         Called before the labels are exchanged as a whole; brings those on disk up to the
         journal.
@@ -91,6 +97,7 @@ class Journal(TwoPiles[_Entry]):
         self._new_id = new_id
         self._exchanges = Exchanges(connection, folder, image_id)
         self.settle: Callable[[], None] = _nothing
+        self.lineage_after: Callable[[Edit], Lineage | None] = _no_other
         self.problem = ""
         self._waiting: deque[_Step] = deque()
         self._kept: OrderedDict[int, Edit] = OrderedDict()
@@ -113,7 +120,8 @@ class Journal(TwoPiles[_Entry]):
         self._undone.clear()
         self._done.append(_Entry(edit_id, edit.name))
         self._keep(edit_id, edit)
-        self._take(_Step("do", edit_id, edit.made_at, edit, dropped))
+        after = self.lineage_after(edit)
+        self._take(_Step("do", edit_id, edit.made_at, edit, dropped, after))
 
     def undo(self) -> Edit | None:
         """Return the edit that takes the last one back, or None if there is none."""
@@ -126,7 +134,7 @@ class Journal(TwoPiles[_Entry]):
             self._exchange(step)
         self._undone.append(self._done.pop())
         if not edit.is_exchange:
-            self._take(step)
+            self._take(replace(step, lineage=self.lineage_after(step.change)))
         return step.change
 
     def redo(self) -> Edit | None:
@@ -140,7 +148,7 @@ class Journal(TwoPiles[_Entry]):
             self._exchange(step)
         self._done.append(self._undone.pop())
         if not edit.is_exchange:
-            self._take(step)
+            self._take(replace(step, lineage=self.lineage_after(edit)))
         return edit
 
     def _exchange(self, step: _Step) -> None:
@@ -200,6 +208,8 @@ class Journal(TwoPiles[_Entry]):
         run(INSERT_STEP, (self._image_id, step.edit_id, step.kind, step.at))
         # With the step: killed in between, what was said of cells would be of others.
         ReviewNotes(connection, self._folder, self._image_id).follow(step.change)
+        if step.lineage is not None:
+            lineage_notes(connection, self._folder, self._image_id).put(step.lineage)
 
     # -------------------------------------------------------------------- the edits
     def _edit(self, edit_id: int) -> Edit:
@@ -235,6 +245,11 @@ class Journal(TwoPiles[_Entry]):
 
 def _nothing() -> None:
     """Stand in until somebody holds the labels."""
+
+
+def _no_other(_change: Edit) -> Lineage | None:
+    """Stand in where nobody knows of parents."""
+    return None
 
 
 def adopt_history(

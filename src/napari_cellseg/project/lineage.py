@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping
+from pathlib import Path
 
-from napari_cellseg.core.lineage_steps import ParentsDifference
+from napari_cellseg.core.lineage_steps import Lineage, ParentsDifference
 from napari_cellseg.core.tracks import Parents
 from napari_cellseg.project.notes import Note
 
@@ -43,4 +45,21 @@ class LineageNotes:
 
     def set_steps(self, steps: Mapping[float, ParentsDifference]) -> None:
         """Replace what is known of all edits of the image."""
-        self._steps.write([[at, sorted(one.items())] for at, one in steps.items()])
+        self._steps.write(_plain_steps(steps))
+
+    def put(self, lineage: Lineage) -> None:
+        """Replace both, inside a transaction of the caller."""
+        self._note.put(sorted(lineage.parents.items()))
+        self._steps.put(_plain_steps(lineage.steps))
+
+
+def lineage_notes(
+    connection: sqlite3.Connection, folder: Path, image_id: int
+) -> LineageNotes:
+    """Return which cell of an image came of which."""
+    names = lineage_names(image_id)
+    return LineageNotes(*(Note(connection, folder, name) for name in names))
+
+
+def _plain_steps(steps: Mapping[float, ParentsDifference]) -> list[list[object]]:
+    return [[at, sorted(one.items())] for at, one in steps.items()]

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from napari_cellseg.core.checked import CheckedArea, ReviewState
 from napari_cellseg.core.edits import Source
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.core.history import History
+from napari_cellseg.core.lineage_steps import Lineage
 from napari_cellseg.core.types import Labels, PixelSize
 
 #: The order in which labels have their axes.
@@ -70,6 +72,12 @@ class NewLabels:
         Steps that were made before there was a project.
     classes : mapping of int to str
         What kind each cell is, where it was said.
+    states : mapping of int to ReviewState
+        What a person said of each cell that was looked at.
+    areas : sequence of CheckedArea
+        Where everything was looked at.
+    lineage : Lineage
+        Which cell came of which.
     """
 
     labels: Labels
@@ -79,6 +87,9 @@ class NewLabels:
     pixel_size: PixelSize | None = None
     history: History = field(default_factory=History)
     classes: Mapping[int, str] = field(default_factory=dict)
+    states: Mapping[int, ReviewState] = field(default_factory=dict)
+    areas: Sequence[CheckedArea] = ()
+    lineage: Lineage = field(default_factory=Lineage)
 
     def check_axes(self) -> None:
         """Raise `ProjectError` if the axes are not those of the labels, in their order."""

@@ -43,10 +43,14 @@ class Note:
     def write(self, value: Any) -> None:
         """Replace the value."""
         with told(self._folder), transaction(self._connection):
-            self._connection.execute(
-                "INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)",
-                (self._name, json.dumps(value)),
-            )
+            self.put(value)
+
+    def put(self, value: Any) -> None:
+        """Replace the value, inside a transaction of the caller."""
+        self._connection.execute(
+            "INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)",
+            (self._name, json.dumps(value)),
+        )
 
 
 class ClassNotes:

@@ -54,8 +54,14 @@ class ReviewNotes:
     ) -> None:
         """Set the state of some cells and replace all checked areas, both or neither."""
         with told(self._folder), transaction(self._connection):
-            self._write_states(states)
-            self._write_areas(areas)
+            self.put(states, areas)
+
+    def put(
+        self, states: Mapping[int, ReviewState], areas: Iterable[CheckedArea]
+    ) -> None:
+        """Do what `save` does, inside a transaction of the caller."""
+        self._write_states(states)
+        self._write_areas(areas)
 
     def follow(self, edit: Edit) -> None:
         """Bring states and areas up to an edit, inside a transaction of the caller."""

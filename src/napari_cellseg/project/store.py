@@ -42,7 +42,7 @@ from napari_cellseg.project.labels_store import LABELS_FOLDER, LabelsStore
 from napari_cellseg.project.large_labels import LargeNotes
 from napari_cellseg.project.large_opening import LargeOpening
 from napari_cellseg.project.large_start import SET_LABELS, start_large
-from napari_cellseg.project.lineage import LineageNotes, lineage_names
+from napari_cellseg.project.lineage import LineageNotes, lineage_notes
 from napari_cellseg.project.lock import taken_lock
 from napari_cellseg.project.moved import find_moved
 from napari_cellseg.project.new_labels import LargeLabels, NewLabels, Recovered
@@ -162,6 +162,9 @@ class Project:
                 adopt_history(
                     self._connection, image_id, new.history, self._next_edit_id
                 )
+                # All or nothing: killed in between, it would be lost.
+                self.review(image_id).put(new.states, new.areas)
+                self.lineage(image_id).put(new.lineage)
                 values = (shape_text(new.labels), new.axes, image_id)
                 self._connection.execute(SET_LABELS, values)
         return self.open_labels(image_id)
@@ -211,11 +214,7 @@ class Project:
 
     def lineage(self, image_id: int) -> LineageNotes:
         """Return which cell of an image came of which."""
-        notes = (
-            Note(self._connection, self.folder, name)
-            for name in lineage_names(image_id)
-        )
-        return LineageNotes(*notes)
+        return lineage_notes(self._connection, self.folder, image_id)
 
     def classes(self) -> ClassNotes:
         """Return which classes are offered for cells."""
