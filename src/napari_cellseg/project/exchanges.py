@@ -113,7 +113,9 @@ class Exchanges:
         known: list[int] = [number for row in rows for number in row]
         return max(self.current, *known, 0) + 1
 
-    def _needed(self) -> set[int]:
+    @property
+    def needed(self) -> set[int]:
+        """Numbers of the labels that are looked at, or may be again by undo or redo."""
         with told(self._folder):
             if not self._connection.execute(IS_THERE).fetchone():
                 return {self.current}
@@ -176,7 +178,7 @@ class Exchanges:
 
     def remove_unneeded(self) -> None:
         """Delete the labels that no undo or redo brings back."""
-        needed = self._needed()
+        needed = self.needed
         with told(self._folder):
             for path in labels_folder(self._folder, self._image_id).parent.glob(
                 f"{self._image_id}.*"

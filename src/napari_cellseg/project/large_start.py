@@ -20,6 +20,7 @@ from napari_cellseg.project.journal import INSERT_EDIT, INSERT_STEP
 from napari_cellseg.project.labels_store import LabelsStore, labels_folder
 from napari_cellseg.project.new_labels import LargeLabels
 from napari_cellseg.project.packing import row_of
+from napari_cellseg.project.unfinished import being_written
 
 SET_LABELS = "UPDATE images SET labels_shape = ?, labels_axes = ? WHERE id = ?"
 DROP_UNDONE = "UPDATE edits SET state = 'dropped' WHERE image = ? AND state = 'undone'"
@@ -58,15 +59,18 @@ def start_large(
             is_first = not _has_labels(connection, image_id)
             if is_first:
                 _empty(new, LabelsStore(exchanges.labels_folder))
-        if new.labels is not None:
-            exchange = Exchange(exchanges.current, exchanges.next_number())
-            store = LabelsStore(labels_folder(folder, image_id, exchange.after))
+        if new.labels is None:
+            with told(folder), transaction(connection):
+                _set_shape(connection, image_id, new)
+            return
+        exchange = Exchange(exchanges.current, exchanges.next_number())
+        store = LabelsStore(labels_folder(folder, image_id, exchange.after))
+        # Until the database says that they are there: who opens the project leaves them.
+        with told(folder), being_written(store.folder):
             highest = yield from _written(new, store)
-        with told(folder), transaction(connection):
-            if is_first:
-                values = (json.dumps(list(new.shape)), new.axes, image_id)
-                connection.execute(SET_LABELS, values)
-            if new.labels is not None:
+            with transaction(connection):
+                if is_first:
+                    _set_shape(connection, image_id, new)
                 if read_last_step(connection, image_id) != steps:
                     raise ProjectError(
                         "Cells were made on the image while others were imported, so "
@@ -87,6 +91,11 @@ def _written(new: LargeLabels, store: LabelsStore) -> Job[int]:
     """Write the cells; return the highest id."""
     with told(store.folder):
         return (yield from store.create_by_blocks(new.labels, new.axes, new.pixel_size))
+
+
+def _set_shape(connection: sqlite3.Connection, image_id: int, new: LargeLabels) -> None:
+    values = (json.dumps(list(new.shape)), new.axes, image_id)
+    connection.execute(SET_LABELS, values)
 
 
 def _has_labels(connection: sqlite3.Connection, image_id: int) -> bool:

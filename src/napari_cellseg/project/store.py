@@ -48,6 +48,7 @@ from napari_cellseg.project.moved import find_moved
 from napari_cellseg.project.new_labels import LargeLabels, NewLabels, Recovered
 from napari_cellseg.project.notes import CLASSES, ClassNotes, Note
 from napari_cellseg.project.review import ReviewNotes
+from napari_cellseg.project.unfinished import remove_unfinished
 
 SUFFIX = ".cellseg"
 MODELS_FOLDER = "models"
@@ -388,7 +389,10 @@ def open_project(folder: Path, *, read_only: bool = False) -> Project:
         )
     lock = taken_lock(folder)
     try:
-        return Project(folder, open_database(folder, writable=True), lock)
+        connection = open_database(folder, writable=True)
+        with told(folder):
+            remove_unfinished(connection, folder)
+        return Project(folder, connection, lock)
     except ProjectError:
         lock.release()
         raise
