@@ -7,6 +7,7 @@ from qtpy.QtCore import QPoint
 from tests.widgets.conftest import squares, wait_idle
 from tests.widgets.test_gestures import Mouse
 
+from napari_cellseg.core.edits import apply_edit
 from napari_cellseg.project.store import open_project
 
 
@@ -112,3 +113,58 @@ def test_labels_that_do_not_fit_the_image_stay_out_of_its_project(
     notice(opened).button.click()
     assert opened.keeper.layer.name == "small"
     assert not opened.projects.keeps(opened.proofread.cells)
+
+
+@pytest.fixture
+def in_project(opened, segment, tmp_path):
+    """The image with three cells in a project, and a layer with another one in a gap."""
+    segment(opened)
+    opened.link.create(str(tmp_path / "mine"))
+    ours = opened.proofread.labels
+    data = np.zeros(ours.shape, np.int32)
+    free = np.argwhere(ours == 0)[-1]
+    data[tuple(free)] = 5
+    opened.viewer.add_labels(data, name="another")
+    return opened
+
+
+@pytest.mark.parametrize(("answer", "n_cells"), [("add", 4), ("replace", 1)])
+def test_cells_of_a_layer_go_into_those_of_the_project_as_one_step(
+    in_project, tmp_path, answer, n_cells
+):
+    before = in_project.proofread.labels.copy()
+    notice(in_project).button.click()
+    assert in_project.exchange.question.isVisibleTo(in_project)
+    assert "There are 3 here" in in_project.exchange.question.text.text()
+    assert np.array_equal(in_project.proofread.labels, before)  # nothing so far
+
+    getattr(in_project.exchange.question, answer).click()
+    assert in_project.proofread.n_cells == n_cells
+    assert in_project.projects.keeps(in_project.proofread.cells)
+    assert not notice(in_project).isVisibleTo(in_project)
+    in_project.release()
+    with open_project(tmp_path / "mine.cellseg") as project:
+        again = project.open_labels(1)
+        assert len(again.sources) == n_cells
+        apply_edit(again.labels, again.journal.undo())  # in a later session
+        assert np.array_equal(again.labels, before)
+
+
+def test_who_does_not_want_the_cells_of_a_layer_loses_none(in_project):
+    before = in_project.proofread.labels.copy()
+    layer = in_project.viewer.layers["another"]
+    notice(in_project).button.click()
+    in_project.exchange.question.leave.click()
+    assert np.array_equal(in_project.proofread.labels, before)
+    assert (layer.data > 0).sum() == 1
+    assert notice(in_project).isVisibleTo(in_project)
+
+
+def test_a_layer_chosen_in_the_menu_beside_those_of_the_project_is_told_of(in_project):
+    names = [one.name for one in in_project.keeper.labels_layers()]
+    kept = in_project.proofread.cells
+    in_project.keeper.choose(names.index("another"))
+    notice(in_project)._on_layer_chosen(0)
+    assert not in_project.projects.keeps(in_project.proofread.cells)
+    assert "keeps its own cells" in in_project.footer.line.text()
+    assert in_project.projects.keeps(kept)

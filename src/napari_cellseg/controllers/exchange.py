@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from napari_cellseg.core.importing import (
     untouched_areas,
 )
 from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.label_arrays import check_labels
 from napari_cellseg.core.measure import MeasurementTable
 from napari_cellseg.core.types import LABELS_DTYPE, CellImage
 from napari_cellseg.io.exchange.cells import Cells, FoundLabels, measurements_of
@@ -181,6 +183,19 @@ def read_arrival(path: Path, image: CellImage | None) -> Job[Arrival]:
     ids = np.unique(found.labels)
     n_cells = int((ids > 0).sum())
     return Arrival(path, image, found, n_cells, n_cells - len(found.sources))
+
+
+def arrival_of_layer(name: str, data: Any, image: CellImage) -> Arrival:
+    """Return the cells of a layer as if they came from a file of its name.
+
+    Raises
+    ------
+    LabelsError
+        If it holds anything but ids.
+    """
+    labels = check_labels(np.array(data))
+    n_cells = int((np.unique(labels) > 0).sum())
+    return Arrival(Path(name), image, FoundLabels(labels), n_cells, n_cells)
 
 
 def no_cells_yet(image: CellImage) -> CellLabels:

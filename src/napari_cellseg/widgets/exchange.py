@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from napari.layers import Image
+from napari.layers import Image, Labels
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtGui import QAction
 from qtpy.QtWidgets import (
@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 
 from napari_cellseg.controllers.exchange import (
     Arrival,
+    arrival_of_layer,
     cells_to_write,
     no_cells_yet,
     read_arrival,
@@ -152,6 +153,7 @@ class CellExchange(QObject):
         self._dock = dock
         self._arrival: Arrival | None = None
         self._importing: CellImage | None = None
+        self._offered: Labels | None = None
         self._other = OtherLabels(dock)
         self.question = ImportQuestion()
         self.question.answered.connect(self._on_answered)
@@ -298,23 +300,58 @@ class CellExchange(QObject):
         else:
             self._on_answered(REPLACE)
 
+    def offer_layer(self, layer: Labels) -> bool:
+        """Ask what of a layer goes into the cells that the project has of the image.
+
+        Returns False where there are none, or the layer does not fit them: then the layer
+        itself can be corrected.
+        """
+        dock, image = self._dock, self._dock.session.image
+        choice, axes = dock.header.choice, dock.header.axes
+        if choice is None or axes is None or image is None or layer.multiscale:
+            return False
+        try:
+            cells = dock.link.kept.find(image)
+            if (
+                cells is None
+                or cells.is_large
+                or layer.data.shape != cells.labels.shape
+            ):
+                return False
+            arrival = arrival_of_layer(layer.name, layer.data, image)
+        except CellsegError as error:
+            dock.footer.tell(str(error), "error")
+            return True
+        if dock.proofread.cells is not cells:
+            name = f"{image.name} cells"
+            first: Image = choice.layers[0]
+            dock.keeper.add_kept(cells, name, labels_placement(first, axes), first)
+        self._offered = layer
+        self._on_read(arrival)
+        return True
+
     def _fits(self, arrival: Arrival) -> bool:
         labels = self._dock.proofread.labels
         return labels is not None and labels.shape == arrival.image.labels_shape
 
     def _forget(self) -> None:
         """Ask no more where another image is shown."""
-        self._arrival = None
+        self._arrival = self._offered = None
         self.question.hide()
 
     def _on_answered(self, answer: str) -> None:
         arrival, self._arrival = self._arrival, None
+        layer, self._offered = self._offered, None
         if arrival is None or answer == LEAVE:
             return
         try:
             self._take(arrival, "add" if answer == ADD else "replace")
         except CellsegError as error:
             self._dock.footer.tell(str(error), "error")
+            return
+        if layer is not None:  # its cells are on ours as well now
+            layer.visible = False
+            self._dock.viewer.layers.selection.active = self._dock.keeper.layer
 
     def _take(self, arrival: Arrival, mode: ImportMode) -> None:
         """Show the cells and take them into what is corrected, and into the project."""

@@ -10,6 +10,7 @@ from napari.layers import Image
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QWidget
 
+from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.session import Session
@@ -279,6 +280,12 @@ class ProjectLink(QObject):
             self.projects.adopt(cells, source_of(layer), labels_axes_of(axes), size)
             self._show_kept()
             self.bar.refresh()
+
+    def has_others(self, cells: CellLabels | None, layer: Image) -> bool:
+        """Say whether the project has cells of an image, and not these."""
+        image = self.projects.image_at(source_of(layer))
+        is_kept = cells is None or self.projects.keeps(cells)
+        return image is not None and image.has_labels and not is_kept
 
     def _chosen_layer(self) -> Image | None:
         choice = self._header.choice

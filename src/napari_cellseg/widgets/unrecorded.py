@@ -11,6 +11,11 @@ from napari_cellseg.widgets.edit_window import is_overview
 from napari_cellseg.widgets.layer_images import plain
 from napari_cellseg.widgets.words import line_label, say
 
+OTHERS = (
+    "The project keeps its own cells of this image, not these: choose them again above, "
+    "or select this layer in napari's list then and press 'Correct this layer'."
+)
+
 
 class UnrecordedLayer(QWidget):
     """One line and a button, shown while a labels layer that is not ours is chosen.
@@ -31,8 +36,9 @@ class UnrecordedLayer(QWidget):
         self.line = line_label()
         self.button = QPushButton("Correct this layer")
         self.button.setToolTip(
-            "Its cells are corrected, counted and kept from now on. Those that were "
-            "corrected so far stay on their layer; choose it in the tab Correct."
+            "Its cells are corrected, counted and kept from now on. Where the project "
+            "has cells of this image, you are asked what becomes of them; others stay on "
+            "their layer, which the tab Correct offers."
         )
         self.button.clicked.connect(self._on_correct_clicked)
         row = QHBoxLayout(self)
@@ -72,7 +78,9 @@ class UnrecordedLayer(QWidget):
 
     def _on_correct_clicked(self) -> None:
         layers, layer = self._dock.keeper.labels_layers(), self.layer
-        if layer in layers:
+        if layer is not None and layer in layers:
+            if self._dock.exchange.offer_layer(layer):
+                return
             index = layers.index(layer)
             self._dock.keeper.choose(index)
             self._on_layer_chosen(index)
@@ -89,3 +97,5 @@ class UnrecordedLayer(QWidget):
             return
         if labels.shape == image.labels_shape:
             dock.link.on_result(choice.layers[0])
+            if dock.link.has_others(dock.proofread.cells, choice.layers[0]):
+                dock.footer.tell(OTHERS, "warning")
