@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_cellseg.cloud.result_maps import WITH_MAPS, asks_for_maps, with_maps
+from napari_cellseg.cloud.pixels import NPY_TYPE, TIFF_TYPE
+from napari_cellseg.cloud.result_maps import MAPS_ASKED, asks_for_maps, with_maps
 from napari_cellseg.cloud.wire import (
-    NPY_TYPE,
+    ARRAYS_RESULT_TYPE,
     RESULT_TYPE,
-    TIFF_TYPE,
     ZSTD_RESULT_TYPE,
     Message,
     decode_request,
@@ -44,17 +44,20 @@ MIB = 2**20
     ],
 )
 @pytest.mark.parametrize(
-    "dtype", ["uint8", "uint16", "int16", "float32", "float16", "bool"]
+    "dtype", ["uint8", "uint16", "int16", "float32", "float16", "bool", ">u2", ">f4"]
 )
+@pytest.mark.parametrize("as_arrays", [False, True])
 def test_pixels_axes_and_type_survive(
-    axes: str, shape: tuple[int, ...], dtype: str
+    axes: str, shape: tuple[int, ...], dtype: str, as_arrays: bool
 ) -> None:
     rng = np.random.default_rng(1)
     data = (rng.random(shape) * 200).astype(dtype)
-    message = encode_request(CellImage(data, axes), SegmentOptions())
+    message = encode_request(
+        CellImage(data, axes), SegmentOptions(), as_arrays=as_arrays
+    )
     image, _ = decode_request(message, MIB)
     assert image.axes == axes
-    assert np.asarray(image.data).dtype == data.dtype
+    assert np.asarray(image.data).dtype.name == data.dtype.name
     np.testing.assert_array_equal(np.asarray(image.data), data)
 
 
@@ -69,7 +72,7 @@ def test_options_pixel_size_and_colour_survive() -> None:
     assert image.is_rgb
 
 
-@pytest.mark.parametrize("accept", ["", ZSTD_RESULT_TYPE])
+@pytest.mark.parametrize("accept", ["", ZSTD_RESULT_TYPE, ARRAYS_RESULT_TYPE])
 @pytest.mark.parametrize("largest", [79, 65_535, 65_536, 2**31 - 1])
 def test_labels_and_confidence_survive(accept: str, largest: int) -> None:
     labels = np.arange(80, dtype=np.int32).reshape(8, 10)
@@ -93,7 +96,7 @@ def test_labels_and_confidence_survive(accept: str, largest: int) -> None:
         ("*/*", "ADOBE_DEFLATE"),
         (RESULT_TYPE, "ADOBE_DEFLATE"),
         (ZSTD_RESULT_TYPE, "ZSTD"),
-        (WITH_MAPS, "ZSTD"),
+        (f"{ZSTD_RESULT_TYPE}{MAPS_ASKED}", "ZSTD"),
         (f"{RESULT_TYPE};maps=kept", "ADOBE_DEFLATE"),
     ],
 )

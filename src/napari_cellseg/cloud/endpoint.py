@@ -76,6 +76,7 @@ class EndpointLine:
             f"{self._endpoint} · {info['device']}",
             bool(info.get("answers_parts")),
             bool(info.get("answers_maps")),
+            bool(info.get("reads_arrays")),
         )
 
     def ask(

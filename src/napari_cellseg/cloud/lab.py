@@ -67,6 +67,7 @@ class LabLine:
             f"{urlsplit(self.address).netloc} · {info['device']}",
             bool(info.get("answers_parts")),
             bool(info.get("answers_maps")),
+            bool(info.get("reads_arrays")),
         )
 
     def ask(

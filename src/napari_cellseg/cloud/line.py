@@ -47,12 +47,15 @@ class About:
         Whether it can be asked for a part of a plane.
     answers_maps : bool
         Whether it can send the maps of a plane beside its labels.
+    reads_arrays : bool
+        Whether it reads images that are packed as `cloud.arrays` does.
     """
 
     model: str
     device: str
     answers_parts: bool
     answers_maps: bool = False
+    reads_arrays: bool = False
 
 
 class Line(Protocol):

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cellseg.cloud.pixels import packed_pixels
 from napari_cellseg.cloud.wire import (
     JSON_TYPE,
     RESULT_NAME,
     Message,
     attributes_of,
-    packed_pixels,
     read_pixels,
     told_options,
     unzipped,

@@ -11,7 +11,7 @@ from napari_cellseg.cloud.line import About, Line, asked
 from napari_cellseg.cloud.result_maps import WITH_MAPS, maps_of
 from napari_cellseg.cloud.tiles import TiledRun
 from napari_cellseg.cloud.wire import (
-    ZSTD_RESULT_TYPE,
+    ARRAYS_RESULT_TYPE,
     Message,
     decode_result,
     encode_request,
@@ -88,7 +88,11 @@ class RemoteSegmenter:
             channel_names=(),
             is_rgb=image.is_rgb and len(channels) == 3,
         )
-        request = encode_request(sent, replace(options, channel=None, keep_maps=False))
+        request = encode_request(
+            sent,
+            replace(options, channel=None, keep_maps=False),
+            as_arrays=self._about.reads_arrays,
+        )
         if len(request.body) <= self._line.max_bytes:
             return (yield from self._whole(request, image, options))
         if self._about.answers_parts:
@@ -118,7 +122,7 @@ class RemoteSegmenter:
     ) -> Job[SegmentationResult]:
         """Send an image in one piece; what the network saw of it comes back with it."""
         wants_maps = options.keep_maps and self._about.answers_maps
-        accept = WITH_MAPS if wants_maps else ZSTD_RESULT_TYPE
+        accept = WITH_MAPS if wants_maps else ARRAYS_RESULT_TYPE
         answer = yield from asked(self._line, request, accept)
         result = decode_result(answer, image, options)
         if self._about.model:

@@ -7,12 +7,12 @@ import zipfile
 
 import numpy as np
 
+from napari_cellseg.cloud.arrays import ARRAYS_TYPE, unpacked_arrays, with_array
 from napari_cellseg.cloud.parts import MAPS_NAME, N_MAPS
+from napari_cellseg.cloud.pixels import TIFF_TYPE, packed_pixels
 from napari_cellseg.cloud.wire import (
-    TIFF_TYPE,
-    ZSTD_RESULT_TYPE,
+    ARRAYS_RESULT_TYPE,
     Message,
-    packed_pixels,
     packing_for,
     read_pixels,
     unzipped,
@@ -23,7 +23,9 @@ from napari_cellseg.core.zoom import ZOOM_LIMITS
 
 #: In the ``Accept`` of who wants them.
 MAPS_ASKED = ";maps=kept"
-WITH_MAPS = f"{ZSTD_RESULT_TYPE}{MAPS_ASKED}"
+WITH_MAPS = f"{ARRAYS_RESULT_TYPE}{MAPS_ASKED}"
+#: Name of the array.
+MAPS = "maps"
 #: In ``result.json``: the shape of what lies beside it.
 SHAPE_KEY = "maps_shape"
 
@@ -35,6 +37,8 @@ def asks_for_maps(accept: str) -> bool:
 
 def with_maps(message: Message, maps: PlaneMaps, accept: str = "") -> Message:
     """Return an answer with the maps of its plane; `SHAPE_KEY` must be in it."""
+    if message.content_type == ARRAYS_TYPE:
+        return Message(with_array(message.body, MAPS, maps.maps), ARRAYS_TYPE)
     body, _ = packed_pixels(maps.maps, packing_for(accept))
     buffer = io.BytesIO(message.body)
     with zipfile.ZipFile(buffer, "a", zipfile.ZIP_STORED) as file:
@@ -60,8 +64,12 @@ def maps_of(message: Message, shape_yx: tuple[int, int]) -> PlaneMaps:
         If they are larger than they can be.
     """
     largest = round(N_MAPS * shape_yx[0] * shape_yx[1] * ZOOM_LIMITS[1] ** 2) + 2**20
-    values, body = unzipped(message, MAPS_NAME, largest)
-    maps = read_pixels(Message(body, TIFF_TYPE), values.get(SHAPE_KEY), largest)
+    if message.content_type == ARRAYS_TYPE:
+        _, arrays = unpacked_arrays(message.body, {MAPS: largest})
+        maps = arrays[MAPS]
+    else:
+        values, body = unzipped(message, MAPS_NAME, largest)
+        maps = read_pixels(Message(body, TIFF_TYPE), values.get(SHAPE_KEY), largest)
     if maps.dtype != np.uint8 or maps.ndim != 3 or maps.shape[0] != N_MAPS:
         raise RemoteError(
             f"The server sent {maps.dtype} of shape {maps.shape} for the maps of "

@@ -3,7 +3,8 @@
 A request is one file, TIFF (zstd; zlib is read as well) or npy, and a header of JSON that
 says what TIFF cannot: axes, pixel size, options. The header is `ATTRIBUTES_HEADER`, which
 SageMaker hands through to the container; it is at most 1024 ASCII characters. An answer is
-a zip of ``result.json`` and ``labels.tif``, packed with zstd for who asks for that. Sizes
+a zip of ``result.json`` and ``labels.tif``, packed with zstd for who asks for that. A client
+and a server of this release spare each other files, both ways; see `cloud.arrays`. Sizes
 are taken from headers and checked before a byte is expanded; nothing is unpickled.
 """
 
@@ -18,9 +19,23 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tifffile import TiffFile, TiffFileError, imwrite
 
+from napari_cellseg.cloud.arrays import (
+    ARRAYS_TYPE,
+    can_pack,
+    packed_arrays,
+    unpacked_arrays,
+)
 from napari_cellseg.cloud.limits import MAX_ATTRIBUTES
+from napari_cellseg.cloud.pixels import (
+    COMMON_PACKING,
+    NPY_TYPE,
+    PACKING,
+    packed_pixels,
+    read_npy,
+    read_tiff,
+    written,
+)
 from napari_cellseg.core.errors import LimitError, RemoteError
 from napari_cellseg.core.options import SegmentOptions, segment_options_from_dict
 from napari_cellseg.core.types import (
@@ -32,32 +47,18 @@ from napari_cellseg.core.types import (
 
 VERSION = 1
 ATTRIBUTES_HEADER = "X-Amzn-SageMaker-Custom-Attributes"
-TIFF_TYPE = "image/tiff"
-NPY_TYPE = "application/x-npy"
 JSON_TYPE = "application/json"
 RESULT_TYPE = "application/zip"
 #: What our own clients ask for: labels packed as not every reader of TIFF knows.
 ZSTD_RESULT_TYPE = f"{RESULT_TYPE};packed=zstd"
+#: The same without a file, and what a server answers with that cannot do so.
+ARRAYS_RESULT_TYPE = f"{ARRAYS_TYPE}, {ZSTD_RESULT_TYPE}"
 RESULT_NAME, LABELS_NAME = "result.json", "labels.tif"
+#: Names of arrays.
+PIXELS, LABELS, CONFIDENCE = "pixels", "labels", "confidence"
 KEYS = {"v", "axes", "shape", "rgb", "options", "um"}
 #: What a question for less than a whole image says besides; see `cloud.parts`.
 PART_KEYS = {"ask", "bounds", "plane", "origin", "zoom", "tile"}
-#: What TIFF readers agree on; anything else travels as npy.
-TIFF_DTYPES = (
-    "uint8",
-    "uint16",
-    "uint32",
-    "int8",
-    "int16",
-    "int32",
-    "float32",
-    "float64",
-)
-#: Half the time of zlib for the same bytes: 21 for 64 ms at 2048² px of 16 bits, 11 for
-#: 36 ms for labels.
-PACKING: dict[str, Any] = {"compression": "zstd", "compressionargs": {"level": 1}}
-#: What all readers of TIFF know, ImageJ among them.
-COMMON_PACKING: dict[str, Any] = {"compression": "zlib"}
 #: The largest number of 16 bits.
 MAX_SHORT = 2**16 - 1
 #: Labels of an image and its table are far smaller; a bomb is not.
@@ -83,8 +84,19 @@ class Message:
     attributes: str = ""
 
 
-def encode_request(image: CellImage, options: SegmentOptions) -> Message:
+def encode_request(
+    image: CellImage, options: SegmentOptions, *, as_arrays: bool = False
+) -> Message:
     """Return an image and options as they travel.
+
+    Parameters
+    ----------
+    image : CellImage
+        Its pixels are read.
+    options : SegmentOptions
+        Those that differ from the default are sent.
+    as_arrays : bool
+        Whether the server says that it reads `ARRAYS_TYPE`.
 
     Raises
     ------
@@ -99,7 +111,11 @@ def encode_request(image: CellImage, options: SegmentOptions) -> Message:
     }
     if (size := image.pixel_size) is not None:
         values["um"] = [size.z_um, size.y_um, size.x_um]
-    body, content_type = packed_pixels(np.asarray(image.data))
+    data = np.asarray(image.data)
+    if as_arrays and can_pack(data):
+        body, content_type = packed_arrays({}, {PIXELS: data}), ARRAYS_TYPE
+    else:
+        body, content_type = packed_pixels(data)
     return with_attributes(body, content_type, values)
 
 
@@ -118,29 +134,6 @@ def with_attributes(body: bytes, content_type: str, values: dict[str, Any]) -> M
             f"The options take {len(text)} characters; a server takes {MAX_ATTRIBUTES}."
         )
     return Message(body, content_type, text)
-
-
-def packed_pixels(
-    data: NDArray[Any], packing: Mapping[str, Any] = PACKING
-) -> tuple[bytes, str]:
-    """Return an array as a TIFF, or as npy where TIFF cannot hold it, and which it is."""
-    if data.dtype.name in TIFF_DTYPES:
-        return _tiff(data, packing), TIFF_TYPE
-    buffer = io.BytesIO()
-    np.save(buffer, data, allow_pickle=False)
-    return buffer.getvalue(), NPY_TYPE
-
-
-def _tiff(data: NDArray[Any], packing: Mapping[str, Any]) -> bytes:
-    pixels = np.ascontiguousarray(data)
-    return _written(pixels, predictor=data.dtype.kind in "ui", **packing)
-
-
-def _written(pixels: NDArray[Any], **packing: Any) -> bytes:
-    """Return an array as a TIFF without a word beside."""
-    buffer = io.BytesIO()
-    imwrite(buffer, pixels, photometric="minisblack", metadata=None, **packing)
-    return buffer.getvalue()
 
 
 def decode_request(
@@ -179,18 +172,21 @@ def decode_request(
 
 
 def read_pixels(message: Message, shape: Any, max_bytes: int) -> NDArray[Any]:
-    """Return the array of a TIFF or npy, after a look at the size that it claims.
+    """Return the pixels of a request, after a look at the size that they claim.
 
     Raises
     ------
     RemoteError
-        If it is neither, is damaged, or has not the shape that was announced.
+        If it is none of the types, is damaged, or has not the shape that was announced.
     LimitError
         If it is larger than `max_bytes`.
     """
+    if message.content_type == ARRAYS_TYPE:
+        _, arrays = unpacked_arrays(message.body, {PIXELS: max_bytes})
+        return _shaped(arrays[PIXELS], shape)
     if message.content_type == NPY_TYPE:
         return _shaped(read_npy(message.body, max_bytes), shape)
-    return _shaped(_read_tiff(message.body, max_bytes), shape)
+    return _shaped(read_tiff(message.body, max_bytes), shape)
 
 
 def attributes_of(text: str) -> dict[str, Any]:
@@ -213,58 +209,11 @@ def attributes_of(text: str) -> dict[str, Any]:
     return attributes
 
 
-def read_npy(body: bytes, max_bytes: int) -> NDArray[Any]:
-    """Return the array of an npy file; raises as `read_pixels` does."""
-    stream = io.BytesIO(body)
-    try:
-        version = np.lib.format.read_magic(stream)
-        reader = (
-            np.lib.format.read_array_header_1_0
-            if version == (1, 0)
-            else np.lib.format.read_array_header_2_0
-        )
-        shape, _, dtype = reader(stream)
-    except ValueError as error:
-        raise RemoteError(f"The body is no npy file: {error}.") from error
-    _check_size(shape, dtype, max_bytes)
-    if dtype.hasobject:
-        raise RemoteError("The body is an npy file of Python objects; send numbers.")
-    stream.seek(0)
-    try:
-        array: NDArray[Any] = np.load(stream, allow_pickle=False)
-    except ValueError as error:
-        raise RemoteError(f"The npy file is cut off or damaged: {error}.") from error
-    return array
-
-
-def _read_tiff(body: bytes, max_bytes: int) -> NDArray[Any]:
-    """Return the array of a TIFF, after a look at the size that it claims."""
-    try:
-        with TiffFile(io.BytesIO(body)) as file:
-            series = file.series[0]
-            _check_size(series.shape, series.dtype, max_bytes)
-            array: NDArray[Any] = series.asarray(maxworkers=1)
-    except (TiffFileError, ValueError, IndexError, OSError, RuntimeError) as error:
-        raise RemoteError(f"The body is no TIFF that can be read: {error}.") from error
-    return array
-
-
-def _check_size(shape: tuple[int, ...], dtype: Any, max_bytes: int) -> None:
-    n_bytes = (
-        int(np.prod([int(n) for n in shape], dtype=object)) * np.dtype(dtype).itemsize
-    )
-    if n_bytes > max_bytes:
-        raise LimitError(
-            f"The image is {n_bytes / 2**20:.0f} MiB expanded; this server takes "
-            f"{max_bytes / 2**20:.0f} MiB. Send it in parts."
-        )
-
-
 def _shaped(data: NDArray[Any], shape: Any) -> NDArray[Any]:
     """Return an array with its axes of length 1, which TIFF does not keep."""
     try:
         return data.reshape([int(n) for n in shape])
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise RemoteError(
             f"The pixels have the shape {data.shape}, but {shape} was announced."
         ) from error
@@ -298,15 +247,18 @@ def encode_result(
         "seconds": result.seconds,
         "shape": list(result.labels.shape),
         "n_cells": len(result.confidence),
-        # The shortest numbers that are the same float32 again: equal tables, short answers.
-        "confidence": [float(str(value)) for value in result.confidence],
         **extra,
     }
     labels = np.ascontiguousarray(result.labels).view(np.uint32)
     if ZSTD_RESULT_TYPE in accept and labels.max(initial=0) <= MAX_SHORT:
         # A client of ours widens them again: half of what is packed and unpacked.
         labels = labels.astype(np.uint16)
-    return zipped(values, LABELS_NAME, _written(labels, **packing_for(accept)))
+    if ARRAYS_TYPE in accept:
+        arrays = {LABELS: labels, CONFIDENCE: result.confidence}
+        return Message(packed_arrays(values, arrays), ARRAYS_TYPE)
+    # The shortest numbers that are the same float32 again: equal tables, short answers.
+    values["confidence"] = [float(str(value)) for value in result.confidence]
+    return zipped(values, LABELS_NAME, written(labels, **packing_for(accept)))
 
 
 def zipped(values: Mapping[str, Any], name: str, body: bytes) -> Message:
@@ -316,16 +268,6 @@ def zipped(values: Mapping[str, Any], name: str, body: bytes) -> Message:
         file.writestr(RESULT_NAME, json.dumps(values))
         file.writestr(name, body)
     return Message(buffer.getvalue(), RESULT_TYPE)
-
-
-def labels_tiff(labels: NDArray[np.int32]) -> bytes:
-    """Return labels as a zlib-compressed TIFF of uint32."""
-    return pixels_tiff(np.ascontiguousarray(labels).view(np.uint32))
-
-
-def pixels_tiff(pixels: NDArray[Any]) -> bytes:
-    """Return an array as a zlib-compressed TIFF of its own type, which all can read."""
-    return _written(pixels, **COMMON_PACKING)
 
 
 def decode_result(
@@ -338,14 +280,9 @@ def decode_result(
     RemoteError
         If it is no result of ours, is cut off, or is of another size.
     """
-    n_pixels = int(np.prod(image.labels_shape))
-    values, body = unzipped(message, LABELS_NAME, 4 * n_pixels + 2**20)
-    missing = {"shape", "options", "confidence", "model_name", "model_digest"} - set(
-        values
+    values, labels, confidence = _result_parts(
+        message, 4 * int(np.prod(image.labels_shape)) + 2**20
     )
-    if missing:
-        raise RemoteError(f"The answer lacks {', '.join(sorted(missing))}.")
-    labels = _shaped(_read_tiff(body, 4 * n_pixels + 2**20), values["shape"])
     labels = labels.astype(np.uint32, copy=False).view(LABELS_DTYPE)
     if labels.shape != image.labels_shape:
         raise RemoteError(
@@ -355,7 +292,7 @@ def decode_result(
     options = segment_options_from_dict(values["options"])
     return SegmentationResult(
         labels,
-        np.asarray(values["confidence"], dtype=np.float32),
+        confidence,
         values["model_name"],
         values["model_digest"],
         replace(options, channel=sent.channel, keep_maps=False),
@@ -363,6 +300,27 @@ def decode_result(
         float(values.get("seconds", 0.0)),
         axes=image.labels_axes,
     )
+
+
+def _result_parts(
+    message: Message, max_bytes: int
+) -> tuple[dict[str, Any], NDArray[Any], NDArray[np.float32]]:
+    """Return what is told of a result, its labels and its confidence."""
+    needed = {"shape", "options", "model_name", "model_digest"}
+    if message.content_type == ARRAYS_TYPE:
+        limits = {LABELS: max_bytes, CONFIDENCE: max_bytes}
+        values, arrays = unpacked_arrays(message.body, limits)
+    else:
+        values, body = unzipped(message, LABELS_NAME, max_bytes)
+        needed.add(CONFIDENCE)
+    missing = needed - set(values)
+    if missing:
+        raise RemoteError(f"The answer lacks {', '.join(sorted(missing))}.")
+    if message.content_type == ARRAYS_TYPE:
+        labels, confidence = arrays[LABELS], arrays[CONFIDENCE]
+    else:
+        labels, confidence = read_tiff(body, max_bytes), values[CONFIDENCE]
+    return values, _shaped(labels, values["shape"]), np.asarray(confidence, np.float32)
 
 
 def unzipped(

@@ -7,8 +7,9 @@ from typing import Any
 
 from napari_cellseg.cloud.parts import LOOK, MAPS, Seen, encode_maps
 from napari_cellseg.cloud.pipeline.contract import WHOLE_TYPE
+from napari_cellseg.cloud.pixels import labels_tiff, pixels_tiff
 from napari_cellseg.cloud.result_maps import SHAPE_KEY, asks_for_maps, with_maps
-from napari_cellseg.cloud.wire import JSON_TYPE, encode_result, labels_tiff, pixels_tiff
+from napari_cellseg.cloud.wire import JSON_TYPE, encode_result
 from napari_cellseg.core.measure import measure_cells
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.segmenter import Segmenter

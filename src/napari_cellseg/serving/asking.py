@@ -16,10 +16,10 @@ from napari_cellseg.cloud.parts import (
     decode_look,
     decode_part,
 )
+from napari_cellseg.cloud.pixels import NPY_TYPE
 from napari_cellseg.cloud.result_maps import asks_for_maps
 from napari_cellseg.cloud.wire import (
     JSON_TYPE,
-    NPY_TYPE,
     Message,
     attributes_of,
     decode_request,

@@ -96,6 +96,7 @@ class Desk:
             "n_waiting": self.worker.n_waiting,
             "answers_parts": True,
             "answers_maps": True,
+            "reads_arrays": True,
             "streams": True,
         }
 

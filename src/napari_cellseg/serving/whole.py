@@ -21,7 +21,7 @@ from napari_cellseg.cloud.pipeline.contract import (
     OVERLAY,
     VERSION,
 )
-from napari_cellseg.cloud.wire import read_npy
+from napari_cellseg.cloud.pixels import read_npy
 from napari_cellseg.core.errors import RemoteError
 from napari_cellseg.core.given_sizes import with_given_sizes
 from napari_cellseg.core.measure import MeasurementTable
