@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
-import ipaddress
 import signal
 import subprocess
 import sys
@@ -17,9 +15,7 @@ import urllib3
 
 pytest.importorskip("cryptography", reason="cryptography is not installed")
 pytest.importorskip("starlette", reason="the extra 'serve' is not installed")
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from tests.certificates import write_certificate
 from tests.servers import free_port, serving
 from typer.testing import CliRunner
 
@@ -30,28 +26,9 @@ from napari_cellseg.cloud.lab import LabLine
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a certificate for this computer, with its key, as a lab would."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "lab-gpu")])
-    now = dt.datetime.now(dt.UTC)
-    here = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([here]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
+    """Make a certificate for this computer."""
     path = tmp_path_factory.mktemp("tls") / "lab.pem"
-    pem = serialization.Encoding.PEM
-    secret = key.private_bytes(
-        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(made.public_bytes(pem) + secret)
+    write_certificate(path, "127.0.0.1")
     return path
 
 

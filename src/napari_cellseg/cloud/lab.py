@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import urllib3
 
@@ -15,6 +15,7 @@ from napari_cellseg.cloud.stream import STREAM_TYPE, read_stream
 from napari_cellseg.cloud.wire import ATTRIBUTES_HEADER, Message
 from napari_cellseg.core.errors import RemoteError
 from napari_cellseg.core.jobs import Progress
+from napari_cellseg.io.proxies import is_proxy_ignored, proxy_for
 
 CONNECT_SECONDS = 5.0
 #: A server of ours says something every second while it works.
@@ -45,11 +46,7 @@ class LabLine:
         self.name = self.address
         self.max_bytes = MAX_ANSWER_BYTES
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._pool = urllib3.PoolManager(
-            retries=False,
-            blocksize=PIECE_BYTES,
-            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
-        )
+        self._pool = _pool_for(self.address)
 
     def about(self) -> About:
         """Ask the server what it is."""
@@ -121,6 +118,32 @@ class LabLine:
         self._pool.clear()
 
 
+def _pool_for(address: str) -> urllib3.PoolManager:
+    """Return what asks an address, through a proxy where `io.proxies` says so."""
+    timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
+    proxy = proxy_for(address)
+    if not proxy:
+        return urllib3.PoolManager(
+            retries=False, blocksize=PIECE_BYTES, timeout=timeout
+        )
+    parts = urlsplit(proxy)
+    named = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
+    headers = urllib3.make_headers(proxy_basic_auth=named if parts.username else None)
+    try:
+        return urllib3.ProxyManager(
+            f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}",
+            proxy_headers=headers,
+            retries=False,
+            blocksize=PIECE_BYTES,
+            timeout=timeout,
+        )
+    except (urllib3.exceptions.HTTPError, ValueError) as error:
+        raise RemoteError(
+            f"The proxy for {address} has an address of '{parts.scheme}://'; http:// and "
+            "https:// can be used. Correct HTTPS_PROXY, or name the server in NO_PROXY."
+        ) from error
+
+
 def checked_address(address: str) -> str:
     """Return an address without its last slash; raises `RemoteError` if it is none."""
     parts = urlsplit(address)
@@ -152,13 +175,44 @@ def _tls_words(error: Exception, address: str) -> str:
     )
 
 
+def _proxy_words(error: urllib3.exceptions.ProxyError, address: str) -> str:
+    """Return why there is no way through the proxy, and what to do."""
+    parts = urlsplit(proxy_for(address))
+    shown = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+    if " 407 " in f"{error.original_error} ":
+        return (
+            f"The proxy {shown} wants a name and a password before it lets anything to "
+            f"{address}. Set HTTPS_PROXY=http://NAME:PASSWORD@{shown}, or name the server "
+            "in NO_PROXY if it stands in your own network."
+        )
+    return (
+        f"The proxy {shown} does not let through to {address} ({error.original_error}). "
+        "If the server stands in your own network, name it in NO_PROXY; else check "
+        "HTTPS_PROXY."
+    )
+
+
+def _passed_by(address: str) -> str:
+    """Return what is to be known of a proxy that was not asked."""
+    if not is_proxy_ignored(address):
+        return ""
+    return (
+        " The proxy that is set here was not asked: it would read images and token of a "
+        "server at http://. Through it, a server needs a certificate and https://."
+    )
+
+
 def _error(error: urllib3.exceptions.HTTPError, address: str) -> CloudError:
     """Return what went wrong on the way, and what to do."""
+    if isinstance(error, urllib3.exceptions.ProxyError):
+        return CloudError(
+            _proxy_words(error, address), "ProxyConnectionError", is_free=True
+        )
     # Being refused is a kind of time-out to urllib3; it is asked for first.
     if isinstance(error, UNREACHABLE):
         words = (
             f"{address} cannot be reached. Check the address, and that 'cellseg serve' "
-            "runs there."
+            f"runs there.{_passed_by(address)}"
         )
         return CloudError(words, "EndpointConnectionError", is_free=True)
     if isinstance(error, urllib3.exceptions.SSLError):
@@ -166,7 +220,7 @@ def _error(error: urllib3.exceptions.HTTPError, address: str) -> CloudError:
     if isinstance(error, urllib3.exceptions.ConnectTimeoutError):
         words = (
             f"{address} does not answer. Is the server on, and this network the right "
-            "one?"
+            f"one?{_passed_by(address)}"
         )
         return CloudError(words, "ConnectTimeoutError", is_free=True)
     if isinstance(error, urllib3.exceptions.ReadTimeoutError):

@@ -173,6 +173,7 @@ NEVER_AGAIN = {
     "SSLError",
     "EndpointConnectionError",
     "ConnectTimeoutError",
+    "ProxyConnectionError",
     "ValidationError",
     "307",
 }

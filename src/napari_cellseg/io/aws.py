@@ -4,7 +4,7 @@ Credentials come from boto3's own chain (environment, profile, single sign-on, r
 are never read, kept or shown here. They are sent to hosts of AWS only: whatever another
 address is given, or has crept in through ``AWS_ENDPOINT_URL`` or the configuration file,
 gets the keys of that store, `KEY_VARIABLE` and `SECRET_VARIABLE`, or nobody's. botocore
-follows no redirect to another host.
+follows no redirect to another host. Proxies are those of `io.proxies`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from napari_cellseg.io.proxies import goes_directly
 
 RUNTIME = "sagemaker-runtime"
 S3 = "s3"
@@ -171,6 +173,11 @@ def make_client(
     named = {"endpoint_url": account.endpoint_url or None, "region_name": region}
     unsigned = config.merge(Config(signature_version=UNSIGNED))
     client = session.client(service, config=unsigned, **named)
+    if goes_directly(client.meta.endpoint_url):
+        # botocore would send what is not encrypted through the proxy as well.
+        config = config.merge(Config(proxies={}))
+        unsigned = unsigned.merge(Config(proxies={}))
+        client = session.client(service, config=unsigned, **named)
     if is_aws(client.meta.endpoint_url):
         if may_be_public and session.get_credentials() is None:
             return client
