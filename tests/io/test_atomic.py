@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -409,3 +410,35 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
         make_folder(tmp_path / "taken")
     with pytest.raises(SaveError, match="no folder"):
         make_folder(tmp_path / "taken" / "below")
+
+
+def test_files_that_are_not_synced_one_by_one_are_synced_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(atomic, "sync_file", partial(_note_name, synced))
+    for name in ("b.tif", "a.tif"):
+        with atomic.replacing(tmp_path / name, is_synced=False) as new:
+            new.write_bytes(b"x")
+    assert synced == []
+
+    atomic.sync_files(tmp_path)
+
+    assert synced == ["a.tif", "b.tif"]
+
+
+def _note_name(names: list[str], path: Path) -> None:
+    names.append(path.name)
+
+
+def test_a_disk_that_turns_out_full_while_syncing_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.tif").write_bytes(b"x")
+
+    def full(path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(atomic, "sync_file", full)
+    with pytest.raises(DiskFullError, match=r"a\.tif.*disk is full"):
+        atomic.sync_files(tmp_path)

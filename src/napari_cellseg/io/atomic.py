@@ -52,7 +52,7 @@ REASONS = {
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def replacing(path: str | Path, *, is_synced: bool = True) -> Iterator[Path]:
     """Give a temporary path; what is written to it replaces `path` at the block's end.
 
     Parameters
@@ -61,6 +61,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
         The file that is to be written; it need not exist, its folder must. A link is
         followed: the file that it points to is replaced. The rights of an existing file
         are kept; one that is write-protected is refused.
+    is_synced : bool
+        False where thousands of files are written that mean nothing before all of them
+        are there: `sync_files` syncs them at the end, which takes less time.
 
     Yields
     ------
@@ -86,7 +89,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
         _check_target(target)
         temporary = _claim(target)
         yield temporary
-        _sync_written(temporary)
+        _check_written(temporary)
+        if is_synced:
+            sync_file(temporary)
         _keep_rights(target, temporary)
         _replace(temporary, target)
     except OSError as error:
@@ -95,7 +100,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
         if temporary is not None:
             with suppress(OSError):  # the error in hand matters more
                 temporary.unlink(missing_ok=True)
-    sync_folder(target.parent)
+    if is_synced:
+        sync_folder(target.parent)
 
 
 def make_folder(folder: Path) -> None:
@@ -176,11 +182,10 @@ def _make(temporary: Path) -> None:
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
 
 
-def _sync_written(temporary: Path) -> None:
-    """Wait until the file is on the disk; an empty one means that the writer failed."""
+def _check_written(temporary: Path) -> None:
+    """Refuse an empty file, which means that the writer failed."""
     if temporary.stat().st_size == 0:
         raise _os_error(errno.ENODATA, temporary)
-    sync_file(temporary)
 
 
 def sync_file(path: Path) -> None:
@@ -190,6 +195,22 @@ def sync_file(path: Path) -> None:
         _sync(handle)
     finally:
         os.close(handle)
+
+
+def sync_files(folder: Path) -> None:
+    """Wait until the files right in a folder are on the disk, with their names.
+
+    Raises
+    ------
+    SaveError
+        If one could not be written after all, as on a network drive that has filled.
+    """
+    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+        try:
+            sync_file(path)
+        except OSError as error:
+            raise _save_error(path, None, error) from error
+    sync_folder(folder)
 
 
 def sync_folder(folder: Path) -> None:

@@ -25,7 +25,12 @@ TILE_PX = 512
 
 
 def write_labels(
-    path: str | Path, labels: Labels, *, axes: str, pixel_size: PixelSize | None
+    path: str | Path,
+    labels: Labels,
+    *,
+    axes: str,
+    pixel_size: PixelSize | None,
+    is_synced: bool = True,
 ) -> None:
     """Write labels as a compressed uint32 OME-TIFF, and read them back to check.
 
@@ -40,6 +45,8 @@ def write_labels(
         One of `LABELS_AXES`.
     pixel_size : PixelSize or None
         Goes into the OME description and the resolution tags; None if unknown.
+    is_synced : bool
+        See `io.atomic.replacing`.
 
     Raises
     ------
@@ -63,7 +70,7 @@ def write_labels(
             "given. Convert them with check_labels."
         )
     unsigned = np.ascontiguousarray(labels).view(np.uint32)
-    write_pixels(path, unsigned, axes=axes, pixel_size=pixel_size)
+    write_pixels(path, unsigned, axes=axes, pixel_size=pixel_size, is_synced=is_synced)
 
 
 def write_pixels(
@@ -72,12 +79,13 @@ def write_pixels(
     *,
     axes: str,
     pixel_size: PixelSize | None,
+    is_synced: bool = True,
 ) -> None:
     """Write an array as a compressed OME-TIFF of its own type, and read it back to check.
 
     Parameters
     ----------
-    path, axes, pixel_size
+    path, axes, pixel_size, is_synced
         As in `write_labels`.
     pixels : uint8 or uint32 array
         With the axes `axes`.
@@ -87,7 +95,7 @@ def write_pixels(
     SaveError
         As `write_labels`.
     """
-    with replacing(path) as new:
+    with replacing(path, is_synced=is_synced) as new:
         imwrite(
             new,
             pixels,

@@ -23,8 +23,9 @@ from tests.io.datasets.made_layouts import (
     save,
 )
 
-from napari_cellseg.core.errors import ImageReadError, SaveError
+from napari_cellseg.core.errors import DiskFullError, ImageReadError, SaveError
 from napari_cellseg.core.jobs import run
+from napari_cellseg.io.datasets import importing
 from napari_cellseg.io.datasets.importing import Imported, digest_of, import_dataset
 from napari_cellseg.io.datasets.layouts import LAYOUTS as KNOWN_LAYOUTS
 from napari_cellseg.io.datasets.layouts import find_images
@@ -445,3 +446,24 @@ def test_what_a_crowd_covers_is_neither_cell_nor_background(tmp_path: Path) -> N
     labels, _ = read_labels(out / entry.labels)
     assert int((checked == 0).sum()) == crowd["area"]
     assert not labels[checked == 0].any()
+
+
+def test_a_disk_that_fills_stops_the_import_without_a_manifest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    make_pairs(folder)
+    written: list[Path] = []
+
+    def write(path: Path, *_: object, **__: object) -> None:
+        written.append(path)
+        if len(written) == 2:
+            raise DiskFullError(f"'{path}' could not be written: the disk is full.")
+        path.write_bytes(b"labels")
+
+    monkeypatch.setattr(importing, "write_labels", write)
+    with pytest.raises(DiskFullError, match="disk is full"):
+        imported(folder)
+    assert written
+    assert not (tmp_path / "set out" / MANIFEST_NAME).exists()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +17,8 @@ from numpy.typing import NDArray
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.label_arrays import count_pixels
-from napari_cellseg.core.types import Labels
+from napari_cellseg.core.types import CellImage, Labels
+from napari_cellseg.io.datasets.aside import Piece, done_aside, refuse
 from napari_cellseg.io.datasets.importing import digest_of
 from napari_cellseg.io.datasets.looks import MAX_DISTANCE, look_of, near_pairs
 from napari_cellseg.io.datasets.manifest import DatasetImage, Manifest
@@ -71,23 +74,57 @@ def check_dataset(folder: Path, manifest: Manifest) -> Job[list[Problem]]:
     """
     problems: list[Problem] = []
     seen: list[_Seen] = []
-    for place, entry in enumerate(manifest.images):
-        yield Progress(place, len(manifest.images), entry.name)
-        try:
-            seen.append(_look_at(folder, entry, problems))
-        except (CellsegError, OSError) as error:
-            text = f"{entry.name}: {error}"
-            problems.append(Problem("error", "cannot be read", (entry.name,), text))
+    done = done_aside(_pieces(folder, manifest.images))
+    with closing(done):
+        for place, entry in enumerate(manifest.images):
+            yield Progress(place, len(manifest.images), entry.name)
+            try:
+                found, wrong = next(done).result()
+            except (CellsegError, OSError) as error:
+                text = f"{entry.name}: {error}"
+                problems.append(Problem("error", "cannot be read", (entry.name,), text))
+            else:
+                seen.append(found)
+                problems += wrong
     yield Progress(0, 0, "comparing the images")
     problems += _twins(seen)
     problems += _split_groups(manifest.images)
     return problems
 
 
-def _look_at(folder: Path, entry: DatasetImage, problems: list[Problem]) -> _Seen:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Read:
+    """An image that was read, with its labels and the shape of the mask, if it has one."""
+
+    image: CellImage
+    labels: Labels
+    mask_shape: tuple[int, ...] | None
+
+
+def _pieces(
+    folder: Path, images: Sequence[DatasetImage]
+) -> Iterator[Piece[tuple[_Seen, list[Problem]]]]:
+    """Read one image after the other and yield what is left to do: to look at it."""
+    for entry in images:
+        try:
+            image = read_image(folder / entry.image)
+            labels, _ = read_labels(folder / entry.labels)
+            mask_shape = None
+            if entry.checked:
+                mask_shape = read_labels(folder / entry.checked)[0].shape
+        except (CellsegError, OSError) as error:
+            yield Piece(partial(refuse, error))
+        else:
+            read = _Read(image, labels, mask_shape)
+            yield Piece(partial(_look_at, folder, entry, read), labels.nbytes)
+
+
+def _look_at(
+    folder: Path, entry: DatasetImage, read: _Read
+) -> tuple[_Seen, list[Problem]]:
     """Check one image by itself."""
-    image = read_image(folder / entry.image)
-    labels, _ = read_labels(folder / entry.labels)
+    image, labels = read.image, read.labels
+    problems: list[Problem] = []
     if labels.shape != image.labels_shape:
         text = (
             f"{entry.name}: the labels have the size {in_words(labels.shape)}, but the "
@@ -98,17 +135,16 @@ def _look_at(folder: Path, entry: DatasetImage, problems: list[Problem]) -> _See
     if entry.sha256 and digest != entry.sha256:
         text = f"{entry.name}: the image is not the one that was imported."
         problems.append(Problem("error", "image changed", (entry.name,), text))
-    if entry.checked:
-        mask, _ = read_labels(folder / entry.checked)
-        if mask.shape != labels.shape:
-            text = f"{entry.name}: the mask of what is checked has another size."
-            problems.append(Problem("error", "other size", (entry.name,), text))
+    if read.mask_shape not in (None, labels.shape):
+        text = f"{entry.name}: the mask of what is checked has another size."
+        problems.append(Problem("error", "other size", (entry.name,), text))
     problems += _problems_of(labels, entry.name)
     plane = image.plane((0,) * (image.data.ndim - 3))
     if plane.dtype.kind == "f" and not np.isfinite(plane).any():
         text = f"{entry.name}: no pixel of the image is a number (NaN or infinite)."
         problems.append(Problem("error", "no number", (entry.name,), text))
-    return _Seen(entry, digest, _labels_digest(labels), look_of(plane))
+    seen = _Seen(entry, digest, _labels_digest(labels), look_of(plane))
+    return seen, problems
 
 
 def _problems_of(labels: Labels, name: str) -> Iterator[Problem]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -22,15 +24,17 @@ from napari_cellseg.core.errors import (
     SaveError,
 )
 from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.label_arrays import count_pixels
 from napari_cellseg.core.types import LABELS_DTYPE, CellImage, Labels
-from napari_cellseg.io.atomic import make_folder, replacing
+from napari_cellseg.io.atomic import make_folder, replacing, sync_files
+from napari_cellseg.io.datasets.aside import Piece, done_aside, refuse
 from napari_cellseg.io.datasets.manifest import (
     DatasetImage,
     Manifest,
     write_manifest,
 )
 from napari_cellseg.io.datasets.source import Source, SourceImage, safe_name
-from napari_cellseg.io.exchange.cells import in_words
+from napari_cellseg.io.exchange.cells import FoundLabels, in_words
 from napari_cellseg.io.images import probe, read_image
 from napari_cellseg.io.labels_file import write_labels
 
@@ -83,25 +87,30 @@ def import_dataset(
     images: list[DatasetImage] = []
     failed: list[str] = []
     notes = list(source.notes)
-    for place, (one, name) in enumerate(
-        zip(source.images, told_apart(source.images, folder), strict=True)
-    ):
-        yield Progress(place, len(source.images), one.name)
-        try:
-            done, found_notes = _import_one(replace(one, name=name), folder, out)
-        except SaveError:
-            raise
-        except CellsegError as error:
-            failed.append(f"{one.name}: {error}")
-        else:
-            images.append(done)
-            notes += [f"{name}: {note}" for note in found_notes]
+    names = told_apart(source.images, folder)
+    done = done_aside(_pieces(source.images, names, folder, out))
+    with closing(done):
+        for place, (one, name) in enumerate(zip(source.images, names, strict=True)):
+            yield Progress(place, len(names), one.name)
+            try:
+                entry, found_notes = next(done).result()
+            except SaveError:
+                raise
+            except CellsegError as error:
+                failed.append(f"{one.name}: {error}")
+            else:
+                images.append(entry)
+                notes += [f"{name}: {note}" for note in found_notes]
     if not images:
         _take_away(out)
         raise ImageReadError(
             f"None of {len(source.images)} images in '{folder}' could be imported. The "
             f"first: {failed[0]}"
         )
+    yield Progress(0, 0, "waiting for the disk")
+    for kind in (IMAGES, LABELS, CHECKED):
+        if (out / kind).is_dir():
+            sync_files(out / kind)
     manifest = Manifest(out.name, tuple(images), provenance_of(folder, layout))
     write_manifest(out, manifest)
     return Imported(manifest, tuple(notes), tuple(failed))
@@ -160,10 +169,32 @@ def told_apart(images: Iterable[SourceImage], folder: Path) -> list[str]:
     return names
 
 
-def _import_one(
-    one: SourceImage, folder: Path, out: Path
-) -> tuple[DatasetImage, tuple[str, ...]]:
-    """Copy an image and write its labels; return its entry, and notes."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Read:
+    """An image that was read, with its labels."""
+
+    one: SourceImage
+    image: CellImage
+    found: FoundLabels
+    is_copied: bool
+
+
+def _pieces(
+    images: Sequence[SourceImage], names: Sequence[str], folder: Path, out: Path
+) -> Iterator[Piece[tuple[DatasetImage, tuple[str, ...]]]]:
+    """Read one image after the other and yield what is left to do: to write it."""
+    for one, name in zip(images, names, strict=True):
+        try:
+            read = _read_one(replace(one, name=name))
+        except CellsegError as error:
+            yield Piece(partial(refuse, error))
+        else:
+            n_bytes = read.found.labels.nbytes
+            yield Piece(partial(_write_one, read, folder, out), n_bytes)
+
+
+def _read_one(one: SourceImage) -> _Read:
+    """Return an image with its labels; raises `CellsegError` if they do not fit."""
     image, is_said = _read(one)
     if one.plane:
         image = _plane_of(image, one)
@@ -173,16 +204,24 @@ def _import_one(
             f"the labels have the size {in_words(found.labels.shape)}, but the image has "
             f"{in_words(image.labels_shape)}. Look whether they belong together."
         )
-    is_copied = is_said and not one.plane
-    file = out / IMAGES / f"{one.name}{one.image.suffix if is_copied else '.tif'}"
-    if is_copied:
+    return _Read(one, image, found, is_said and not one.plane)
+
+
+def _write_one(
+    read: _Read, folder: Path, out: Path
+) -> tuple[DatasetImage, tuple[str, ...]]:
+    """Copy an image and write its labels; return its entry, and notes."""
+    one, image, found = read.one, read.image, read.found
+    suffix = one.image.suffix if read.is_copied else ".tif"
+    file = out / IMAGES / f"{one.name}{suffix}"
+    if read.is_copied:
         _copy(one.image, file)
     else:
-        write_pixels(file, np.asarray(image.data), image.axes)
+        write_pixels(file, np.asarray(image.data), image.axes, is_synced=False)
     entry = DatasetImage(
         one.name,
         f"{IMAGES}/{file.name}",
-        save_labels(out, one.name, found.labels, image),
+        save_labels(out, one.name, found.labels, image, is_synced=False),
         group=one.group or f"{one.kind}/{one.name}",
         kind=one.kind,
         split=one.split,
@@ -195,32 +234,42 @@ def _import_one(
         attributes=dict(one.attributes),
     )
     if found.unknown is not None:
-        checked = save_checked(out, one.name, ~found.unknown, image)
+        is_checked = ~found.unknown
+        checked = save_checked(out, one.name, is_checked, image, is_synced=False)
         entry = replace(entry, checked=checked)
     return described(entry, out, image, found.labels), found.notes
 
 
-def save_labels(out: Path, name: str, labels: Labels, image: CellImage) -> str:
+def save_labels(
+    out: Path, name: str, labels: Labels, image: CellImage, *, is_synced: bool = True
+) -> str:
     """Write labels into a data set and return their path in it; raises `SaveError`."""
     path = f"{LABELS}/{name}.tif"
-    write_labels(
-        out / path, labels, axes=image.labels_axes, pixel_size=image.pixel_size
-    )
+    axes, size = image.labels_axes, image.pixel_size
+    write_labels(out / path, labels, axes=axes, pixel_size=size, is_synced=is_synced)
     return path
 
 
 def save_checked(
-    out: Path, name: str, is_checked: NDArray[np.bool_], image: CellImage
+    out: Path,
+    name: str,
+    is_checked: NDArray[np.bool_],
+    image: CellImage,
+    *,
+    is_synced: bool = True,
 ) -> str:
     """Write where labels hold and return the path in the data set; raises `SaveError`."""
     path = f"{CHECKED}/{name}.tif"
     make_folder(out / CHECKED)
     mask = is_checked.astype(LABELS_DTYPE)
-    write_labels(out / path, mask, axes=image.labels_axes, pixel_size=image.pixel_size)
+    axes, size = image.labels_axes, image.pixel_size
+    write_labels(out / path, mask, axes=axes, pixel_size=size, is_synced=is_synced)
     return path
 
 
-def write_pixels(path: Path, pixels: NDArray[Any], axes: str) -> None:
+def write_pixels(
+    path: Path, pixels: NDArray[Any], axes: str, *, is_synced: bool = True
+) -> None:
     """Write pixels as TIFF that says what its axes are; raises `SaveError`.
 
     Parameters
@@ -231,6 +280,8 @@ def write_pixels(path: Path, pixels: NDArray[Any], axes: str) -> None:
         Three channels of uint8 on one plane are written as colour.
     axes : str
         One letter for each axis, C among them.
+    is_synced : bool
+        See `io.atomic.replacing`.
     """
     channel = axes.index("C")
     is_colour = axes == "CYX" and pixels.shape[0] == 3 and pixels.dtype == np.uint8
@@ -238,7 +289,7 @@ def write_pixels(path: Path, pixels: NDArray[Any], axes: str) -> None:
         pixels = np.moveaxis(pixels, 0, -1)  # (y, x, c)
     elif pixels.shape[channel] == 1:
         pixels, axes = np.squeeze(pixels, axis=channel), axes.replace("C", "")
-    with replacing(path) as new:
+    with replacing(path, is_synced=is_synced) as new:
         imwrite(
             new,
             pixels,
@@ -265,10 +316,9 @@ def described(
 ) -> DatasetImage:
     """Return an entry with what was seen of its image and labels."""
     file = out / entry.image
-    ids = np.unique(labels)
     return replace(
         entry,
-        n_cells=int((ids > 0).sum()),
+        n_cells=len(count_pixels(labels)),
         axes=image.axes,
         shape=image.shape,
         dtype=str(np.dtype(image.data.dtype)),
@@ -308,7 +358,7 @@ def _copy(path: Path, target: Path) -> None:
                 "another folder."
             ) from error
         return
-    with replacing(target) as new:
+    with replacing(target, is_synced=False) as new:
         shutil.copyfile(path, new)
 
 

@@ -36,11 +36,11 @@ def look_of(plane: NDArray[Any]) -> NDArray[np.float32]:
     grey = plane.astype(np.float64).mean(axis=0)  # (y, x)
     rows = np.linspace(0, grey.shape[0], SIDE + 1).astype(int)
     columns = np.linspace(0, grey.shape[1], SIDE + 1).astype(int)
-    sums = np.zeros((grey.shape[0] + 1, grey.shape[1] + 1))
-    sums[1:, 1:] = grey.cumsum(axis=0).cumsum(axis=1)
-    corners = sums[np.ix_(rows, columns)]
-    totals = corners[1:, 1:] - corners[:-1, 1:] - corners[1:, :-1] + corners[:-1, :-1]
     n_pixels = np.outer(np.diff(rows), np.diff(columns))
+    totals = np.add.reduceat(grey, rows[:-1], axis=0)
+    totals = np.add.reduceat(totals, columns[:-1], axis=1)
+    # Where a part of a small image is empty, the next pixel would stand for it.
+    totals = np.where(n_pixels > 0, totals, 0)  # (SIDE, SIDE)
     coarse = totals / np.maximum(n_pixels, 1)
     ranks = np.argsort(np.argsort(coarse, axis=None, kind="stable"), kind="stable")
     if np.ptp(coarse) == 0:
