@@ -6,7 +6,6 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QDoubleSpinBox,
     QFormLayout,
     QLabel,
     QLineEdit,
@@ -18,6 +17,7 @@ from qtpy.QtWidgets import (
 from napari_cellseg.cloud.training import TrainWish
 from napari_cellseg.core.cloud_options import TrainJobOptions
 from napari_cellseg.core.options import FineTuneOptions, range_of
+from napari_cellseg.widgets.number_box import NumberBox
 
 
 class TrainFields(QWidget):
@@ -42,7 +42,7 @@ class TrainFields(QWidget):
         self.preset.addItems(list(preset.choices))
         self.preset.setToolTip(preset.help)
         self.computer = QLineEdit(TrainJobOptions().instance_type)
-        self.hours = QDoubleSpinBox()
+        self.hours = NumberBox()
         limits = range_of(TrainJobOptions, "max_hours")
         self.hours.setRange(limits.minimum or 0.0, limits.maximum or 1.0)
         self.hours.setSuffix(" h")

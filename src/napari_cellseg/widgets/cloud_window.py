@@ -13,7 +13,6 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QDialog,
-    QDoubleSpinBox,
     QFormLayout,
     QGroupBox,
     QHBoxLayout,
@@ -40,6 +39,7 @@ from napari_cellseg.core.options import range_of
 from napari_cellseg.widgets.cloud_train import TrainFields
 from napari_cellseg.widgets.jobs import start_job
 from napari_cellseg.widgets.log_window import LogWindow
+from napari_cellseg.widgets.number_box import NumberBox
 from napari_cellseg.widgets.price_window import PriceWindow
 from napari_cellseg.widgets.words import line_label
 
@@ -172,7 +172,7 @@ class CloudWindow(QDialog):
             self.mode.addItem(f"{mode}: {words}", mode)
         self.computer = QLineEdit(DeployOptions().instance_type)
         self.computer.setToolTip(range_of(DeployOptions, "instance_type").help)
-        self.hours = QDoubleSpinBox()
+        self.hours = NumberBox()
         self.hours.setRange(0, 8760)
         self.hours.setDecimals(0)
         self.hours.setSuffix(" h")

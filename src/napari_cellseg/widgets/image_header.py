@@ -10,7 +10,6 @@ from napari.layers import Image
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QComboBox,
-    QDoubleSpinBox,
     QGridLayout,
     QHBoxLayout,
     QLabel,
@@ -36,6 +35,7 @@ from napari_cellseg.widgets.layer_images import (
     read_choice,
     set_pixel_size,
 )
+from napari_cellseg.widgets.number_box import NumberBox
 from napari_cellseg.widgets.options_form import may_be_narrow
 from napari_cellseg.widgets.words import line_label, say, say_again
 
@@ -114,7 +114,7 @@ class ImageHeader(QWidget):
         self.pixel_size_row = QWidget()
         grid = QGridLayout(self.pixel_size_row)
         grid.setContentsMargins(0, 0, 0, 0)
-        self.pixel_size_field = QDoubleSpinBox()
+        self.pixel_size_field = NumberBox()
         self.pixel_size_field.setDecimals(4)
         self.pixel_size_field.setRange(0.0001, LARGEST_PIXEL_UM)
         self.pixel_size_field.setValue(1.0)
@@ -122,7 +122,7 @@ class ImageHeader(QWidget):
         self.pixel_size_field.setToolTip(
             "Height and width of a pixel; it stands in the microscope's settings."
         )
-        self.plane_step_field = QDoubleSpinBox()
+        self.plane_step_field = NumberBox()
         self.plane_step_field.setDecimals(3)
         self.plane_step_field.setRange(0.0, LARGEST_PIXEL_UM)
         self.plane_step_field.setSpecialValueText("unknown")

@@ -10,7 +10,6 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
     QComboBox,
-    QDoubleSpinBox,
     QFormLayout,
     QSpinBox,
     QWidget,
@@ -19,6 +18,7 @@ from superqt import QLabeledDoubleSlider
 from superqt.utils import signals_blocked
 
 from napari_cellseg.core.options import Range, SegmentOptions, range_of
+from napari_cellseg.widgets.number_box import NumberBox, use_plain_numbers
 
 #: What a field shows that is left to the preset.
 UNSET_TEXT = "as the preset"
@@ -34,13 +34,14 @@ def threshold_slider(name: str) -> Any:
     slider.setSingleStep(range_.step)
     slider.setDecimals(2)
     slider.setToolTip(range_.help)
+    use_plain_numbers(slider)
     return slider
 
 
-def number_field(name: str) -> QDoubleSpinBox:
+def number_field(name: str) -> NumberBox:
     """Return a field for an option that is a real number with a unit."""
     range_ = range_of(SegmentOptions, name)
-    field = QDoubleSpinBox()
+    field = NumberBox()
     field.setRange(range_.minimum or 0.0, range_.maximum or 1e6)
     field.setSingleStep(range_.step)
     field.setDecimals(1)
@@ -93,7 +94,7 @@ class AdvancedForm(QWidget):
 
     def __init__(self, options_type: type) -> None:
         super().__init__()
-        self.fields: dict[str, QSpinBox | QDoubleSpinBox] = {}
+        self.fields: dict[str, QSpinBox | NumberBox] = {}
         form = QFormLayout(self)
         form.setContentsMargins(12, 0, 0, 0)
         types = get_type_hints(options_type)
@@ -134,7 +135,7 @@ class _NumberField(QWidget):
         self.box.setKeyboardTracking(False)
         self.box.valueChanged.connect(self._on_value_changed)
 
-    def _whole_box(self, range_: Range) -> QSpinBox | QDoubleSpinBox:
+    def _whole_box(self, range_: Range) -> QSpinBox | NumberBox:
         """Return a box for whole numbers."""
         box, step = QSpinBox(), int(range_.step)
         low = int(range_.minimum or 0)
@@ -143,9 +144,9 @@ class _NumberField(QWidget):
         box.setSingleStep(step)
         return box
 
-    def _real_box(self, range_: Range) -> QSpinBox | QDoubleSpinBox:
+    def _real_box(self, range_: Range) -> QSpinBox | NumberBox:
         """Return a box for real numbers; its digits show a tenth of a step."""
-        box, step = QDoubleSpinBox(), range_.step
+        box, step = NumberBox(), range_.step
         box.setDecimals(max(2, math.ceil(-math.log10(step)) + 1))
         low = range_.minimum or 0.0
         high = 1e6 if range_.maximum is None else range_.maximum

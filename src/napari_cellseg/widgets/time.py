@@ -9,7 +9,6 @@ import numpy as np
 from napari.layers import Labels, Tracks
 from qtpy.QtCore import QObject, Qt
 from qtpy.QtWidgets import (
-    QDoubleSpinBox,
     QGridLayout,
     QGroupBox,
     QPushButton,
@@ -27,6 +26,7 @@ from napari_cellseg.widgets.cleanup import Cleanup
 from napari_cellseg.widgets.jobs import Later
 from napari_cellseg.widgets.keys import CUT_KEY, DAUGHTER_KEY, SAME_KEY
 from napari_cellseg.widgets.labels_keeper import LabelsKeeper
+from napari_cellseg.widgets.number_box import NumberBox
 from napari_cellseg.widgets.words import line_label
 
 TRACKS_LAYER = "tracks"
@@ -50,7 +50,7 @@ class TimeBox(QGroupBox):
         super().__init__("Through time")
         self._tracks = tracks
         self.link = _button("Link cells", "Follow every cell from frame to frame.")
-        self.step = QDoubleSpinBox()
+        self.step = NumberBox()
         range_ = range_of(TrackOptions, "max_step_px")
         self.step.setRange(0, range_.maximum or 1e4)
         self.step.setDecimals(0)
