@@ -775,3 +775,98 @@ def test_an_image_is_known_again_from_another_folder(
 
     assert "0 done, 1 skipped" in result.output
     assert [row["file"] for row in summary(out)] == [str(image)]
+
+
+def write_two_channels(path: Path, names: tuple[str, str]) -> Path:
+    """Write an image whose second channel shows two cells, the first one none."""
+    pixels = np.zeros((2, 30, 40), np.uint16)
+    pixels[1, 4:9, 3:7] = pixels[1, 20:25, 23:29] = 1000
+    tifffile.imwrite(
+        path,
+        pixels,
+        ome=True,
+        metadata={"axes": "CYX", "Channel": {"Name": list(names)}},
+    )
+    return path
+
+
+@pytest.mark.parametrize("typed", ["DAPI", "dapi", "1"])
+def test_a_channel_is_chosen_by_name_or_number(
+    segmenter: FakeSegmenter, tmp_path: Path, typed: str
+) -> None:
+    image = write_two_channels(tmp_path / "a.ome.tif", ("GFP", "DAPI"))
+
+    result = segment(image, "--out", tmp_path / "out", "--channel", typed)
+
+    assert result.exit_code == 0, result.output
+    assert summary(tmp_path / "out")[0]["n_cells"] == "2"
+    record = json.loads((tmp_path / "out" / "a_cells.json").read_text())
+    assert record["image"]["channels"] == ["GFP", "DAPI"]
+
+
+def test_a_name_is_looked_for_in_each_image(
+    segmenter: FakeSegmenter, tmp_path: Path
+) -> None:
+    write_two_channels(tmp_path / "a.ome.tif", ("488", "561"))
+    write_two_channels(tmp_path / "b.ome.tif", ("488", "647"))
+
+    result = segment(tmp_path, "--out", tmp_path / "out", "--channel", "561")
+
+    assert result.exit_code == 1
+    first, second = summary(tmp_path / "out")
+    assert (first["status"], first["n_cells"]) == ("done", "2")
+    assert "no channels of the name '561'; it has 0 = 488, 1 = 647" in second["error"]
+
+
+def test_results_of_another_channel_are_not_taken_for_finished(
+    segmenter: FakeSegmenter, tmp_path: Path
+) -> None:
+    image = write_two_channels(tmp_path / "a.ome.tif", ("GFP", "DAPI"))
+    segment(image, "--out", tmp_path / "out", "--channel", "DAPI")
+
+    again = segment(
+        image, "--out", tmp_path / "out", "--channel", "GFP", "--skip-existing"
+    )
+
+    assert again.exit_code == 1
+    said = "channel_name = DAPI instead of GFP"
+    assert said in summary(tmp_path / "out")[0]["error"]
+
+
+def test_a_region_gives_the_numbers_of_that_crop_alone(
+    segmenter: FakeSegmenter, tmp_path: Path
+) -> None:
+    image = write_cells(tmp_path / "a.tif", n_cells=4)
+    tifffile.imwrite(tmp_path / "crop.tif", tifffile.imread(image)[2:14, 10:30])
+    segment(tmp_path / "crop.tif", "--out", tmp_path / "alone")
+
+    result = segment(image, "--out", tmp_path / "out", "--region", "2:14,10:30")
+
+    assert result.exit_code == 0, result.output
+    part, alone = (
+        (tmp_path / folder / f"{name}_cells.csv").read_text().splitlines()
+        for folder, name in (("out", "a"), ("alone", "crop"))
+    )
+    assert len(part) == 3
+    assert [row.partition(",")[2] for row in part] == [
+        row.partition(",")[2] for row in alone
+    ]
+    labels = tmp_path / "out" / "a_labels.tif"
+    assert tifffile.imread(labels).shape == (12, 20)
+    measured = runner.invoke(
+        app, ["measure", str(labels), "--image", str(image), "--overwrite"]
+    )
+    assert measured.exit_code == 0, measured.output
+
+
+def test_results_of_another_region_are_not_taken_for_finished(
+    segmenter: FakeSegmenter, tmp_path: Path
+) -> None:
+    image = write_cells(tmp_path / "a.tif", n_cells=4)
+    segment(image, "--out", tmp_path / "out", "--region", "2:14,10:30")
+
+    again = segment(image, "--out", tmp_path / "out", "--skip-existing")
+
+    assert again.exit_code == 1
+    said = "region = 2:14,10:30 instead of None"
+    assert said in summary(tmp_path / "out")[0]["error"]

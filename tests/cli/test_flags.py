@@ -84,6 +84,15 @@ def test_a_value_out_of_range_is_refused_with_a_word(flags: tuple[str, str]) -> 
     assert code == 2
     assert not arrived
     assert flags[0] in output
+    assert f"'{flags[1]}'" in output
+
+
+def test_a_range_is_said_with_its_unit() -> None:
+    _, _, output = brewed("--sugar", "nan")
+
+    assert "a number from 0 to 5 px is needed" in " ".join(
+        output.replace("│", "").split()
+    )
 
 
 def test_what_the_class_refuses_is_a_usage_error() -> None:

@@ -301,3 +301,43 @@ def test_a_table_that_is_none_of_ours_stops_no_measurement(
     result = runner.invoke(app, ["measure", str(labels), "--overwrite"])
 
     assert result.exit_code == 0, result.output
+
+
+def test_classes_of_cells_that_are_not_there_are_said(
+    labels: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "kinds.csv"
+    table.write_text("label,class\n7,dead\n98,dead\n99,mitotic\n")
+
+    result = runner.invoke(app, ["measure", str(labels), "--classes", str(table)])
+
+    said = "2 of the 3 cells that are given a class are not in the labels: 98, 99."
+    assert said in result.output
+    record = json.loads(labels.with_name("a_cells.json").read_text())
+    assert said in record["notes"]
+
+
+def test_classes_of_other_labels_are_refused(labels: Path, tmp_path: Path) -> None:
+    table = tmp_path / "kinds.csv"
+    table.write_text("label,class\n98,dead\n99,mitotic\n")
+
+    result = runner.invoke(app, ["measure", str(labels), "--classes", str(table)])
+
+    assert isinstance(result.exception, LabelsError)
+    assert "None of the 2 cells" in str(result.exception)
+    assert not labels.with_name("a_cells.csv").exists()
+
+
+def test_a_region_of_the_image_is_measured(tmp_path: Path) -> None:
+    values = np.arange(40 * 50, dtype=np.uint16).reshape(40, 50)
+    tifffile.imwrite(tmp_path / "whole.tif", values)
+    cell = np.zeros((10, 20), np.uint16)
+    cell[2:4, 3:5] = 1
+    tifffile.imwrite(tmp_path / "part_labels.tif", cell)
+    asked = ["--image", str(tmp_path / "whole.tif"), "--region", "20:30,10:30"]
+
+    runner.invoke(app, ["measure", str(tmp_path / "part_labels.tif"), *asked])
+
+    row = rows_of(tmp_path / "part_cells.csv")[0]
+    (mean,) = [name for name in row if name.startswith("mean_intensity")]
+    assert float(row[mean]) == values[22:24, 13:15].mean()

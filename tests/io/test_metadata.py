@@ -60,3 +60,29 @@ def test_unnamed_channels_among_named_ones_are_numbered():
 )  # fmt: skip
 def test_damaged_and_hostile_xml_is_none(text):
     assert parse_ome_xml(text) is None
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ('PhysicalSizeX="0.5"', "only X 0.5 µm; lengths of X and Y"),
+        (
+            'PhysicalSizeX="1" PhysicalSizeXUnit="pixel" PhysicalSizeY="1" '
+            'PhysicalSizeYUnit="pixel"',
+            "only X 1 pixel and Y 1 pixel",
+        ),
+    ],
+    ids=["one side", "no length"],
+)
+def test_half_a_pixel_size_is_none_and_said(told, said):
+    found = parse_ome_xml(f'<OME><Image Name="a"><Pixels {told}/></Image></OME>')
+    assert found is not None
+    (image,) = found.images
+    assert image.pixel_size is None
+    assert said in image.notes[0]
+
+
+def test_nothing_is_said_of_a_pixel_size_that_is_not_there():
+    found = parse_ome_xml('<OME><Image Name="a"><Pixels/></Image></OME>')
+    assert found is not None
+    assert found.images[0].notes == ()

@@ -148,3 +148,13 @@ def test_a_description_of_megabytes_is_not_read(tmp_path: Path) -> None:
     (tmp_path / SPEC_NAME).write_text("[" * 2_000_000)
     with pytest.raises(ModelError, match="larger than 1024 KiB"):
         read_model_spec(tmp_path)
+
+
+def test_a_model_that_does_not_exist_is_said_to_be_missing(tmp_path: Path) -> None:
+    missing = tmp_path / "nowhere"
+    with (
+        pytest.raises(ModelError, match="does not exist") as caught,
+        model_store.unpacked(missing),
+    ):
+        pass
+    assert "Errno" not in str(caught.value)

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from napari_cellseg.cli.labels_reading import PIXEL_SIZE, SCENE, Z_STEP
+from napari_cellseg.cli.labels_reading import (
+    LEVEL,
+    PIXEL_SIZE,
+    REGION,
+    SCENE,
+    Z_STEP,
+)
 from napari_cellseg.core.errors import OptionsError
 from napari_cellseg.core.options import Range, option
+from napari_cellseg.core.region_text import parse_region
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,12 @@ class BatchOptions:
             help="Every image of files that hold several; each has its number in the "
             "names of its results."
         ),
+    )
+    level: int = option(0, LEVEL)
+    region: str | None = option(None, REGION)
+    channel_name: str | None = option(None, Range(help="Channel that shows the cells."))
+    nuclei_channel_name: str | None = option(
+        None, Range(help="Channel that shows the nuclei.")
     )
     pixel_size_um: float | None = option(None, PIXEL_SIZE)
     z_step_um: float | None = option(None, Z_STEP)
@@ -80,6 +93,8 @@ class BatchOptions:
         return self.save_mask or self.save_probability
 
     def __post_init__(self) -> None:
+        if self.region is not None:
+            parse_region(self.region)
         if self.skip_existing and self.overwrite:
             raise OptionsError(
                 "Results that are there are either left or replaced; "

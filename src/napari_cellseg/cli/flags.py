@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 from collections.abc import Callable, Collection
 from dataclasses import MISSING, Field, fields
 from typing import Annotated, Any, Literal, get_type_hints
@@ -80,12 +81,13 @@ def _flag(item: Field[Any], type_: Any) -> inspect.Parameter:
         name = f"{name}/--no-{name.removeprefix('--')}"
     if range_.choices:
         type_ = Literal[range_.choices]
+    reads = _reader(range_, type_)
     unit = f" [{range_.unit}]" if range_.unit else ""
     flag = typer.Option(
         name,
         help=escape(range_.help + unit),  # else [px] is taken for a colour
-        min=_whole(range_.minimum, type_),
-        max=_whole(range_.maximum, type_),
+        parser=reads,
+        metavar=None if reads is None else reads.words,
         show_default=UNSET if default is None else default is not False,
         rich_help_panel="Advanced" if range_.advanced else "Options",
     )
@@ -97,7 +99,51 @@ def _flag(item: Field[Any], type_: Any) -> inspect.Parameter:
     )
 
 
-def _whole(bound: float | None, type_: Any) -> float | None:
-    """Return a bound as int for whole-number options, else as it is."""
-    is_whole = type_ in (int, int | None)
-    return int(bound) if bound is not None and is_whole else bound
+def _reader(range_: Range, type_: Any) -> _NumberIn | None:
+    """Return what reads the number of a flag, None for flags that take no number."""
+    if type_ in (int, int | None):
+        return _NumberIn(range_, int)
+    return _NumberIn(range_, float) if type_ in (float, float | None) else None
+
+
+class _NumberIn:
+    """Reads a number and says what was given if it is none, or out of its range."""
+
+    def __init__(self, range_: Range, kind: type[int] | type[float]) -> None:
+        self._range, self._kind = range_, kind
+
+    @property
+    def __name__(self) -> str:
+        """What the command line calls the value."""
+        return "NUMBER"
+
+    @property
+    def words(self) -> str:
+        """What may be given."""
+        low, high = self._range.minimum, self._range.maximum
+        if low is None or high is None:
+            return "NUMBER"
+        return f"{low:.9g} to {high:.9g}"
+
+    def __call__(self, text: str) -> int | float:
+        """Return the number; raises `typer.BadParameter`."""
+        try:
+            value = self._kind(text)
+        except ValueError:
+            raise self._refused(text) from None
+        low, high = self._range.minimum, self._range.maximum
+        # A comparison with a value that is no number is never true.
+        if not (-math.inf if low is None else low) <= value:
+            raise self._refused(text)
+        if not value <= (math.inf if high is None else high):
+            raise self._refused(text)
+        return value
+
+    def _refused(self, text: str) -> typer.BadParameter:
+        what = "a whole number" if self._kind is int else "a number"
+        low, high, unit = self._range.minimum, self._range.maximum, self._range.unit
+        span = "" if low is None or high is None else f" from {low:.9g} to {high:.9g}"
+        behind = f" {unit}" if unit and span else ""
+        return typer.BadParameter(
+            f"'{text}' was given; {what}{span}{behind} is needed."
+        )

@@ -12,7 +12,17 @@ from napari_cellseg.io.paths import ImagePlace
 from napari_cellseg.io.s3.address import S3Address
 
 #: The options that change what is read of a file, or what is done with it.
-READING = ("axes", "scene", "pixel_size_um", "z_step_um", "track")
+READING = (
+    "axes",
+    "scene",
+    "level",
+    "region",
+    "channel_name",
+    "nuclei_channel_name",
+    "pixel_size_um",
+    "z_step_um",
+    "track",
+)
 
 
 def how_read(source: ImagePlace, batch: BatchOptions) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def measure(
     """
     from napari_cellseg.cli.measuring import measure_file
 
-    table, path = measure_file(
+    table, path, notes = measure_file(
         labels,
         image=image,
         classes=classes,
@@ -50,6 +50,8 @@ def measure(
         reading=reading,
         overwrite=overwrite,
     )
+    for note in notes:
+        typer.echo(note, err=True)
     kinds = [f"{n} {name or 'without a class'}" for name, n in table.n_by_class.items()]
     counts = f" ({', '.join(kinds)})" if kinds else ""
     typer.echo(f"{table.summary['n_cells']} cells{counts}: {path}")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from napari_cellseg.core.errors import AmbiguousAxesError, LabelsError, SaveErro
 from napari_cellseg.core.given_sizes import given_size
 from napari_cellseg.core.measure import MeasurementTable, measure_cells, measure_labels
 from napari_cellseg.core.provenance import provenance
+from napari_cellseg.core.region_text import parse_region
 from napari_cellseg.core.tracks import PARENT, Parents
 from napari_cellseg.core.types import CellImage, Labels
 from napari_cellseg.io.exchange.classes import read_classes
@@ -22,6 +25,8 @@ from napari_cellseg.io.images import read_labels_with_axes, read_one_image
 from napari_cellseg.io.paths import full_address
 from napari_cellseg.io.writers import read_csv_rows, write_cells_csv
 
+#: Cells that a note names.
+MAX_NAMED = 10
 #: What a record says of image and labels that measuring again does not change.
 OF_THE_LABELS = (
     "image",
@@ -42,7 +47,7 @@ def measure_file(
     out: Path | None = None,
     reading: LabelsReading = LabelsReading(),  # noqa: B008 -- frozen
     overwrite: bool = False,
-) -> tuple[MeasurementTable, Path]:
+) -> tuple[MeasurementTable, Path, list[str]]:
     """Measure the cells of a labels file and write the table.
 
     Parameters
@@ -60,14 +65,14 @@ def measure_file(
 
     Returns
     -------
-    MeasurementTable, Path
-        The table and where it was written.
+    MeasurementTable, Path, list of str
+        The table, where it was written, and what the person should know of it.
 
     Raises
     ------
     ImageReadError, LabelsError, SaveError
-        If a file cannot be read, is no labels, has another size, or the CSV is there
-        already and `overwrite` is False.
+        If a file cannot be read, is no labels, has another size, gives classes to other
+        cells only, or the CSV is there already and `overwrite` is False.
     """
     beside = labels_path.with_name(f"{_name_of(labels_path)}_cells.csv")
     path = out or beside
@@ -96,10 +101,36 @@ def measure_file(
     }
     if classes is not None:
         frame = ImageFrame(labels.shape, table.axes, labels_path.name)
-        table = table.with_classes(read_classes(classes, frame))
+        given = read_classes(classes, frame)
+        table = table.with_classes(given)
         record["classes"] = full_address(classes)
+        record["notes"] += _not_there(given, table)
     write_cells_csv(path, table, record)
-    return table, path
+    return table, path, record["notes"]
+
+
+def _not_there(given: Mapping[int, str], table: MeasurementTable) -> list[str]:
+    """Return a note on classes of cells that the labels do not have.
+
+    Raises
+    ------
+    LabelsError
+        If they have none of the cells: it is the table of other labels.
+    """
+    absent = sorted(set(given) - set(table.cells["label"]))
+    if not absent:
+        return []
+    named = ", ".join(map(str, absent[:MAX_NAMED]))
+    more = f" and {len(absent) - MAX_NAMED} more" if len(absent) > MAX_NAMED else ""
+    if len(absent) == len(given):
+        raise LabelsError(
+            f"None of the {len(given)} cells that are given a class ({named}{more}) is in "
+            "the labels. Choose the classes that belong to these labels."
+        )
+    return [
+        f"{len(absent)} of the {len(given)} cells that are given a class are not in the "
+        f"labels: {named}{more}."
+    ]
 
 
 def _record_of(path: Path) -> dict[str, Any]:
@@ -135,12 +166,19 @@ def _kept(earlier: dict[str, Any], image: CellImage | None) -> dict[str, Any]:
 def _as_before(
     reading: LabelsReading, earlier: dict[str, Any], image: Path | None
 ) -> LabelsReading:
-    """Return how the image is read: the one of its file that the labels were made on."""
+    """Return how the image is read: what of its file the labels were made on."""
     read = earlier.get("reading")
-    if reading.scene is not None or image is None or not isinstance(read, dict):
+    is_said = any((reading.scene, reading.level, reading.region))
+    if is_said or image is None or not isinstance(read, dict):
         return reading
-    is_same = earlier["image"]["source"] == full_address(image)
-    return replace(reading, scene=read.get("scene")) if is_same else reading
+    if earlier["image"]["source"] != full_address(image):
+        return reading
+    return replace(
+        reading,
+        scene=read.get("scene"),
+        level=read.get("level") or 0,
+        region=read.get("region"),
+    )
 
 
 def _name_of(labels_path: Path) -> str:
@@ -156,10 +194,14 @@ def _image_for(
     """Return the image; raise `LabelsError` if the labels have another size."""
     if path is None:
         return None
+    region = None if reading.region is None else parse_region(reading.region)
+    read = partial(
+        read_one_image, path, reading.scene, level=reading.level, region=region
+    )
     try:
-        image = read_one_image(path, reading.scene)
+        image = read()
     except AmbiguousAxesError:
-        image = read_one_image(path, reading.scene, axes=reading.axes)
+        image = read(axes=reading.axes)
     if image.labels_shape != labels.shape:
         raise LabelsError(
             f"The labels have the shape {labels.shape}, but '{path}' needs "

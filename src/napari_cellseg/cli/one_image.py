@@ -11,9 +11,11 @@ from napari_cellseg.cli.how_read import how_read
 from napari_cellseg.cli.results import ImageResults, Row
 from napari_cellseg.core.errors import CellsegError, DiskFullError
 from napari_cellseg.core.given_sizes import with_given_sizes
+from napari_cellseg.core.intensity import channel_named
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.measure import measure_cells
 from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.region_text import parse_region
 from napari_cellseg.core.segmenter import Segmenter
 from napari_cellseg.core.track_options import TrackOptions
 from napari_cellseg.core.tracks import Parents
@@ -57,7 +59,9 @@ def segment_file(
         reading = result.read_by(batch)
         how = how_read(result.source, reading)
         image = read_image_with(full_address(result.source), reading)
-        asked = replace(options, keep_maps=batch.needs_maps)
+        asked = replace(
+            with_named_channels(options, image, batch), keep_maps=batch.needs_maps
+        )
         segmented = yield from segmenter.segment(image, asked)
         parents: Parents | None = None
         if batch.track and image.n_along("T") > 1:
@@ -102,5 +106,28 @@ def read_image_with(source: str | Path, batch: BatchOptions) -> CellImage:
     OptionsError
         If a distance of planes is given, but no pixel size is known.
     """
-    image = read_one_image(source, batch.scene, axes=batch.axes)
+    box = None if batch.region is None else parse_region(batch.region)
+    image = read_one_image(
+        source, batch.scene, axes=batch.axes, level=batch.level, region=box
+    )
     return with_given_sizes(image, batch.pixel_size_um, batch.z_step_um)
+
+
+def with_named_channels(
+    options: SegmentOptions, image: CellImage, batch: BatchOptions
+) -> SegmentOptions:
+    """Return options in which channels that were named have the image's numbers.
+
+    Raises
+    ------
+    ImageError
+        If the image has no channel of that name.
+    """
+    cells, nuclei = (
+        number if name is None else channel_named(image, name)
+        for number, name in (
+            (options.channel, batch.channel_name),
+            (options.nuclei_channel, batch.nuclei_channel_name),
+        )
+    )
+    return replace(options, channel=cells, nuclei_channel=nuclei)

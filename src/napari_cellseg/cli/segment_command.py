@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from napari_cellseg.cli.batch_options import BatchOptions
+from napari_cellseg.cli.channels import with_channels
 from napari_cellseg.cli.flags import takes_options
 from napari_cellseg.core.errors import DiskFullError, SaveError
 from napari_cellseg.core.options import SegmentOptions
@@ -15,8 +16,12 @@ from napari_cellseg.core.options import SegmentOptions
 INTERRUPTED = 130
 
 
-@takes_options("options", SegmentOptions, leave_out=("keep_maps",))
-@takes_options("batch", BatchOptions)
+#: Typed as text: by number, or by a name that each image has its own number for.
+CHANNELS = ("channel", "nuclei_channel")
+
+
+@takes_options("options", SegmentOptions, leave_out=("keep_maps", *CHANNELS))
+@takes_options("batch", BatchOptions, leave_out=[f"{name}_name" for name in CHANNELS])
 def segment(
     paths: Annotated[
         list[str],
@@ -32,6 +37,20 @@ def segment(
         ),
     ],
     *,
+    channel: Annotated[
+        str | None,
+        typer.Option(
+            help="Channel that shows the cells: its name, such as DAPI, or its number "
+            "from 0; needed where there are several. Colour images use all three."
+        ),
+    ] = None,
+    nuclei_channel: Annotated[
+        str | None,
+        typer.Option(
+            help="Channel that shows the nuclei of the same cells, by name or number: "
+            "cells that run into each other are told apart by them. Takes twice as long."
+        ),
+    ] = None,
     batch: BatchOptions,
     options: SegmentOptions,
 ) -> None:
@@ -49,6 +68,7 @@ def segment(
     from napari_cellseg.io.paths import list_places
     from napari_cellseg.io.s3.address import is_s3_address
 
+    batch, options = with_channels(batch, options, channel, nuclei_channel)
     sources = list_places(paths)
     # With several jobs each opens a network of its own; here none is needed.
     segmenter = open_segmenter(

@@ -30,9 +30,8 @@ def choose_channels(image: CellImage, channel: int | None) -> tuple[int, ...]:
             return (0, 1, 2)
         if image.n_channels == 1:
             return (0,)
-        names = ", ".join(f"{i} = {name}" for i, name in enumerate(image.channel_names))
         raise ImageError(
-            f"'{image.name}' has {image.n_channels} channels ({names}); choose the one "
+            f"'{image.name}' has {image.n_channels} channels ({_names(image)}); choose the one "
             "that shows the cells (--channel on the command line)."
         )
     if not 0 <= channel < image.n_channels:
@@ -41,6 +40,29 @@ def choose_channels(image: CellImage, channel: int | None) -> tuple[int, ...]:
             f"{_numbers(image.n_channels)}. Choose one of these."
         )
     return (channel,)
+
+
+def channel_named(image: CellImage, name: str) -> int:
+    """Return the number of the channel of a name, whatever the case of its letters.
+
+    Raises
+    ------
+    ImageError
+        If no channel has the name, or several have.
+    """
+    wanted = name.strip().casefold()
+    known = [one.strip().casefold() for one in image.channel_names]
+    if known.count(wanted) == 1:
+        return known.index(wanted)
+    raise ImageError(
+        f"'{image.name}' has {known.count(wanted) or 'no'} channels of the name '{name}'; "
+        f"it has {_names(image)}. Choose one by its number (--channel on the command line)."
+    )
+
+
+def _names(image: CellImage) -> str:
+    """Return numbers and names of the channels."""
+    return ", ".join(f"{i} = {name}" for i, name in enumerate(image.channel_names))
 
 
 def _numbers(n: int) -> str:

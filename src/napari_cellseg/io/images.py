@@ -11,9 +11,11 @@ import numpy as np
 
 from napari_cellseg.core.errors import CellsegError, ImageReadError, LabelsError
 from napari_cellseg.core.label_arrays import check_labels
+from napari_cellseg.core.region_text import Box
 from napari_cellseg.core.types import CellImage, Labels, PixelSize
 from napari_cellseg.io.axes import KNOWN, known_axes
 from napari_cellseg.io.limits import ReadLimits, check_n_bytes, n_bytes_of
+from napari_cellseg.io.region import cut_scene
 from napari_cellseg.io.s3.address import is_s3_address
 from napari_cellseg.io.scene import Request, Scene, check_scene, read_scene
 from napari_cellseg.io.sniff import IMAGE_SUFFIXES, sniff
@@ -87,6 +89,8 @@ def read_one_image(
     number: int | None,
     *,
     axes: str | None = None,
+    level: int = 0,
+    region: Box | None = None,
     limits: ReadLimits = ReadLimits(),  # noqa: B008 -- frozen
 ) -> CellImage:
     """Read one image of a file by its number, counted from 1; see `read_image`.
@@ -95,7 +99,9 @@ def read_one_image(
     ----------
     number : int or None
         None: the file must hold one image only.
-    path, axes, limits
+    region : (top, left, bottom, right) or None
+        What is read of each plane, in pixels of the level; None: all.
+    path, axes, level, limits
         As in `read_image`.
 
     Raises
@@ -104,11 +110,14 @@ def read_one_image(
         If the file holds several and none is chosen, or has none of that number; and as
         `read_image`.
     """
-    request = _request(path, limits)
+    request = _request(path, limits, level)
     with open_scenes(request) as scenes:
         if not 1 <= (number or 1) <= len(scenes) or (number is None and scenes[1:]):
             raise ImageReadError(_which_image(request.name, scenes, number))
-        return read_scene(scenes[(number or 1) - 1], request, axes)
+        scene = scenes[(number or 1) - 1]
+        if region is not None:
+            scene = cut_scene(scene, request, axes, region)
+        return read_scene(scene, request, axes)
 
 
 def _which_image(name: str, scenes: list[Scene], number: int | None) -> str:

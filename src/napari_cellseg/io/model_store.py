@@ -138,6 +138,11 @@ def unpacked(source: Path) -> Iterator[Path]:
     if source.is_dir():
         yield source
         return
+    if not source.exists():
+        raise ModelError(
+            f"'{source}' does not exist. Check the path; a model is a folder, or a zip of "
+            "one."
+        )
     with tempfile.TemporaryDirectory(prefix="cellseg-model-") as name:
         folder = Path(name)
         try:
@@ -150,10 +155,15 @@ def unpacked(source: Path) -> Iterator[Path]:
                     (folder / part).write_bytes(file.read(part))
         except UNREADABLE as error:
             raise ModelError(
-                f"'{source}' holds no model ({error}). Choose a folder or zip with "
+                f"'{source}' holds no model ({_why(error)}). Choose a folder or zip with "
                 f"{SPEC_NAME} and {WEIGHTS_NAME} in it."
             ) from error
         yield folder
+
+
+def _why(error: Exception) -> str:
+    """Return why a zip is not read, in words."""
+    return str((isinstance(error, OSError) and error.strerror) or error)
 
 
 def has_promotion() -> bool:

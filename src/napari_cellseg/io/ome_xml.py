@@ -39,12 +39,15 @@ class OmeImage:
         Empty if no channel has a name; an unnamed one among named ones is ``"channel 2"``.
     n_values : int
         Product of all its sizes.
+    notes : tuple of str
+        Why there is no pixel size, where the file says something of it.
     """
 
     name: str
     pixel_size: PixelSize | None
     channel_names: tuple[str, ...]
     n_values: int = 0
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,23 @@ def _image(element: ET.Element) -> OmeImage:
     z_um, y_um, x_um = (_physical_um(pixels, axis) for axis in "ZYX")
     n_values = math.prod(int(pixels.attrib.get(f"Size{axis}", 1)) for axis in "XYZCT")
     size = pixel_size_um(y_um, x_um, z_um)
-    return OmeImage(name, size, _channel_names(pixels), n_values)
+    notes = () if size else _size_notes(pixels)
+    return OmeImage(name, size, _channel_names(pixels), n_values, notes)
+
+
+def _size_notes(pixels: ET.Element) -> tuple[str, ...]:
+    """Say what is told of a pixel size that cannot be used; nothing if nothing is."""
+    told = [
+        f"{axis} {pixels.attrib[name][:20]} {pixels.attrib.get(f'{name}Unit', 'µm')[:20]}"
+        for axis in "XY"
+        if (name := f"PhysicalSize{axis}") in pixels.attrib
+    ]
+    if not told:
+        return ()
+    return (
+        f"The pixel size is unknown: the file says only {' and '.join(told)}; lengths "
+        "of X and Y are needed.",
+    )
 
 
 def _physical_um(pixels: ET.Element, axis: str) -> float | None:

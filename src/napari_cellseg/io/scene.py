@@ -199,7 +199,10 @@ def _advice(scene: Scene) -> str:
             f"level={index}: {sizes_in_words(shape)}"
             for index, shape in enumerate(scene.level_shapes[1:4], start=1)
         )
-        return f"Open a lower resolution ({smaller}), or export a region as TIFF."
+        return (
+            f"Open a lower resolution ({smaller}; --level on the command line) or a "
+            "region (--region), or export a region as TIFF."
+        )
     return "Crop it, or save it as OME-Zarr in several planes."
 
 

@@ -54,7 +54,8 @@ def _describe_ome(tiff: TiffFile, index: int, ome: OmeXml) -> Described:
         index = 0
     if index >= len(images):
         return Described()
-    return Described(images[index].pixel_size, images[index].channel_names)
+    image = images[index]
+    return Described(image.pixel_size, image.channel_names, image.notes)
 
 
 def _describe_imagej(tiff: TiffFile, series: TiffPageSeries) -> Described:
