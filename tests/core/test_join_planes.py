@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import tifffile
@@ -178,3 +180,29 @@ def test_nuclei_outlined_plane_by_plane_are_found_again(shared_data):
 
     (matching,) = match_labels(truth, joined, (0.5,))
     assert matching.average_precision > 0.85
+
+
+def test_joining_takes_room_for_one_more_stack_and_no_third():
+    labels = np.zeros((40, 256, 256), np.int32)
+    labels[:, 20:40, 20:40] = np.arange(1, 41)[:, None, None]
+    confidence = np.ones(40, np.float32)
+    tracemalloc.start()
+
+    joined, _ = join_stack(labels, confidence, "ZYX", SegmentOptions())
+
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert joined.max() == 1
+    assert peak < 1.5 * labels.nbytes
+
+
+def test_cells_of_later_stacks_have_later_numbers():
+    labels = np.zeros((2, 3, 12, 12), np.int32)
+    labels[0, :, 2:6, 2:6] = np.arange(1, 4)[:, None, None]
+    labels[1, :, 2:6, 2:6] = np.arange(4, 7)[:, None, None]
+    sure = np.array([0.1, 0.2, 0.3, 0.5, 0.5, 0.8], np.float32)
+
+    joined, confidence = join_stack(labels, sure, "TZYX", SegmentOptions())
+
+    assert [set(np.unique(stack)) for stack in joined] == [{0, 1}, {0, 2}]
+    assert confidence == pytest.approx([0.2, 0.6])

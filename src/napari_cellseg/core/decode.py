@@ -32,6 +32,7 @@ from napari_cellseg.core.flooding import (
 )
 from napari_cellseg.core.join_planes import join_stack
 from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.planes_in_one import PlanesInOne
 from napari_cellseg.core.types import Labels, PlaneMaps, SegmentationResult
 
 MAP_NAMES = ("foreground", "distance", "border", "flow_y", "flow_x")
@@ -136,18 +137,10 @@ def join_planes(
     shape : tuple of int
         Shape of the labels in all, such as (T, Z, Y, X).
     """
-    joined = np.zeros((int(np.prod(shape[:-2])), *shape[-2:]), dtype=np.int32)
-    confidences: list[NDArray[np.float32]] = []
-    n_before = 0
-    for place, (labels, confidence) in enumerate(planes):
-        joined[place] = (
-            np.where(labels > 0, labels + n_before, 0) if n_before else labels
-        )
-        n_before += len(confidence)
-        confidences.append(confidence)
-    return joined.reshape(shape), np.concatenate(
-        confidences or [np.zeros(0, np.float32)]
-    )
+    joined = PlanesInOne(shape)
+    for labels, confidence in planes:
+        joined.add(labels, confidence)
+    return joined.labels, joined.confidence
 
 
 def _or(value: float | None, other: float | None) -> float | None:

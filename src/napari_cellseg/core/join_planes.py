@@ -116,14 +116,22 @@ def join_cells(labels: Labels, min_overlap: float) -> Labels:
             f"A stack of int32 labels (Z, Y, X) is joined; {labels.dtype} of shape "
             f"{labels.shape} was given."
         )
+    joined = np.zeros_like(labels)
+    _join_into(joined, labels, min_overlap, 0)
+    return joined
+
+
+def _join_into(
+    joined: Labels, labels: Labels, min_overlap: float, n_before: int
+) -> int:
+    """Write the joined cells of a stack; return their last number, `n_before` without one."""
     chains = _linked(labels, min_overlap)
     _cut_necks(chains)
     numbers = _numbers(chains)
-    joined = np.zeros_like(labels)
     for plane, sections in zip(joined, _sections_of(labels), strict=True):
-        own = numbers[sections.first : sections.first + len(sections.ids)]
+        own = numbers[sections.first : sections.first + len(sections.ids)] + n_before
         plane[...] = np.append(own, 0).astype(LABELS_DTYPE)[sections.places]
-    return joined
+    return n_before + int(numbers.max(initial=0))
 
 
 def join_stack(
@@ -157,9 +165,7 @@ def join_stack(
     stacks = labels.reshape(-1, *labels.shape[-3:])
     n_cells = 0
     for stack, target in zip(stacks, joined.reshape(stacks.shape), strict=True):
-        cells = join_cells(stack, options.plane_overlap)
-        target[...] = np.where(cells > 0, cells + n_cells, 0)
-        n_cells += int(cells.max())
+        n_cells = _join_into(target, stack, options.plane_overlap, n_cells)
     return joined, _joined_confidence(labels, joined, confidence, n_cells)
 
 

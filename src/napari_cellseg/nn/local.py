@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cellseg.core.decode import join_planes
 from napari_cellseg.core.intensity import choose_channels
 from napari_cellseg.core.jobs import Job, Progress, run
 from napari_cellseg.core.join_planes import join_stack
 from napari_cellseg.core.model_spec import ModelSpec, settled_options
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.part import PlanePart
+from napari_cellseg.core.planes_in_one import PlanesInOne
 from napari_cellseg.core.stack_zoom import Found, PlaneIndex, StackZoom
-from napari_cellseg.core.types import CellImage, Labels, PlaneMaps, SegmentationResult
+from napari_cellseg.core.types import CellImage, PlaneMaps, SegmentationResult
 from napari_cellseg.core.with_nuclei import segment_with_nuclei
 from napari_cellseg.io.model_folder import find_model
 from napari_cellseg.nn.looking import Looker
@@ -85,18 +85,18 @@ class LocalSegmenter:
         lookers = _Lookers(self._predictor, self._spec, image, channels, options)
         zooms = StackZoom(image, lookers.find_zoom, is_given=not options.looks_for_size)
         kept: list[PlaneMaps] = []
-        decoded: list[tuple[Labels, NDArray[np.float32]]] = []
+        found = PlanesInOne(image.labels_shape)
         for place, index in enumerate(image.plane_indices()):
             zoom, diameter_px = yield from zooms.at(index)
             options = replace(options, diameter_px=diameter_px)
             looker = lookers.take(index)
             maps = yield from _placed(looker.maps_at(zoom), place, image.n_planes)
-            decoded.append(looker.labels_of(maps, options))
+            found.add(*looker.labels_of(maps, options))
             if options.keep_maps:
                 kept.append(maps)
-        labels, confidence = join_planes(decoded, image.labels_shape)
-        decoded.clear()
-        labels, confidence = join_stack(labels, confidence, image.labels_axes, options)
+        labels, confidence = join_stack(
+            found.labels, found.confidence, image.labels_axes, options
+        )
         seconds = time.perf_counter() - started
         return SegmentationResult(
             labels,

@@ -12,13 +12,14 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cellseg.core.decode import join_planes, keep_good
+from napari_cellseg.core.decode import keep_good
 from napari_cellseg.core.errors import CellsegError, ModelError, SegmentationError
 from napari_cellseg.core.intensity import choose_channels
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.join_planes import join_stack
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.planes_in_one import PlanesInOne
 from napari_cellseg.core.types import CellImage, Labels, SegmentationResult
 from napari_cellseg.core.with_nuclei import segment_with_nuclei
 from napari_cellseg.nn.adapters.offers import ForeignProgram, Offer
@@ -87,13 +88,14 @@ class AdapterSegmenter:
             return (yield from segment_with_nuclei(self, image, options))
         started = time.perf_counter()
         channels = list(choose_channels(image, options.channel))
-        decoded: list[tuple[Labels, NDArray[np.float32]]] = []
+        found = PlanesInOne(image.labels_shape)
         for place, index in enumerate(image.plane_indices()):
             words = self._title if image.n_planes == 1 else f"plane {place + 1}"
             yield Progress(place, image.n_planes, f"{words} is running")
-            decoded.append(self._plane(image.plane(index)[channels], options))
-        labels, confidence = join_planes(decoded, image.labels_shape)
-        labels, confidence = join_stack(labels, confidence, image.labels_axes, options)
+            found.add(*self._plane(image.plane(index)[channels], options))
+        labels, confidence = join_stack(
+            found.labels, found.confidence, image.labels_axes, options
+        )
         return SegmentationResult(
             labels,
             confidence,
