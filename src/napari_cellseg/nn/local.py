@@ -23,6 +23,7 @@ from napari_cellseg.core.stack_zoom import Found, PlaneIndex, StackZoom
 from napari_cellseg.core.types import CellImage, PlaneMaps, SegmentationResult
 from napari_cellseg.core.with_nuclei import segment_with_nuclei
 from napari_cellseg.io.model_folder import find_model
+from napari_cellseg.nn.enough_memory import check_memory
 from napari_cellseg.nn.looking import Looker
 from napari_cellseg.nn.predict import Predictor
 from napari_cellseg.nn.runtimes import open_predictor
@@ -81,6 +82,7 @@ class LocalSegmenter:
         started = time.perf_counter()
         channels = choose_channels(image, options.channel)
         options = settled_options(options, self._spec)
+        check_memory(image, options)
         yield Progress(0, 0, "reading the image")
         lookers = _Lookers(self._predictor, self._spec, image, channels, options)
         zooms = StackZoom(image, lookers.find_zoom, is_given=not options.looks_for_size)
