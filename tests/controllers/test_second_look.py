@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from tests.fakes import FakeEngine, FakeSegmenter, NowStarter
 
+from napari_cellseg.controllers.cell_tools import CellTools
 from napari_cellseg.controllers.measure import MeasureController
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.review import ReviewController
@@ -171,3 +172,56 @@ def test_the_cell_that_is_looked_at_stays_when_signs_come(confidence):
     current = bench.review.current
     bench.review.take_signs(bench.look.signs)
     assert bench.review.current == current
+
+
+class TwoModels(FakeSegmenter):
+    """Runs another model once it is told to: it sees one half of two of the squares."""
+
+    is_other = False
+
+    def segment(self, image, options):
+        made = yield from super().segment(image, options)
+        if not self.is_other:
+            return made
+        labels = made.labels.copy()
+        labels[..., 15:, 30:] = 0
+        return SegmentationResult(
+            labels, made.confidence, "other", "0" * 64, made.options, axes=made.axes
+        )
+
+
+def test_cells_that_another_model_drew_otherwise_are_pointed_at():
+    model = TwoModels()
+    bench = Bench(model)
+    bench.segment.start()
+    first = dict(bench.proofread.sources)
+    assert bench.look.signs.other_model == {}
+
+    model.is_other = True
+    bench.segment.start()
+    disputed = bench.look.signs.other_model
+    assert list(disputed.values()) == [0.5, 0.5]  # half of each is left
+    assert min(first) not in disputed  # both models drew it alike
+    said = {}
+    for _ in bench.review.queue:
+        bench.review.next()
+        why = bench.review.reasons
+        said[bench.review.current] = "another model drew it otherwise" in why
+    assert said == {min(first): False, **dict.fromkeys(disputed, True)}
+
+
+def test_a_second_run_of_one_model_disputes_nothing():
+    bench = Bench()
+    bench.segment.start()
+    bench.segment.start()
+    assert bench.look.signs.other_model == {}
+
+
+def test_what_was_seen_follows_cells_to_their_new_numbers():
+    bench = Bench(BlindSegmenter())
+    bench.segment.start()
+    bench.proofread.delete_cells([1])
+    CellTools(bench.proofread).number_anew()
+    assert {1, 2} <= bench.look.signs.disagreement.keys()
+    bench.proofread.undo()
+    assert {2, 3} <= bench.look.signs.disagreement.keys()

@@ -8,6 +8,7 @@ from typing import Any
 from napari_cellseg.core.cell_index import CellIndex
 from napari_cellseg.core.cell_notes import CellNotes, updated_notes
 from napari_cellseg.core.checked import CheckedArea, ReviewState
+from napari_cellseg.core.doubt_signs import NO_SIGNS
 from napari_cellseg.core.edits import Edit, Source
 from napari_cellseg.core.history import History, Steps
 from napari_cellseg.core.labels_on_disk import is_on_disk
@@ -55,6 +56,10 @@ class CellLabels:
         By the time of a run's edit: confidence and deleted on its other side.
     around_parents : dict
         By the time of an edit: what differs in the parents on its other side.
+    signs : Signs
+        What speaks for some cells being wrong, and where one may be missing.
+    model_digest : str
+        Of the model of the last run, "" where it is not known.
     home : str
         The project and image that kept them last, "" for none.
     left_at : int
@@ -87,6 +92,8 @@ class CellLabels:
         self.origin: SegmentationResult | None = None
         self.around_runs: dict[float, tuple[dict[int, float], list[Footprint]]] = {}
         self.around_parents: dict[float, ParentsDifference] = {}
+        self.signs = NO_SIGNS
+        self.model_digest = ""
         self.home = ""
         self.left_at = 0
         self.levels: list[Any] = []
@@ -181,6 +188,7 @@ def cells_in(project: Project, image_id: int) -> tuple[CellLabels, ProjectLabels
     notes, lineage = project.review(image_id), project.lineage(image_id)
     cells.states, cells.areas = notes.states(), notes.areas()
     cells.parents, cells.around_parents = lineage.parents(), lineage.steps()
+    cells.signs, cells.model_digest = project.signs(image_id).read(cells.sources)
     cells.index.reserve(max([opened.last_id(), *cells.states, *cells.parents]))
     return cells, opened
 

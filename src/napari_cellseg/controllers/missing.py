@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from psygnal import Signal
 
+from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.core.cell_index import overlap
 from napari_cellseg.core.doubt_signs import Signs
@@ -24,6 +27,7 @@ class MissingController:
 
     changed = Signal()
     shown = Signal(MissingPlace)
+    decided = Signal(CellLabels)
 
     def __init__(self, proofread: ProofreadController) -> None:
         self._proofread = proofread
@@ -45,6 +49,9 @@ class MissingController:
             return
         self._known = [one for one in signs.missing if not self._was_refused(one)]
         self._taken.clear()
+        labels = self._proofread.labels
+        if labels is not None:
+            self._taken |= {id(one) for one in self._known if not one.is_free(labels)}
         self._show(None)
 
     def next(self) -> None:
@@ -70,6 +77,10 @@ class MissingController:
         following = self._following(place)
         self._known.remove(place)
         self._refused.append(place)
+        cells = self._proofread.cells
+        if cells is not None:
+            cells.signs = replace(cells.signs, missing=tuple(self._known))
+            self.decided.emit(cells)
         self._show(following)
 
     def leave(self) -> None:

@@ -201,13 +201,7 @@ class ProjectController:
         return self._places.find(wanted)
 
     def cells_of(self, source: str) -> CellLabels | None:
-        """Return the cells that the project has of an image, or None.
-
-        Raises
-        ------
-        ProjectError
-            If they cannot be read.
-        """
+        """Return the cells that the project has of an image; raises `ProjectError`."""
         image = self.image_at(source)
         if self.project is None or image is None or not image.has_labels:
             return None
@@ -257,6 +251,7 @@ class ProjectController:
         new = labels_to_adopt(cells, history, axes, size)
         opened = project.start_labels(image.image_id, new)
         self._keep(image.image_id, cells, opened)
+        self.save_signs(cells)
         self.refresh()
         return True
 
@@ -306,22 +301,34 @@ class ProjectController:
         if self.problem:
             raise ProjectError(self.problem)
 
+    def _image_of(self, cells: CellLabels | None) -> int:
+        """Return the number of the image whose cells are kept, 0 for others."""
+        return next((key for key, (one, _) in self._kept.items() if one is cells), 0)
+
     def save_review(self, cells: CellLabels | None, ids: list[int]) -> None:
         """Write what a person said of cells, and the checked areas; it waits if need be."""
-        for image_id, (kept, opened) in self._kept.items():
-            if kept is cells:
-                opened.journal.retry()  # a step that waits says what was known before
-                self._notes.add_review(image_id, ids)
+        if image_id := self._image_of(cells):
+            # A step that waits says what was known before.
+            self._kept[image_id][1].journal.retry()
+            self._notes.add_review(image_id, ids)
         self._write_notes()
         self.check()
 
     def save_lineage(self, cells: CellLabels | None) -> None:
         """Write which cell came of which; it waits where it cannot be written."""
-        for image_id, (kept, _) in self._kept.items():
-            if kept is cells:
-                self._notes.add_lineage(image_id)
+        if image_id := self._image_of(cells):
+            self._notes.add_lineage(image_id)
         self._write_notes()
         self.check()
+
+    def save_signs(self, cells: CellLabels | None) -> None:
+        """Keep what was seen of cells; where that fails, another run brings it."""
+        image_id = self._image_of(cells)
+        if cells is None or self.project is None or not image_id:
+            return
+        if not self._kept[image_id][1].journal.n_waiting:
+            with suppress(ProjectError):
+                self.project.signs(image_id).write(cells.signs, cells.model_digest)
 
     def _write_notes(self) -> None:
         if self.project is not None:
@@ -341,7 +348,7 @@ class ProjectController:
 
     def keeps(self, cells: CellLabels | None) -> bool:
         """Say whether every step on these cells goes to the project."""
-        return any(cells is kept for kept, _ in self._kept.values())
+        return self._image_of(cells) > 0
 
     # -------------------------------------------------------------------- writing
     def check(self) -> None:

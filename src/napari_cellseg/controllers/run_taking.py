@@ -126,3 +126,4 @@ def note_origin(proofread: ProofreadController, result: SegmentationResult) -> N
     """Remember with the labels what made them; the maps stay with the run."""
     if proofread.cells is not None:
         proofread.cells.origin = replace(result, maps=())
+        proofread.cells.model_digest = result.model_digest

@@ -18,10 +18,13 @@ from napari_cellseg.core.doubt_signs import (
     cells_cut_off,
     cells_on_seams,
     disagreements,
+    disagreements_between,
     touching_shares,
 )
+from napari_cellseg.core.edits import Edit, apply_edit
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.missing_cells import MissingPlace, missing_places
+from napari_cellseg.core.numbering import moved_numbers
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.rerun import Footprint, Merged, Region, with_footprints
 from napari_cellseg.core.types import LABELS_DTYPE, Labels, PlaneMaps
@@ -48,6 +51,8 @@ class _Seen:
         Where the labels that are looked at begin in all of them.
     kept_empty : list of Footprint
         Where no cell may be, in all labels.
+    former : int32 array or None
+        What another model had made of these labels; None where none did.
     """
 
     maps: tuple[PlaneMaps, ...]
@@ -55,6 +60,7 @@ class _Seen:
     region: Region | None
     start: tuple[int, ...]
     kept_empty: list[Footprint]
+    former: Labels | None = None
 
 
 class SecondLook:
@@ -69,10 +75,6 @@ class SecondLook:
     task : TaskController
         Looks.
 
-    Attributes
-    ----------
-    signs : Signs
-        Of the cells that are under correction.
     """
 
     looked = Signal(Signs)
@@ -86,8 +88,9 @@ class SecondLook:
         self._segment = segment
         self._proofread = proofread
         self.task = task
-        self.signs = NO_SIGNS
+        self._replaced: tuple[str, Edit] | None = None
         proofread.opened.connect(self._on_opened)
+        proofread.edited.connect(self._on_edited)
         segment.finished.connect(self._on_finished)
         segment.redecoded.connect(self._on_redecoded)
 
@@ -95,15 +98,45 @@ class SecondLook:
         """Stop looking, and hear of nothing more."""
         self.task.abandon()
         self._proofread.opened.disconnect(self._on_opened, missing_ok=True)
+        self._proofread.edited.disconnect(self._on_edited, missing_ok=True)
         self._segment.finished.disconnect(self._on_finished, missing_ok=True)
         self._segment.redecoded.disconnect(self._on_redecoded, missing_ok=True)
 
     def _on_opened(self) -> None:
         self.task.abandon()
-        self.signs = NO_SIGNS
+        self._replaced = None
         cells = self._proofread.cells
+        if self.signs is not NO_SIGNS:  # from before, or from the project
+            self.looked.emit(self.signs)
         if cells is not None and not cells.is_large and cells.sources:
             self._start(cells.labels.copy(), None)
+
+    @property
+    def signs(self) -> Signs:
+        """What was seen of the cells under correction."""
+        cells = self._proofread.cells
+        return NO_SIGNS if cells is None else cells.signs
+
+    def _on_edited(self, edit: Edit) -> None:
+        """Follow cells to new numbers; remember what a run takes the place of."""
+        cells = self._proofread.cells
+        if cells is None:
+            return
+        if moved := moved_numbers(edit):
+            cells.signs = cells.signs.moved(moved)
+            self.looked.emit(cells.signs)
+        elif edit.name == "segment" and not self._proofread.is_undo:
+            # What made the cells before is noted anew after this.
+            self._replaced = (cells.model_digest, edit)
+
+    def _former(self, labels: Labels, digest: str) -> Labels | None:
+        """Return the labels before the run, where another model had made them."""
+        replaced, self._replaced = self._replaced, None
+        if replaced is None or replaced[0] in ("", digest):
+            return None
+        former = labels.copy()
+        apply_edit(former, replaced[1].inverted())
+        return former
 
     def _on_finished(self, run: Run, _merged: Merged, _is_new: bool) -> None:  # noqa: FBT001
         self._look(run)
@@ -121,12 +154,13 @@ class SecondLook:
         labels, region, start = cells.labels, run.region, (0,) * cells.labels.ndim
         if cells.is_large and region is not None:
             labels, region, start = _part_of(labels, region)
+            former = None
         else:
             labels = labels.copy()
+            former = self._former(labels, run.result.model_digest)
         kept_empty = self._proofread.kept_empty
-        self._start(
-            labels, _Seen(run.result.maps, last.options, region, start, kept_empty)
-        )
+        seen = _Seen(run.result.maps, last.options, region, start, kept_empty, former)
+        self._start(labels, seen)
 
     def _start(self, labels: Labels, seen: _Seen | None) -> None:
         self.task.start(
@@ -134,8 +168,10 @@ class SecondLook:
         )
 
     def _take(self, signs: Signs) -> None:
-        self.signs = self.signs.updated(signs)
-        self.looked.emit(self.signs)
+        cells = self._proofread.cells
+        if cells is not None:
+            cells.signs = cells.signs.updated(signs)
+            self.looked.emit(cells.signs)
 
 
 def _part_of(labels: Labels, region: Region) -> tuple[Labels, Region, tuple[int, ...]]:
@@ -168,6 +204,15 @@ def _look_job(labels: Labels, seen: _Seen | None) -> Job[Signs]:
         part = labels[seen.region.box]
         cut_off = cells_cut_off(labels, seen.region.plane, seen.region.box_yx_yx)
     signs = replace(signs, cut_off=cut_off)
+    if seen.former is not None:
+        other_model = disagreements_between(labels, seen.former)
+        changed = set(np.unique(labels[labels != seen.former]).tolist())
+        signs = replace(
+            signs,
+            other_model={
+                cell: share for cell, share in other_model.items() if cell in changed
+            },
+        )
     if not _can_be_read_again(seen):
         return signs
     on_seam = cells_on_seams(part, seen.maps)

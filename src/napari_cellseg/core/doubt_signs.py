@@ -7,7 +7,7 @@ were read. A run that saw a part only leaves cells cut off at its edge.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,6 +16,7 @@ from napari_cellseg.core.cell_index import CellIndex
 from napari_cellseg.core.compiled import compiled
 from napari_cellseg.core.decode import labels_from_maps
 from napari_cellseg.core.missing_cells import MissingPlace
+from napari_cellseg.core.numbering import moved_keys
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.overlaps import areas, best_agreement, dense
 from napari_cellseg.core.tiling import plan_tiles
@@ -36,6 +37,8 @@ class Signs:
         Cells that end where the region of a run ended.
     on_seam : frozenset of int
         Cells that lie across the line where two tiles of a run meet.
+    other_model : mapping of int to float
+        1 less the IoU with what another model had drawn there, 0 to 1.
     missing : tuple of MissingPlace or None
         Where a cell may be missing, the likeliest first; None where nobody looked.
     """
@@ -45,6 +48,7 @@ class Signs:
     cut_off: frozenset[int] = frozenset()
     on_seam: frozenset[int] = frozenset()
     missing: tuple[MissingPlace, ...] | None = None
+    other_model: Mapping[int, float] = field(default_factory=dict)
 
     def updated(self, later: Signs) -> Signs:
         """Return these with what was seen later; ids are never given to other cells."""
@@ -54,6 +58,18 @@ class Signs:
             self.cut_off | later.cut_off,
             self.on_seam | later.on_seam,
             self.missing if later.missing is None else later.missing,
+            {**self.other_model, **later.other_model},
+        )
+
+    def moved(self, moved: Mapping[int, int]) -> Signs:
+        """Return what was seen of the cells under their new ids."""
+        return Signs(
+            moved_keys(self.touching, moved),
+            moved_keys(self.disagreement, moved),
+            frozenset(moved_keys(dict.fromkeys(self.cut_off, 1), moved)),
+            frozenset(moved_keys(dict.fromkeys(self.on_seam, 1), moved)),
+            self.missing,
+            moved_keys(self.other_model, moved),
         )
 
 
@@ -136,15 +152,32 @@ def disagreements(
     """
     other = "watershed" if options.decoder == "flow" else "flow"
     settled = replace(options, decoder=other, min_confidence=0.0)
+    return _disagreements(labels, (labels_from_maps(seen, settled)[0] for seen in maps))
+
+
+def disagreements_between(labels: Labels, others: Labels) -> dict[int, float]:
+    """Return how far other labels disagree with each cell of some, 0 to 1.
+
+    Parameters
+    ----------
+    labels, others : (..., y, x) int32
+        Of one shape, such as those of one model and of another.
+    """
+    planes = np.ndindex(others.shape[:-2])
+    return _disagreements(labels, (others[index] for index in planes))
+
+
+def _disagreements(labels: Labels, others: Iterable[Labels]) -> dict[int, float]:
+    """Return how far other planes disagree with each cell."""
     found: dict[int, float] = {}
     n_seen: dict[int, int] = {}
-    for index, seen in zip(np.ndindex(labels.shape[:-2]), maps, strict=True):
+    for index, other in zip(np.ndindex(labels.shape[:-2]), others, strict=True):
         plane = labels[index]
         ids, places = dense(plane)
         n_pixels = dict(
             zip(ids.tolist(), areas(places, len(ids)).tolist(), strict=True)
         )
-        agreed = best_agreement(plane, labels_from_maps(seen, settled)[0])
+        agreed = best_agreement(plane, other)
         # Of a cell on several planes its largest section counts.
         for cell, iou in agreed.items():
             if n_pixels[cell] > n_seen.get(cell, 0):

@@ -15,6 +15,7 @@ WORDS = {
     "small": "small beside the others",
     "ragged": "an odd shape",
     "disagreeing": "two ways to outline it disagree",
+    "other_model": "another model drew it otherwise",
     "cut_off": "cut off where the region ended",
 }
 ON_SEAM = "lies where two tiles meet"
@@ -39,7 +40,7 @@ def reasons(
     That it touches others or lies on a seam comes last, whatever it weighs: many cells do
     so and are right.
     """
-    weighty = [name for name in WORDS if terms[name] >= LEAST_TERM]
+    weighty = [name for name in WORDS if terms.get(name, 0) >= LEAST_TERM]
     found = [WORDS[name] for name in sorted(weighty, key=lambda name: -terms[name])]
     if n_touched:
         found.append(f"touches {n_touched} other{'s' if n_touched > 1 else ''}")

@@ -37,6 +37,8 @@ OFFSET, UNSURE, LARGE, SMALL, RAGGED = -0.8, 1.1, 1.0, 0.2, 0.25
 #: For an outline that lies on other cells all along, and for no overlap with what the other
 #: decoder finds: chosen among a few on images that the reports do not show.
 TOUCHING, DISAGREEING = 0.4, 1.6
+#: What another model drew weighs as much as what another decoder finds: two ways to look at
+#: the same pixels.
 #: Of a cell that the region of a run cut off: what its confidence does not know of, from how
 #: many were wrong when the middle of those images was segmented alone (`docs/training.md`).
 CUT_OFF = 1.1
@@ -75,7 +77,8 @@ def doubt_terms(
     Returns
     -------
     DataFrame
-        A row a cell; columns unsure, large, small, ragged, touching, disagreeing, cut_off.
+        A row a cell; columns unsure, large, small, ragged, touching, disagreeing,
+        other_model, cut_off.
 
     Notes
     -----
@@ -104,6 +107,7 @@ def doubt_terms(
         "ragged": RAGGED * _beyond(ragged),
         "touching": TOUCHING * _known_of(ids, signs.touching, 0.0),
         "disagreeing": DISAGREEING * disagreement,
+        "other_model": DISAGREEING * _known_of(ids, signs.other_model, 0.0),
         "cut_off": CUT_OFF * np.isin(ids, list(signs.cut_off)),
     }
     return pd.DataFrame(terms, index=pd.Index(ids, name="label"))

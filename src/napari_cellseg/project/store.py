@@ -48,6 +48,7 @@ from napari_cellseg.project.moved import find_moved
 from napari_cellseg.project.new_labels import LargeLabels, NewLabels, Recovered
 from napari_cellseg.project.notes import CLASSES, ClassNotes, Note
 from napari_cellseg.project.review import ReviewNotes
+from napari_cellseg.project.signs import SignNotes
 from napari_cellseg.project.unfinished import remove_unfinished
 
 SUFFIX = ".cellseg"
@@ -137,10 +138,7 @@ class Project:
         return self.table.add(places, group)
 
     def relocate(self, where: ImagePlace) -> int:
-        """Look for missing images under a folder, here or in S3; return how many are found.
-
-        See `project.moved.find_moved`, which does it.
-        """
+        """Look for missing images under a folder, here or in S3; return how many it are."""
         with told(self.folder):
             return self.table.move(run(find_moved(self.table.sought(), where)))
 
@@ -217,8 +215,12 @@ class Project:
         """Return which cell of an image came of which."""
         return lineage_notes(self._connection, self.folder, image_id)
 
+    def signs(self, image_id: int) -> SignNotes:
+        """Return what was seen of the cells of an image."""
+        return SignNotes(self._connection, self.folder, image_id)
+
     def classes(self) -> ClassNotes:
-        """Return which classes are offered for cells."""
+        """Return the classes that are offered."""
         return ClassNotes(Note(self._connection, self.folder, CLASSES))
 
     def open_labels(self, image_id: int) -> ProjectLabels:

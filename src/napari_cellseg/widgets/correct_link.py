@@ -41,6 +41,10 @@ class CorrectLink(QObject):
         )
         self.look.looked.connect(dock.review.take_signs)
         self.look.looked.connect(dock.missing.take_signs)
+        self._proofread, self._projects = dock.proofread, dock.projects
+        self._missing = dock.missing
+        self.look.looked.connect(self._on_looked)
+        dock.missing.decided.connect(dock.projects.save_signs)
         self.outlines = OutlineWidth(dock.viewer, dock.keeper, self)
         self._tools, self._teller, self._footer = dock.tools, dock.teller, dock.footer
         self._failed = ""
@@ -63,6 +67,10 @@ class CorrectLink(QObject):
             layout.insertWidget(layout.count() - 1, self.unrecorded)
         cleanup.add(self.release)
 
+    def _on_looked(self) -> None:
+        """Keep what was seen with the cells in the project."""
+        self._projects.save_signs(self._proofread.cells)
+
     def _on_tool_failed(self, text: str) -> None:
         self._failed = text
         self._teller.show_error(text)
@@ -77,6 +85,7 @@ class CorrectLink(QObject):
         """Stop looking for cells, and let go."""
         self.look.release()
         self.look.looked.disconnect()
+        self._missing.decided.disconnect()
         self.unrecorded.release()
         self.frame.release()
         self.outlines.release()
