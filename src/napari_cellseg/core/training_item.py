@@ -248,6 +248,9 @@ class Comparison:
         |found - true| / true, added up over the images first, or the mean over images.
     n_gained, n_lost : int
         True cells that only the new, or only the old model finds (IoU at least 0.5).
+    sureness : float
+        How sure it is that the new model is better, 0 to 1: the share of draws of images
+        and cells in which it is. 1 where nobody has worked it out.
     """
 
     n_cells: int
@@ -259,6 +262,7 @@ class Comparison:
     count_error_new: float
     n_gained: int
     n_lost: int
+    sureness: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

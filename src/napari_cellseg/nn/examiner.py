@@ -25,6 +25,7 @@ from napari_cellseg.core.resize import resized
 from napari_cellseg.core.training_item import Comparison, TrainingItem
 from napari_cellseg.core.types import Labels, PlaneMaps
 from napari_cellseg.core.zoom import typical_diameter_px, zoom_for
+from napari_cellseg.nn.fine_tune_chance import CellCounts, cell_counts
 from napari_cellseg.nn.looking import reader_of
 from napari_cellseg.nn.network import CellNet
 from napari_cellseg.nn.predict import Predictor
@@ -133,6 +134,14 @@ class Examiner:
         """Return the (3, y, x) pixels, at the size of the image, and true cells."""
         window = self._windows[place]
         return window.shown, window.truth
+
+    def by_cell(self, found: Examination) -> list[CellCounts]:
+        """Return what a model found, cell by cell, for each image."""
+        images: dict[int, list[CellCounts]] = {}
+        windows = zip(self.owners, self._windows, found.labels, strict=True)
+        for owner, window, labels in windows:
+            images.setdefault(owner, []).append(cell_counts(window.truth, labels))
+        return [np.concatenate(parts) for parts in images.values()]
 
     def examine(
         self, maps: Sequence[PlaneMaps], options: SegmentOptions

@@ -29,6 +29,7 @@ from napari_cellseg.io.training_files import (
 )
 from napari_cellseg.nn.device import choose_device
 from napari_cellseg.nn.examiner import Examination, Examiner, compare
+from napari_cellseg.nn.fine_tune_chance import sureness
 from napari_cellseg.nn.fine_tune_data import base_items, parts_to_tune
 from napari_cellseg.nn.fine_tune_pace import Costs
 from napari_cellseg.nn.fine_tune_picture import write_picture
@@ -136,7 +137,12 @@ class Judge:
         base_maps = self._base.maps(network, self._device)
         new_held = self._held_out.examine(held_maps, options)
         new_base = self._base.examine(base_maps, options)
-        held_out = compare(self.old_held, new_held)
+        held_out = replace(
+            compare(self.old_held, new_held),
+            sureness=sureness(
+                self._held_out.by_cell(self.old_held), self._held_out.by_cell(new_held)
+            ),
+        )
         base = compare(self._old_base, new_base)
         for name, shown in (
             (PICTURE_NAME, _Shown(self._held_out, self.old_held, new_held)),
@@ -159,7 +165,8 @@ class Judge:
         was_stopped: bool,
     ) -> TrainingOutcome:
         """Return the outcome with its advice."""
-        is_better, reason = verdict(held_out, base)
+        share = self.request.options.held_out_share
+        is_better, reason = verdict(held_out, base, share)
         reason += advice(held_out, self._split, is_better=is_better)
         return TrainingOutcome(
             self.folder / MODEL_FOLDER,
