@@ -870,3 +870,20 @@ def test_results_of_another_region_are_not_taken_for_finished(
     assert again.exit_code == 1
     said = "region = 2:14,10:30 instead of None"
     assert said in summary(tmp_path / "out")[0]["error"]
+
+
+def test_on_windows_case_does_not_tell_images_apart(
+    segmenter: FakeSegmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os.path, "normcase", str.lower)
+    image = write_cells(tmp_path / "Plate" / "a.tif")
+    out = tmp_path / "out"
+    segment(image, "--out", out)
+    record = json.loads((out / "a_cells.json").read_text())
+    record["image"]["source"] = record["image"]["source"].replace("Plate", "plate")
+    (out / "a_cells.json").write_text(json.dumps(record))
+
+    segment(image, "--out", out, "--skip-existing")
+
+    assert [row["status"] for row in summary(out)] == ["skipped"]
+    assert not (out / "a_2_labels.tif").exists()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -341,3 +344,20 @@ def test_a_region_of_the_image_is_measured(tmp_path: Path) -> None:
     row = rows_of(tmp_path / "part_cells.csv")[0]
     (mean,) = [name for name in row if name.startswith("mean_intensity")]
     assert float(row[mean]) == values[22:24, 13:15].mean()
+
+
+def test_a_name_that_the_output_cannot_show_ends_no_measurement(
+    labels: Path, tmp_path: Path
+) -> None:
+    strange = labels.rename(tmp_path / "画像_labels.tif")
+    command = [sys.executable, "-m", "napari_cellseg", "measure", str(strange)]
+    done = subprocess.run(
+        command,
+        env={**os.environ, "PYTHONIOENCODING": "cp1252"},
+        capture_output=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert b"2 cells" in done.stdout
+    assert rb"\u753b" in done.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,33 @@ def test_case_does_not_tell_names_apart() -> None:
     names = plan_names([Path("p/A.tif"), Path("p/a.tif")])
 
     assert len({name.casefold() for name in names}) == 2
+
+
+def test_the_way_an_accent_is_written_does_not_tell_names_apart() -> None:
+    names = plan_names([Path("p/caf\u00e9.tif"), Path("p/cafe\u0301.tif")])
+
+    assert len({unicodedata.normalize("NFC", name) for name in names}) == 2
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("12:30.tif", "12_30"),
+        ('a<b>c"d|e?f*g.tif', "a_b_c_d_e_f_g"),
+        ("a\\b.tif", "a_b"),
+        ("two\nlines.tif", "two_lines"),
+        ("aux.2.tif", "_aux.2"),
+        ("auxin.tif", "auxin"),
+    ],
+)
+def test_no_name_has_what_windows_forbids(file: str, name: str) -> None:
+    assert plan_names([Path(file)]) == [name]
+
+
+def test_names_that_become_one_are_told_apart() -> None:
+    names = plan_names([Path("p/12:30.tif"), Path("p/12_30.tif")])
+
+    assert len(set(names)) == 2
 
 
 @pytest.mark.parametrize("letter", ["L", "ä", "細"])

@@ -306,6 +306,22 @@ def test_a_lock_that_stays_ends_in_a_sentence(
     assert_untouched(target)
 
 
+@pytest.mark.parametrize("winerror", [5, 32])
+def test_a_file_that_a_spreadsheet_holds_open_on_windows_is_said_to_be_open(
+    target: Path, monkeypatch: pytest.MonkeyPatch, winerror: int
+) -> None:
+    def refuse(*_: object) -> None:
+        error = PermissionError(errno.EACCES, "Access is denied")
+        error.winerror = winerror  # type: ignore[attr-defined]
+        raise error
+
+    monkeypatch.setattr(atomic, "REPLACE_WAITS", ())
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(SaveError, match="another program holds it open"):
+        save(target)
+    assert_untouched(target)
+
+
 def test_a_missing_source_is_not_taken_for_a_missing_folder(target: Path) -> None:
     missing = target.with_name("missing.nd2")
     with pytest.raises(SaveError, match=r"missing\.nd2"), replacing(target):

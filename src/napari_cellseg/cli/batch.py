@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from napari_cellseg.cli.batch_options import BatchOptions
 from napari_cellseg.cli.how_read import how_read
-from napari_cellseg.cli.names import plan_names
+from napari_cellseg.cli.names import plan_names, same_file_name
 from napari_cellseg.cli.one_image import (
     ONE_IMAGE_ERRORS,
     row_of_error,
@@ -225,12 +225,13 @@ def _plan(named: Sequence[_Named], out: Path) -> list[ImageResults]:
     planned = dict(zip(sources, plan_names(sources), strict=True))
     for source, scene in named:
         behind = "" if scene is None else f"_scene{scene}"
-        name = earlier.get((full_address(source), scene), planned[source] + behind)
-        result, number = ImageResults(out, name, source, scene), 2
-        while result.name.casefold() in taken or result.is_of_another_image:
+        fresh = ImageResults(out, planned[source] + behind, source, scene)
+        name = earlier.get(fresh.image_key, fresh.name)
+        result, number = replace(fresh, name=name), 2
+        while same_file_name(result.name) in taken or result.is_of_another_image:
             other = f"{name}_{number}"
             result, number = ImageResults(out, other, source, scene), number + 1
-        taken.add(result.name.casefold())
+        taken.add(same_file_name(result.name))
         results.append(result)
     return results
 

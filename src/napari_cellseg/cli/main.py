@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from typing import Annotated
@@ -72,8 +73,20 @@ def root(
     set_up_logging(logging.DEBUG if verbose else logging.ERROR)
 
 
+def _let_every_name_be_shown() -> None:
+    """Show what the encoding of the output does not have as an escape.
+
+    Windows writes files in an encoding of the country: the name of an image would else end
+    the program when its work is done.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # not so in a window, or when tested
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main() -> None:
     """Run the command line; an expected error is one sentence and exit code 1."""
+    _let_every_name_be_shown()
     try:
         app()
     except CellsegError as error:

@@ -22,7 +22,7 @@ from napari_cellseg.core.types import CellImage, Labels
 from napari_cellseg.io.exchange.classes import read_classes
 from napari_cellseg.io.exchange.formats import ImageFrame
 from napari_cellseg.io.images import read_labels_with_axes, read_one_image
-from napari_cellseg.io.paths import full_address
+from napari_cellseg.io.paths import address_key, full_address
 from napari_cellseg.io.writers import read_csv_rows, write_cells_csv
 
 #: Cells that a note names.
@@ -158,7 +158,7 @@ def _parents_in(cells_csv: Path) -> Parents | None:
 
 def _kept(earlier: dict[str, Any], image: CellImage | None) -> dict[str, Any]:
     """Return what an earlier table says of the same image and of what made the labels."""
-    if image is not None and earlier and image.source != earlier["image"]["source"]:
+    if image is not None and earlier and not _is_source(earlier, image.source):
         return {}
     return {name: earlier[name] for name in OF_THE_LABELS if name in earlier}
 
@@ -171,7 +171,7 @@ def _as_before(
     is_said = any((reading.scene, reading.level, reading.region))
     if is_said or image is None or not isinstance(read, dict):
         return reading
-    if earlier["image"]["source"] != full_address(image):
+    if not _is_source(earlier, full_address(image)):
         return reading
     return replace(
         reading,
@@ -179,6 +179,11 @@ def _as_before(
         level=read.get("level") or 0,
         region=read.get("region"),
     )
+
+
+def _is_source(record: Mapping[str, Any], address: str) -> bool:
+    """Say whether a record is of the image at an address."""
+    return address_key(str(record["image"]["source"])) == address_key(address)
 
 
 def _name_of(labels_path: Path) -> str:

@@ -22,7 +22,7 @@ from napari_cellseg.core.types import CellImage, SegmentationResult
 from napari_cellseg.io.atomic import replacing
 from napari_cellseg.io.finished import IS_FINISHED, says_finished
 from napari_cellseg.io.labels_file import write_pixels
-from napari_cellseg.io.paths import ImagePlace, full_address
+from napari_cellseg.io.paths import ImagePlace, address_key, full_address
 from napari_cellseg.io.writers import write_cells_csv, write_labels
 
 RECORD_SUFFIX = "_cells.json"
@@ -32,7 +32,7 @@ RECORD_PARTS = ("image", "model", "options", "requested_options", "summary", "re
 FURTHER_FILES = "further_files"
 
 Row: TypeAlias = dict[str, Any]
-#: Full address of a file, and which image of it where that was named.
+#: Key of the address of a file, and which image of it where that was named.
 OneImage: TypeAlias = tuple[str, int | None]
 
 
@@ -118,7 +118,12 @@ class ImageResults:
     def is_of_another_image(self) -> bool:
         """True if files of this name belong to another image."""
         known = _image_of(self.read_record())
-        return known is not None and known != (full_address(self.source), self.scene)
+        return known is not None and known != self.image_key
+
+    @property
+    def image_key(self) -> OneImage:
+        """What tells the image from all others."""
+        return address_key(full_address(self.source)), self.scene
 
     def existing_files(self, batch: BatchOptions) -> list[Path]:
         """Return the files that would be replaced."""
@@ -319,4 +324,4 @@ def _image_of(record: Mapping[str, Any]) -> OneImage | None:
     """Return the image that a record is of, None if it does not say."""
     source = record.get("image", {}).get("source")
     scene = record.get("reading", {}).get("scene")
-    return (source, scene) if isinstance(source, str) else None
+    return (address_key(source), scene) if isinstance(source, str) else None

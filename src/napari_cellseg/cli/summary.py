@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from napari_cellseg.io.paths import address_key
 from napari_cellseg.io.writers import read_csv_rows, write_summary_csv
 
 SUMMARY_NAME = "summary.csv"
@@ -44,7 +45,7 @@ def write_summary(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 def _image_of(row: dict[str, Any]) -> tuple[str, str]:
     """Return file and number in it, as text."""
-    return str(row.get("file")), str(row.get("scene") or "")
+    return address_key(str(row.get("file"))), str(row.get("scene") or "")
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,9 @@ from napari_cellseg.core.errors import DiskFullError, SaveError
 #: Windows refuses to replace a file that a virus scanner or a file indexer holds open;
 #: they let go within a second or so. Waits between the tries, in seconds.
 REPLACE_WAITS = (0.05, 0.1, 0.2, 0.4, 0.8)
+#: What Windows answers where another program, such as a spreadsheet, holds a file open. The
+#: first also stands for a missing right, but whether it may be written was asked before.
+HELD_OPEN = (5, 32, 33)
 #: A temporary file that nobody has written to for so long is what a killed program
 #: left; it is removed when its file is saved the next time.
 LEFTOVER_SECONDS = 3600.0
@@ -265,6 +268,8 @@ def _save_error(target: Path, temporary: Path | None, error: OSError) -> SaveErr
     """Return the error with the sentence for the person."""
     ours = (target, target.parent, temporary, _temporary(target, "0"))
     number = error.errno
+    if getattr(error, "winerror", None) in HELD_OPEN:
+        number = errno.EBUSY
     if number is None and _is_full(target.parent):
         number = errno.ENOSPC
     if error.filename is not None and error.filename not in map(str, ours):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath, PurePosixPath
 from typing import TypeAlias
@@ -24,6 +25,14 @@ ImagePlace: TypeAlias = Path | S3Address
 def full_address(place: ImagePlace) -> str:
     """Return where an image lies, in full."""
     return str(place) if isinstance(place, S3Address) else str(_whole(place))
+
+
+def address_key(address: str) -> str:
+    """Return what all ways to write the address of one file have in common.
+
+    On Windows neither case nor the kind of slash tells files apart.
+    """
+    return address if is_s3_address(address) else os.path.normcase(address)
 
 
 def _whole(path: Path) -> Path:
@@ -124,7 +133,9 @@ def list_images(paths: Sequence[str | Path]) -> list[Path]:
             "*_labels.tif are left out, and subfolders; name files, folders or patterns such "
             "as 'plate/*.tif', or 'plate/**/*.tif' for subfolders, too."
         )
-    once = {full_address(path): path for path in sorted(found, reverse=True)}
+    once = {
+        address_key(full_address(path)): path for path in sorted(found, reverse=True)
+    }
     return sorted(once.values())
 
 
