@@ -19,6 +19,7 @@ from napari_cellseg.controllers.cell_labels import (
 )
 from napari_cellseg.controllers.held_labels import HeldLabels, release_saved
 from napari_cellseg.controllers.lineage_following import LineageFollower
+from napari_cellseg.controllers.outside import OutsideSteps
 from napari_cellseg.controllers.unsaved_notes import UnsavedNotes
 from napari_cellseg.controllers.unsaved_steps import add_steps
 from napari_cellseg.core.errors import CellsegError, ImageReadError, ProjectError
@@ -63,17 +64,12 @@ class ProjectController:
         self._places = ImagePlaces([])
         self._kept: HeldLabels = OrderedDict()
         self._notes = UnsavedNotes()
+        self.outside = OutsideSteps()
         self._read = WeakValueDictionary[int, CellLabels]()  # of a read-only project
 
     # ------------------------------------------------------------------- projects
     def create(self, folder: Path, images: Sequence[ImagePlace]) -> None:
-        """Make a project of some images and open it.
-
-        Raises
-        ------
-        ProjectError, ImageReadError
-            If it cannot be made, or an image cannot be looked at.
-        """
+        """Make a project of some images and open it; raises `CellsegError`."""
         project = create_project(folder)
         try:
             project.add_images(images)
@@ -158,7 +154,7 @@ class ProjectController:
         return n_found
 
     def save_as(self, folder: Path) -> None:
-        """Write a copy of the project; raises `ProjectError`."""
+        """Write a copy; raises `ProjectError`."""
         self.write()
         self._open_project().save_as(folder)
         if self._notes.n_waiting:
@@ -210,6 +206,8 @@ class ProjectController:
             return self._kept[image.image_id][0]
         cells, opened = cells_in(self.project, image.image_id)
         self._keep(image.image_id, cells, opened)
+        if opened.n_outside:
+            self.outside.taken.emit(cells)
         return cells
 
     def adopt(
@@ -258,8 +256,7 @@ class ProjectController:
     def rejoin(self, cells: CellLabels, source: str) -> bool:
         """Keep cells on that this project kept before, with every step since.
 
-        Returns False if they are not the project's, or its own were changed meanwhile;
-        raises `ProjectError` if they cannot be read or written.
+        Returns False if its own were changed meanwhile; raises `ProjectError`.
         """
         project, image, history = self.project, self.image_at(source), cells.history
         if project is None or project.is_read_only or not isinstance(history, History):
@@ -290,6 +287,7 @@ class ProjectController:
             cells.history = opened.journal
             opened.journal.lineage_after = LineageFollower(cells).after
             opened.journal.settle = self.settle
+            opened.outside = self.outside.taker(cells)
             cells.home = home_of(self.project, image_id)
             self._kept[image_id] = (cells, opened)
         else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,9 +33,11 @@ from napari_cellseg.project.cell_facts import (
 from napari_cellseg.project.database import check_place, told, transaction
 from napari_cellseg.project.exchanges import Exchanges
 from napari_cellseg.project.journal import Journal
-from napari_cellseg.project.labels_store import LabelsStore
+from napari_cellseg.project.known_chunks import FormerChunk, KnownChunks
+from napari_cellseg.project.labels_store import Box, LabelsStore, Place
 from napari_cellseg.project.large_labels import LargeNotes
 from napari_cellseg.project.large_opening import ReadAhead
+from napari_cellseg.project.outside import outside_edits, put_back
 from napari_cellseg.project.packing import edit_of
 from napari_cellseg.project.pyramid import Pyramid
 
@@ -73,6 +75,10 @@ class ProjectLabels:
         for labels in memory.
     n_recovered : int
         Steps that were in the journal but not yet in the labels on disk.
+    n_outside : int
+        Steps that other programs made on the disk since the labels were last open.
+    outside : callable
+        Takes an edit that another program made on the disk while the labels are open.
     """
 
     def __init__(
@@ -104,6 +110,10 @@ class ProjectLabels:
         self._saved_confidence: Mapping[int, float] = self.confidence
         journal.settle = self.settle
         self._pyramid = Pyramid(store.folder)
+        self._known: KnownChunks | None = None
+        self.outside: Callable[[Edit], None] = self.take
+        self._replayed: list[Box] = []
+        self.n_outside = 0
         self.n_recovered = self._replay(written)
 
     @property
@@ -166,8 +176,54 @@ class ProjectLabels:
         """Bring labels and cells up to the last step; return how many there were."""
         rows = self._steps_since(written)
         for row in rows:
-            self._apply(_edit_of_step(row))
+            edit = _edit_of_step(row)
+            self._apply(edit)
+            self._replayed.append(edit.box)
         return len(rows)
+
+    def take_outside(self) -> None:
+        """Record what other programs changed on the disk, as steps.
+
+        Labels that are opened for the first time are taken as they are. A chunk that a
+        killed session may have written itself counts as its own.
+
+        Raises
+        ------
+        ProjectError
+            If they cannot be read or written, or are no labels any more.
+        """
+        with told(self._folder):
+            self._known = KnownChunks(self._connection, self._image_id, self._store)
+            if not self._known.is_known:
+                with transaction(self._connection):
+                    self._known.note_all()
+                return
+            ours = set(self._store.chunks_of(self._replayed))
+            former = self._former(set(self._known.changed()) - ours)
+        put_back(self.labels, former)
+        edits = self._outside_edits(former)
+        for edit in edits:
+            self.take(edit)
+        self.n_outside = len(edits)
+
+    def _former(self, places: Iterable[Place]) -> list[FormerChunk]:
+        known, shape = self._known, self.labels.shape
+        return [] if known is None else [known.former(one, shape) for one in places]
+
+    def _outside_edits(self, former: list[FormerChunk]) -> list[Edit]:
+        indexed, array = (self.labels, self.index), self._store.array()
+        return outside_edits(indexed, self.sources, array, former)
+
+    def _take_what_came(self, written: int) -> None:
+        """Record what others changed in chunks that are to be written."""
+        if self._known is None:
+            return
+        boxes = [_edit_of_step(row).box for row in self._steps_since(written)]
+        former = self._former(self._known.changed(self._store.chunks_of(boxes)))
+        if is_on_disk(self.labels):
+            put_back(self.labels, former, self._store.array())
+        for edit in self._outside_edits(former):
+            self.outside(edit)
 
     def _steps_since(self, written: int) -> list[sqlite3.Row]:
         with told(self._folder):
@@ -195,16 +251,20 @@ class ProjectLabels:
         with told(self._folder):
             _, written = read_last_step(self._connection, self._image_id)
         self._check_current()
+        with told(self._folder):
+            check_place(self._connection)  # a chunk would make the old folder anew
+            self._take_what_came(written)
         rows = self._steps_since(written)
         edits = [_edit_of_step(row) for row in rows]
         latest = _latest(edits)
         if confidence is not None:
             self.confidence = confidence
         with told(self._folder):
-            check_place(self._connection)  # a chunk would make the old folder anew
             places = self._store.write(self.labels, [edit.box for edit in edits])
             with transaction(self._connection):
                 self._save_cells(latest)
+                if self._known is not None:
+                    self._known.note(places)
                 if self.index is not None:
                     ids = {cell for edit in edits for cell in edit.changed_ids}
                     self._notes.save(self.index, ids, places)
@@ -335,5 +395,5 @@ def _edit_of_step(row: sqlite3.Row) -> Edit:
 
 
 def shape_text(labels: Labels) -> str:
-    """Return the shape of labels as the database keeps it."""
+    """Return the shape as the database keeps it."""
     return json.dumps(list(labels.shape))

@@ -149,7 +149,7 @@ class LabelsStore:
 
     def is_blank(self, box: Box) -> bool:
         """Say whether no chunk of a box was ever written: it holds no cell then."""
-        places = self._chunks_of([box])
+        places = self.chunks_of([box])
         folder = self.folder / ARRAY_NAME / "c"
         return not any(folder.joinpath(*map(str, one)).is_file() for one in places)
 
@@ -169,7 +169,7 @@ class LabelsStore:
             Places of the chunks that were written.
         """
         folders: set[Path] = set()
-        chunks = self._chunks_of(boxes)
+        chunks = self.chunks_of(boxes)
         for chunk in chunks:
             box = tuple(
                 slice(place * size, min((place + 1) * size, whole))
@@ -192,7 +192,7 @@ class LabelsStore:
             self._array = zarr.open_array(self.folder / ARRAY_NAME, mode="r+")
         return self._array
 
-    def _chunks_of(self, boxes: list[Box]) -> list[tuple[int, ...]]:
+    def chunks_of(self, boxes: list[Box]) -> list[tuple[int, ...]]:
         """Return the places of the chunks that boxes touch, each once."""
         sizes = self.array().chunks if self._array is None else self._array.chunks
         touched: set[tuple[int, ...]] = set()

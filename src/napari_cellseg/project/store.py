@@ -234,9 +234,7 @@ class Project:
         if image_id in self._opened:
             return self._opened[image_id]
         if not self._labels_shape(image_id):
-            raise ProjectError(
-                f"Image {image_id} of {self.folder.name} has no labels yet; segment it."
-            )
+            raise ProjectError(f"Image {image_id} has no labels yet; segment it.")
         journal = Journal(
             self._connection, self.folder, image_id, new_id=self._next_edit_id
         )
@@ -247,6 +245,7 @@ class Project:
         )
         opened = ProjectLabels(self._connection, store, journal, image_id, ahead)
         if not self.is_read_only:
+            opened.take_outside()
             self._opened[image_id] = opened
             if is_large:
                 opened.renew_pyramid()
@@ -336,8 +335,9 @@ class Project:
             for part in (LABELS_FOLDER, MODELS_FOLDER):
                 if (self.folder / part).is_dir():
                     unfinished = shutil.ignore_patterns(".new.*", ".old.*")
-                    source = self.folder / part
-                    shutil.copytree(source, folder / part, ignore=unfinished)
+                    shutil.copytree(
+                        self.folder / part, folder / part, ignore=unfinished
+                    )
             journals = [opened.journal for opened in self._opened.values()]
             write_waiting(journals, folder)
 

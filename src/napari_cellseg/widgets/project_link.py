@@ -47,6 +47,10 @@ from napari_cellseg.widgets.project_bar import ProjectBar
 from napari_cellseg.widgets.project_questions import ProjectQuestions
 from napari_cellseg.widgets.unsaved_steps import UnsavedSteps
 
+CHANGED_OUTSIDE = (
+    "Another program changed the cells of this image on the disk. That is a step now: undo "
+    "takes it back."
+)
 #: Labels on disk follow the journal after so long without a step.
 WRITE_MILLISECONDS = 2000
 #: What could not be written is tried again after so long.
@@ -92,6 +96,8 @@ class ProjectLink(QObject):
         self._proofread.edited.connect(self._on_edited)
         self._proofread.reviewed.connect(self._on_reviewed)
         self.projects.problem_changed.connect(self._on_problem_changed)
+        self.projects.outside.in_hand = self._proofread
+        self.projects.outside.taken.connect(self._on_changed_outside)
 
     def release(self) -> None:
         """Write everything and close the project; safe to call twice."""
@@ -305,6 +311,10 @@ class ProjectLink(QObject):
     def tell(self, text: str) -> None:
         """Say something in the dock."""
         self._footer.tell(text)
+
+    def _on_changed_outside(self, cells: CellLabels) -> None:
+        self._keeper.show_anew(cells)
+        self._footer.tell(CHANGED_OUTSIDE, "warning")
 
     def _on_problem_changed(self, problem: str) -> None:
         if problem:
