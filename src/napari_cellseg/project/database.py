@@ -1,7 +1,8 @@
 """The database of a project: its tables, and the one place that opens it.
 
 Write-ahead logging with ``synchronous=FULL``: what is committed is on the disk, whether
-the program is killed or the power goes (https://sqlite.org/wal.html).
+the program is killed or the power goes (https://sqlite.org/wal.html). On a network share
+it is a rollback journal, see `project.shares`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from napari_cellseg.core.errors import ProjectError, ReadOnlyProjectError
+from napari_cellseg.project.shares import is_on_share, suit_place
 
 DATABASE_NAME = "project.db"
 SCHEMA_VERSION = 1
@@ -152,7 +154,8 @@ def create_database(folder: Path) -> None:
     with told(folder):
         connection = sqlite3.connect(path)
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            if not is_on_share(folder):
+                connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(SCHEMA)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             connection.commit()
@@ -187,9 +190,10 @@ def open_database(folder: Path, *, writable: bool) -> sqlite3.Connection:
         mode = "rw" if writable else "ro"
         connection = _connected(path, mode) if can_log else _copied(path)
         connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA foreign_keys = ON")
         if writable:
+            suit_place(connection, path)
             connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version != SCHEMA_VERSION:
         connection.close()

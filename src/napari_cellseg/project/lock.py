@@ -13,6 +13,8 @@ from napari_cellseg.project.database import told
 LOCK_NAME = ".lock"
 #: What the system says where writing is not allowed, or the disk is read only.
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+#: What it says on shares that know no locks.
+LOCKLESS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 
 
 def taken_lock(folder: Path) -> FileLock:
@@ -32,11 +34,16 @@ def taken_lock(folder: Path) -> FileLock:
                 f"{folder.name} is open in another window or program. Close it there, or "
                 "open it to read only."
             ) from error
-        except OSError as error:
+        except (OSError, NotImplementedError) as error:
+            if getattr(error, "errno", None) in (*LOCKLESS, None):
+                raise ReadOnlyProjectError(
+                    f"{folder} lies on a share that gives no locks: two windows could "
+                    "write at once. Open it to read only, or copy it to a disk of yours."
+                ) from error
             if error.errno not in FORBIDDEN:
                 raise
             raise ReadOnlyProjectError(
-                f"{folder} cannot be written: {error.strerror}. Open it to read only, or "
+                f"{folder} cannot be written: {error}. Open it to read only, or "
                 "copy it to a place of yours."
             ) from error
     return lock
