@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import zipfile
 
 import numpy as np
@@ -172,10 +173,58 @@ HOSTILE = {
 }
 
 
+def tiff_of(*entries: tuple[int, int, int, int], after: int = 0) -> bytes:
+    """Return a TIFF of 4 x 4 pixels, some of its tags changed (tag, type, count, value)."""
+    usual = {256: 4, 257: 4, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: 4, 279: 16}
+    tags = {tag: (tag, 4, 1, value) for tag, value in usual.items()}
+    tags |= {entry[0]: entry for entry in entries}
+    packed = b"".join(struct.pack("<HHII", *tags[tag]) for tag in sorted(tags))
+    head = b"II*\0" + struct.pack("<I", 24) + bytes(16)
+    return head + struct.pack("<H", len(tags)) + packed + struct.pack("<I", after)
+
+
+def empty_pages(n: int) -> bytes:
+    """Return a TIFF of pages without a tag."""
+    places = (struct.pack("<HI", 0, 8 + 6 * (page + 1)) for page in range(n))
+    return b"II*\0" + struct.pack("<I", 8) + b"".join(places)
+
+
+def npy_with(header: str) -> bytes:
+    """Return an npy file with a header of one's own."""
+    return (
+        b"\x93NUMPY\x01\0"
+        + struct.pack("<H", len(header))
+        + header.encode()
+        + bytes(64)
+    )
+
+
+SHAPE = "{'descr': '|u1', 'fortran_order': False, 'shape': %s}\n"
+HOSTILE |= {
+    "pages in a circle": (tiff_of(after=24), TIFF_TYPE, GOOD),
+    "a width without a number": (tiff_of((256, 4, 0, 8)), TIFF_TYPE, GOOD),
+    "a width of 2**32 numbers": (tiff_of((256, 4, 2**32 - 1, 8)), TIFF_TYPE, GOOD),
+    "strips behind the end": (tiff_of((273, 4, 1, 2**32 - 1)), TIFF_TYPE, GOOD),
+    "tags of a microscope": (tiff_of((34362, 4, 0, 8)), TIFF_TYPE, GOOD),
+    "samples without a number": (tiff_of((277, 2, 0, 8)), TIFF_TYPE, GOOD),
+    "a million pages": (empty_pages(10**6), TIFF_TYPE, GOOD),
+    "open brackets": (npy_with("(" * 9000), NPY_TYPE, GOOD),
+    "a call": (npy_with("__import__('os')"), NPY_TYPE, GOOD),
+    "a length that is a claim": (npy_with(SHAPE % "(True, 4)"), NPY_TYPE, GOOD),
+    "negative lengths": (npy_with(SHAPE % "(-4, -4)"), NPY_TYPE, GOOD),
+    "lengths that wrap": (npy_with(SHAPE % "(1048576, -1048576)"), NPY_TYPE, GOOD),
+    "an endless shape": (tiff_of(), TIFF_TYPE, GOOD.replace("1,4,4", "Infinity")),
+    "options of no use": (tiff_of(), TIFF_TYPE, GOOD.replace("{}", "null")),
+    "options in a list": (tiff_of(), TIFF_TYPE, GOOD.replace("{}", "[1, [2]]")),
+}
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_request_is_refused(name: str) -> None:
-    with pytest.raises(CellsegError):
+    with pytest.raises(CellsegError) as refused:
         decode_request(Message(*HOSTILE[name]), MIB)
+    assert 20 < len(str(refused.value)) < 600
+    assert "\n" not in str(refused.value)
 
 
 def test_a_bomb_is_refused_before_it_is_expanded() -> None:

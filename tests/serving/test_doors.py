@@ -17,6 +17,7 @@ from tests.serving.benches import HandBench
 
 from napari_cellseg.cloud.parts import encode_info
 from napari_cellseg.serving import app as app_module
+from napari_cellseg.serving import door as door_module
 from napari_cellseg.serving.app import create_app
 from napari_cellseg.serving.desk import ServerOptions
 from napari_cellseg.serving.work import Worker
@@ -143,6 +144,53 @@ def test_a_request_that_stops_to_arrive_gives_its_place_to_others(
         pass
 
 
+def test_a_request_that_drips_gives_its_place_to_others(
+    app: Starlette, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app_module, "STALL_SECONDS", 0.3)
+
+    class Dripping(Asking):
+        async def _receive(self) -> dict[str, Any]:
+            await asyncio.sleep(0.05)
+            return {"type": "http.request", "body": b"x", "more_body": True}
+
+    asking = Dripping("/invocations").ask(app)
+    assert asking.status == 408
+    assert b"too slowly" in asking.body
+    with worker.place():
+        pass
+
+
+@pytest.mark.parametrize("kind", ["gzip", "br", "zstd", "gzip, identity"])
+def test_a_request_that_is_packed_as_a_whole_is_not_read(
+    app: Starlette, kind: str
+) -> None:
+    asking = Asking("/invocations", b"x", content_encoding=kind).ask(app)
+    assert (asking.status, asking.n_read) == (400, 0)
+    assert b"packed as a whole" in asking.body
+
+
+@pytest.mark.parametrize("door", ["/v1/info", "/ping"])
+@pytest.mark.parametrize("start", [b"", b"G", b"GET %s HTTP/1.1\r\nHost: lab\r\nX: "])
+def test_headers_that_never_end_are_not_waited_for(
+    app: Starlette, monkeypatch: pytest.MonkeyPatch, start: bytes, door: str
+) -> None:
+    monkeypatch.setattr(door_module, "HEADER_SECONDS", 0.5)
+    whole = b"GET %s HTTP/1.1\r\nHost: lab\r\n\r\n" % door.encode()
+    with (
+        listening(app) as port,
+        socket.create_connection(("127.0.0.1", port), timeout=60) as idle,
+        socket.create_connection(("127.0.0.1", port), timeout=60) as client,
+    ):
+        idle.sendall(start.replace(b"%s", door.encode()))
+        client.sendall(whole)
+        assert client.recv(4096).startswith(b"HTTP/1.1 ")
+        client.sendall(start.replace(b"%s", door.encode()) or b"G")
+        assert idle.recv(4096) == b""
+        while client.recv(4096):
+            pass
+
+
 def test_a_client_that_asks_before_it_sends_is_spared_the_sending(
     app: Starlette, worker: Worker
 ) -> None:
@@ -173,6 +221,31 @@ def test_a_client_that_sends_all_the_same_is_told_and_may_ask_again(
             assert b"images wait" in answer.read()
             assert client.sock is own
         client.close()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Content-Length: 5\r\nContent-Length: 6\r\n",
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        b"Content-Length: -5\r\n",
+        b"Content-Length: 99999999999999999999999\r\n",
+        b"Transfer-Encoding: chunked, identity\r\n",
+        b"Content-Length : 5\r\n",
+        b"X: a\r\n b: folded\0\r\n",
+    ],
+)
+def test_a_request_that_can_be_read_two_ways_is_refused(
+    app: Starlette, head: bytes
+) -> None:
+    with (
+        listening(app) as port,
+        socket.create_connection(("127.0.0.1", port), timeout=60) as client,
+    ):
+        client.sendall(START + head + b"\r\n0\r\n\r\nGET /ping HTTP/1.1\r\n\r\n")
+        answer = b"".join(iter(lambda: client.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1") == 1
 
 
 START = b"POST /invocations HTTP/1.1\r\nHost: lab\r\n"

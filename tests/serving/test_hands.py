@@ -159,6 +159,31 @@ def test_what_nobody_waits_for_is_not_worked_on(hands: Hands, heard: Heard) -> N
     assert not heard.began(2)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_fault_that_nobody_foresaw_is_answered_and_the_hand_replaced(
+    hands: Hands,
+    heard: Heard,
+    segmenter: SlowSegmenter,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class StrangeError(Exception):
+        """Of a library, in no list of ours."""
+
+    def understood(*_: object) -> object:
+        raise StrangeError
+
+    segmenter.may_end.set()
+    with monkeypatch.context() as faulty:
+        faulty.setattr(hands_module, "understood", understood)
+        for number in (1, 2, 3):
+            hands.take(task(number))
+            assert heard.reply(number).status == 500
+            assert b"in its log" in heard.reply(number).body
+    hands.take(task(4))
+    assert heard.reply(4).status == 200
+    assert not hands.is_busy
+
+
 def test_images_that_are_worked_on_at_a_time_come_out_as_one_by_one(
     heard: Heard,
 ) -> None:

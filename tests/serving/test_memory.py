@@ -91,7 +91,7 @@ def test_an_image_that_does_not_fit_is_refused_and_memory_stays_flat(
     capped.cap(bench)
     for _ in range(3):
         status, told = capped.ask(large)
-        assert status == 413
+        assert status == 413, told
         assert "needs more memory than this server has" in told
         assert capped.ask(small) == (200, "")
     with ThreadPoolExecutor(4) as pool:

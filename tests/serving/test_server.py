@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
 import http.server as http_server
 import io
 import json
 import socket
 import threading
 import time
+import tracemalloc
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,9 +24,17 @@ from PIL import Image
 from tests.servers import TOKEN, free_port, http, serving
 from tifffile import TiffFile
 
+from napari_cellseg.cloud.arrays import ARRAYS_TYPE
 from napari_cellseg.cloud.lab import LabLine
+from napari_cellseg.cloud.line import asked
 from napari_cellseg.cloud.remote import RemoteSegmenter
-from napari_cellseg.cloud.wire import Message
+from napari_cellseg.cloud.result_maps import MAPS_ASKED
+from napari_cellseg.cloud.wire import (
+    ZSTD_RESULT_TYPE,
+    Message,
+    decode_result,
+    encode_request,
+)
 from napari_cellseg.core.errors import CellsegError, OptionsError, RemoteError
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.options import SegmentOptions
@@ -129,20 +140,58 @@ def test_a_client_that_names_no_form_gets_labels_that_all_can_read(
 
 
 @pytest.mark.parametrize("keep_maps", [False, True], ids=["labels", "maps"])
-def test_our_own_client_asks_for_what_packs_faster(
+def test_our_own_client_sends_and_gets_no_files(
     server: str, image: CellImage, monkeypatch: pytest.MonkeyPatch, keep_maps: bool
 ) -> None:
     seen = []
     ask = LabLine.ask
 
-    def asking(line: LabLine, *given: Any) -> Message:
-        seen.append(ask(line, *given))
+    def asking(line: LabLine, message: Message, *given: Any) -> Message:
+        seen.extend((message, ask(line, message, *given)))
         return seen[-1]
 
     monkeypatch.setattr(LabLine, "ask", asking)
     options = SegmentOptions(keep_maps=keep_maps)
     run(open_segmenter(server, token=TOKEN).segment(image, options))
-    assert [packings(answer.body) for answer in seen] == [{"ZSTD"}]
+    assert [each.content_type for each in seen] == [ARRAYS_TYPE, ARRAYS_TYPE]
+
+
+@pytest.mark.parametrize("keep_maps", [False, True], ids=["labels", "maps"])
+def test_a_client_of_an_earlier_release_gets_the_same_in_files(
+    server: str, image: CellImage, keep_maps: bool
+) -> None:
+    line = LabLine(server, TOKEN)
+    options = SegmentOptions(keep_maps=keep_maps)
+    ours = run(open_segmenter(server, token=TOKEN).segment(image, options))
+    accept = f"{ZSTD_RESULT_TYPE}{MAPS_ASKED if keep_maps else ''}"
+    answer = run(asked(line, encode_request(image, SegmentOptions()), accept))
+    line.close()
+    assert packings(answer.body) == {"ZSTD"}
+    theirs = decode_result(answer, image, options)
+    np.testing.assert_array_equal(theirs.labels, ours.labels)
+    np.testing.assert_array_equal(theirs.confidence, ours.confidence)
+
+
+def test_a_server_of_an_earlier_release_gets_a_file(
+    server: str, image: CellImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segmenter = open_segmenter(server, token=TOKEN)
+    about = LabLine.about
+    monkeypatch.setattr(
+        LabLine, "about", lambda line: replace(about(line), reads_arrays=False)
+    )
+    sent = []
+    ask = LabLine.ask
+
+    def asking(line: LabLine, message: Message, *given: Any) -> Message:
+        sent.append(message.content_type)
+        return ask(line, message, *given)
+
+    monkeypatch.setattr(LabLine, "ask", asking)
+    theirs = run(open_segmenter(server, token=TOKEN).segment(image, SegmentOptions()))
+    assert sent == ["image/tiff"]
+    ours = run(segmenter.segment(image, SegmentOptions()))
+    np.testing.assert_array_equal(theirs.labels, ours.labels)
 
 
 def test_the_workshops_json_gives_counts(server: str, image: CellImage) -> None:
@@ -335,6 +384,47 @@ class _Broken(http_server.BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
+
+
+class _Endless(http_server.BaseHTTPRequestHandler):
+    """Says without end what it is, or in a few bytes that expand to much."""
+
+    status = 200
+    packed = b""
+
+    def do_GET(self) -> None:
+        self.send_response(self.status)
+        self.send_header("Content-Type", "application/json")
+        if self.packed:
+            self.send_header("Content-Encoding", "gzip")
+            self.send_header("Content-Length", str(len(self.packed)))
+        self.end_headers()
+        with suppress(ConnectionError):
+            self.wfile.write(self.packed)
+            while not self.packed:
+                self.wfile.write(b" " * 2**20)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize("status", [200, 500])
+@pytest.mark.parametrize("packed", [b"", gzip.compress(bytes(200 * 2**20), 1)])
+def test_a_server_that_says_too_much_fills_no_memory(
+    status: int, packed: bytes
+) -> None:
+    handler = type("Handler", (_Endless,), {"status": status, "packed": packed})
+    with http_server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as endless:
+        threading.Thread(target=endless.serve_forever, daemon=True).start()
+        line = LabLine(f"http://127.0.0.1:{endless.server_address[1]}")
+        tracemalloc.start()
+        with pytest.raises(RemoteError, match=r"No cellseg server|answered 500"):
+            line.about()
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        line.close()
+        endless.shutdown()
+    assert most < 40 * 2**20
 
 
 @pytest.mark.parametrize(

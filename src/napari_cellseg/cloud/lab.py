@@ -23,6 +23,8 @@ READ_SECONDS = 120.0
 #: The largest answer that is taken: the maps of a window, or labels.
 MAX_ANSWER_BYTES = 2**30
 PIECE_BYTES = 2**18
+#: What a server says of itself, or why it does not answer, is far shorter.
+MAX_INFO_BYTES = 4 * 2**20
 
 
 class LabLine:
@@ -52,12 +54,17 @@ class LabLine:
         """Ask the server what it is."""
         try:
             answer = self._pool.request(
-                "GET", f"{self.address}/v1/info", headers=self._headers, redirect=False
+                "GET",
+                f"{self.address}/v1/info",
+                headers=self._headers,
+                redirect=False,
+                preload_content=False,
             )
+            body = _read_short(answer)
         except urllib3.exceptions.HTTPError as error:
             raise _error(error, self.address) from error
-        check_status(answer.status, answer.data, self.address)
-        info = decode_json(Message(answer.data, ""), "model", "device")
+        check_status(answer.status, body, self.address)
+        info = decode_json(Message(body, ""), "model", "device")
         self.max_bytes = int(info.get("max_body_bytes", self.max_bytes))
         return About(
             json.dumps(info["model"]),
@@ -104,11 +111,12 @@ class LabLine:
         """Return what comes back, as a stream or in one piece."""
         kind = answer.headers.get("Content-Type", "").split(";")[0].strip()
         if kind != STREAM_TYPE or answer.status != 200:
-            body = answer.read(MAX_ANSWER_BYTES)
+            is_error = answer.status != 200
+            body = _read_short(answer) if is_error else _read(answer, MAX_ANSWER_BYTES)
             wanted = answer.headers.get("Retry-After", "")
             check_status(answer.status, body, self.address, wanted)
             return Message(body, kind)
-        pieces = iter(lambda: answer.read1(PIECE_BYTES), b"")  # type: ignore[attr-defined]
+        pieces = iter(lambda: answer.read1(PIECE_BYTES, decode_content=False), b"")  # type: ignore[attr-defined]
         status, message = read_stream(pieces, on_progress, MAX_ANSWER_BYTES)
         check_status(status, message.body, self.address)
         return message
@@ -116,6 +124,27 @@ class LabLine:
     def close(self) -> None:
         """Close the connections."""
         self._pool.clear()
+
+
+def _read_short(answer: urllib3.BaseHTTPResponse) -> bytes:
+    """Return an answer that is no image, or its beginning; close what has more."""
+    try:
+        return _read(answer, MAX_INFO_BYTES)
+    finally:
+        answer.close()
+
+
+def _read(answer: urllib3.BaseHTTPResponse, n_bytes: int) -> bytes:
+    """Return so many bytes as they arrive: what is packed as a whole is not expanded."""
+    pieces = bytearray()
+    while len(pieces) < n_bytes:
+        piece = answer.read(
+            min(PIECE_BYTES, n_bytes - len(pieces)), decode_content=False
+        )
+        if not piece:
+            break
+        pieces += piece
+    return bytes(pieces)
 
 
 def _pool_for(address: str) -> urllib3.PoolManager:

@@ -127,7 +127,7 @@ def decode_part(message: Message, max_bytes: int) -> tuple[PlanePart, SegmentOpt
         spans = [(numbers[at], numbers[at + 1]) for at in range(0, 8, 2)]
         plane_yx, origin_yx = _pair(values["plane"]), _pair(values["origin"])
         zoom = float(values["zoom"])
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
         raise RemoteError(
             f"The part does not say where it lies ({error!r}). Use the same release of "
             "napari-cellseg on both sides."
@@ -211,7 +211,7 @@ def _plane(message: Message, values: dict[str, Any], max_bytes: int) -> NDArray[
 def _bounds(values: dict[str, Any]) -> tuple[float, float]:
     try:
         low, high = (float(n) for n in values["bounds"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise RemoteError("The part does not say its bounds.") from error
     if not (np.isfinite(low) and np.isfinite(high)):
         raise RemoteError(f"The bounds of a part are {low} and {high}.")

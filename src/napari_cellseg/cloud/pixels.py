@@ -12,12 +12,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tifffile import TiffFile, TiffFileError, imwrite
+from tifffile import TiffFile, imwrite
 
-from napari_cellseg.core.errors import LimitError, RemoteError
+from napari_cellseg.core.errors import CellsegError, LimitError, RemoteError
+from napari_cellseg.io.foreign import FOREIGN_ERRORS, one_line
+from napari_cellseg.io.tiff import NEVER, XML_KINDS
 
 TIFF_TYPE = "image/tiff"
 NPY_TYPE = "application/x-npy"
+#: As many as an image on a disk may have; see `io.limits`.
+MAX_PAGES = 50_000
+#: What the notes of other programs in a file say is not looked at: we write none.
+PLAIN: dict[str, Any] = {**NEVER, **dict.fromkeys(XML_KINDS, False)}
 #: What TIFF readers agree on; anything else travels as npy.
 TIFF_DTYPES = (
     "uint8",
@@ -88,29 +94,49 @@ def read_npy(body: bytes, max_bytes: int) -> NDArray[Any]:
             else np.lib.format.read_array_header_2_0
         )
         shape, _, dtype = reader(stream)
-    except ValueError as error:
-        raise RemoteError(f"The body is no npy file: {error}.") from error
+    except FOREIGN_ERRORS as error:
+        raise RemoteError(f"The body is no npy file ({one_line(error)}).") from error
     check_size(shape, dtype, max_bytes)
     if dtype.hasobject:
         raise RemoteError("The body is an npy file of Python objects; send numbers.")
     stream.seek(0)
     try:
         array: NDArray[Any] = np.load(stream, allow_pickle=False)
-    except ValueError as error:
-        raise RemoteError(f"The npy file is cut off or damaged: {error}.") from error
+    except MemoryError:
+        raise
+    except FOREIGN_ERRORS as error:
+        raise RemoteError(
+            f"The npy file is cut off or damaged ({one_line(error)})."
+        ) from error
     return array
 
 
 def read_tiff(body: bytes, max_bytes: int) -> NDArray[Any]:
     """Return the array of a TIFF; raises as `read_npy` does."""
     try:
-        with TiffFile(io.BytesIO(body)) as file:
+        with TiffFile(io.BytesIO(body), **PLAIN, _multifile=False) as file:
+            _check_pages(file)
             series = file.series[0]
             check_size(series.shape, series.dtype, max_bytes)
             array: NDArray[Any] = series.asarray(maxworkers=1)
-    except (TiffFileError, ValueError, IndexError, OSError, RuntimeError) as error:
-        raise RemoteError(f"The body is no TIFF that can be read: {error}.") from error
+    except (MemoryError, CellsegError):
+        raise
+    except FOREIGN_ERRORS as error:
+        raise RemoteError(
+            f"The body is no TIFF that can be read ({one_line(error)})."
+        ) from error
     return array
+
+
+def _check_pages(file: TiffFile) -> None:
+    """Raise `LimitError` before a long chain of pages is walked to its end."""
+    try:
+        file.pages[MAX_PAGES]
+    except IndexError:
+        return
+    raise LimitError(
+        f"The TIFF has more than {MAX_PAGES} pages. Send the planes in several requests."
+    )
 
 
 def check_size(shape: tuple[int, ...], dtype: Any, max_bytes: int) -> None:

@@ -109,6 +109,10 @@ def options_to_dict(options: Any) -> dict[str, Any]:
 def segment_options_from_dict(values: Mapping[str, Any]) -> SegmentOptions:
     """Return options from JSON values; unknown names raise `OptionsError`."""
     known = {item.name for item in fields(SegmentOptions)}
+    if not isinstance(values, Mapping):
+        raise OptionsError(
+            f"The options are {values!r:.40}; names with values are expected."
+        )
     unknown = sorted(set(values) - known)
     if unknown:
         raise OptionsError(

@@ -14,6 +14,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from tokenize import TokenError
 
 from PIL import UnidentifiedImageError
 from PIL.Image import DecompressionBombError
@@ -37,6 +38,7 @@ FOREIGN_ERRORS = (
     struct.error,
     zlib.error,
     lzma.LZMAError,
+    TokenError,  # NumPy on a header of npy with open brackets
     DecompressionBombError,
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib.resources import files
@@ -24,7 +25,7 @@ from starlette.routing import Route
 
 from napari_cellseg.cloud.stream import STREAM_TYPE
 from napari_cellseg.cloud.wire import ATTRIBUTES_HEADER, RESULT_TYPE, Message
-from napari_cellseg.core.errors import CellsegError, LimitError
+from napari_cellseg.core.errors import CellsegError, LimitError, RemoteError
 from napari_cellseg.serving.desk import MIB, Desk, ServerOptions, streamed
 from napari_cellseg.serving.later import LaterDoor
 from napari_cellseg.serving.reply import (
@@ -46,6 +47,8 @@ from napari_cellseg.serving.work import Order, Worker
 STOP_SECONDS = 12.0
 #: A body of which nothing comes for so long has lost its sender.
 STALL_SECONDS = 30.0
+#: So has one that comes more slowly, after that time: a tenth of a slow mobile line.
+MIN_BYTES_A_SECOND = 8 * 1024
 #: What the runtime calls Content-Type and Accept where its own answer has others.
 RUNTIME_ACCEPT = "X-Amzn-SageMaker-Accept"
 RUNTIME_TYPE = "X-Amzn-SageMaker-Content-Type"
@@ -213,6 +216,13 @@ class _Doors:
     async def _message(self, request: Request) -> Message:
         """Return a request as it arrived, or stop reading at the limit."""
         limit = self._desk.options.max_body_bytes
+        packed = request.headers.get("content-encoding", "identity").strip().lower()
+        if packed not in ("", "identity"):
+            # Nothing is expanded whose size is not known before.
+            raise RemoteError(
+                f"The request is packed as a whole ({packed:.20}), which is not read. Send "
+                "it as it is, and pack the image inside its file."
+            )
         told = request.headers.get("content-length", "0")
         n_bytes = int(told) if told.isdecimal() else 0
         body = bytearray()
@@ -234,17 +244,22 @@ class _Doors:
 async def _arriving(request: Request) -> AsyncIterator[bytes]:
     """Yield the parts of a body; who says nothing for long gives its place to others."""
     parts = aiter(request.stream())
+    started, n_bytes = time.monotonic(), 0
     while True:
+        until = started + STALL_SECONDS + n_bytes / MIN_BYTES_A_SECOND
+        seconds = min(STALL_SECONDS, until - time.monotonic())
         try:
-            async with asyncio.timeout(STALL_SECONDS):
+            async with asyncio.timeout(seconds):
                 part = await anext(parts)
         except StopAsyncIteration:
             return
         except TimeoutError as error:
+            taken = time.monotonic() - started
             raise StalledError(
-                f"Nothing more of the request came for {STALL_SECONDS:.0f} s; send it "
-                "again."
+                f"{n_bytes} bytes of the request came in {taken:.0f} s, and the rest too "
+                "slowly; send it again, or a smaller region."
             ) from error
+        n_bytes += len(part)
         yield part
 
 

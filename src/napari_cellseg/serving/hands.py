@@ -48,6 +48,12 @@ from napari_cellseg.serving.reply import (
 #: How libraries of C say that they got no memory.
 NO_MEMORY = ("allocate memory", "bad_alloc", "out of memory", "bad allocation")
 
+#: Of an error that is in no list of ours.
+UNFORESEEN = (
+    "The request led to a fault of the server, which is in its log; it goes on. Send the "
+    "image as a plain TIFF, or report the fault."
+)
+
 
 class _Turn:
     """A task on the bench."""
@@ -145,14 +151,24 @@ class Hands:
 
     def _work(self, segmenter: PartSegmenter) -> None:
         while (turn := self._turns.get()) is not None:
-            if self._is_stopping.is_set():
-                reply = refusal(BusyError("The server is being stopped."))
-            else:
-                reply = self._replied(turn, segmenter)
-            self._known.pop(turn.task.number, None)
-            self._tell(Answer(turn.task.number, reply))
+            reply = refusal(SegmentationError(UNFORESEEN))
+            is_well = False
+            try:
+                reply = self._answered(turn, segmenter)
+                is_well = True
+            finally:
+                if not is_well:
+                    # The error shows in the log and ends this hand; another one goes on.
+                    self._begin(self._work, segmenter)
+                self._known.pop(turn.task.number, None)
+                self._tell(Answer(turn.task.number, reply))
             # What was answered is not kept until the next one comes.
             del turn, reply
+
+    def _answered(self, turn: _Turn, segmenter: PartSegmenter) -> Reply:
+        if self._is_stopping.is_set():
+            return refusal(BusyError("The server is being stopped."))
+        return self._replied(turn, segmenter)
 
     def _replied(self, turn: _Turn, segmenter: PartSegmenter) -> Reply:
         """Work on a task; where memory runs out, say whether to come again helps."""
