@@ -40,7 +40,7 @@ from napari_cellseg.nn.fine_tune import fine_tune
 from napari_cellseg.nn.fine_tune_data import training_images
 from napari_cellseg.nn.fine_tune_judge import Judge
 from napari_cellseg.nn.fine_tune_picture import most_changed
-from napari_cellseg.nn.fine_tune_report import advice, verdict
+from napari_cellseg.nn.fine_tune_report import advice, luck_of, verdict
 from napari_cellseg.nn.fine_tune_run import FineTuneRun
 from napari_cellseg.nn.fine_tune_split import Split, Splitter
 from napari_cellseg.nn.network import CellNet
@@ -431,8 +431,23 @@ def test_a_training_of_which_nobody_knows_what_it_held_out_does_not_go_on(
 ) -> None:
     write_request(tmp_path, request(), items)
     (tmp_path / "checkpoint.pt").touch()
-    with pytest.raises(TrainingError, match="begun by an older version"):
+    with pytest.raises(TrainingError, match=r"older version.*start a new one"):
         Judge.of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("loss", "is_kept"), [(0.5, True), (1.5, False)], ids=["by luck", "for sure"]
+)
+def test_what_was_learned_is_compared_unless_it_is_surely_worse(
+    loss: float, is_kept: bool
+) -> None:
+    held_out = SimpleNamespace(n_cells=64)
+    judge = SimpleNamespace(old_held=SimpleNamespace(msa=0.6), _held_out=held_out)
+    learner = FineTuneRun(CellNet((4, 8)), OPTIONS, torch.device("cpu"))
+    learner.note_score(Judge.bar.fget(judge))  # type: ignore[attr-defined]
+    learner.step = 30
+    learner.note_score(0.6 - loss * luck_of(64))
+    assert (learner.best_step == 30) is is_kept
 
 
 @pytest.mark.parametrize(

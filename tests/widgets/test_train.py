@@ -104,6 +104,26 @@ def test_what_there_is_to_learn_from_is_said(training):
     assert "few" in dock.train_tab.options.warning.text()
 
 
+def test_it_says_which_model_it_starts_from(training):
+    dock, _ = training
+    go_to_train(dock)
+    assert dock.train_tab.options.start.text() == dock.segment.model.title != ""
+    presets = dock.train_tab.options.preset
+    presets.setCurrentIndex(presets.findData("from_scratch"))
+    assert "forgotten" in dock.train_tab.options.start.text()
+
+
+@pytest.mark.parametrize("is_better", [True, False])
+def test_the_button_that_is_advised_is_the_bold_one(training, qtbot, is_better):
+    dock, trainer = training
+    trainer.is_better = is_better
+    dock.proofread.set_state([1, 2], "accepted")
+    train(dock, qtbot)
+    result = dock.train_tab.result
+    assert result.use.font().bold() is is_better
+    assert result.keep.font().bold() is not is_better
+
+
 def test_old_and_new_stand_side_by_side_and_one_click_uses_the_new(training, qtbot):
     dock, _ = training
     dock.proofread.set_state([1, 2], "accepted")

@@ -176,6 +176,14 @@ class TrainController:
         return self.problem or self.source.why_not(self.supply)
 
     @property
+    def start_words(self) -> str:
+        """The model that the training starts from, or what comes of starting from none."""
+        if self.options.preset == "from_scratch":
+            return "nothing: what the old model knows is forgotten"
+        model = self._segment.model
+        return "" if model is None else model.title
+
+    @property
     def minutes(self) -> float:
         """About how long it takes at the pace of the last training here, or on two cores."""
         steps, batch_size, _ = self.options.plan

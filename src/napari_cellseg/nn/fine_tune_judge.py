@@ -33,7 +33,7 @@ from napari_cellseg.nn.fine_tune_chance import sureness
 from napari_cellseg.nn.fine_tune_data import base_items, parts_to_tune
 from napari_cellseg.nn.fine_tune_pace import Costs
 from napari_cellseg.nn.fine_tune_picture import write_picture
-from napari_cellseg.nn.fine_tune_report import advice, new_spec, verdict
+from napari_cellseg.nn.fine_tune_report import advice, luck_of, new_spec, verdict
 from napari_cellseg.nn.fine_tune_run import FineTuneRun
 from napari_cellseg.nn.fine_tune_split import Splitter
 from napari_cellseg.nn.network import CellNet
@@ -100,6 +100,15 @@ class Judge:
             else:
                 self._old_base = found
         self._seconds = np.diff(clock)  # (4,) held out: maps, cells; base: maps, cells
+
+    @property
+    def bar(self) -> float:
+        """The mSA on held-out cells that a new model needs to be compared with the old one.
+
+        It may be worse by what luck takes: else a few held-out cells that the old model
+        happens to be right on would throw away what was learned from all the others.
+        """
+        return self.old_held.msa - luck_of(self._held_out.n_cells)
 
     def costs(self, spent: float) -> Costs:
         """Return what an examination and the comparing take, from those of the old model.

@@ -108,9 +108,9 @@ class Splitter:
         sides = _noted(folder / SIDES_NAME)
         if not sides and (folder / CHECKPOINT_NAME).exists():
             raise TrainingError(
-                f"'{folder}' holds a training begun by an older version of the program, "
-                "which did not note what it held out. Choose another folder, or delete it "
-                "to begin anew."
+                "This training was begun by an older version of the program, which did not "
+                "note what it held out, so old and new model cannot be compared fairly: "
+                f"start a new one, on the command line with another folder than '{folder}'."
             )
         if not sides:
             sides = choose_sides(items, options.held_out_share, errors, known)

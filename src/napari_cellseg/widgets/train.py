@@ -220,9 +220,13 @@ class _Result(QWidget):
         for place, (label, text) in enumerate(zip(self._cells, texts, strict=True)):
             label.setText(text)
             label.setToolTip(ROW_TIPS.get(rows[place // len(rows[0])][0], ""))
-        font = self.use.font()
-        font.setBold(outcome.is_recommended)
-        self.use.setFont(font)
+        for button, is_advised in (
+            (self.use, outcome.is_recommended),
+            (self.keep, not outcome.is_recommended),
+        ):
+            font = button.font()
+            font.setBold(is_advised)
+            button.setFont(font)
         labels = zip(self.captions, self.pictures, strict=True)
         for (caption, label), path in itertools.zip_longest(labels, pictures):
             for part in (caption, label):

@@ -56,6 +56,7 @@ class TrainOptionsForm(QWidget):
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.addRow("Learn from", self.source)
         form.addRow("", self.folder)
+        form.addRow("Starts from", self.start)
         form.addRow("Training", self.preset)
         form.addRow("", self.time)
         layout = QVBoxLayout(self)
@@ -84,6 +85,11 @@ class TrainOptionsForm(QWidget):
         for value, words in PRESETS:
             self.preset.addItem(words, value)
         self.preset.currentIndexChanged.connect(self._on_preset_changed)
+        self.start = line_label()
+        self.start.setToolTip(
+            "The model chosen on the tab Segment. It stays as it is; the new one is a copy "
+            "that has learned more."
+        )
         self.time = line_label()
         self.supply = line_label()
         self.warning = QLabel()
@@ -148,6 +154,7 @@ class TrainOptionsForm(QWidget):
         with signals_blocked(self.preset):
             self.preset.setCurrentIndex(self.preset.findData(train.options.preset))
         self.advanced.show_options(train.options)
+        self.start.setText(train.start_words)
         self.time.setText(train.time_words)
         self.supply.setText(train.words)
         self.warning.setText(f"⚠ {train.warning}" if train.warning else "")
