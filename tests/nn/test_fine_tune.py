@@ -37,7 +37,7 @@ from napari_cellseg.nn.batches import CropSampler
 from napari_cellseg.nn.child_trainer import ChildTrainer
 from napari_cellseg.nn.examiner import Examination, Examiner, compare
 from napari_cellseg.nn.fine_tune import fine_tune
-from napari_cellseg.nn.fine_tune_data import training_images
+from napari_cellseg.nn.fine_tune_data import REPLAYED, training_images
 from napari_cellseg.nn.fine_tune_judge import Judge
 from napari_cellseg.nn.fine_tune_picture import most_changed
 from napari_cellseg.nn.fine_tune_report import advice, luck_of, verdict
@@ -241,8 +241,14 @@ def test_a_loss_that_is_no_number_stops_the_training(
     sampler = CropSampler(training_images(items, (1.0, 99.8), 28.0), {}, 64, 2)
     crops = draw_crops(sampler, 1, 0)
     learner = FineTuneRun(CellNet((4, 8)), OPTIONS, torch.device("cpu"))
-    with pytest.raises(TrainingError, match=r"no number at step 1.*'scene (13|25)'"):
-        learner.advance(replace(crops, pixels=torch.full_like(crops.pixels, torch.nan)))
+    broken = torch.full_like(crops.pixels, torch.nan)
+    names = (*crops.names, f"{REPLAYED} 7")
+    with pytest.raises(TrainingError, match="step 1 the model lost its way") as raised:
+        learner.advance(replace(crops, pixels=broken, names=names))
+    # The person can look at images of their own, and do something about the rate.
+    assert crops.names[0] in str(raised.value)
+    assert REPLAYED not in str(raised.value)
+    assert "Lower the learning rate (0." in str(raised.value)
 
 
 def test_a_full_disk_leaves_the_old_checkpoint(

@@ -39,6 +39,8 @@ GENERATORS = (
 )
 SCENE_SHAPE_YX = (288, 288)
 YOURS, REPLAY = "yours", "replay"
+#: The names of replayed scenes begin so; they are nothing that a person could look at.
+REPLAYED = "replayed scene"
 #: Checked parts nearer to each other than this are cut out as one.
 NEAR_PX = 64
 #: Checked parts are looked for on a grid of this step.
@@ -148,7 +150,7 @@ def replayed_images(percentiles: tuple[float, float]) -> list[TrainingImage]:
                 scene.labels,
                 REPLAY,
                 percentiles,
-                f"replayed scene {seed}",
+                f"{REPLAYED} {seed}",
             )
         )
     return images

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.options import FineTuneOptions
 from napari_cellseg.io.atomic import replacing
 from napari_cellseg.nn.augment import Crops
+from napari_cellseg.nn.fine_tune_data import REPLAYED
 from napari_cellseg.nn.fine_tune_pace import Length, is_settled_late, planned
 from napari_cellseg.nn.losses import map_losses
 from napari_cellseg.nn.memory import keep_freed_memory
@@ -182,10 +184,12 @@ class FineTuneRun:
         loss = torch.stack(list(parts.values())).sum() * share
         if not bool(torch.isfinite(loss)):
             values = {name: float(value.detach()) for name, value in parts.items()}
+            logger.error("The loss of step %s is no number: %s", self.step + 1, values)
             raise TrainingError(
-                f"The loss is no number at step {self.step + 1}: {values}. Look for "
-                f"broken pixels (NaN, infinite) in {named(crops.names)}, or lower the "
-                "learning rate."
+                f"At step {self.step + 1} the model lost its way: its error is no number "
+                f"any more. Lower the learning rate ({self._rate:g} now); if it is as the "
+                "preset says, look for broken pixels (NaN, infinite) in "
+                f"{named(_yours(crops.names))}."
             )
         loss.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())
@@ -269,6 +273,11 @@ class FineTuneRun:
 
 def _copied(network: CellNet) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in network.state_dict().items()}
+
+
+def _yours(names: Sequence[str]) -> list[str]:
+    """Return the images of a step that the person gave, not those that are replayed."""
+    return [name for name in names if not name.startswith(REPLAYED)]
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
