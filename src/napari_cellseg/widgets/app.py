@@ -14,6 +14,7 @@ from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.widgets.contributions import sample_nuclei
 from napari_cellseg.widgets.jobs import Later
 from napari_cellseg.widgets.main import CellSegmentationWidget
+from napari_cellseg.widgets.small_screen import largest_window
 
 logger = logging.getLogger(__name__)
 
@@ -137,8 +138,9 @@ def open_app(
         If files were asked for and the segmentation or the writing failed.
     """
     viewer = napari.Viewer(title="Cell segmentation")
-    viewer.window.resize(WINDOW.width(), WINDOW.height())
     dock = CellSegmentationWidget(viewer, engine)
+    size = WINDOW.boundedTo(largest_window(dock))
+    viewer.window.resize(size.width(), size.height())
     viewer.window.add_dock_widget(dock, name=DOCK_NAME, area="right")
     tour = Tour(
         dock, Path(screenshot) if screenshot else None, Path(csv) if csv else None

@@ -49,6 +49,7 @@ from napari_cellseg.widgets.results import ResultWriter
 from napari_cellseg.widgets.run_link import RunLink
 from napari_cellseg.widgets.segment import SegmentTab
 from napari_cellseg.widgets.segment_link import SegmentLink
+from napari_cellseg.widgets.small_screen import SmallScreen
 from napari_cellseg.widgets.telling import Teller
 from napari_cellseg.widgets.time import TimeLink
 from napari_cellseg.widgets.tools import CanvasTools
@@ -153,6 +154,8 @@ class CellSegmentationWidget(QWidget):
         self.correcting = CorrectLink(self, self._cleanup)
         self.by_class = ClassLink(self, self._cleanup)
         self.rerun = DifferenceLink(self, TaskController(starter), self._cleanup)
+        self._screen = SmallScreen(self.viewer, self)
+        self._cleanup.add(self._screen.release)
 
     def _build(self) -> None:
         self.setAcceptDrops(True)
@@ -246,6 +249,8 @@ class CellSegmentationWidget(QWidget):
                 self.release()
                 self.deleteLater()
             self._was_docked = self.parent() is not None
+            if self._was_docked:
+                self._screen.fit_soon()
         return super().event(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
