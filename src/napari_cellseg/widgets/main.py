@@ -25,6 +25,7 @@ from napari_cellseg.engines import open_trainer
 from napari_cellseg.io.model_store import promoted
 from napari_cellseg.widgets.areas import AreasView
 from napari_cellseg.widgets.canvas import free_layers_where_drawn
+from napari_cellseg.widgets.canvas_drops import CanvasDrops
 from napari_cellseg.widgets.classes import ClassLink
 from napari_cellseg.widgets.cleanup import Cleanup
 from napari_cellseg.widgets.correct_link import CorrectLink
@@ -38,6 +39,7 @@ from napari_cellseg.widgets.labels_keeper import LabelsKeeper
 from napari_cellseg.widgets.layer_images import plain, set_pixel_size
 from napari_cellseg.widgets.left_endpoints import LeftEndpoints
 from napari_cellseg.widgets.left_training import ClosingGuard
+from napari_cellseg.widgets.many_images import ManyImages
 from napari_cellseg.widgets.measure import MeasureTab
 from napari_cellseg.widgets.opening import FileOpener, dropped_paths
 from napari_cellseg.widgets.pages import scrolling
@@ -154,7 +156,11 @@ class CellSegmentationWidget(QWidget):
         self.correcting = CorrectLink(self, self._cleanup)
         self.by_class = ClassLink(self, self._cleanup)
         self.rerun = DifferenceLink(self, TaskController(starter), self._cleanup)
+        self.many = ManyImages(self, self._cleanup)
+        self._layout.insertWidget(2, self.many.question)
+        self._drops = CanvasDrops(self.viewer, self.opener.open, self)
         self._screen = SmallScreen(self.viewer, self)
+        self._cleanup.add(self._drops.release)
         self._cleanup.add(self._screen.release)
 
     def _build(self) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from napari.layers import Layer
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, Signal
 from qtpy.QtGui import QAction
 from qtpy.QtWidgets import (
     QFileDialog,
@@ -21,14 +21,19 @@ from qtpy.QtWidgets import (
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.errors import CellsegError, ImageReadError
 from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.io.paths import list_images
 from napari_cellseg.io.s3.address import SCHEME, is_s3_address
-from napari_cellseg.io.sniff import IMAGE_SUFFIXES
+from napari_cellseg.io.sniff import IMAGE_SUFFIXES, sniff
+from napari_cellseg.project.store import SUFFIX as PROJECT_SUFFIX
 from napari_cellseg.widgets.contributions import (
     LayerData,
     read_layers,
     sample_nuclei,
 )
 from napari_cellseg.widgets.stand_in import StandIn
+
+#: napari takes about half a second for a layer, and lays them all on top of each other.
+MOST_UNASKED = 20
 
 
 class FileOpener(QObject):
@@ -43,7 +48,17 @@ class FileOpener(QObject):
         written. What goes wrong is its failure.
     parent : QWidget
         The dock.
+
+    Signals
+    -------
+    many_found : list of str
+        More images than are opened unasked.
+    project_found : str
+        A project was to be opened as if it were an image.
     """
+
+    many_found = Signal(list)
+    project_found = Signal(str)
 
     def __init__(self, viewer: Any, task: TaskController, parent: QWidget) -> None:
         super().__init__(parent)
@@ -102,6 +117,17 @@ class FileOpener(QObject):
             self.open(paths)
 
     def open(self, paths: list[str]) -> None:
+        """Open files, and those in folders; many are asked about first."""
+        if len(paths) == 1 and Path(paths[0]).suffix == PROJECT_SUFFIX:
+            self.project_found.emit(paths[0])
+            return
+        paths = [one for path in paths for one in _files_of(path)]
+        if len(paths) > MOST_UNASKED:
+            self.many_found.emit(paths)
+        else:
+            self.open_all(paths)
+
+    def open_all(self, paths: list[str]) -> None:
         """Open files; one that cannot be read is told of, and the others open."""
         # A task forgets what it was at: files that are not shown yet are read again.
         waiting = self._being_read if self.task.is_running else []
@@ -135,6 +161,26 @@ class FileOpener(QObject):
         for data, values, kind in layers:
             self._viewer.add_layer(Layer.create(data, values, kind))
         self._viewer.reset_view()
+
+
+def _files_of(path: str) -> list[str]:
+    """Return the images in a folder; else the path itself, of which reading will tell."""
+    folder = Path(path)
+    if folder.suffix.lower() == ".zarr" or not folder.is_dir():
+        return [path]
+    try:
+        sniff(folder)
+    except ImageReadError:
+        return _images_in(folder)
+    return [path]
+
+
+def _images_in(folder: Path) -> list[str]:
+    """Return the images in a folder, or the folder where it holds none."""
+    try:
+        return [str(one) for one in list_images([folder])]
+    except ImageReadError:
+        return [str(folder)]
 
 
 def _read_job(paths: list[str]) -> Job[tuple[list[LayerData], list[str]]]:

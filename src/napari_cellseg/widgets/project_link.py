@@ -135,6 +135,12 @@ class ProjectLink(QObject):
         self._remember()
         self.on_image_chosen()
 
+    def begin(self, folder: Path) -> None:
+        """Make a project without images; raises `ProjectError`."""
+        self._keeper.reconcile()
+        self.projects.create(folder, [])
+        self._remember()
+
     def open(self, folder: str) -> None:
         """Open a project and show its first image, or the one that is here."""
         self.attempt(self._open, Path(folder))
