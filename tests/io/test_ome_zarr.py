@@ -207,3 +207,18 @@ def test_labels_are_read_from_ome_zarr(tmp_path, version):
     labels, size = read_labels(path)
     np.testing.assert_array_equal(labels, data)
     assert size == PixelSize(0.5, 0.5)
+
+
+def test_axes_of_time_and_channels_may_have_any_name(tmp_path):
+    data = np.arange(2 * 3 * 8 * 9, dtype=np.uint16).reshape(2, 3, 8, 9)
+    path = _write(tmp_path / "a.zarr", data, "0.4", axes="tcyx")
+    group = zarr.open_group(path, mode="r+")
+    scales = list(group.attrs["multiscales"])
+    scales[0]["axes"][0]["name"] = "frame"
+    scales[0]["axes"][1]["name"] = "wavelength"
+    group.attrs["multiscales"] = scales
+
+    image = read_image(path)
+
+    assert image.axes == "TCYX"
+    np.testing.assert_array_equal(image.data, data)

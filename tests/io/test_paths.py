@@ -98,3 +98,18 @@ def test_nothing_found_is_one_sentence(folder, pattern):
 def test_an_empty_folder_is_one_sentence(tmp_path):
     with pytest.raises(ImageReadError, match="no image"):
         list_images([tmp_path])
+
+
+@pytest.mark.parametrize(
+    "text", ["https://lab.example/a.tif", "file:///data/a.tif", "gs://b/a.tif"]
+)
+def test_an_address_on_the_web_is_no_missing_file(text):
+    with pytest.raises(ImageReadError, match="Download it"):
+        list_images([text])
+    with pytest.raises(ImageReadError, match="Download it"):
+        image_place(text)
+
+
+@pytest.mark.parametrize("text", ["C:/data/a.tif", "C:\\data\\a.tif", "//share/a.tif"])
+def test_a_drive_of_windows_is_no_address_on_the_web(text):
+    assert image_place(text).name.endswith("a.tif")

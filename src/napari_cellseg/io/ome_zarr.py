@@ -17,6 +17,8 @@ from napari_cellseg.io.limits import human_bytes, n_bytes_of
 from napari_cellseg.io.metadata import length_um, pixel_size_um
 from napari_cellseg.io.scene import Request, Scene
 
+#: Only axes of space have names that the specification fixes.
+LETTER_OF_TYPE = {"time": "T", "channel": "C"}
 SPEC_AXES = "TCZYX"  # of versions 0.1 and 0.2, which have always five
 
 
@@ -188,9 +190,12 @@ def _axes(multiscale: Mapping[str, Any], n_axes: int) -> tuple[str, list[str | N
     if not isinstance(axes, Sequence):
         return (SPEC_AXES if n_axes == 5 else "?" * n_axes), [None] * n_axes
     items = [axis if isinstance(axis, Mapping) else {"name": axis} for axis in axes]
-    return "".join(_letter(axis.get("name")) for axis in items), [
-        axis.get("unit") for axis in items
-    ]
+    letters = [_letter(axis.get("name")) for axis in items]
+    for place, axis in enumerate(items):
+        by_type = LETTER_OF_TYPE.get(str(axis.get("type")))
+        if letters[place] == "?" and by_type and by_type not in letters:
+            letters[place] = by_type
+    return "".join(letters), [axis.get("unit") for axis in items]
 
 
 def _scale(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath, PurePosixPath
 from typing import TypeAlias
@@ -17,6 +18,9 @@ SKIPPED_NAMES = ("thumbs.db", "desktop.ini")
 OUTPUT_SUFFIXES = ("_labels.tif", "_labels.ome.tif")
 #: What is ours only where our labels of the same image are among the files, too.
 BESIDE_LABELS_SUFFIXES = ("_mask.tif", "_probability.tif")
+
+#: The scheme of an address has more than one letter, a drive of Windows has one.
+OTHER_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+://")
 
 #: Where an image lies: a file here, or an object in S3.
 ImagePlace: TypeAlias = Path | S3Address
@@ -56,7 +60,19 @@ def image_place(text: str) -> ImagePlace:
     ImageReadError
         If it is an address, and none that S3 has.
     """
-    return parse_s3_address(text) if is_s3_address(text) else _whole(Path(text))
+    if is_s3_address(text):
+        return parse_s3_address(text)
+    _refuse_address(text)
+    return _whole(Path(text))
+
+
+def _refuse_address(text: str) -> None:
+    """Raise `ImageReadError` for an address that is neither a path nor in S3."""
+    if OTHER_ADDRESS.match(text):
+        raise ImageReadError(
+            f"'{text}' is an address on the web; files on this computer or a network "
+            "drive, and s3://BUCKET/KEY are read. Download it and give the file."
+        )
 
 
 def list_places(paths: Sequence[str | Path]) -> list[ImagePlace]:
@@ -118,8 +134,10 @@ def list_images(paths: Sequence[str | Path]) -> list[Path]:
     Raises
     ------
     ImageReadError
-        If a folder cannot be read, or nothing is found at all.
+        If a folder cannot be read, nothing is found at all, or it is on the web.
     """
+    for given in paths:
+        _refuse_address(str(given))
     listed = {path for given in paths for path in _expanded(given)}
     texts = {str(path) for path in listed}
     found = {
