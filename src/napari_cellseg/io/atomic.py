@@ -96,7 +96,7 @@ def replacing(path: str | Path, *, is_synced: bool = True) -> Iterator[Path]:
         if is_synced:
             sync_file(temporary)
         _keep_rights(target, temporary)
-        _replace(temporary, target)
+        move(temporary, target)
     except OSError as error:
         raise _save_error(target, temporary, error) from error
     finally:
@@ -247,16 +247,24 @@ def _keep_rights(target: Path, temporary: Path) -> None:
         temporary.chmod(stat.S_IMODE(target.stat().st_mode))
 
 
-def _replace(temporary: Path, target: Path) -> None:
-    """Put the file in its place; try again for a while if another program holds it."""
+def move(source: Path, target: Path) -> None:
+    """Put a file, or a folder where there is none, in its place.
+
+    It is tried again for a while if another program holds it.
+
+    Raises
+    ------
+    OSError
+        If it cannot be moved.
+    """
     for wait in REPLACE_WAITS:
         try:
-            temporary.replace(target)
+            source.replace(target)
         except PermissionError:
             time.sleep(wait)
         else:
             return
-    temporary.replace(target)
+    source.replace(target)
 
 
 def _os_error(number: int, path: Path) -> OSError:

@@ -12,6 +12,7 @@ import zarr
 
 from napari_cellseg.core.errors import SaveError
 from napari_cellseg.core.types import LABELS_DTYPE, Labels, PixelSize
+from napari_cellseg.io.atomic import move
 
 ARRAY_NAME = "0"
 CHUNK_PX = 1024
@@ -48,7 +49,6 @@ def write_labels_zarr(
             "another name."
         )
     new = folder.with_name(f".new.{folder.name}")
-    old = folder.with_name(f".old.{folder.name}")
     try:
         shutil.rmtree(new, ignore_errors=True)
         group = zarr.open_group(new, mode="w", zarr_format=3)
@@ -62,11 +62,7 @@ def write_labels_zarr(
         for box in _boxes_of(labels.shape):
             array[box] = labels[box]
         group.attrs["ome"] = labels_metadata(axes, pixel_size)
-        if folder.exists():
-            shutil.rmtree(old, ignore_errors=True)
-            folder.rename(old)
-        new.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
+        _put_in_place(new, folder)
     except OSError as error:
         raise SaveError(
             f"'{folder}' could not be written: {error.strerror or error}. Choose another "
@@ -74,6 +70,22 @@ def write_labels_zarr(
         ) from error
     finally:
         shutil.rmtree(new, ignore_errors=True)
+
+
+def _put_in_place(new: Path, folder: Path) -> None:
+    """Let a folder take the place of another one, which comes back if that fails."""
+    if not folder.exists():
+        move(new, folder)
+        return
+    old = folder.with_name(f".old.{folder.name}")
+    shutil.rmtree(old, ignore_errors=True)
+    move(folder, old)
+    try:
+        move(new, folder)
+    except OSError:
+        move(old, folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _boxes_of(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
