@@ -7,6 +7,7 @@ import pytest
 
 from core.drawn_labels import areas
 from napari_cellseg.core.auto_split import split_automatically
+from napari_cellseg.core.cell_index import CellIndex
 from napari_cellseg.core.edits import apply_edit, updated_sources
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.grow import cut_hole, grow_cells, shrink_cells
@@ -18,6 +19,7 @@ from napari_cellseg.core.numbering import (
 )
 from napari_cellseg.core.planes import copy_to_plane, interpolate_cell
 from napari_cellseg.core.rerun import deleted_footprints
+from napari_cellseg.core.reshape import cell_around
 from napari_cellseg.core.split import split_cell
 from napari_cellseg.core.tracks import parents_after
 
@@ -263,3 +265,17 @@ def test_a_cell_gets_a_number_of_its_own(labels):
     stack = np.stack([labels, labels])
     after = done(stack, give_new_id(stack, 2, {}, plane=(1,)))
     assert areas(after) == {1: 72, 2: 36, 7: 32, 8: 36}
+
+
+@pytest.mark.parametrize("lead", [(), (3,)], ids=["2-D", "3-D"])
+def test_a_hole_belongs_to_the_cell_around_it(lead):
+    labels = np.zeros((*lead, 20, 20), np.int32)
+    plane = (1,) * len(lead)
+    labels[(*plane, slice(2, 9), slice(2, 9))] = 4
+    labels[(*plane, slice(4, 6), slice(4, 6))] = 0  # a hole
+    labels[(*plane, slice(12, 18), slice(12, 18))] = 7
+    labels[(*plane, slice(12, 18), slice(14, 16))] = 0  # a gap, open at the edge
+    index = CellIndex(labels)
+    assert cell_around(index, (*plane, 5, 5)) == 4
+    assert cell_around(index, (*plane, 14, 15)) == 0
+    assert cell_around(index, (*plane, 0, 0)) == 0

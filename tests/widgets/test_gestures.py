@@ -329,3 +329,21 @@ def test_a_missed_cell_is_added_with_a_key_or_left(shown, qtbot):
     QTest.keyClick(canvas, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     assert shown.proofread.n_cells == 3
     assert "1</b> place may lack a cell" in box.n_missed.text()
+
+
+def test_a_click_into_a_hole_fills_it(shown, mouse):
+    labels = shown.proofread.labels
+    y, x = (int(at) for at in np.argwhere(labels == 1).mean(axis=0))
+    shown.tools.toggle("cut_hole")
+    mouse.drag(*around(y - 2, x - 2, y + 1, x + 1))
+    assert labels[y, x] == 0
+    shown.tools.toggle("fill_holes")
+    mouse.click(y, x)
+    assert labels[y, x] == 1
+    assert shown.proofread.history.undo_name == "fill holes"
+
+
+def test_tools_of_planes_say_that_there_is_only_one(shown):
+    shown.tools.toggle("interpolate")
+    assert shown.tools.active is None
+    assert "only one plane" in shown.footer.line.text()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
@@ -14,6 +15,7 @@ from napari_cellseg.core.auto_split import split_automatically
 from napari_cellseg.core.grow import cut_hole, grow_cells, shrink_cells
 from napari_cellseg.core.numbering import give_new_id, renumber_cells
 from napari_cellseg.core.planes import copy_to_plane, interpolate_cell
+from napari_cellseg.core.reshape import cell_around
 
 Plane = tuple[int, ...]
 Points = NDArray[Any]
@@ -85,6 +87,17 @@ class CellTools:
     def fill_holes(self, cell: int, plane: Plane) -> None:
         """Fill the holes of a cell."""
         self.proofread.make(corrections.fill_holes, [cell], plane=self._on(plane))
+
+    def cell_around(self, position: tuple[float, ...]) -> int:
+        """Return the cell in whose hole a position of the labels lies, 0 for none."""
+        cells = self.proofread.cells
+        if cells is None:
+            return 0
+        place = tuple(int(np.floor(at + 0.5)) for at in position)
+        inside = zip(place, cells.labels.shape, strict=True)
+        if not all(0 <= at < size for at, size in inside):
+            return 0
+        return cell_around(cells.index, place)
 
     def smooth(self, cell: int, plane: Plane) -> None:
         """Smooth the edge of a cell."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_cellseg.core.cell_index import IndexedLabels
+from napari_cellseg.core.cell_index import CellIndex, IndexedLabels
 from napari_cellseg.core.crops import crops_around
 from napari_cellseg.core.edits import Edit, Source
 from napari_cellseg.core.types import LABELS_DTYPE, Labels
@@ -54,6 +54,32 @@ def fill_holes(
             crop[index][filled & (crop[index] == 0)] = cell
     refusal = "The chosen cells have no holes that could be filled."
     return crops.edit("fill holes", sources, refusal)
+
+
+def cell_around(index: CellIndex, position: tuple[int, ...]) -> int:
+    """Return the cell in whose hole a pixel of background lies, 0 if it is in none.
+
+    Parameters
+    ----------
+    index : CellIndex
+        Of the labels; holes are those of a plane.
+    position : tuple of int
+        One number an axis of the labels.
+    """
+    here = tuple(slice(at, at + 1) for at in position)
+    plane, y, x = here[:-2], position[-2], position[-1]
+    for cell, (box, _) in index.boxes(index.touching(here)).items():
+        rows, columns = box[-2:]
+        is_inside = rows.start <= y < rows.stop and columns.start <= x < columns.stop
+        if not is_inside:
+            continue
+        mask = (index.labels[(*plane, rows, columns)] == cell).reshape(
+            rows.stop - rows.start, columns.stop - columns.start
+        )
+        filled = ndimage.binary_fill_holes(mask)
+        if filled[y - rows.start, x - columns.start]:
+            return cell
+    return 0
 
 
 def smooth_cells(

@@ -221,7 +221,7 @@ class ProjectLabels:
         boxes = [_edit_of_step(row).box for row in self._steps_since(written)]
         former = self._former(self._known.changed(self._store.chunks_of(boxes)))
         if is_on_disk(self.labels):
-            put_back(self.labels, former, self._store.array())
+            put_back(as_labels(self.labels), former, self._store.array())
         for edit in self._outside_edits(former):
             self.outside(edit)
 

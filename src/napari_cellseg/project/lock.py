@@ -16,6 +16,11 @@ FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 #: What it says on shares that know no locks.
 LOCKLESS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 
+NO_LOCKS = (
+    "{} lies on a share that gives no locks: two windows could write at once. Open it to "
+    "read only, or copy it to a disk of yours."
+)
+
 
 def taken_lock(folder: Path) -> FileLock:
     """Return the lock of a project, taken; a killed program's lock is free.
@@ -34,12 +39,11 @@ def taken_lock(folder: Path) -> FileLock:
                 f"{folder.name} is open in another window or program. Close it there, or "
                 "open it to read only."
             ) from error
-        except (OSError, NotImplementedError) as error:
-            if getattr(error, "errno", None) in (*LOCKLESS, None):
-                raise ReadOnlyProjectError(
-                    f"{folder} lies on a share that gives no locks: two windows could "
-                    "write at once. Open it to read only, or copy it to a disk of yours."
-                ) from error
+        except NotImplementedError as error:
+            raise ReadOnlyProjectError(NO_LOCKS.format(folder)) from error
+        except OSError as error:
+            if error.errno in LOCKLESS:
+                raise ReadOnlyProjectError(NO_LOCKS.format(folder)) from error
             if error.errno not in FORBIDDEN:
                 raise
             raise ReadOnlyProjectError(

@@ -82,7 +82,7 @@ TOOLS = (
     Tool("smooth", "Smooth edge", "O", "shape", "click",
          "Click a cell to smooth its edge."),
     Tool("fill_holes", "Fill holes", "H", "shape", "click",
-         "Click a cell to fill its holes."),
+         "Click a cell, or into a hole of it, to fill its holes."),
     Tool("cut_hole", "Cut hole", "U", "shape", "outline",
          "Draw inside a cell; what you encircle becomes background."),
     Tool("delete_region", "Delete region", "R", "many", "outline",

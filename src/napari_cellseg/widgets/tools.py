@@ -16,6 +16,8 @@ from napari_cellseg.widgets.gestures import Drawn, GestureCapture
 from napari_cellseg.widgets.keys import TOOLS, Tool, ToolName
 from napari_cellseg.widgets.layers import LabelsBinding
 
+ONE_PLANE = "There is only one plane. This works on stacks and time series."
+
 
 class _KeyPress:
     """Toggles one tool.
@@ -131,6 +133,8 @@ class CanvasTools(QObject):
             )
         elif self._blocked:
             self.failed.emit(self._blocked)
+        elif tool.group == "planes" and not self.cell_tools.has_planes:
+            self.failed.emit(ONE_PLANE)
         elif tool.name == "small":
             self._try(self.cell_tools.remove_small, self.min_area_px)
         elif tool.name == "number_anew":
@@ -195,12 +199,13 @@ class CanvasTools(QObject):
             "grow": tools.grow,
             "shrink": tools.shrink,
             "smooth": tools.smooth,
-            "fill_holes": tools.fill_holes,
             "new_number": tools.new_number,
             "copy_next": tools.copy_to_next,
         }
         if name in on_drawn:
             on_drawn[name](drawn.points_yx, drawn.plane)
+        elif name == "fill_holes":
+            tools.fill_holes(self._cell_or_hole(drawn), drawn.plane)
         elif name in on_cell:
             on_cell[name](self._cell_or_error(drawn), drawn.plane)
         elif name == "find":
@@ -228,6 +233,12 @@ class CanvasTools(QObject):
         if cell := self._cell(drawn):
             return cell
         raise EditError("There is no cell there. Click inside a cell.")
+
+    def _cell_or_hole(self, drawn: Drawn) -> int:
+        """Return the cell at the gesture, or the one in whose hole it is."""
+        y, x = drawn.points_yx[-1]
+        around = self.cell_tools.cell_around((*drawn.plane, float(y), float(x)))
+        return self._cell(drawn) or around or self._cell_or_error(drawn)
 
     def _find_cell(self, drawn: Drawn) -> None:
         """Add what the model sees at a click, or in a box."""
