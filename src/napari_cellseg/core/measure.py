@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -382,15 +383,11 @@ def _finished(
     unknown = sources is None and confidence is None
     ids = cells["label"].tolist()
     by_source: Mapping[int, str] = sources or {}
-    named = [by_source.get(cell, "unknown" if unknown else "model") for cell in ids]
-    sure = confidence or {}
-    values = [
-        np.nan if source == "hand" else sure.get(cell, np.nan)
-        for cell, source in zip(ids, named, strict=True)
-    ]
-    complete = cells.assign(
-        source=pd.Series(named, index=cells.index, dtype=object),
-        confidence=np.array(values, np.float64),
-    )
+    # Looked up without a loop: after each correction it is done for every cell.
+    named = [*map(by_source.get, ids, repeat("unknown" if unknown else "model"))]
+    values = np.array([*map((confidence or {}).get, ids, repeat(np.nan))], np.float64)
+    source = pd.Series(named, index=cells.index, dtype=object)
+    values[(source == "hand").to_numpy()] = np.nan
+    complete = cells.assign(source=source, confidence=values)
     keys = ["label", *_plane_names(axes)]
     return ordered_frame(complete.sort_values(keys, kind="stable"), keys)

@@ -7,6 +7,7 @@ the one history. What any other tool writes is noticed and recorded, never overw
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -369,16 +370,14 @@ class LabelsBinding(QObject):
         here = self._cells_here
         ids = sorted(sources) if here is None else here
         classes = cells.classes
+        named = np.array([*map(sources.__getitem__, ids)], object)
+        sure = np.array([*map(cells.confidence.get, ids, repeat(np.nan))], np.float64)
+        sure[named == "hand"] = np.nan
         self.layer.features = pd.DataFrame(
             {
                 "index": ids,
-                "source": [sources[cell] for cell in ids],
-                "confidence": [
-                    np.nan
-                    if sources[cell] == "hand"
-                    else cells.confidence.get(cell, np.nan)
-                    for cell in ids
-                ],
+                "source": named,
+                "confidence": sure,
                 **({"class": [classes.get(i, "") for i in ids]} if classes else {}),
             }
         )
