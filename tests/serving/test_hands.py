@@ -21,6 +21,7 @@ from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.synthetic import random_scene
 from napari_cellseg.core.types import CellImage
 from napari_cellseg.engines import open_segmenter
+from napari_cellseg.serving import answering as answering_module
 from napari_cellseg.serving import hands as hands_module
 from napari_cellseg.serving.bench import (
     Answer,
@@ -123,6 +124,24 @@ def hands(segmenter: SlowSegmenter, heard: Heard) -> Iterator[Hands]:
 def task(number: int, seconds: float = LONG) -> Task:
     image = CellImage(np.pad(np.full((1, 4, 4), 9, np.uint8), ((0, 0), (6, 6), (6, 6))))
     return Task(number, encode_request(image, SegmentOptions()), RESULT_TYPE, seconds)
+
+
+def test_a_cell_has_been_measured_before_it_says_that_it_is_ready(
+    heard: Heard, segmenter: SlowSegmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = []
+    measured = answering_module.measure_cells
+
+    def measuring(*given: Any, **named: Any) -> Any:
+        done.append(measured(*given, **named))
+        return done[-1]
+
+    monkeypatch.setattr(answering_module, "measure_cells", measuring)
+    made = Hands(Setup(), 1)
+    made.start(heard)
+    heard.wait(Ready)
+    assert [len(table.cells) for table in done] == [1]
+    made.stop(SECONDS)
 
 
 def test_a_task_that_takes_too_long_is_stopped_and_said_so(

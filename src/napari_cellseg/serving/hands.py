@@ -22,7 +22,7 @@ from napari_cellseg.core.errors import (
 from napari_cellseg.core.jobs import Progress, run
 from napari_cellseg.core.part import PartSegmenter
 from napari_cellseg.engines import n_devices, open_part_segmenter
-from napari_cellseg.serving.answering import reply_to
+from napari_cellseg.serving.answering import measure_once, reply_to
 from napari_cellseg.serving.asking import understood
 from napari_cellseg.serving.bench import (
     Answer,
@@ -137,6 +137,7 @@ class Hands:
         """Load the model, then work as one of the hands."""
         try:
             segmenter = open_part_segmenter(self._setup.model, self._setup.device)
+            measure_once()
         except CellsegError as error:
             self._tell(Problem(str(error)))
             return
