@@ -22,6 +22,7 @@ from napari_cellseg.core.types import Labels
 #: cells that count there; the sums of both give the AP.
 CellCounts = NDArray[np.float64]
 N_DRAWS = 400
+SEED = 0
 
 
 def cell_counts(truth: Labels, labels: Labels) -> CellCounts:
@@ -63,31 +64,34 @@ def _centres(labels: Labels) -> NDArray[np.float64]:
     return np.array(ndimage.center_of_mass(labels > 0, labels, ids[ids > 0]))
 
 
-def sureness(
-    old: Sequence[CellCounts], new: Sequence[CellCounts], seed: int = 0
-) -> float:
+def sureness(old: Sequence[CellCounts], new: Sequence[CellCounts]) -> float:
     """Return the share of draws in which the new model is better than the old one.
 
     Parameters
     ----------
     old, new : sequence of CellCounts
         One an image, of the same true cells in both.
-    seed : int
-        Of the draws; the same figures always give the same answer.
 
     Returns
     -------
     float
         0 to 1; 0 where there are no images.
     """
-    if not old:
-        return 0.0
-    rng = np.random.default_rng(seed)
-    gains = np.stack(
-        [_gains(before, after, rng) for before, after in zip(old, new, strict=True)]
-    )  # (n images, N_DRAWS)
+    return float((drawn_gains(old, new) > 0).mean()) if old else 0.0
+
+
+def drawn_gains(
+    old: Sequence[CellCounts], new: Sequence[CellCounts]
+) -> NDArray[np.float64]:
+    """Return the gain in mSA for each draw of images and of their cells.
+
+    The same figures always give the same draws.
+    """
+    rng = np.random.default_rng(SEED)
+    pairs = zip(old, new, strict=True)
+    gains = np.stack([_gains(*pair, rng) for pair in pairs])  # (n images, N_DRAWS)
     drawn = rng.integers(0, len(gains), gains.shape)
-    return float((np.take_along_axis(gains, drawn, 0).mean(0) > 0).mean())
+    return np.asarray(np.take_along_axis(gains, drawn, 0).mean(0))
 
 
 def _gains(
