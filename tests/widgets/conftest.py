@@ -131,6 +131,7 @@ def wait_idle(qtbot, dock):
     def is_idle():
         assert not dock.task.is_running
         assert not dock.files.is_running
+        assert not dock.many.task.is_running
         assert not dock.opener.task.is_running
         assert not dock.measure.task.is_running
         assert not dock.segment.live_task.is_running

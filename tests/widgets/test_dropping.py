@@ -1,6 +1,7 @@
 """Files and folders dropped on the window, one or two hundred."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 from napari.settings import get_settings
@@ -167,3 +168,48 @@ def test_a_dropped_project_is_opened(dock, qtbot, plate, tmp_path):
     drop(canvas_of(dock), tmp_path / "mine.cellseg")
 
     assert dock.projects.project.folder == tmp_path / "mine.cellseg"
+
+
+def test_many_images_are_segmented_into_a_folder(
+    dock, qtbot, plate, tmp_path, monkeypatch
+):
+    (plate / "well_00.tif").write_bytes(b"no image at all")
+    out = tmp_path / "results"
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(out))
+    drop(dock, plate)
+
+    dock.many.question.segment_button.click()
+    assert not dock.many.progress.isHidden()
+    wait_idle(qtbot, dock)
+
+    assert dock.many.progress.isHidden()
+    assert f"{MOST_UNASKED} images segmented, 1 failed" in dock.footer.line.text()
+    summary = pd.read_csv(out / "summary.csv").set_index("file")
+    assert summary["n_cells"].dropna().tolist() == [
+        1 + index % 3 for index in range(1, MOST_UNASKED + 1)
+    ]
+    assert len(list(out.glob("*_cells.csv"))) == MOST_UNASKED
+    assert len(dock.viewer.layers) == 0
+
+
+def test_a_run_over_many_images_can_be_stopped_and_goes_on(
+    dock, qtbot, plate, tmp_path, monkeypatch, engine
+):
+    out = tmp_path / "results"
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(out))
+    drop(dock, plate)
+    dock.many.question.segment_button.click()
+    qtbot.waitUntil(lambda: dock.many.task.progress.done >= 2)
+
+    dock.many.progress.button.click()
+    wait_idle(qtbot, dock)
+    n_done = len(list(out.glob("*_cells.json")))
+    assert 2 <= n_done <= MOST_UNASKED
+    assert "Stopped" in dock.footer.line.text()
+
+    drop(dock, plate)
+    dock.many.question.segment_button.click()
+    wait_idle(qtbot, dock)
+
+    assert f"{n_done} were done before" in dock.footer.line.text()
+    assert engine.segmenter.n_unfinished == 0

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from psygnal import Signal
@@ -13,6 +14,7 @@ from psygnal import Signal
 from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.controllers.engine import Engine, WarmSegmenter
 from napari_cellseg.controllers.lineage_following import follow_parents
+from napari_cellseg.controllers.many import segment_many
 from napari_cellseg.controllers.place import PlaceController
 from napari_cellseg.controllers.proofread import MOVED, ProofreadController
 from napari_cellseg.controllers.run_taking import (
@@ -33,6 +35,9 @@ from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.rerun import Merged, Region
 from napari_cellseg.core.types import CellImage, SegmentationResult
+
+if TYPE_CHECKING:
+    from napari_cellseg.cli.batch import BatchReport
 
 RegionKind = Literal["whole", "view", "drawn"]
 NO_MODEL = "No model is installed; 'cellseg doctor' says what is missing."
@@ -220,6 +225,11 @@ class SegmentController:
         if run is not None and self.session.shows(run.image):
             options = replace(options, diameter_px=run.result.options.diameter_px)
         return _segment_job(self._segmenters, self.model.name, image, region, options)
+
+    def segment_many(self, paths: Sequence[Path], out: Path) -> Job[BatchReport]:
+        """Segment files into a folder with what is set here; see `controllers.many`."""
+        model = None if self.model is None else self.model.name
+        return segment_many(self._engine, model, paths, out, self.options)
 
     def redecode(self, **thresholds: Any) -> None:
         """Move thresholds of the last run; of several calls the last one wins."""

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Qt, Signal
 from qtpy.QtWidgets import (
     QFileDialog,
-    QHBoxLayout,
+    QGridLayout,
     QLabel,
+    QProgressBar,
     QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
+from napari_cellseg.controllers.many import report_words
+from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.io.paths import ImagePlace
 from napari_cellseg.project.identity import Identity, identities
 from napari_cellseg.widgets.cleanup import Cleanup
+
+if TYPE_CHECKING:
+    from napari_cellseg.cli.batch import BatchReport
 
 
 class ManyQuestion(QWidget):
     """Asks what is to become of many images that were dropped or chosen."""
 
     project_wanted = Signal()
+    segment_wanted = Signal()
     all_wanted = Signal()
 
     def __init__(self) -> None:
@@ -33,25 +40,31 @@ class ManyQuestion(QWidget):
         self.text.setTextFormat(Qt.TextFormat.PlainText)
         self.project_button = QPushButton()
         self.project_button.clicked.connect(self.project_wanted)
+        self.segment_button = QPushButton("Segment all…")
+        self.segment_button.setToolTip(
+            "With what the tab Segment says. Labels and a table of each image, and a "
+            "summary of all, go into a folder; finished images are not done again."
+        )
+        self.segment_button.clicked.connect(self.segment_wanted)
         self.all_button = QPushButton("Open all here")
         self.all_button.setToolTip("A layer each; that takes a while.")
         self.all_button.clicked.connect(self.all_wanted)
         self.leave_button = QPushButton("Don't open")
         self.leave_button.clicked.connect(self.hide)
-        row = QHBoxLayout()
-        for button in (self.project_button, self.all_button, self.leave_button):
-            row.addWidget(button)
-        layout = QVBoxLayout(self)
+        buttons = (self.project_button, self.segment_button, self.all_button,
+                   self.leave_button)  # fmt: skip
+        layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.text)
-        layout.addLayout(row)
+        layout.addWidget(self.text, 0, 0, 1, 2)
+        for index, button in enumerate(buttons):
+            layout.addWidget(button, 1 + index // 2, index % 2)
         self.hide()
 
     def ask(self, n_images: int, project: str) -> None:
         """Show the question; `project` is the name of the one that is open, or ""."""
         self.text.setText(
-            f"{n_images} images. A project shows them one at a time and saves every step; "
-            "the arrows go through them."
+            f"{n_images} images. To look at and correct them, a project shows one at a "
+            "time; for the numbers alone, segment them all into a folder."
         )
         self.project_button.setText("Add to project" if project else "Make project…")
         self.project_button.setToolTip(
@@ -60,39 +73,80 @@ class ManyQuestion(QWidget):
         self.show()
 
 
+class ManyProgress(QWidget):
+    """Says how far a run over many images is, and stops it."""
+
+    def __init__(self, task: TaskController) -> None:
+        super().__init__()
+        self._task = task
+        self.text = QLabel()
+        self.text.setWordWrap(True)
+        self.text.setTextFormat(Qt.TextFormat.PlainText)
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.button = QPushButton("Cancel")
+        self.button.setToolTip("Stop; what is finished stays in the folder.")
+        self.button.clicked.connect(task.cancel)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for widget in (self.text, self.bar, self.button):
+            layout.addWidget(widget)
+        task.changed.connect(self.refresh)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Follow the task."""
+        self.setVisible(self._task.is_running)
+        progress = self._task.progress
+        self.bar.setRange(0, progress.total)
+        self.bar.setValue(progress.done)
+        done = f"{progress.done} of {progress.total} images" if progress.total else ""
+        self.text.setText(" · ".join(part for part in (done, progress.message) if part))
+
+
 class ManyImages(QObject):
-    """Opens many images as the person answers.
+    """Opens or segments many images as the person answers.
 
     Parameters
     ----------
     dock : CellSegmentationWidget
-        Has `opener`, `projects` and `link`.
+        Has `opener`, `projects`, `segment`, `footer` and `link`.
+    task : TaskController
+        Segments them, and does nothing else.
     cleanup : Cleanup
         Told what to let go of.
     """
 
-    def __init__(self, dock: Any, cleanup: Cleanup) -> None:
+    def __init__(self, dock: Any, task: TaskController, cleanup: Cleanup) -> None:
         super().__init__(dock)
         self._dock = dock
         self._paths: list[str] = []
         self._folder: Path | None = None
+        self._out = Path()
+        self.task = task
         self.question = ManyQuestion()
+        self.progress = ManyProgress(task)
         self.question.project_wanted.connect(self._on_project_wanted)
+        self.question.segment_wanted.connect(self._on_segment_wanted)
         self.question.all_wanted.connect(self._on_all_wanted)
         dock.opener.many_found.connect(self._on_many_found)
         dock.opener.project_found.connect(dock.link.open)
-        cleanup.add(self.question.hide)
+        task.changed.connect(self._on_task_changed)
+        cleanup.add(task.abandon)
+        cleanup.add(task.changed.disconnect)
 
     def _on_many_found(self, paths: list[str]) -> None:
         project = self._dock.projects.project
         is_open = project is not None and not project.is_read_only
         self._paths = paths
+        self.question.segment_button.setEnabled(not self.task.is_running)
         self.question.ask(len(paths), project.name if is_open else "")
 
     def _on_all_wanted(self) -> None:
         self.question.hide()
         self._dock.opener.open_all(self._paths)
 
+    # ------------------------------------------------------------------- a project
     def _on_project_wanted(self) -> None:
         project = self._dock.projects.project
         self._folder = None
@@ -122,3 +176,32 @@ class ManyImages(QObject):
         link.tell(f"{n_new} image{'' if n_new == 1 else 's'} added.")
         if n_new:
             link.show_image(n_before)
+
+    # ---------------------------------------------------------------- all in one go
+    def _on_segment_wanted(self) -> None:
+        """Ask for a folder and segment them all into it."""
+        start = str(Path(self._paths[0]).parent)
+        folder = QFileDialog.getExistingDirectory(
+            self._dock, "A folder for labels, tables and the summary", start
+        )
+        if not folder:
+            return
+        self.question.hide()
+        self._out = Path(folder)
+        paths = [Path(path) for path in self._paths]
+        job = self._dock.segment.segment_many(paths, self._out)
+        self.task.start("Segmenting all", job, self._on_segmented)
+
+    def _on_segmented(self, report: BatchReport) -> None:
+        tone = "warning" if report.n_failed else "plain"
+        self._dock.footer.tell(report_words(report), tone)
+
+    def _on_task_changed(self) -> None:
+        task = self.task
+        if task.state == "failed" and task.failure is not None:
+            self._dock.footer.tell_failure(task.failure)
+        elif task.state == "cancelled":
+            self._dock.footer.tell(
+                f"Stopped. What is finished is in {self._out}; Segment all into the same "
+                "folder goes on from there."
+            )

@@ -1,0 +1,63 @@
+"""Many files in one go, as ``cellseg segment`` does it, with what the dock says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_cellseg.controllers.engine import Engine
+from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.options import SegmentOptions
+
+if TYPE_CHECKING:
+    from napari_cellseg.cli.batch import BatchReport
+
+
+def segment_many(
+    engine: Engine,
+    model: str | None,
+    paths: Sequence[Path],
+    out: Path,
+    options: SegmentOptions,
+) -> Job[BatchReport]:
+    """Segment files, and write labels, tables and a summary into a folder.
+
+    Parameters
+    ----------
+    engine : Engine
+        Where the model runs.
+    model : str or None
+        Its name; None is the default.
+    paths : sequence of Path
+        Images. Those that an earlier run into the same folder finished are left.
+    out : Path
+        Folder, made if need be.
+    options : SegmentOptions
+        Of every image.
+
+    Raises
+    ------
+    CellsegError
+        If the model or the folder cannot be used; errors of single images become rows.
+    """
+    from napari_cellseg.cli.batch import segment_files
+    from napari_cellseg.cli.batch_options import BatchOptions
+
+    yield Progress(0, len(paths), "waking the model")
+    segmenter = engine.open_segmenter(model)
+    try:
+        batch = BatchOptions(model=model, skip_existing=True)
+        plain = replace(options, keep_maps=False)
+        return (yield from segment_files(paths, out, segmenter, batch, plain))
+    finally:
+        segmenter.close()
+
+
+def report_words(report: BatchReport) -> str:
+    """Return in words what came of it."""
+    done = f"{report.n_done} image{'' if report.n_done == 1 else 's'} segmented"
+    left = f", {report.n_skipped} were done before" if report.n_skipped else ""
+    wrong = f", {report.n_failed} failed" if report.n_failed else ""
+    return f"{done}{left}{wrong}: see {report.summary}"
