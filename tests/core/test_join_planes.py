@@ -182,18 +182,20 @@ def test_nuclei_outlined_plane_by_plane_are_found_again(shared_data):
     assert matching.average_precision > 0.85
 
 
-def test_joining_takes_room_for_one_more_stack_and_no_third():
+@pytest.mark.parametrize(("in_place", "room"), [(False, 1.5), (True, 0.5)])
+def test_joining_takes_room_for_one_more_stack_or_none(in_place, room):
     labels = np.zeros((40, 256, 256), np.int32)
     labels[:, 20:40, 20:40] = np.arange(1, 41)[:, None, None]
     confidence = np.ones(40, np.float32)
     tracemalloc.start()
 
-    joined, _ = join_stack(labels, confidence, "ZYX", SegmentOptions())
+    out = labels if in_place else None
+    joined, _ = join_stack(labels, confidence, "ZYX", SegmentOptions(), out=out)
 
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert joined.max() == 1
-    assert peak < 1.5 * labels.nbytes
+    assert peak < room * labels.nbytes
 
 
 def test_cells_of_later_stacks_have_later_numbers():
@@ -206,3 +208,18 @@ def test_cells_of_later_stacks_have_later_numbers():
 
     assert [set(np.unique(stack)) for stack in joined] == [{0, 1}, {0, 2}]
     assert confidence == pytest.approx([0.2, 0.6])
+
+
+def test_joining_in_place_gives_the_same():
+    labels = np.stack(
+        [by_planes(balls((9, 40, 40), [(4, 12, 12), (4, 30, 26)], (4, 7, 7)))] * 2
+    )
+    labels[1][labels[1] > 0] += labels[0].max()
+    sure = np.linspace(0.1, 0.9, labels.max(), dtype=np.float32)
+    joined, confidence = join_stack(labels, sure, "TZYX", SegmentOptions())
+
+    again, same = join_stack(labels, sure, "TZYX", SegmentOptions(), out=labels)
+
+    assert again is labels
+    np.testing.assert_array_equal(again, joined)
+    np.testing.assert_array_equal(same, confidence)

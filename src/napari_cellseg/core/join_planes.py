@@ -55,6 +55,21 @@ class _Sections:
     first: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Joined:
+    """What became of the sections of a stack.
+
+    Attributes
+    ----------
+    ids, areas, numbers : (n,) int
+        Of each section: its id before, its pixels, and the number of its cell.
+    """
+
+    ids: NDArray[np.int32]
+    areas: NDArray[np.int64]
+    numbers: NDArray[np.int64]
+
+
 @dataclass(slots=True, eq=False)
 class _Chains:
     """All sections of a stack, each with the next one of its cell.
@@ -123,15 +138,17 @@ def join_cells(labels: Labels, min_overlap: float) -> Labels:
 
 def _join_into(
     joined: Labels, labels: Labels, min_overlap: float, n_before: int
-) -> int:
-    """Write the joined cells of a stack; return their last number, `n_before` without one."""
+) -> _Joined:
+    """Write the joined cells of a stack, which may be the stack itself."""
     chains = _linked(labels, min_overlap)
     _cut_necks(chains)
-    numbers = _numbers(chains)
+    numbers = _numbers(chains) + n_before
+    ids = []
     for plane, sections in zip(joined, _sections_of(labels), strict=True):
-        own = numbers[sections.first : sections.first + len(sections.ids)] + n_before
+        own = numbers[sections.first : sections.first + len(sections.ids)]
         plane[...] = np.append(own, 0).astype(LABELS_DTYPE)[sections.places]
-    return n_before + int(numbers.max(initial=0))
+        ids.append(sections.ids)
+    return _Joined(np.concatenate(ids), np.array(chains.areas, np.int64), numbers)
 
 
 def join_stack(
@@ -139,6 +156,8 @@ def join_stack(
     confidence: NDArray[np.float32],
     axes: str,
     options: SegmentOptions,
+    *,
+    out: Labels | None = None,
 ) -> tuple[Labels, NDArray[np.float32]]:
     """Return cells in 3-D where the axes have a Z and the options ask for it, else as given.
 
@@ -152,6 +171,9 @@ def join_stack(
         Of the labels, such as ``"TZYX"``; time points are joined each for itself.
     options : SegmentOptions
         Says whether, and from which overlap on.
+    out : int32 array, optional
+        Where the result is written, which may be `labels`: a large stack is then not held
+        twice. None: a new array.
 
     Returns
     -------
@@ -161,25 +183,25 @@ def join_stack(
     """
     if "Z" not in axes or not options.join_planes or not len(confidence):
         return labels, confidence
-    joined = np.zeros_like(labels)
+    joined = np.zeros_like(labels) if out is None else out
     stacks = labels.reshape(-1, *labels.shape[-3:])
+    found: list[_Joined] = []
     n_cells = 0
     for stack, target in zip(stacks, joined.reshape(stacks.shape), strict=True):
-        n_cells = _join_into(target, stack, options.plane_overlap, n_cells)
-    return joined, _joined_confidence(labels, joined, confidence, n_cells)
+        found.append(_join_into(target, stack, options.plane_overlap, n_cells))
+        n_cells = int(found[-1].numbers.max(initial=n_cells))
+    return joined, _joined_confidence(found, confidence, n_cells)
 
 
 def _joined_confidence(
-    labels: Labels, joined: Labels, confidence: NDArray[np.float32], n_cells: int
+    found: list[_Joined], confidence: NDArray[np.float32], n_cells: int
 ) -> NDArray[np.float32]:
     """Return the mean confidence of the sections of each cell, by their pixels."""
-    sums = np.zeros(n_cells + 1)
-    n_pixels = np.zeros(n_cells + 1)
-    known = np.append(np.float32(0), confidence)
-    for index in np.ndindex(labels.shape[:-2]):
-        cells = joined[index].ravel()
-        sums += np.bincount(cells, known[labels[index]].ravel(), n_cells + 1)
-        n_pixels += np.bincount(cells, minlength=n_cells + 1)
+    numbers = np.concatenate([one.numbers for one in found])
+    areas = np.concatenate([one.areas for one in found])
+    ids = np.concatenate([one.ids for one in found])
+    sums = np.bincount(numbers, confidence[ids - 1] * areas, n_cells + 1)
+    n_pixels = np.bincount(numbers, areas, n_cells + 1)
     return (sums[1:] / n_pixels[1:]).astype(np.float32)
 
 

@@ -12,7 +12,7 @@ from napari_cellseg.io.limits import human_bytes
 #: Most that is held for a pixel of the plane in work: its values, maps, heights and several
 #: labels. Measured on a stained section: 3.14 GB for 8192² pixels, 1.54 GB for 4096².
 BYTES_A_PIXEL = 32
-#: For a pixel of all planes: its label; two where planes become 3-D cells; its maps.
+#: For a pixel of all planes: its label, and what the network said of it if that is kept.
 LABEL_BYTES = 4
 MAPS_BYTES = 5
 
@@ -24,9 +24,7 @@ def check_memory(image: CellImage, options: SegmentOptions) -> None:
     else was to be done in the same run.
     """
     plane_px = image.n_along("Y") * image.n_along("X")
-    all_bytes = LABEL_BYTES * (2 if image.n_along("Z") > 1 else 1)
-    if options.keep_maps:
-        all_bytes += MAPS_BYTES
+    all_bytes = LABEL_BYTES + (MAPS_BYTES if options.keep_maps else 0)
     needed = plane_px * (BYTES_A_PIXEL + all_bytes * (image.n_planes - 1))
     there = psutil.virtual_memory().total + psutil.swap_memory().total
     if needed > there:

@@ -97,7 +97,11 @@ class LocalSegmenter:
             if options.keep_maps:
                 kept.append(maps)
         labels, confidence = join_stack(
-            found.labels, found.confidence, image.labels_axes, options
+            found.labels,
+            found.confidence,
+            image.labels_axes,
+            options,
+            out=found.labels,
         )
         seconds = time.perf_counter() - started
         return SegmentationResult(

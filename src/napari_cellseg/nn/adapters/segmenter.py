@@ -94,7 +94,11 @@ class AdapterSegmenter:
             yield Progress(place, image.n_planes, f"{words} is running")
             found.add(*self._plane(image.plane(index)[channels], options))
         labels, confidence = join_stack(
-            found.labels, found.confidence, image.labels_axes, options
+            found.labels,
+            found.confidence,
+            image.labels_axes,
+            options,
+            out=found.labels,
         )
         return SegmentationResult(
             labels,
