@@ -17,6 +17,7 @@ import argparse
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -53,7 +54,7 @@ def record(path: Path, data: Path, models: Sequence[Path], without: set[str]) ->
         for item in items
         if len(item.cell_ids()) >= MIN_CELLS and max(item.labels.shape) <= MAX_EDGE_PX
     ][:N_IMAGES]
-    kept: dict[str, np.ndarray] = {}
+    kept: dict[str, Any] = {}
     for place, folder in enumerate(models):
         network, spec = load_model(folder)
         examiner = Examiner(items, spec)
@@ -86,7 +87,7 @@ def msa(counts: CellCounts) -> float:
 def drawn(n_images: int, n_all: int, rng: np.random.Generator) -> list[int]:
     """Return the images that are held out of so many."""
     n_held = n_images if n_images in STRIPS else max(2, round(HELD_SHARE * n_images))
-    return rng.integers(0, n_all, n_held).tolist()
+    return [int(place) for place in rng.integers(0, n_all, n_held)]
 
 
 def strip(counts: CellCounts, rng: np.random.Generator) -> slice:
