@@ -221,7 +221,8 @@ def test_undo_goes_back_to_the_beginning_after_a_crash(folder: Path) -> None:
 
 def test_recovered_work_is_told_of(folder: Path) -> None:
     while True:
-        _killed_after(folder, 5, 0.05)
+        # What is written at every seventh step is not yet.
+        _killed_after(folder, 5, 0, n_first=2)
         project = open_project(folder)
         if project.recovered:
             break

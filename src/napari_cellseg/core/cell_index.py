@@ -24,13 +24,14 @@ from napari_cellseg.core.cell_boxes import (
 from napari_cellseg.core.cell_rows import FAR, CellRows, find_rows
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.labels_on_disk import is_on_disk
-from napari_cellseg.core.types import Labels
+from napari_cellseg.core.types import LABELS_DTYPE, Labels
 
 if TYPE_CHECKING:
     from napari_cellseg.core.edits import Edit
 
 #: An edit of a larger box, such as a run over all, is not followed: all is looked through.
 MAX_FOLLOWED_PX = 2**24
+ONE_PIXEL = np.zeros(1, LABELS_DTYPE)
 
 
 class CellIndex:
@@ -55,6 +56,8 @@ class CellIndex:
         self.labels = labels
         self._last_id = 0
         self._take_rows(find_rows(labels) if rows is None else rows)
+        # Compiled code is read from the disk at its first use: not at the first stroke.
+        changed_counts(ONE_PIXEL, ONE_PIXEL)
 
     def _take_rows(self, rows: CellRows) -> None:
         self._ids, self._counts = rows.ids, rows.counts

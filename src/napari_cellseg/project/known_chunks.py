@@ -23,6 +23,7 @@ from zarr.storage import MemoryStore
 
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.io.labels_zarr import ARRAY_NAME
+from napari_cellseg.project.database import transaction
 from napari_cellseg.project.labels_store import LabelsStore, Place
 
 #: Made when labels are first opened; older programs pass over it.
@@ -93,14 +94,15 @@ class KnownChunks:
         """False where labels are opened for the first time: there is nothing to compare."""
         return FRAME in self._seen
 
-    def note_all(self) -> None:
-        """Take everything as it is now; inside a transaction of the caller."""
-        self._connection.execute(TABLE)
-        for name in self._seen.keys() - dict(self._files()).keys():
-            self._note(name)
-        for name, _ in self._files():
-            self._note(name)
-        self._note(FRAME)
+    def note_once(self) -> None:
+        """Take everything as it is now, where nothing was noted yet."""
+        if self.is_known:
+            return
+        with transaction(self._connection):
+            self._connection.execute(TABLE)
+            for name, _ in self._files():
+                self._note(name)
+            self._note(FRAME)
 
     def note(self, places: Iterable[Place]) -> None:
         """Take chunks as they are now; inside a transaction of the caller."""

@@ -194,10 +194,7 @@ class ProjectLabels:
         """
         with told(self._folder):
             self._known = KnownChunks(self._connection, self._image_id, self._store)
-            if not self._known.is_known:
-                with transaction(self._connection):
-                    self._known.note_all()
-                return
+            self._known.note_once()
             ours = set(self._store.chunks_of(self._replayed))
             former = self._former(set(self._known.changed()) - ours)
         put_back(self.labels, former)

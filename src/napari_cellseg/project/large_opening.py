@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_cellseg.core.cell_rows import CellRows
-from napari_cellseg.core.jobs import Job, run
+from napari_cellseg.core.jobs import Job, Progress, run
 from napari_cellseg.core.rerun import Footprint
 from napari_cellseg.project.cell_facts import (
     CellFacts,
@@ -24,6 +24,7 @@ from napari_cellseg.project.cell_facts import (
     read_last_step,
 )
 from napari_cellseg.project.database import open_database, told
+from napari_cellseg.project.known_chunks import KnownChunks
 from napari_cellseg.project.labels_store import LabelsStore
 from napari_cellseg.project.large_labels import (
     LargeNotes,
@@ -126,6 +127,10 @@ class LargeOpening:
                     self._looked_up[store.folder] = yield from look_through(store, None)
                 else:
                     yield from prepare_large(notes, store)
+            if not self._is_read_only:
+                yield Progress(0, 0, "noting what lies on the disk")
+                with told(self._folder):
+                    KnownChunks(connection, image_id, store).note_once()
             with told(self._folder), _snapshot(connection):
                 self._ahead[image_id] = yield from self._read(
                     connection, image_id, store
