@@ -6,6 +6,7 @@ crashes: the process that answers the network notices nothing but that it is ove
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -33,6 +34,9 @@ PROGRAM = (sys.executable, "-m", "napari_cellseg.serving.bench_process")
 #: For glibc, which else gives each thread a heap of its own, so that memory grows.
 ENVIRONMENT = {"MALLOC_ARENA_MAX": "2"}
 KILL_SECONDS = 5.0
+#: As much as Linux gives to anybody. With its usual 64 KiB an image of 512 x 512 pixels
+#: took half a millisecond longer, in as many pieces as both processes have to wake up.
+PIPE_BYTES = 2**20
 
 Frame = tuple[Mapping[str, Any], bytes]
 
@@ -72,6 +76,8 @@ class BenchApart:
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
         self._process = process
+        for pipe in (process.stdin, process.stdout):
+            _widen(pipe)
         for work, given in (
             (_hand_over, (self._frames, process.stdin)),
             (_listen, (process, tell)),
@@ -100,6 +106,15 @@ class BenchApart:
             process.kill()
             process.wait(KILL_SECONDS)
         self._frames.put(None)
+
+
+def _widen(pipe: IO[bytes] | None) -> None:
+    """Let a pipe hold a whole request, where the system lets it (Linux)."""
+    if sys.platform == "linux" and pipe is not None:
+        import fcntl
+
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
 def _hand_over(frames: queue.SimpleQueue[Frame | None], stream: IO[bytes]) -> None:
