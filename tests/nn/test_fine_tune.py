@@ -40,7 +40,7 @@ from napari_cellseg.nn.fine_tune import fine_tune
 from napari_cellseg.nn.fine_tune_data import REPLAYED, training_images
 from napari_cellseg.nn.fine_tune_judge import Judge
 from napari_cellseg.nn.fine_tune_picture import most_changed
-from napari_cellseg.nn.fine_tune_report import advice, luck_of, verdict
+from napari_cellseg.nn.fine_tune_report import advice, luck_of, nothing_kept, verdict
 from napari_cellseg.nn.fine_tune_run import FineTuneRun
 from napari_cellseg.nn.fine_tune_split import Split, Splitter
 from napari_cellseg.nn.network import CellNet
@@ -439,6 +439,22 @@ def test_a_training_of_which_nobody_knows_what_it_held_out_does_not_go_on(
     (tmp_path / "checkpoint.pt").touch()
     with pytest.raises(TrainingError, match=r"older version.*start a new one"):
         Judge.of(tmp_path)
+
+
+def test_of_a_training_that_only_did_harm_it_is_said_that_the_old_model_is_left(
+    tmp_path: Path, items: list[TrainingItem], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Judge, "bar", 2.0)
+    write_request(tmp_path, request(), items)
+    outcome = run(fine_tune(tmp_path))
+    assert not outcome.is_recommended
+    assert outcome.held_out.n_cells
+    assert "only made the model worse" in outcome.reason
+
+
+def test_a_training_that_was_stopped_at_once_says_so() -> None:
+    assert "after 7 steps" in nothing_kept(7, 30)
+    assert "worse" in nothing_kept(30, 30)
 
 
 @pytest.mark.parametrize(

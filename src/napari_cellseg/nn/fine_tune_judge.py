@@ -33,7 +33,13 @@ from napari_cellseg.nn.fine_tune_chance import sureness
 from napari_cellseg.nn.fine_tune_data import base_items, parts_to_tune
 from napari_cellseg.nn.fine_tune_pace import Costs
 from napari_cellseg.nn.fine_tune_picture import write_picture
-from napari_cellseg.nn.fine_tune_report import advice, luck_of, new_spec, verdict
+from napari_cellseg.nn.fine_tune_report import (
+    advice,
+    luck_of,
+    new_spec,
+    nothing_kept,
+    verdict,
+)
 from napari_cellseg.nn.fine_tune_run import FineTuneRun
 from napari_cellseg.nn.fine_tune_split import Splitter
 from napari_cellseg.nn.network import CellNet
@@ -176,6 +182,8 @@ class Judge:
         """Return the outcome with its advice."""
         share = self.request.options.held_out_share
         is_better, reason = verdict(held_out, base, share)
+        if held_out.n_cells and run.is_unchanged and not is_better:
+            reason = nothing_kept(run.step, run.length.every)
         reason += advice(held_out, self._split, is_better=is_better)
         return TrainingOutcome(
             self.folder / MODEL_FOLDER,

@@ -89,6 +89,27 @@ def verdict(
     )
 
 
+def nothing_kept(step: int, every: int) -> str:
+    """Return why the new model is the old one, after a training of so many steps.
+
+    Parameters
+    ----------
+    step : int
+        The last one.
+    every : int
+        Steps between examinations on held-out cells.
+    """
+    if step < every:
+        return (
+            f"The training ended after {step} steps, before it was examined for the first "
+            f"time (at step {every}), so this is the old model still. Keep the old one."
+        )
+    return (
+        "The training only made the model worse on cells it had not seen, so this is the "
+        "old model still. Keep the old one, and train with more checked cells."
+    )
+
+
 def _what_would_tell(gain: float, n_cells: int, share: float) -> str:
     """Return how many cells would show whether such a gain is real."""
     n_enough = (SCATTER / gain) ** 2

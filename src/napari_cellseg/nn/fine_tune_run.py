@@ -104,6 +104,11 @@ class FineTuneRun:
             self.step, self.best_step, self.length
         )
 
+    @property
+    def is_unchanged(self) -> bool:
+        """Say whether the best so far is the old network."""
+        return self.best_step == 0 and not self._is_new
+
     def _groups(self) -> list[dict[str, object]]:
         """Return the parameters with the share of the rate that each group learns at."""
         early: list[Tensor] = []
