@@ -104,6 +104,17 @@ def test_what_there_is_to_learn_from_is_said(training):
     assert "few" in dock.train_tab.options.warning.text()
 
 
+def test_cells_that_come_while_the_tab_is_open_are_counted(training):
+    dock, _ = training
+    dock.proofread.set_state([1, 2], "accepted")
+    cells = dock.proofread.cells
+    dock.proofread.reopen(None)
+    go_to_train(dock)
+    assert "Nothing is checked" in dock.train_tab.options.supply.text()
+    dock.proofread.reopen(cells)
+    assert "2 checked cells" in dock.train_tab.options.supply.text()
+
+
 def test_it_says_which_model_it_starts_from(training):
     dock, _ = training
     go_to_train(dock)

@@ -97,6 +97,7 @@ class TrainController:
     """
 
     changed = Signal()
+    cells_opened = Signal()
     promoted = Signal(str)
 
     def __init__(
@@ -123,6 +124,7 @@ class TrainController:
         self._out: Path | None = None
         self.problem = ""
         task.changed.connect(self._on_task_changed)
+        segment.proofread.opened.connect(self._on_cells_opened)
         self.counting.changed.connect(self._on_counting_changed)
 
     # ------------------------------------------------------------- what there is
@@ -141,6 +143,10 @@ class TrainController:
         elif not self.source.why_not(None):
             self.counting.start("Counting", self.source.counted(), self._take_supply)
         self.changed.emit()
+
+    def _on_cells_opened(self) -> None:
+        """Tell that there is another image, or that its cells have come."""
+        self.cells_opened.emit()
 
     def _count_here(self) -> None:
         try:

@@ -141,7 +141,13 @@ class TrainTab(QWidget):
         layout.addWidget(self.back)
         layout.addStretch(1)
         train.changed.connect(self.refresh)
+        train.cells_opened.connect(self._on_cells_opened)
         self.refresh()
+
+    def _on_cells_opened(self) -> None:
+        """Count again what is checked: cells of a large image come after the image."""
+        if self.isVisible() and not self._train.task.is_running:
+            self._train.count()
 
     def refresh(self) -> None:
         """Follow the controller."""
