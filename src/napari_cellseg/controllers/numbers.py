@@ -58,11 +58,12 @@ def histogram_of(table: MeasurementTable | None, column: str) -> Histogram | Non
     counts, _ = np.histogram(values, N_BINS)
     low, high = values.min(), values.max()
     words = (
-        f"{column}: median {np.median(values):.4g}, mean {values.mean():.4g}, "
-        f"standard deviation {values.std():.4g}, n = {values.size}"
+        f"{column}: median {number_text(np.median(values))}, "
+        f"mean {number_text(values.mean())}, "
+        f"standard deviation {number_text(values.std())}, n = {values.size}"
     )
     shares = tuple((counts / counts.max()).tolist())
-    return Histogram(shares, (f"{low:.4g}", f"{high:.4g}"), words)
+    return Histogram(shares, (number_text(low), number_text(high)), words)
 
 
 def number_columns(table: MeasurementTable | None) -> list[str]:
@@ -80,6 +81,12 @@ def number_columns(table: MeasurementTable | None) -> list[str]:
     ]
 
 
+def number_text(value: float, digits: int = 4) -> str:
+    """Return a number with so many digits, or all before the point: never "1.2e+05"."""
+    text = f"{value:.{digits}g}"
+    return f"{value:.0f}" if "e+" in text else text
+
+
 def table_words(table: MeasurementTable | None, *, is_measuring: bool) -> TableWords:
     """Return count, density and origin of the cells in words."""
     if table is None:
@@ -91,17 +98,18 @@ def table_words(table: MeasurementTable | None, *, is_measuring: bool) -> TableW
     n_cells = int(summary["n_cells"])
     count = f"{n_cells:,} cell{'' if n_cells == 1 else 's'}"
     sources = summary["n_by_source"]
-    parts = [f"{n} {words}" for source, words in (
+    parts = [f"{n:,} {words}" for source, words in (
         ("model", "by the model"), ("edited", "edited by you"), ("hand", "drawn by you"),
     ) if (n := sources.get(source, 0))]  # fmt: skip
     parts += [
-        f"{n} {name or 'without a class'}" for name, n in table.n_by_class.items()
+        f"{n:,} {name or 'without a class'}" for name, n in table.n_by_class.items()
     ]
     density = summary["density_per_mm2"]
     if density is None:
         tip = "Set the pixel size above to get cells per mm²."
         return TableWords(count, "", tip, " · ".join([*parts, tip]))
-    area = f"{summary['area_mm2']:.4g} mm²"
+    area = f"{number_text(summary['area_mm2'])} mm²"
+    per_mm2 = f"{density:,.0f}" if density >= 1000 else number_text(density)
     return TableWords(
-        count, f"{density:,.4g} / mm²", f"on {area}", " · ".join([*parts, f"on {area}"])
+        count, f"{per_mm2} / mm²", f"on {area}", " · ".join([*parts, f"on {area}"])
     )

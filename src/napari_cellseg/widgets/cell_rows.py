@@ -17,6 +17,7 @@ from qtpy.QtCore import (
 )
 
 from napari_cellseg.controllers.column_words import column_meaning
+from napari_cellseg.controllers.numbers import number_text
 from napari_cellseg.controllers.table_rows import matching_rows, sorted_rows
 from napari_cellseg.core.errors import OptionsError
 
@@ -93,7 +94,7 @@ def text_of(value: Any) -> str:
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     if isinstance(value, float | np.floating):
-        return "" if np.isnan(value) else f"{value:.5g}"
+        return "" if np.isnan(value) else number_text(float(value), 5)
     return str(value)
 
 

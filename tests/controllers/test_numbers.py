@@ -1,0 +1,41 @@
+"""Numbers as the tab Measure and the table show them."""
+
+import numpy as np
+import pytest
+
+from napari_cellseg.controllers.numbers import number_text, table_words
+from napari_cellseg.core.measure import measure_cells
+from napari_cellseg.core.types import CellImage, PixelSize
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (91.2634, "91.26"),
+        (12345.6, "12346"),
+        (9999.6, "10000"),
+        (3_200_000_000.0, "3200000000"),
+        (-123456.0, "-123456"),
+        (0.000012, "1.2e-05"),
+        (float("inf"), "inf"),
+    ],
+)
+def test_no_number_is_shown_with_a_large_exponent(value, text):
+    assert number_text(value) == text
+
+
+def test_many_cells_are_counted_the_same_way_everywhere():
+    """1,600 cells on 200 × 200 px of 1 µm are 40,000 to the square millimetre."""
+    rows, columns = np.meshgrid(np.arange(40), np.arange(40), indexing="ij")
+    labels = np.kron(rows * 40 + columns + 1, np.ones((5, 5))).astype(np.int32)
+    image = CellImage(
+        np.zeros((1, 200, 200), np.uint8), axes="CYX", pixel_size=PixelSize(1.0, 1.0)
+    )
+
+    table = measure_cells(image, labels, sources=dict.fromkeys(range(1, 1601), "model"))
+
+    words = table_words(table, is_measuring=False)
+
+    assert words.count == "1,600 cells"
+    assert words.density == "40,000 / mm²"
+    assert "1,600 by the model" in words.sources
