@@ -82,3 +82,14 @@ def proposed_name(image: CellImage | None, ending: str) -> str:
         if stem.lower().endswith(suffix):
             return stem[: -len(suffix)] + ending
     return (Path(stem).stem or "image") + ending
+
+
+def proposed_path(image: CellImage | None, ending: str) -> str:
+    """Return a path for the results of an image: beside it, else in the home folder.
+
+    The folder in which the program was started is often one that cannot be written to.
+    """
+    folder = Path(image.source).parent if image is not None and image.source else None
+    is_here = folder is not None and folder.is_absolute() and folder.is_dir()
+    place = folder if is_here and folder is not None else Path.home()
+    return str(place / proposed_name(image, ending))

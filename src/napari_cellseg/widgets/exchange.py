@@ -29,7 +29,7 @@ from napari_cellseg.controllers.exchange import (
     write_large,
     write_project,
 )
-from napari_cellseg.controllers.export import Saved, proposed_name
+from napari_cellseg.controllers.export import Saved, proposed_path
 from napari_cellseg.controllers.large_project import goes_to_disk, import_into_large
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.importing import ImportMode
@@ -179,7 +179,7 @@ class CellExchange(QObject):
         """Ask for a file name and write the cells in a format."""
         one = format_named(format_name)
         self._dock.keeper.reconcile()
-        name = proposed_name(self._dock.session.image, one.suffix)
+        name = proposed_path(self._dock.session.image, one.suffix)
         path, _ = QFileDialog.getSaveFileName(
             self._dock,
             f"Export cells: {one.title}",

@@ -12,7 +12,7 @@ from napari_cellseg.controllers.export import (
     Saved,
     labels_to_save,
     origin_of,
-    proposed_name,
+    proposed_path,
     save_labels,
     save_table,
 )
@@ -73,7 +73,7 @@ class ResultWriter(QObject):
     # ------------------------------------------------------------------- files
     def ask_csv(self) -> None:
         """Ask for a file name and write the table."""
-        name = proposed_name(self._dock.session.image, "_cells.csv")
+        name = proposed_path(self._dock.session.image, "_cells.csv")
         path, _ = QFileDialog.getSaveFileName(
             self._dock, "Export the table", name, "CSV (*.csv)"
         )
