@@ -14,7 +14,7 @@ import numpy as np
 
 from napari_cellseg.core.errors import ImageReadError
 from napari_cellseg.core.types import PixelSize
-from napari_cellseg.io.foreign import translated
+from napari_cellseg.io.foreign import one_line, translated
 from napari_cellseg.io.metadata import length_um, pixel_size_um
 from napari_cellseg.io.scene import Request, Scene
 
@@ -45,7 +45,7 @@ def vendor_scenes(request: Request, kind: str) -> Iterator[list[Scene]]:
             f"{request.name} is {TITLES[kind]}, for which a reader must be installed: "
             f"python -m pip install bioio bioio-{kind} (or export the image as OME-TIFF)."
         )
-    with translated(request.name), _known_errors(kind):
+    with translated(request.name), _known_errors(request.name, kind):
         bioio = importlib.import_module("bioio")
         plugin = importlib.import_module(module)
         image = bioio.BioImage(str(request.path), reader=plugin.Reader)
@@ -69,12 +69,18 @@ def _own_errors(kind: str) -> tuple[type[Exception], ...]:
 
 
 @contextmanager
-def _known_errors(kind: str) -> Iterator[None]:
-    """Raise the exceptions of bioio, which are no built-in ones, as ValueError."""
+def _known_errors(name: str, kind: str) -> Iterator[None]:
+    """Say in a sentence what bioio raises of its own, which is no built-in exception.
+
+    It does not mean that the file is damaged: a CZI without a pixel size is refused, too.
+    """
     try:
         yield
     except _own_errors(kind) as error:
-        raise ValueError(str(error)) from error
+        raise ImageReadError(
+            f"{name} cannot be read by bioio-{kind}: {one_line(error)}. Export it as "
+            "OME-TIFF from the program of the microscope, and open that."
+        ) from error
 
 
 def _scene(image: Any, index: int, request: Request, kind: str) -> Scene:
@@ -88,7 +94,7 @@ def _scene(image: Any, index: int, request: Request, kind: str) -> Scene:
         shape=shape,
         axes=axes,
         dtype=np.dtype(image.dtype),
-        load=partial(_load, image, index, kind),
+        load=partial(_load, image, index, request.name, kind),
         n_pages=math.prod(
             n for x, n in zip(axes, shape, strict=True) if x not in "YXS"
         ),
@@ -114,8 +120,8 @@ def _pixel_size(image: Any, kind: str) -> PixelSize | None:
     return pixel_size_um(y_um, x_um, z_um)
 
 
-def _load(image: Any, index: int, kind: str) -> Any:
+def _load(image: Any, index: int, name: str, kind: str) -> Any:
     """Read the pixels of one scene."""
-    with _known_errors(kind):
+    with _known_errors(name, kind):
         image.set_scene(index)
         return np.asarray(image.data)
