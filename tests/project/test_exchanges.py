@@ -158,3 +158,18 @@ def test_a_copy_made_while_an_import_ends_can_be_opened(folder, tmp_path, monkey
         project.save_as(tmp_path / "copy")
     with open_project(tmp_path / "copy.cellseg") as copy:
         assert not seen(copy.open_labels(1)).any()
+
+
+def test_nothing_is_kept_of_the_chunks_of_labels_that_are_gone(folder):
+    with open_project(folder) as project:
+        take_in(project, grid(SIDE))
+        opened = undone(project)
+        paint(opened, 40, 40)  # nothing brings the import back
+    with open_project(folder) as project:
+        project.open_labels(1)
+    with open_project(folder) as project:
+        numbers = {
+            row["number"]
+            for row in project._connection.execute("SELECT DISTINCT number FROM chunks")
+        }
+    assert numbers == {0}

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from napari_cellseg.project.database import told
+from napari_cellseg.project.known_chunks import forget_chunks
 from napari_cellseg.project.labels_store import labels_folder, number_of
 from napari_cellseg.project.lineage import lineage_names
 
@@ -185,6 +186,7 @@ class Exchanges:
             ):
                 if number_of(path) not in needed:
                     shutil.rmtree(path, ignore_errors=True)
+                    forget_chunks(self._connection, self._image_id, number_of(path))
 
     def _areas_of(self, number: int) -> str:
         return f"areas of labels {number} of image {self._image_id}"

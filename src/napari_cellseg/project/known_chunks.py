@@ -36,6 +36,7 @@ IS_THERE = "SELECT 1 FROM sqlite_master WHERE name = 'chunks'"
 READ = "SELECT place, size, mtime_ns, crc FROM chunks WHERE image = ? AND number = ?"
 READ_DATA = "SELECT data FROM chunks WHERE image = ? AND number = ? AND place = ?"
 FORGET = "DELETE FROM chunks WHERE image = ? AND number = ? AND place = ?"
+FORGET_ALL = "DELETE FROM chunks WHERE image = ? AND number = ?"
 NOTE = "INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?)"
 #: Says how the chunks are packed; noted last, so that it stands for all of them.
 FRAME = "zarr.json"
@@ -202,6 +203,12 @@ class KnownChunks:
                         folders.append((inner, Path(entry.path)))
                     else:
                         yield inner, entry.stat()
+
+
+def forget_chunks(connection: sqlite3.Connection, image_id: int, number: int) -> None:
+    """Forget labels that were deleted; raises `sqlite3.Error`."""
+    if connection.execute(IS_THERE).fetchone():
+        connection.execute(FORGET_ALL, (image_id, number))
 
 
 def _name(place: Place) -> str:
