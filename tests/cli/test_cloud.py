@@ -17,6 +17,7 @@ from napari_cellseg.cli.main import app
 from napari_cellseg.cloud import costs
 from napari_cellseg.cloud.sending import Sender
 from napari_cellseg.core.errors import CellsegError
+from training_platform import folder_of_two
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def test_an_endpoint_from_the_first_word_to_the_last(aws: Sender) -> None:
             ["PutObject", "CreateModel", "CreateEndpointConfig", "CreateEndpoint"],
         ),
         (("train", f"s3://{BUCKET}/set/"), ["CreateTrainingJob"]),
-        (("train", "a-project.cellseg", "--spot"), ["CreateTrainingJob"]),
+        (("train", f"s3://{BUCKET}/set/", "--spot"), ["CreateTrainingJob"]),
         (
             ("batch", f"s3://{BUCKET}/in/", f"s3://{BUCKET}/out/"),
             ["PutObject", "CreateModel", "CreateTransformJob"],
@@ -85,6 +86,26 @@ def test_a_dry_run_prints_each_request_and_sends_none(
         cellseg(*words, *place, "--dry-run").output
     )
     assert [each["operation"] for each in printed] == operations
+
+
+def test_a_dry_run_names_each_file_that_would_be_uploaded(
+    aws: Sender, tmp_path: Path
+) -> None:
+    data = folder_of_two(tmp_path / "checked")
+    result = cellseg("train", str(data), "--bucket", BUCKET, "--dry-run")
+    calls = json.loads(result.stdout)
+    *sent, job = calls
+    (channel,) = [
+        each
+        for each in job["parameters"]["InputDataConfig"]
+        if each["ChannelName"] == "train"
+    ]
+    folder = channel["DataSource"]["S3DataSource"]["S3Uri"]
+    assert job["operation"] == "CreateTrainingJob"
+    assert [call["operation"] for call in sent] == ["PutObject"] * 2
+    for call in sent:
+        assert f"s3://{BUCKET}/{call['parameters']['Key']}".startswith(folder)
+    assert keys_in(aws) == []
 
 
 def test_a_training_is_started_with_what_it_may_cost(aws: Sender) -> None:

@@ -65,18 +65,14 @@ def train(
     Ctrl-C leaves the job running; `cellseg cloud logs NAME --follow` goes on with it,
     `cellseg cloud fetch NAME` gets its model, `cellseg cloud stop NAME` ends it.
     """
-    from napari_cellseg.cloud.requests import check_call
-    from napari_cellseg.cloud.train_plan import train_call
-    from napari_cellseg.cloud.training import TrainWish
+    from napari_cellseg.cloud.training import TrainWish, training_calls
 
     wish = TrainWish(data, flags.name, flags.model, flags.channel)
     plan = wish.plan(place_of(place), options, machine, now_utc())
-    if flags.dry_run:
-        call = train_call(plan)
-        check_call(call)
-        show_requests([call])
-        return
     items = _items(data, flags.channel) if wish.is_here else []
+    if flags.dry_run:
+        show_requests(training_calls(plan, items, wish.start_model()))
+        return
     name = _start(plan, sender_of(account), items, wish.start_model())
     if flags.wait:
         _follow(name, sender_of(account))
@@ -90,7 +86,8 @@ def _items(data: str, channel: int | None) -> Sequence[TrainingItem]:
 
     items = training_items(Path(data), channel)
     supply = supply_of(items)
-    typer.echo(f"{supply.n_images} images, {supply.n_cells} checked cells")
+    # What is printed by --dry-run is JSON from its first to its last sign.
+    typer.echo(f"{supply.n_images} images, {supply.n_cells} checked cells", err=True)
     return items
 
 

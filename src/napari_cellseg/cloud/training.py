@@ -19,7 +19,7 @@ from napari_cellseg.cloud.package import (
     unpack_model,
     unpack_report,
 )
-from napari_cellseg.cloud.place import CloudPlace
+from napari_cellseg.cloud.place import CloudPlace, split_uri
 from napari_cellseg.cloud.requests import Call, check_call
 from napari_cellseg.cloud.sending import Sender, found
 from napari_cellseg.cloud.train_plan import TrainPlan, train_call
@@ -30,7 +30,7 @@ from napari_cellseg.core.options import FINE_TUNE_PRESETS, FineTuneOptions
 from napari_cellseg.core.training_item import TrainingItem, TrainProgress
 from napari_cellseg.io.model_folder import find_model, list_models, models_folders
 from napari_cellseg.io.model_store import take_in
-from napari_cellseg.io.training_files import ITEMS_FOLDER, write_items
+from napari_cellseg.io.training_files import ITEMS_FOLDER, item_name, write_items
 
 POLL_SECONDS = 15.0
 #: A job in one of these does nothing any more.
@@ -108,6 +108,29 @@ def start_training(
     yield Progress(0, 0, call.doing)
     sender.send(call)
     return plan.job_name
+
+
+def training_calls(
+    plan: TrainPlan,
+    items: Sequence[TrainingItem] = (),
+    start_model: Path | None = None,
+) -> list[Call]:
+    """Return every request of `start_training`, none of which is sent; raises as it does."""
+    plan = planned(plan, has_items=bool(items), has_model=start_model is not None)
+    uris = [] if start_model is None else [f"{plan.model_uri}{ARCHIVE_NAME}"]
+    names = (item_name(place) for place in range(len(items)))
+    uris += [f"{plan.data_uri}{ITEMS_FOLDER}/{name}" for name in names]
+    calls = [_put_call(uri) for uri in uris]
+    calls.append(train_call(plan))
+    for call in calls:
+        check_call(call)
+    return calls
+
+
+def _put_call(uri: str) -> Call:
+    bucket, key = split_uri(uri)
+    told = {"Bucket": bucket, "Key": key, "Body": f"<{Path(key).name}>"}
+    return Call("s3", "PutObject", told, f"write {uri}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,12 +131,17 @@ def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:
     return ", ".join(words)
 
 
+def item_name(place: int) -> str:
+    """Return the name of the file of an item, which sorts as the items do."""
+    return f"{place:05d}.npz"
+
+
 def write_items(folder: Path, items: Sequence[TrainingItem]) -> list[Path]:
     """Write one file an item and return them; raises `SaveError`."""
     make_folder(folder)
     paths = []
     for place, item in enumerate(items):
-        paths.append(folder / f"{place:05d}.npz")
+        paths.append(folder / item_name(place))
         with replacing(paths[-1]) as temporary:
             np.savez_compressed(
                 temporary,
