@@ -25,8 +25,10 @@ MAX_KEY_BYTES = 1024
 MAX_RECORDS = 100
 #: What reading JSON of somebody else may raise; deep nesting is a RecursionError.
 MALFORMED = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
-#: Control signs, and what is no Unicode text.
-UNSHOWN = ("Cc", "Cs")
+#: Control signs, ends of lines, and what is no Unicode text.
+UNSHOWN = ("Cc", "Cs", "Zl", "Zp")
+#: Signs that have the rest of a name shown backwards, so that it seems to end otherwise.
+TURNING = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
 LONGEST_PART = max(len(f"_{part}") for part in (*PARTS, *STACK_PARTS))
 
 
@@ -115,12 +117,20 @@ def checked_key(key: str) -> str:
     """Return a key, or raise `RefusedError` if programs could take it for another path."""
     parts = key.split("/")
     is_bad = ".." in parts or "." in parts or key.startswith("/") or "\\" in key
-    if is_bad or any(unicodedata.category(sign) in UNSHOWN for sign in key):
+    if is_bad or any(_is_unshown(sign) for sign in key):
         raise RefusedError(
             f"The key {key[:120]!r} holds '..', a backslash or control signs; "
             "give the image a plain name."
         )
     return key
+
+
+def _is_unshown(sign: str) -> bool:
+    """Say whether a sign is not seen, or turns those beside it round."""
+    return (
+        unicodedata.category(sign) in UNSHOWN
+        or unicodedata.bidirectional(sign) in TURNING
+    )
 
 
 def output_key(key: str, part: str, settings: PipelineSettings) -> str:
