@@ -192,6 +192,26 @@ def test_many_images_are_segmented_into_a_folder(
     assert len(dock.viewer.layers) == 0
 
 
+def test_the_channel_of_the_tab_is_taken(dock, qtbot, tmp_path, monkeypatch):
+    out = tmp_path / "results"
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(out))
+    for index in range(MOST_UNASKED + 1):
+        tifffile.imwrite(
+            tmp_path / f"{index:02d}.ome.tif", np.stack([squares(1), squares(3)]),
+            ome=True, metadata={"axes": "CYX"}, photometric="minisblack",
+        )  # fmt: skip
+    drop(dock, tmp_path / "00.ome.tif")
+    wait_idle(qtbot, dock)
+    dock.segment.set_option("channel", 1)
+
+    drop(dock, tmp_path)
+    dock.many.question.segment_button.click()
+    wait_idle(qtbot, dock)
+
+    summary = pd.read_csv(out / "summary.csv")
+    assert summary["n_cells"].tolist() == [3] * (MOST_UNASKED + 1)
+
+
 def test_a_run_over_many_images_can_be_stopped_and_goes_on(
     dock, qtbot, plate, tmp_path, monkeypatch, engine
 ):

@@ -59,5 +59,6 @@ def report_words(report: BatchReport) -> str:
     """Return in words what came of it."""
     done = f"{report.n_done} image{'' if report.n_done == 1 else 's'} segmented"
     left = f", {report.n_skipped} were done before" if report.n_skipped else ""
-    wrong = f", {report.n_failed} failed" if report.n_failed else ""
-    return f"{done}{left}{wrong}: see {report.summary}"
+    if report.n_failed:
+        return f"{done}{left}, {report.n_failed} failed; why stands in {report.summary}"
+    return f"{done}{left}: see {report.summary}"

@@ -43,7 +43,8 @@ class ManyQuestion(QWidget):
         self.segment_button = QPushButton("Segment all…")
         self.segment_button.setToolTip(
             "With what the tab Segment says. Labels and a table of each image, and a "
-            "summary of all, go into a folder; finished images are not done again."
+            "summary of all, go into a folder; finished images are not done again.\n"
+            "Images of several channels: open one first and choose its channel."
         )
         self.segment_button.clicked.connect(self.segment_wanted)
         self.all_button = QPushButton("Open all here")
