@@ -296,6 +296,16 @@ def test_a_click_on_stop_ends_it_with_the_best_so_far(endless, qtbot):
     assert dock.train_tab.result.isVisible()
 
 
+def test_a_click_on_stop_is_seen_at_once_though_the_step_takes_long(endless, qtbot):
+    dock, trainer = endless
+    trainer.stop = lambda: None  # it is in the middle of a step
+    button = dock.train_tab.stop
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert dock.train.task.is_running
+    assert not button.isEnabled()
+    assert "Stopping" in button.text()
+
+
 def test_closing_asks_and_stays_if_the_person_wants(endless):
     dock, trainer = endless
     asked = []

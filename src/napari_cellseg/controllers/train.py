@@ -86,6 +86,8 @@ class TrainController:
     ----------
     curve : list of CurvePoint
         Of the training that runs, or ran last.
+    is_stopping : bool
+        Whether the training that runs was told to end.
     outcome : TrainingOutcome or None
         Of the training that ran last.
     supply : TrainingSupply or None
@@ -116,6 +118,7 @@ class TrainController:
         self._open_trainer = open_trainer
         self._trainer: Trainer | None = None
         self.options = FineTuneOptions()
+        self.is_stopping = False
         self.curve: list[CurvePoint] = []
         self.outcome: TrainingOutcome | None = None
         self.supply: TrainingSupply | None = None
@@ -241,6 +244,8 @@ class TrainController:
         """End early with the best model so far."""
         if self._trainer is not None and self.task.is_running:
             self._trainer.stop()
+            self.is_stopping = True
+            self.changed.emit()
 
     def leave_alone(self, *, stopping: bool = False) -> bool:
         """Let a training go on when the window closes; its outcome is offered next time.
@@ -304,6 +309,7 @@ class TrainController:
         step = self.task.progress
         if isinstance(step, TrainProgress) and step.loss is not None:
             self._draw(CurvePoint(step.done, step.loss, step.score))
+        self.is_stopping = self.is_stopping and self.task.is_running
         if self.task.state == "failed" and self.left is None:
             self.curve = []
             self.look_for_left()  # a process that was killed can go on

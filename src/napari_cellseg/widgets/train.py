@@ -33,6 +33,8 @@ CURVE_PX = 80
 #: Around the curve, so that a dot at its end is seen whole.
 MARGIN_PX = 4
 CURVE_WORDS = "line: errors on what it learns · dots: right on held-out cells"
+STOP_WORDS = "Stop, keep the best so far"
+STOPPING_WORDS = "Stopping after this step…"
 PICTURED = {
     PICTURE_NAME: "Your held-out cells: old model, new model",
     BASE_PICTURE_NAME: "The base set: old model, new model",
@@ -112,7 +114,7 @@ class TrainTab(QWidget):
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.line = line_label()
-        self.stop = QPushButton("Stop, keep the best so far")
+        self.stop = QPushButton(STOP_WORDS)
         self.stop.clicked.connect(train.stop)
         self.curve = CurveView()
         self.curve_words = line_label()
@@ -157,6 +159,8 @@ class TrainTab(QWidget):
         is_running = task.is_running
         for part in (self.bar, self.stop):
             part.setVisible(is_running)
+        self.stop.setEnabled(not train.is_stopping)
+        self.stop.setText(STOPPING_WORDS if train.is_stopping else STOP_WORDS)
         has_result = train.outcome is not None
         has_curve = bool(train.curve) and not has_result
         self.curve.setVisible(has_curve)
