@@ -9,7 +9,7 @@ from tests.fakes import FakeSegmenter
 from tests.moto_server import moto_aws
 from tests.widgets.conftest import squares
 
-from napari_cellseg.cli.results import ImageResults
+from napari_cellseg.batch.results import ImageResults
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.measure import measure_cells
 from napari_cellseg.core.options import SegmentOptions

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypeAlias
 
-from napari_cellseg.cli.batch_options import BatchOptions
+from napari_cellseg.batch.options import BatchOptions
 from napari_cellseg.core.options import SegmentOptions, range_of
 
 Typed: TypeAlias = str | None

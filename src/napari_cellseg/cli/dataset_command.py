@@ -150,7 +150,7 @@ def export(
     ] = False,
 ) -> None:
     """Write the labels of a data set for other programs."""
-    from napari_cellseg.cli.names import refuse_to_replace
+    from napari_cellseg.batch.names import refuse_to_replace
     from napari_cellseg.cli.progress import run_with_bar
     from napari_cellseg.io.datasets.exporting import export_dataset, exported_paths
     from napari_cellseg.io.datasets.manifest import read_manifest

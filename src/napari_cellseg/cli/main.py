@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from napari_cellseg import __version__
+from napari_cellseg.batch.logs import set_up_logging
 from napari_cellseg.cli import (
     app_command,
     cloud_command,
@@ -24,7 +25,6 @@ from napari_cellseg.cli import (
     serve_command,
     train_command,
 )
-from napari_cellseg.cli.logs import set_up_logging
 from napari_cellseg.core.errors import CellsegError
 
 app = typer.Typer(

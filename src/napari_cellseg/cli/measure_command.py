@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from napari_cellseg.batch.labels_reading import LabelsReading
 from napari_cellseg.cli.flags import takes_options
-from napari_cellseg.cli.labels_reading import LabelsReading
 
 
 @takes_options("reading", LabelsReading)
@@ -40,7 +40,7 @@ def measure(
 
     Example: cellseg measure A01_labels.tif --image A01.tif --overwrite
     """
-    from napari_cellseg.cli.measuring import measure_file
+    from napari_cellseg.batch.measuring import measure_file
 
     table, path, notes = measure_file(
         labels,

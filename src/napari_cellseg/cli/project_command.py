@@ -88,7 +88,7 @@ def labels(
     overwrite: Overwrite = False,
 ) -> None:
     """Write the labels of every image as NAME_labels.tif."""
-    from napari_cellseg.cli.names import (
+    from napari_cellseg.batch.names import (
         LABELS_SUFFIX,
         plan_names,
         refuse_to_replace,
@@ -133,7 +133,7 @@ def export_cells(
     overwrite: Overwrite = False,
 ) -> None:
     """Write the cells of the images for other programs."""
-    from napari_cellseg.cli.names import plan_names, refuse_to_replace
+    from napari_cellseg.batch.names import plan_names, refuse_to_replace
     from napari_cellseg.cli.progress import run_with_bar
     from napari_cellseg.io.atomic import make_folder
     from napari_cellseg.io.exchange.formats import COCO, COCO_NAME, format_named

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from napari_cellseg.cli.batch_options import BatchOptions
+from napari_cellseg.batch.options import BatchOptions
 from napari_cellseg.cli.channels import with_channels
 from napari_cellseg.cli.flags import takes_options
 from napari_cellseg.core.errors import DiskFullError, SaveError
@@ -61,9 +61,9 @@ def segment(
 
     Example: cellseg segment plate7/ --out plate7_cells --pixel-size 0.65 --skip-existing
     """
-    from napari_cellseg.cli.batch import segment_files
+    from napari_cellseg.batch.s3_results import segment_to_s3
+    from napari_cellseg.batch.segmenting import segment_files
     from napari_cellseg.cli.progress import run_with_bar
-    from napari_cellseg.cli.s3_results import segment_to_s3
     from napari_cellseg.engines import open_segmenter
     from napari_cellseg.io.paths import list_places
     from napari_cellseg.io.s3.address import is_s3_address

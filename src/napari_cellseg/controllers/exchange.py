@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_cellseg.cli.names import plan_names
+from napari_cellseg.batch.names import plan_names
 from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.controllers.export import AXES_ALONE, Saved
 from napari_cellseg.controllers.project import ProjectController

@@ -12,7 +12,7 @@ from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.options import SegmentOptions
 
 if TYPE_CHECKING:
-    from napari_cellseg.cli.batch import BatchReport
+    from napari_cellseg.batch.segmenting import BatchReport
 
 
 def segment_many(
@@ -42,8 +42,8 @@ def segment_many(
     CellsegError
         If the model or the folder cannot be used; errors of single images become rows.
     """
-    from napari_cellseg.cli.batch import segment_files
-    from napari_cellseg.cli.batch_options import BatchOptions
+    from napari_cellseg.batch.options import BatchOptions
+    from napari_cellseg.batch.segmenting import segment_files
 
     yield Progress(0, len(paths), "waking the model")
     segmenter = engine.open_segmenter(model)

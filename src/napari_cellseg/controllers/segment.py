@@ -37,7 +37,7 @@ from napari_cellseg.core.rerun import Merged, Region
 from napari_cellseg.core.types import CellImage, SegmentationResult
 
 if TYPE_CHECKING:
-    from napari_cellseg.cli.batch import BatchReport
+    from napari_cellseg.batch.segmenting import BatchReport
 
 RegionKind = Literal["whole", "view", "drawn"]
 NO_MODEL = "No model is installed; 'cellseg doctor' says what is missing."

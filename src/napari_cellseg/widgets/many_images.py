@@ -23,7 +23,7 @@ from napari_cellseg.project.identity import Identity, identities
 from napari_cellseg.widgets.cleanup import Cleanup
 
 if TYPE_CHECKING:
-    from napari_cellseg.cli.batch import BatchReport
+    from napari_cellseg.batch.segmenting import BatchReport
 
 
 class ManyQuestion(QWidget):

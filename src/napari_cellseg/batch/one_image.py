@@ -6,9 +6,9 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
-from napari_cellseg.cli.batch_options import BatchOptions
-from napari_cellseg.cli.how_read import how_read
-from napari_cellseg.cli.results import ImageResults, Row
+from napari_cellseg.batch.how_read import how_read
+from napari_cellseg.batch.options import BatchOptions
+from napari_cellseg.batch.results import ImageResults, Row
 from napari_cellseg.core.errors import CellsegError, DiskFullError
 from napari_cellseg.core.given_sizes import with_given_sizes
 from napari_cellseg.core.intensity import channel_named

@@ -18,10 +18,10 @@ import tifffile
 from typer.testing import CliRunner
 
 from napari_cellseg import engines
-from napari_cellseg.cli import one_image, together
-from napari_cellseg.cli.batch_options import BatchOptions
+from napari_cellseg.batch import one_image, together
+from napari_cellseg.batch.options import BatchOptions
+from napari_cellseg.batch.results import ImageResults, Row
 from napari_cellseg.cli.main import app
-from napari_cellseg.cli.results import ImageResults, Row
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.synthetic.options import SceneOptions
 from napari_cellseg.core.synthetic.scenes import make_scene
@@ -101,7 +101,7 @@ def test_a_process_that_dies_costs_its_image_only(
 def test_processes_end_when_the_program_is_killed(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; import test_together as t\n"
-        "from napari_cellseg.cli import together\n"
+        "from napari_cellseg.batch import together\n"
         "if __name__ == '__main__':\n"
         "    together._row_of_image = t.slept\n"
         "    todo = t.images_named('ab', Path(sys.argv[1]))\n"
@@ -148,7 +148,7 @@ def failed_with_log(result: ImageResults, *_: object) -> Row:
 def test_what_nobody_expected_is_logged_as_the_program_logs(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; import test_together as t\n"
-        "from napari_cellseg.cli import logs, together\n"
+        "from napari_cellseg.batch import logs, together\n"
         "if __name__ == '__main__':\n"
         "    logs.set_up_logging(int(sys.argv[2]))\n"
         "    together._row_of_image = t.failed_with_log\n"
@@ -169,7 +169,9 @@ def test_what_nobody_expected_is_logged_as_the_program_logs(tmp_path: Path) -> N
         ).stderr
         for level in (logging.ERROR, logging.CRITICAL)
     }
-    assert "ERROR:napari_cellseg.cli.one_image:Unexpected error" in told[logging.ERROR]
+    assert (
+        "ERROR:napari_cellseg.batch.one_image:Unexpected error" in told[logging.ERROR]
+    )
     assert "nobody expected this" in told[logging.ERROR]
     assert "Unexpected" not in told[logging.CRITICAL]
 

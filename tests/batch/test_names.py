@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_cellseg.cli.names import plan_names, stem_of
+from napari_cellseg.batch.names import plan_names, stem_of
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,10 @@ from multiprocessing import get_context, parent_process
 
 import psutil
 
-from napari_cellseg.cli.batch_options import BatchOptions
-from napari_cellseg.cli.logs import level_in_use, set_up_logging
-from napari_cellseg.cli.one_image import row_of_error, segment_file
-from napari_cellseg.cli.results import ImageResults, Row
+from napari_cellseg.batch.logs import level_in_use, set_up_logging
+from napari_cellseg.batch.one_image import row_of_error, segment_file
+from napari_cellseg.batch.options import BatchOptions
+from napari_cellseg.batch.results import ImageResults, Row
 from napari_cellseg.core.errors import SegmentationError
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.options import SegmentOptions
@@ -41,7 +41,7 @@ def rows_together(
     todo : mapping of int to ImageResults
         Where the results of each image go, by its place in the run.
     batch, options
-        See `cli.batch.segment_files`.
+        See `segmenting.segment_files`.
 
     Raises
     ------

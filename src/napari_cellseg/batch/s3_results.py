@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from napari_cellseg.cli.batch import BatchReport, segment_files
-from napari_cellseg.cli.batch_options import BatchOptions
-from napari_cellseg.cli.names import LABELS_SUFFIX
-from napari_cellseg.cli.results import RECORD_SUFFIX, ImageResults, unfinished
-from napari_cellseg.cli.summary import SUMMARY_NAME
+from napari_cellseg.batch.names import LABELS_SUFFIX
+from napari_cellseg.batch.options import BatchOptions
+from napari_cellseg.batch.results import RECORD_SUFFIX, ImageResults, unfinished
+from napari_cellseg.batch.segmenting import BatchReport, segment_files
+from napari_cellseg.batch.summary import SUMMARY_NAME
 from napari_cellseg.core.jobs import Job
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.segmenter import Segmenter
@@ -44,7 +44,7 @@ def segment_to_s3(
     batch: BatchOptions,
     options: SegmentOptions,
 ) -> Job[BatchReport]:
-    """Segment images as `cli.batch.segment_files` does, and send the results to S3.
+    """Segment images as `segmenting.segment_files` does, and send the results to S3.
 
     Each image is sent when it is done, its record last; so a run that is stopped goes on
     with ``--skip-existing`` as in a local folder.
@@ -54,7 +54,7 @@ def segment_to_s3(
     out : str
         Address of the "folder" in S3.
     sources, segmenter, batch, options
-        See `cli.batch.segment_files`.
+        See `segmenting.segment_files`.
 
     Raises
     ------

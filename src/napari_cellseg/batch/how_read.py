@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from napari_cellseg.cli.batch_options import BatchOptions
+from napari_cellseg.batch.options import BatchOptions
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.io.paths import ImagePlace
 from napari_cellseg.io.s3.address import S3Address

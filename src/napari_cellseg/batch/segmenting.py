@@ -12,17 +12,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from napari_cellseg.cli.batch_options import BatchOptions
-from napari_cellseg.cli.how_read import how_read
-from napari_cellseg.cli.names import plan_names, same_file_name
-from napari_cellseg.cli.one_image import (
+from napari_cellseg.batch.how_read import how_read
+from napari_cellseg.batch.names import plan_names, same_file_name
+from napari_cellseg.batch.one_image import (
     ONE_IMAGE_ERRORS,
     row_of_error,
     segment_file,
 )
-from napari_cellseg.cli.results import ImageResults, Row, names_by_image
-from napari_cellseg.cli.summary import SUMMARY_NAME, write_summary
-from napari_cellseg.cli.together import rows_together
+from napari_cellseg.batch.options import BatchOptions
+from napari_cellseg.batch.results import ImageResults, Row, names_by_image
+from napari_cellseg.batch.summary import SUMMARY_NAME, write_summary
+from napari_cellseg.batch.together import rows_together
 from napari_cellseg.core.errors import SaveError
 from napari_cellseg.core.jobs import Job, Notice, Progress
 from napari_cellseg.core.model_spec import ModelSpec

@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from napari_cellseg.cli.labels_reading import LabelsReading
-from napari_cellseg.cli.names import LABELS_SUFFIX, stem_of
+from napari_cellseg.batch.labels_reading import LabelsReading
+from napari_cellseg.batch.names import LABELS_SUFFIX, stem_of
 from napari_cellseg.core.errors import AmbiguousAxesError, LabelsError, SaveError
 from napari_cellseg.core.given_sizes import given_size
 from napari_cellseg.core.measure import MeasurementTable, measure_cells, measure_labels

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from napari_cellseg.cli.labels_reading import (
+from napari_cellseg.batch.labels_reading import (
     LEVEL,
     PIXEL_SIZE,
     REGION,

@@ -16,8 +16,8 @@ from typer.testing import CliRunner, Result
 from fakes import FakeSegmenter
 from moving_cells import moving_cells, same_cells
 from napari_cellseg import engines
-from napari_cellseg.cli import batch, one_image, results
-from napari_cellseg.cli.batch_options import BatchOptions
+from napari_cellseg.batch import one_image, results, segmenting
+from napari_cellseg.batch.options import BatchOptions
 from napari_cellseg.cli.main import app
 from napari_cellseg.core.errors import DiskFullError, OptionsError, SaveError
 from napari_cellseg.core.jobs import run
@@ -542,7 +542,9 @@ def test_own_results_are_not_taken_for_images(
 def test_a_stopped_run_keeps_what_is_done_and_closes_the_rest(tmp_path: Path) -> None:
     images = [write_cells(tmp_path / f"{name}.tif") for name in "abc"]
     segmenter, out = FakeSegmenter(), tmp_path / "out"
-    job = batch.segment_files(images, out, segmenter, BatchOptions(), SegmentOptions())
+    job = segmenting.segment_files(
+        images, out, segmenter, BatchOptions(), SegmentOptions()
+    )
     while segmenter.n_runs < 2:
         next(job)
 
@@ -574,7 +576,7 @@ def test_progress_counts_images(tmp_path: Path) -> None:
     steps = []
 
     run(
-        batch.segment_files(
+        segmenting.segment_files(
             images, tmp_path / "out", FakeSegmenter(), BatchOptions(), SegmentOptions()
         ),
         steps.append,
@@ -628,7 +630,7 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
             alive.append(weakref.ref(image.data))
             return (yield from super().segment(image, options))
 
-    job = batch.segment_files(
+    job = segmenting.segment_files(
         images, tmp_path / "out", Watched(), BatchOptions(), SegmentOptions()
     )
     most = 0

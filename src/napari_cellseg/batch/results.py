@@ -9,9 +9,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from napari_cellseg.cli.batch_options import BatchOptions
-from napari_cellseg.cli.how_read import differences
-from napari_cellseg.cli.names import LABELS_SUFFIX
+from napari_cellseg.batch.how_read import differences
+from napari_cellseg.batch.names import LABELS_SUFFIX
+from napari_cellseg.batch.options import BatchOptions
 from napari_cellseg.core.errors import SaveError
 from napari_cellseg.core.measure import MeasurementTable
 from napari_cellseg.core.model_spec import ModelSpec
