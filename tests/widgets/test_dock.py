@@ -550,7 +550,33 @@ def test_two_docks_on_one_viewer_do_not_disturb_each_other(make_dock, segment):
     assert first.proofread.n_cells == 3
 
 
-def test_a_closed_dock_keeps_no_array(make_napari_viewer, engine, qtbot):
+def test_a_dock_that_is_opened_again_goes_on_with_the_cells(
+    make_napari_viewer, engine, qtbot
+):
+    from napari_cellseg.widgets.main import CellSegmentationWidget
+
+    viewer = make_napari_viewer()
+    first = CellSegmentationWidget(viewer, engine)
+    viewer.window.add_dock_widget(first, name="Cell segmentation")
+    viewer.add_image(squares())
+    first.start()
+    wait_idle(qtbot, first)
+    first.proofread.delete_cells([1])
+    viewer.window.remove_dock_widget(first)
+    second = CellSegmentationWidget(viewer, engine)
+    viewer.window.add_dock_widget(second, name="Cell segmentation")
+    wait_idle(qtbot, second)
+    assert second.proofread.n_cells == 2
+    assert second.keeper.layer is labels_layers(second)[0]
+    second.proofread.undo()
+    assert second.proofread.n_cells == 3
+    assert second.keeper.layer.data.max() == 3
+    second.release()
+
+
+def test_a_closed_dock_keeps_no_array_of_layers_that_are_gone(
+    make_napari_viewer, engine, qtbot
+):
     from napari_cellseg.widgets.main import CellSegmentationWidget
 
     viewer = make_napari_viewer()
@@ -560,6 +586,7 @@ def test_a_closed_dock_keeps_no_array(make_napari_viewer, engine, qtbot):
     dock.start()
     wait_idle(qtbot, dock)
     viewer.window.remove_dock_widget(dock)
+    viewer.layers.clear()
     qtbot.wait(100)
     gc.collect()
     kept = [one for one in gc.get_objects() if isinstance(one, CellImage | CellLabels)]

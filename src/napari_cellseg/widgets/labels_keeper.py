@@ -96,7 +96,7 @@ class LabelsKeeper(QObject):
         self._links = []
         self._proofread.opened.disconnect(self._on_proofread_opened, missing_ok=True)
         self._unbind()
-        self._book.forget()
+        self._book.leave()
 
     # ------------------------------------------------------------------- results
     def add_result(

@@ -11,9 +11,15 @@ from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.widgets.edit_window import is_overview
 from napari_cellseg.widgets.layer_images import plain
 
+#: What docks knew of layers that are still there when they were closed.
+_LEFT_CELLS: weakref.WeakKeyDictionary[Labels, CellLabels] = weakref.WeakKeyDictionary()
+_LEFT_IMAGES: weakref.WeakKeyDictionary[Image, weakref.ref[Labels]] = (
+    weakref.WeakKeyDictionary()
+)
+
 
 class LayerBook:
-    """Remembers as long as the layers live.
+    """Remembers as long as the layers live; the next dock of a viewer takes it over.
 
     Parameters
     ----------
@@ -32,6 +38,11 @@ class LayerBook:
         self._overviews: weakref.WeakKeyDictionary[Labels, weakref.ref[Labels]] = (
             weakref.WeakKeyDictionary()
         )
+        for layer in map(plain, viewer.layers):
+            if layer in _LEFT_CELLS:
+                self._cells[layer] = _LEFT_CELLS.pop(layer)
+            if layer in _LEFT_IMAGES:
+                self._of_image[layer] = _LEFT_IMAGES.pop(layer)
 
     def layers(self) -> list[Labels]:
         """Return all labels layers of the viewer but overviews."""
@@ -78,6 +89,11 @@ class LayerBook:
         found = self._overviews.get(layer)
         return None if found is None else found()
 
-    def forget(self) -> None:
-        """Hold no cells any more."""
+    def leave(self) -> None:
+        """Leave everything to the next dock, but for what a project holds on disk."""
+        for layer, cells in self._cells.items():
+            if not cells.is_large:
+                _LEFT_CELLS[layer] = cells
+        _LEFT_IMAGES.update(self._of_image)
         self._cells.clear()
+        self._of_image.clear()
