@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 
@@ -12,7 +13,7 @@ import zarr
 from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.core.errors import ProjectError
-from napari_cellseg.core.labels import delete_cells
+from napari_cellseg.core.labels import add_cell, delete_cells
 from napari_cellseg.project.new_labels import NewLabels
 from napari_cellseg.project.outside import CHANGED_OUTSIDE
 from napari_cellseg.project.store import create_project, open_project
@@ -119,7 +120,7 @@ def test_our_own_steps_are_no_change_by_another_program(folder):
 DYING = """
 import os, signal, sys
 from pathlib import Path
-from napari_cellseg.core.labels import delete_cells
+from napari_cellseg.core.labels import add_cell, delete_cells
 from napari_cellseg.project.known_chunks import KnownChunks
 from napari_cellseg.project.store import open_project
 
@@ -141,7 +142,33 @@ def test_what_a_killed_session_wrote_itself_is_no_change_by_another_program(fold
         with open_project(folder) as project:
             opened = project.open_labels(1)
             assert opened.n_outside == 0
+            assert opened.journal.undo_name == "delete cell"
             assert sorted(opened.sources) == [2, 3]
+            if opened.index is not None:
+                assert opened.index.counts()[1].tolist() == [400, 400]
+
+
+def test_what_was_written_half_is_no_change_by_another_program(folder, monkeypatch):
+    def disk_full(*_):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with open_project(folder) as project:
+        opened = project.open_labels(1)
+        known = opened.labels if opened.index is None else opened.index
+        opened.take(delete_cells(known, [1], opened.sources))
+        with monkeypatch.context() as patch:
+            patch.setattr(opened, "_save_cells", disk_full)
+            with pytest.raises(ProjectError):
+                opened.write()
+        # What is made next, in the same place, is newer than what lies on the disk.
+        outline = np.array([[5, 5], [5, 40], [40, 40], [40, 5]], float)
+        opened.take(add_cell(known, outline, (), opened.sources))
+        opened.write()
+        assert opened.journal.undo_name == "add cell"
+        assert sorted(opened.sources) == [2, 3, 4]
+        assert (seen(opened)[10:30, 10:30] == 4).all()
+    with open_project(folder) as project:
+        assert (seen(project.open_labels(1))[10:30, 10:30] == 4).all()
 
 
 def test_numbers_that_are_no_ids_are_refused(folder):

@@ -84,6 +84,7 @@ def fine_tune(folder: Path, team: Team = ALONE) -> Job[TrainingOutcome]:
     run.load(folder)
     if judge is not None:
         forget_after(folder / CURVE_NAME, run.step)
+        run.old_score = judge.old_held.msa
         if run.step == 0 and not is_new(options):
             run.note_score(judge.bar)
     was_stopped = yield from _learn(run, task, folder, judge, began)

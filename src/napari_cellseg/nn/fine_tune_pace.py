@@ -86,13 +86,13 @@ def affordable(n_steps: int, limit: float, costs: Costs, step_seconds: float) ->
     return Length(steps, max(1, -(-steps // n_exams)))
 
 
-def is_settled_late(step: int, best_step: int, length: Length) -> bool:
+def is_settled_late(step: int, better_step: int, length: Length) -> bool:
     """Say whether a training may end: half is done, and it has not become better for long.
 
-    One that has not become better than the old model yet (`best_step` 0) goes on.
+    One that has not become better than the old model yet (`better_step` 0) goes on.
     """
-    is_half_done = best_step > 0 and 2 * step >= length.n_steps
-    return is_half_done and step - best_step >= PATIENCE * length.every
+    is_half_done = better_step > 0 and 2 * step >= length.n_steps
+    return is_half_done and step - better_step >= PATIENCE * length.every
 
 
 class Pace:

@@ -83,6 +83,8 @@ class FineTuneRun:
         self.best: dict[str, Tensor] = _copied(self.mean)
         self.best_score = -math.inf
         self.best_step = 0
+        #: What the old model has; the best so far may be a little worse, see `Judge.bar`.
+        self.old_score = -math.inf
         self._part = self._batch_size
 
     @property
@@ -100,8 +102,9 @@ class FineTuneRun:
         """Say whether all steps are done, or examinations have long brought nothing."""
         if self._is_new or not math.isfinite(self.best_score):
             return self.step >= self.n_steps
+        better_step = self.best_step if self.best_score > self.old_score else 0
         return self.step >= self.n_steps or is_settled_late(
-            self.step, self.best_step, self.length
+            self.step, better_step, self.length
         )
 
     @property

@@ -34,7 +34,7 @@ from napari_cellseg.project.database import check_place, told, transaction
 from napari_cellseg.project.exchanges import Exchanges
 from napari_cellseg.project.journal import Journal
 from napari_cellseg.project.known_chunks import FormerChunk, KnownChunks
-from napari_cellseg.project.labels_store import Box, LabelsStore, Place
+from napari_cellseg.project.labels_store import LabelsStore, Place
 from napari_cellseg.project.large_labels import LargeNotes
 from napari_cellseg.project.large_opening import ReadAhead
 from napari_cellseg.project.outside import outside_edits, put_back
@@ -112,7 +112,8 @@ class ProjectLabels:
         self._pyramid = Pyramid(store.folder)
         self._known: KnownChunks | None = None
         self.outside: Callable[[Edit], None] = self.take
-        self._replayed: list[Box] = []
+        #: Chunks that were, or may half have been, written here and are not noted yet.
+        self._unnoted: set[Place] = set()
         self.n_outside = 0
         self.n_recovered = self._replay(written)
 
@@ -178,7 +179,7 @@ class ProjectLabels:
         for row in rows:
             edit = _edit_of_step(row)
             self._apply(edit)
-            self._replayed.append(edit.box)
+            self._unnoted.update(self._store.chunks_of([edit.box]))
         return len(rows)
 
     def take_outside(self) -> None:
@@ -195,8 +196,7 @@ class ProjectLabels:
         with told(self._folder):
             self._known = KnownChunks(self._connection, self._image_id, self._store)
             self._known.note_once()
-            ours = set(self._store.chunks_of(self._replayed))
-            former = self._former(set(self._known.changed()) - ours)
+            former = self._former(set(self._known.changed()) - self._unnoted)
         put_back(self.labels, former)
         edits = self._outside_edits(former)
         for edit in edits:
@@ -216,7 +216,8 @@ class ProjectLabels:
         if self._known is None:
             return
         boxes = [_edit_of_step(row).box for row in self._steps_since(written)]
-        former = self._former(self._known.changed(self._store.chunks_of(boxes)))
+        places = set(self._store.chunks_of(boxes)) - self._unnoted
+        former = self._former(self._known.changed(places))
         if is_on_disk(self.labels):
             put_back(as_labels(self.labels), former, self._store.array())
         for edit in self._outside_edits(former):
@@ -257,7 +258,9 @@ class ProjectLabels:
         if confidence is not None:
             self.confidence = confidence
         with told(self._folder):
-            places = self._store.write(self.labels, [edit.box for edit in edits])
+            boxes = [edit.box for edit in edits]
+            self._unnoted.update(self._store.chunks_of(boxes))
+            places = self._store.write(self.labels, boxes)
             with transaction(self._connection):
                 self._save_cells(latest)
                 if self._known is not None:
@@ -270,6 +273,7 @@ class ProjectLabels:
                         "UPDATE images SET written_step = ? WHERE id = ?",
                         (rows[-1]["step"], self._image_id),
                     )
+        self._unnoted.clear()
         latest.apply(self._saved_sources, self._saved_classes)
         self._saved_confidence = self.confidence
         if is_on_disk(self.labels):
