@@ -550,21 +550,25 @@ def test_two_docks_on_one_viewer_do_not_disturb_each_other(make_dock, segment):
     assert first.proofread.n_cells == 3
 
 
-def test_a_dock_that_is_opened_again_goes_on_with_the_cells(
-    make_napari_viewer, engine, qtbot
-):
+def docked(viewer, engine):
+    """Return a dock that nobody releases but its window."""
     from napari_cellseg.widgets.main import CellSegmentationWidget
 
+    dock = CellSegmentationWidget(viewer, engine)
+    viewer.window.add_dock_widget(dock, name="Cell segmentation")
+    return dock
+
+
+def test_a_dock_that_is_opened_again_goes_on_with_the_cells(
+    make_napari_viewer, engine, segment, qtbot
+):
     viewer = make_napari_viewer()
-    first = CellSegmentationWidget(viewer, engine)
-    viewer.window.add_dock_widget(first, name="Cell segmentation")
+    first = docked(viewer, engine)
     viewer.add_image(squares())
-    first.start()
-    wait_idle(qtbot, first)
+    segment(first)
     first.proofread.delete_cells([1])
     viewer.window.remove_dock_widget(first)
-    second = CellSegmentationWidget(viewer, engine)
-    viewer.window.add_dock_widget(second, name="Cell segmentation")
+    second = docked(viewer, engine)
     wait_idle(qtbot, second)
     assert second.proofread.n_cells == 2
     assert second.keeper.layer is labels_layers(second)[0]
@@ -575,16 +579,12 @@ def test_a_dock_that_is_opened_again_goes_on_with_the_cells(
 
 
 def test_a_closed_dock_keeps_no_array_of_layers_that_are_gone(
-    make_napari_viewer, engine, qtbot
+    make_napari_viewer, engine, segment, qtbot
 ):
-    from napari_cellseg.widgets.main import CellSegmentationWidget
-
     viewer = make_napari_viewer()
-    dock = CellSegmentationWidget(viewer, engine)
-    viewer.window.add_dock_widget(dock, name="Cell segmentation")
+    dock = docked(viewer, engine)
     viewer.add_image(squares())
-    dock.start()
-    wait_idle(qtbot, dock)
+    segment(dock)
     viewer.window.remove_dock_widget(dock)
     viewer.layers.clear()
     qtbot.wait(100)

@@ -205,7 +205,9 @@ def test_the_channel_of_the_tab_is_taken(dock, qtbot, tmp_path, monkeypatch):
     dock.segment.set_option("channel", 1)
 
     drop(dock, tmp_path)
+    dock.footer.tell("An older message.")
     dock.many.question.segment_button.click()
+    assert "older" not in dock.footer.line.text()
     wait_idle(qtbot, dock)
 
     summary = pd.read_csv(out / "summary.csv")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from napari_cellseg.core.compiled import compiled
 from napari_cellseg.core.errors import EditError
+from napari_cellseg.core.flooding import areas
 from napari_cellseg.core.types import LABELS_DTYPE, Labels
 
 Box: TypeAlias = tuple[slice, ...]
@@ -53,9 +54,7 @@ def pixel_counts(values: NDArray[Any]) -> dict[int, int]:
     if flat.dtype == LABELS_DTYPE:
         low, high = _limits(flat)
         if low >= 0 and high <= MAX_TABLE:
-            table = np.zeros(high + 1, np.int64)
-            _count(flat, table)
-            return _as_counts(table)
+            return _as_counts(areas(flat, high + 1))
     starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
     lengths = np.diff(starts, append=flat.size)
     runs = flat[starts]
@@ -198,16 +197,6 @@ def _limits(flat):  # type: ignore[no-untyped-def]
     for value in flat:
         low, high = min(low, value), max(high, value)
     return low, high
-
-
-@compiled
-def _count(flat, table):  # type: ignore[no-untyped-def]
-    """Count each value in its place of the table, run by run."""
-    first = 0
-    for place in range(1, flat.size + 1):
-        if place == flat.size or flat[place] != flat[first]:
-            table[flat[first]] += place - first
-            first = place
 
 
 @compiled

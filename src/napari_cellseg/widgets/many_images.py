@@ -188,6 +188,7 @@ class ManyImages(QObject):
         if not folder:
             return
         self.question.hide()
+        self._dock.footer.tell("")
         self._out = Path(folder)
         paths = [Path(path) for path in self._paths]
         job = self._dock.segment.segment_many(paths, self._out)
