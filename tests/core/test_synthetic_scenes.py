@@ -275,3 +275,14 @@ def test_most_of_what_is_stained_in_tissue_is_no_nucleus() -> None:
 
     assert np.mean(darker) > 0.9
     assert np.median(shares) > 0.4
+
+
+def test_flat_cells_are_fainter_than_the_others() -> None:
+    def contrast(flatness: float) -> float:
+        options = options_of("phase_contrast", debris=0.0, flatness=flatness)
+        scene = make_scene(replace(options, optics=STILL), 5)
+        plane = scene.image.plane()[0].astype(float)
+        ground = np.median(plane[scene.labels == 0])
+        return float(np.abs(plane[scene.labels > 0] / ground - 1).mean())
+
+    assert contrast(1.0) < 0.75 * contrast(0.0)

@@ -68,7 +68,11 @@ class RandomScenes:
 def _any_options(shape_yx: Shape, rng: np.random.Generator) -> SceneOptions:
     """Return cells of any of the common kinds."""
     cells = random_cells(shape_yx, rng)
-    return SceneOptions(shape_yx, cells, random_optics(cells, rng))
+    optics = random_optics(cells, rng)
+    if cells.flatness > 0:
+        # Thin cells drown in more noise or blur, and nobody would mark them.
+        optics = replace(optics, noise=0.3 * optics.noise, blur_px=0.5 * optics.blur_px)
+    return SceneOptions(shape_yx, cells, optics)
 
 
 def _rods_options(shape_yx: Shape, rng: np.random.Generator) -> SceneOptions:
@@ -171,6 +175,7 @@ def random_cells(shape_yx: tuple[int, int], rng: np.random.Generator) -> CellOpt
         texture=rng.uniform(0.05, 1),
         variation=rng.uniform(0.05, 0.7),
         debris=rng.uniform(0, 1) ** 2,
+        flatness=max(0.0, rng.uniform(-1, 1)) if kind == "phase_contrast" else 0.0,
     )
 
 

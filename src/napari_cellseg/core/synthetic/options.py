@@ -90,6 +90,10 @@ class CellOptions:
         0.3, Range(0, 1, 0.01, help="How much cells differ in brightness.")
     )
     debris: float = option(0.1, Range(0, 1, 0.01, help="Dirt that is no cell."))
+    flatness: float = option(
+        0.0,
+        Range(0, 1, 0.01, help="Share of thin, faint cells; phase_contrast only."),
+    )
     has_nuclei_channel: bool = option(
         False,
         Range(help="Adds a second channel with the nuclei; whole_cells only."),

@@ -30,8 +30,8 @@ from napari_cellseg.core.types import Labels
 
 #: Thinner ones are a line that no camera shows as a body.
 LEAST_WIDTH_PX = 3.0
-#: Share of the cells that grew on without dividing, in scenes that have such cells.
-THREAD_SHARE = 0.15
+#: Shares of the cells that grew on without dividing; a scene has one of them.
+THREAD_SHARES = (0.0, 0.15, 0.7)
 #: Share of scenes in which the colony has grown until no room is left between the rods.
 PACKED_SHARE = 0.4
 #: Cells of a packed colony are superellipses of this power: bricks with round corners.
@@ -50,7 +50,7 @@ def rods_labels(layout: Layout, cells: CellOptions, rng: np.random.Generator) ->
     main = rng.uniform(0, math.pi)
     disorder = rng.uniform(0.05, 1.2)
     bend = rng.choice([0.05, rng.uniform(0.2, 1.2)])
-    thread_share = rng.choice([0.0, THREAD_SHARE])
+    thread_share = rng.choice(THREAD_SHARES)
     width_px = rod_width_px(cells)
     layout = replace(
         layout, spacing_px=1.02 * width_px, reach=0.6 + 0.8 * cells.elongation
@@ -62,7 +62,7 @@ def rods_labels(layout: Layout, cells: CellOptions, rng: np.random.Generator) ->
         width = max(LEAST_WIDTH_PX, width_px * scale**0.3)
         length = width * max(1.1, cells.elongation * scale * rng.uniform(0.65, 1.35))
         if rng.random() < thread_share:
-            length *= rng.uniform(2, 4)
+            length *= rng.uniform(2, 8)
         outline = bent_rod(length, width, bend * rng.normal(), rng)
         return stamp_of([turned(outline, main + disorder * rng.normal())])
 
