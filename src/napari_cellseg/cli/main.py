@@ -23,6 +23,7 @@ from napari_cellseg.cli import (
     project_command,
     segment_command,
     serve_command,
+    slide_command,
     train_command,
 )
 from napari_cellseg.core.errors import CellsegError
@@ -35,6 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("segment")(segment_command.segment)
+app.command("slide")(slide_command.slide)
 app.command("measure")(measure_command.measure)
 app.command("evaluate")(evaluate_command.evaluate)
 app.command("train")(train_command.train)

@@ -12,12 +12,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_cellseg.core.cell_boxes import Box
-from napari_cellseg.core.cell_features import (
-    Columns,
-    find_cells,
-    intensity_columns,
-    shape_columns,
-)
 from napari_cellseg.core.classes import n_by_class
 from napari_cellseg.core.edits import Edit, Source
 from napari_cellseg.core.errors import LabelsError
@@ -26,11 +20,10 @@ from napari_cellseg.core.table_columns import (
     PLANE_COLUMNS,
     intensity_names,
     ordered_frame,
-    with_micrometres,
-    with_origin,
 )
 from napari_cellseg.core.types import LABELS_DTYPE, CellImage, Labels, PixelSize
 from napari_cellseg.core.volumes import cell_keys, cells_in_3d, with_volumes
+from napari_cellseg.core.window_columns import LabelledWindow, window_columns
 
 UM2_PER_MM2 = 1e6
 
@@ -303,19 +296,26 @@ class _Request:
         self, index: tuple[int, ...], ids: list[int] | None, box_yx: Box
     ) -> pd.DataFrame:
         """Return the rows of the cells in a box of one plane, without their sources."""
-        cells = find_cells(self.labels[index][box_yx], ids)
-        size = self.pixel_size
-        shapes = shape_columns(cells, y_to_x=size.y_um / size.x_um if size else 1.0)
-        columns: Columns = {"label": cells.ids}
-        for name, place in zip(_plane_names(self.axes), index, strict=True):
-            columns[name] = np.full(cells.ids.size, place, np.int64)
-        columns.update(with_origin(shapes, box_yx, self.labels.shape[-2:]))
+        plane = self.labels[index]
+        window = LabelledWindow(plane[box_yx], box_yx, plane.shape)
+        columns = window_columns(
+            window, self._channels(index, box_yx), self.pixel_size, ids
+        )
+        numbers = columns.pop("label")
+        names = _plane_names(self.axes)
+        places = {
+            name: np.full(numbers.size, place, np.int64)
+            for name, place in zip(names, index, strict=True)
+        }
+        return pd.DataFrame({"label": numbers, **places, **columns})
+
+    def _channels(
+        self, index: tuple[int, ...], box_yx: Box
+    ) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Yield name and values in a box of each channel of one plane."""
         if self.image is not None:
             for channel, name in enumerate(intensity_names(self.image)):
-                values = _channel(self.image, channel, index, box_yx)
-                for kind, column in intensity_columns(cells, values).items():
-                    columns[f"{kind}_intensity_{name}"] = column
-        return pd.DataFrame(with_micrometres(columns, self.pixel_size))
+                yield name, _channel(self.image, channel, index, box_yx)
 
 
 def _checked(image: CellImage | None, labels: Labels) -> Labels:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import zarr
 
@@ -16,13 +17,33 @@ from napari_cellseg.io.atomic import move
 
 ARRAY_NAME = "0"
 CHUNK_PX = 1024
+#: Smaller levels follow until one has at most so many pixels a side.
+SMALLEST_PX = 1024
 #: Labels are copied in boxes of this edge, 64 MB each.
 BOX_PX = 4 * CHUNK_PX
 AXIS_KINDS = {"T": "time", "Z": "space", "Y": "space", "X": "space"}
 
 
+class LabelsByBoxes(Protocol):
+    """Labels that are read a box at a time: an array, or what lies on a disk."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes in pixels."""
+        ...
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        ...
+
+    def __getitem__(self, box: tuple[slice, ...], /) -> Labels:
+        """Return the labels in a box; a slice an axis, with start and stop."""
+        ...
+
+
 def write_labels_zarr(
-    path: str | Path, labels: Labels, *, axes: str, pixel_size: PixelSize | None
+    path: str | Path, labels: LabelsByBoxes, *, axes: str, pixel_size: PixelSize | None
 ) -> None:
     """Write labels as an OME-Zarr folder, whole or not at all.
 
@@ -30,8 +51,8 @@ def write_labels_zarr(
     ----------
     path : str or Path
         By custom it ends in ``.ome.zarr``. An OME-Zarr of this name is replaced.
-    labels : int32 array
-        2-D to 4-D; read by boxes, so that they may be on disk.
+    labels : int32 array or LabelsByBoxes
+        2-D to 4-D. Above `SMALLEST_PX` smaller levels are written as well.
     axes : str
         One letter an axis of the labels, such as ``"ZYX"``.
     pixel_size : PixelSize or None
@@ -52,16 +73,24 @@ def write_labels_zarr(
     try:
         shutil.rmtree(new, ignore_errors=True)
         group = zarr.open_group(new, mode="w", zarr_format=3)
-        array = group.create_array(
-            ARRAY_NAME,
-            shape=labels.shape,
-            dtype=LABELS_DTYPE,
-            chunks=(1,) * (labels.ndim - 2) + (CHUNK_PX, CHUNK_PX),
-            dimension_names=[axis.lower() for axis in axes],
-        )
+        arrays = [
+            group.create_array(
+                str(level),
+                shape=level_shape(labels.shape, level),
+                dtype=LABELS_DTYPE,
+                chunks=(1,) * (labels.ndim - 2) + (CHUNK_PX, CHUNK_PX),
+                dimension_names=[axis.lower() for axis in axes],
+            )
+            for level in range(n_levels_of(labels.shape))
+        ]
         for box in _boxes_of(labels.shape):
-            array[box] = labels[box]
-        group.attrs["ome"] = labels_metadata(axes, pixel_size)
+            block = labels[box]
+            for level, array in enumerate(arrays):
+                step = 2**level
+                # Nearest, so that every number in a smaller level is a cell.
+                seen = block[..., ::step, ::step]
+                array[_at_level(box, step, seen.shape)] = seen
+        group.attrs["ome"] = labels_metadata(axes, pixel_size, len(arrays))
         _put_in_place(new, folder)
     except OSError as error:
         raise SaveError(
@@ -97,8 +126,31 @@ def _boxes_of(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
         yield (*lead, *(slice(low, min(low + BOX_PX, n)) for low, n in ends))
 
 
-def labels_metadata(axes: str, pixel_size: PixelSize | None) -> dict[str, Any]:
-    """Return the metadata of an OME-Zarr 0.5 label image of one level."""
+def n_levels_of(shape: tuple[int, ...]) -> int:
+    """Return how many levels labels are written in, each half the one before."""
+    return 1 + max(0, math.ceil(math.log2(max(shape[-2:]) / SMALLEST_PX)))
+
+
+def level_shape(shape: tuple[int, ...], level: int) -> tuple[int, ...]:
+    """Return the shape of a level; 0 is the full resolution."""
+    return (*shape[:-2], *(-(-n // 2**level) for n in shape[-2:]))
+
+
+def _at_level(
+    box: tuple[slice, ...], step: int, shape: tuple[int, ...]
+) -> tuple[slice, ...]:
+    """Return where a box of the full resolution lies in a level."""
+    spans = zip(box[-2:], shape[-2:], strict=True)
+    return (
+        *box[:-2],
+        *(slice(span.start // step, span.start // step + n) for span, n in spans),
+    )
+
+
+def labels_metadata(
+    axes: str, pixel_size: PixelSize | None, n_levels: int = 1
+) -> dict[str, Any]:
+    """Return the metadata of an OME-Zarr 0.5 label image."""
     known = {} if pixel_size is None else _sizes(pixel_size)
     items = []
     for axis in axes:
@@ -112,18 +164,18 @@ def labels_metadata(axes: str, pixel_size: PixelSize | None) -> dict[str, Any]:
         "multiscales": [
             {
                 "axes": items,
-                "datasets": [
-                    {
-                        "path": ARRAY_NAME,
-                        "coordinateTransformations": [
-                            {"type": "scale", "scale": scale}
-                        ],
-                    }
-                ],
+                "datasets": [_dataset(scale, level) for level in range(n_levels)],
             }
         ],
         "image-label": {"version": "0.5"},
     }
+
+
+def _dataset(scale: list[float], level: int) -> dict[str, Any]:
+    """Return the metadata of a level."""
+    seen = [*scale[:-2], *(size * 2**level for size in scale[-2:])]
+    transform = {"type": "scale", "scale": seen}
+    return {"path": str(level), "coordinateTransformations": [transform]}
 
 
 def _sizes(pixel_size: PixelSize) -> dict[str, float]:

@@ -26,8 +26,18 @@ class ReadLimits:
             2**50,
             1,
             "bytes",
-            help="Largest image read at once; of an image that is read "
-            "plane by plane, the largest plane.",
+            help="Largest image read at once.",
+        ),
+    )
+    max_plane_bytes: int | None = option(
+        None,
+        Range(
+            1,
+            2**50,
+            1,
+            "bytes",
+            help="Largest plane of an image that is read plane by plane; empty: as much "
+            "as is read at once.",
         ),
     )
     lazy_bytes: int = option(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -176,9 +176,9 @@ def _pixels(scene: Scene, request: Request, axes: str) -> Any:
             n for x, n in zip(lazy.axes, lazy.shape, strict=True) if x in "CYX"
         )
         what = f"one plane of {sizes_in_words(plane)}"
-        check_n_bytes(
-            scene.name, what, n_bytes_of(plane, scene.dtype), limits, _advice(scene)
-        )
+        n_bytes = n_bytes_of(plane, scene.dtype)
+        limits = replace(limits, max_bytes=limits.max_plane_bytes or limits.max_bytes)
+        check_n_bytes(scene.name, what, n_bytes, limits, _advice(scene))
         return lazy
     what = f"{sizes_in_words(scene.shape)} pixels"
     check_n_bytes(scene.name, what, n_bytes, limits, _advice(scene))

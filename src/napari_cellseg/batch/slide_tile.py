@@ -1,0 +1,114 @@
+"""One tile of a slide, done in whatever process is asked to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import cast
+
+from napari_cellseg.core.errors import ImageReadError, OptionsError
+from napari_cellseg.core.given_sizes import with_given_sizes
+from napari_cellseg.core.part import PartSegmenter
+from napari_cellseg.core.types import CellImage
+from napari_cellseg.engines import open_segmenter
+from napari_cellseg.io.images import ReadLimits, read_one_image
+from napari_cellseg.slides.plan import SlidePlan, read_plan
+from napari_cellseg.slides.tile import segment_tile
+from napari_cellseg.slides.tile_file import tile_path, write_tile
+
+#: A slide is read in windows, so that its size does not matter.
+BY_WINDOWS = replace(ReadLimits(), lazy_bytes=0, max_plane_bytes=2**50, max_ratio=1e6)
+
+
+PLAN_NAME = "plan.json"
+
+
+@dataclass(frozen=True, slots=True)
+class SlideSource:
+    """A slide, and how it is read.
+
+    Attributes
+    ----------
+    address : str
+        Path or address in S3, in full.
+    scene : int or None
+        Which image of the file, from 1.
+    level : int
+        Of the pyramid.
+    pixel_size_um : float or None
+        What was typed; counts more than what the file says.
+    """
+
+    address: str
+    scene: int | None
+    level: int
+    pixel_size_um: float | None
+
+    def read(self) -> CellImage:
+        """Open the slide; raises `ImageReadError` and others as `read_one_image`."""
+        image = read_one_image(
+            self.address, self.scene, level=self.level, limits=BY_WINDOWS
+        )
+        return with_given_sizes(image, self.pixel_size_um, None)
+
+
+@dataclass(frozen=True, slots=True)
+class TileWork:
+    """What a process must know to do any tile of a slide; called with its number.
+
+    Attributes
+    ----------
+    source : SlideSource
+        The slide.
+    folder : Path
+        Where tiles and plan lie.
+    plan_key : str
+        Changes with the plan: a worker that goes on for days keeps what it has opened.
+    model, device : str or None
+        See `engines.open_segmenter`.
+    """
+
+    source: SlideSource
+    folder: Path
+    plan_key: str
+    model: str | None
+    device: str
+
+    def __call__(self, number: int) -> int:
+        """Do a tile, write it, and return how many cells it answers for."""
+        image, plan = _opened(self)
+        segmenter = part_segmenter(self.model, self.device)
+        cells = segment_tile(image, plan, plan.tiles[number], segmenter)
+        write_tile(tile_path(self.folder, number), cells)
+        return int(cells.is_owned.sum())
+
+
+@lru_cache(maxsize=2)
+def _opened(work: TileWork) -> tuple[CellImage, SlidePlan]:
+    """Return slide and plan, opened once a process."""
+    found = read_plan(work.folder / PLAN_NAME)
+    if found is None:
+        raise ImageReadError(
+            f"There is no plan in '{work.folder}'. Workers must see the folder of the "
+            "results under the same path as the program that hands out the tiles."
+        )
+    return work.source.read(), found[0]
+
+
+@lru_cache(maxsize=2)
+def part_segmenter(model: str | None, device: str) -> PartSegmenter:
+    """Return the segmenter of this process.
+
+    Raises
+    ------
+    OptionsError
+        If the model is of a program that cannot be asked for parts of an image.
+    """
+    segmenter = open_segmenter(model=model, device=device)
+    if not hasattr(segmenter, "maps_of_part"):
+        raise OptionsError(
+            f"The model '{model}' segments whole images only; slides are done in tiles. "
+            "Leave out --model, or choose one of `cellseg models list` that is ours."
+        )
+    return cast("PartSegmenter", segmenter)

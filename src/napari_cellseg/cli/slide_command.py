@@ -1,0 +1,55 @@
+"""``cellseg slide``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_cellseg.batch.slide_options import SlideOptions
+from napari_cellseg.cli.flags import takes_options
+from napari_cellseg.cli.segment_command import INTERRUPTED
+from napari_cellseg.core.options import SegmentOptions
+
+#: What makes no sense on one large plane.
+NOT_OF_SLIDES = ("keep_maps", "nuclei_channel", "join_planes", "plane_overlap")
+
+
+@takes_options("options", SegmentOptions, leave_out=NOT_OF_SLIDES)
+@takes_options("slide_options", SlideOptions)
+def slide(
+    path: Annotated[
+        str, typer.Argument(help="A slide, such as SVS or OME-TIFF; s3:// as well.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the results.")],
+    *,
+    slide_options: SlideOptions,
+    options: SegmentOptions,
+) -> None:
+    """Segment a whole slide of any size, in tiles, here or on a Dask cluster.
+
+    Writes NAME_labels.ome.zarr, NAME_cells.csv and NAME_cells.json (where the numbers come
+    from). The same command goes on where a run was stopped; nothing is done twice.
+
+    Example: cellseg slide tumour.svs --out results --workers 4
+    """
+    from napari_cellseg.batch.slide_run import segment_slide
+    from napari_cellseg.cli.progress import run_with_bar
+    from napari_cellseg.io.paths import image_place
+
+    job = segment_slide(image_place(path), out, slide_options, options)
+    try:
+        report = run_with_bar(job)
+    except KeyboardInterrupt:
+        typer.echo(
+            f"Stopped. The tiles that are done are in '{out}'; the same command goes on "
+            "from there.",
+            err=True,
+        )
+        raise typer.Exit(INTERRUPTED) from None
+    glass = f", {report.n_glass} of them bare glass" if report.n_glass else ""
+    typer.echo(
+        f"{report.n_cells} cells in {report.n_tiles} tiles{glass}: {report.labels}, "
+        f"{report.cells}"
+    )

@@ -1,0 +1,140 @@
+"""Tiles done one after the other here, or by the workers of a Dask cluster.
+
+What travels is the number of a tile, never pixels: each worker reads the slide and writes
+the tile by itself. A tile that kills its worker costs that tile and no other; what an
+engine remembers of a run dies with it, the files of the tiles do not.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from napari_cellseg.core.errors import CellsegError, OptionsError
+
+#: Does a tile and returns how many cells it has. For Dask it must be picklable.
+DoTile = Callable[[int], int]
+#: Number of a tile, and how many cells it has or why it could not be done.
+News = tuple[int, int | BaseException]
+
+#: So many tiles a worker are handed out at a time; the others wait here, so that a stop
+#: is a stop, and a scheduler holds little.
+TILES_A_WORKER = 2
+#: A worker that is not heard of for so long is given up, and its tile given to another.
+SILENT_SECONDS = "60s"
+#: How long a scheduler is waited for.
+WAIT_SECONDS = "30s"
+#: A tile is tried once more where its worker raised an error.
+N_RETRIES = 1
+
+
+def do_here(do_tile: DoTile, numbers: Sequence[int]) -> Generator[News]:
+    """Do tiles in this process; yield each as it is done."""
+    for number in numbers:
+        try:
+            yield number, do_tile(number)
+        except (CellsegError, MemoryError, RuntimeError, ValueError, OSError) as error:
+            yield number, error
+
+
+def do_with_dask(
+    do_tile: DoTile,
+    numbers: Sequence[int],
+    *,
+    n_workers: int,
+    address: str | None = None,
+) -> Generator[News]:
+    """Let Dask do tiles; yield each as it is done, in any order.
+
+    Parameters
+    ----------
+    do_tile : callable
+        Picklable; runs in the workers.
+    numbers : sequence of int
+        Of the tiles.
+    n_workers : int
+        Processes on this computer, where no address is given.
+    address : str or None
+        Of a scheduler, such as ``"tcp://head:8786"``; its workers must see the same files.
+
+    Raises
+    ------
+    OptionsError
+        If Dask is not installed, or there is no scheduler at the address.
+    """
+    dask, distributed = _dask()
+    settings = {
+        "distributed.scheduler.worker-ttl": SILENT_SECONDS,
+        "distributed.nanny.environ.OMP_NUM_THREADS": _threads_each(n_workers),
+    }
+    with ExitStack() as stack:
+        stack.enter_context(dask.config.set(settings))
+        if address is None:
+            cluster = distributed.LocalCluster(
+                n_workers=n_workers,
+                threads_per_worker=1,
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,
+            )
+            address = stack.enter_context(cluster).scheduler_address
+        client = stack.enter_context(_connected(distributed, address))
+        n_there = max(1, len(client.nthreads()))
+        yield from _handed_out(distributed, client, do_tile, numbers, n_there)
+
+
+def _handed_out(
+    distributed: Any, client: Any, do_tile: DoTile, numbers: Sequence[int], n_there: int
+) -> Generator[News]:
+    """Hand out a few tiles at a time; yield each as it is done."""
+    waiting = deque(numbers)
+    done = distributed.as_completed(loop=client.loop)
+    numbers_of: dict[Any, int] = {}
+
+    def hand_out() -> None:
+        number = waiting.popleft()
+        # Not pure: a tile that was done and whose file was removed is done again.
+        future = client.submit(do_tile, number, pure=False, retries=N_RETRIES)
+        numbers_of[future] = number
+        done.add(future)
+
+    for _ in range(min(TILES_A_WORKER * n_there, len(waiting))):
+        hand_out()
+    for future in done:
+        error = future.exception()
+        news = error if error is not None else future.result()
+        yield numbers_of.pop(future), news
+        if waiting:
+            hand_out()
+
+
+def _dask() -> tuple[Any, Any]:
+    """Return Dask and its scheduler."""
+    try:
+        import dask
+        import distributed
+    except ImportError as error:
+        raise OptionsError(
+            "Several workers need Dask, which is not installed: pip install "
+            "'napari-cellseg[slides]', or leave out --workers and --scheduler."
+        ) from error
+    return dask, distributed
+
+
+def _connected(distributed: Any, address: str) -> Any:
+    """Return a client of a scheduler."""
+    try:
+        return distributed.Client(address, timeout=WAIT_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise OptionsError(
+            f"No Dask scheduler answers at '{address}' ({error}). Start one with `dask "
+            "scheduler`, and give the address that it prints, such as tcp://head:8786."
+        ) from error
+
+
+def _threads_each(n_workers: int) -> int:
+    """Return how many threads each process may compute with."""
+    return max(1, (os.cpu_count() or 1) // n_workers)
