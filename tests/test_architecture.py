@@ -85,7 +85,7 @@ def test_every_import_is_a_declared_dependency(project: dict[str, list[str]]) ->
     foreign = set(imported) - set(sys.stdlib_module_names) - {"napari_cellseg"}
     foreign -= WINDOW_PACKAGES | COME_WITH_NAPARI | OTHER_PROGRAMS
     extra: dict[str, list[str]] = project["optional-dependencies"]  # type: ignore[assignment]
-    names = ("serve", "aws", "tracks", "onnx", "openvino")
+    names = ("serve", "aws", "slides", "tracks", "onnx", "openvino")
     optional = [text for name in names for text in extra[name]]
     declared = {normal(text) for text in [*project["dependencies"], *optional]}
     distributions = packages_distributions()
