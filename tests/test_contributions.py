@@ -9,6 +9,8 @@ pytest.importorskip("pint")
 from napari_cellseg.core.errors import LabelsError, SaveError
 from napari_cellseg.core.types import CellImage, PixelSize
 from napari_cellseg.io.images import read_labels
+from napari_cellseg.io.labels_zarr import write_labels_zarr
+from napari_cellseg.widgets import contributions
 from napari_cellseg.widgets.contributions import (
     get_reader,
     layers_of,
@@ -107,3 +109,54 @@ def test_what_are_no_labels_is_refused(tmp_path):
         write_labels_layer(str(tmp_path / "a.tif"), np.full((5, 5), -1), {})
     with pytest.raises(SaveError):
         write_labels_layer(str(tmp_path / "a.tif"), [np.zeros((5, 5), int)], {})
+
+
+def write_slide(path, edge=600):
+    """Write a colour TIFF with a smaller level; returns its pixels."""
+    pixels = np.random.default_rng(0).integers(0, 255, (edge, edge, 3), np.uint8)
+    with tifffile.TiffWriter(path) as file:
+        file.write(pixels, tile=(128, 128), photometric="rgb", subifds=1)
+        file.write(pixels[::4, ::4], tile=(128, 128), photometric="rgb", subfiletype=1)
+    return pixels
+
+
+def test_a_large_slide_is_shown_from_its_levels_and_read_in_parts(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(contributions, "PYRAMID_BYTES", 2**19)
+    path = tmp_path / "slide.tif"
+    pixels = write_slide(path)
+
+    ((levels, values, kind),) = read_layers(str(path))
+
+    assert kind == "image"
+    assert values["multiscale"]
+    assert values["rgb"]
+    assert [level.shape for level in levels] == [(600, 600, 3), (150, 150, 3)]
+    assert not isinstance(levels[0], np.ndarray)
+    np.testing.assert_array_equal(levels[0][100:200, 40:50], pixels[100:200, 40:50])
+    np.testing.assert_array_equal(levels[0][7, 8:10, 1], pixels[7, 8:10, 1])
+    np.testing.assert_array_equal(np.asarray(levels[1]), pixels[::4, ::4])
+
+
+def test_a_small_image_with_levels_is_shown_as_it_is(tmp_path):
+    path = tmp_path / "slide.tif"
+    pixels = write_slide(path)
+
+    ((data, values, _),) = read_layers(str(path))
+
+    assert "multiscale" not in values
+    np.testing.assert_array_equal(data, pixels)
+
+
+def test_labels_that_a_slide_came_to_open_as_labels(tmp_path):
+    labels = np.zeros((2100, 1500), np.int32)
+    labels[5:9, 7:12] = 3
+    path = tmp_path / "slide_labels.ome.zarr"
+    write_labels_zarr(path, labels, axes="YX", pixel_size=PixelSize(0.5, 0.5))
+
+    ((data, values, kind),) = read_layers(str(path))
+
+    assert kind == "labels"
+    assert values["scale"] == [0.5, 0.5]
+    np.testing.assert_array_equal(data, labels)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 
 from napari_cellseg.core.errors import SaveError
+from napari_cellseg.core.types import PixelSize
 from napari_cellseg.io import atomic
 from napari_cellseg.io.images import read_labels
 from napari_cellseg.io.labels_zarr import write_labels_zarr
@@ -56,3 +58,20 @@ def test_a_folder_that_is_held_for_a_moment_is_replaced(
 
     assert [each.name for each in tmp_path.iterdir()] == ["a.ome.zarr"]
     assert read_labels(path)[0].max() == 2
+
+
+def test_large_labels_have_smaller_levels_of_the_same_cells(tmp_path: Path) -> None:
+    labels = np.arange(5000 * 1100, dtype=np.int32).reshape(5000, 1100) % 977
+    path = tmp_path / "a.ome.zarr"
+
+    write_labels_zarr(path, labels, axes="YX", pixel_size=PixelSize(0.5, 0.25))
+
+    group = zarr.open_group(path, mode="r")
+    for level in range(4):
+        step = 2**level
+        np.testing.assert_array_equal(group[str(level)][:], labels[::step, ::step])
+    (image,) = group.attrs["ome"]["multiscales"]
+    scales = [
+        each["coordinateTransformations"][0]["scale"] for each in image["datasets"]
+    ]
+    assert scales == [[0.5, 0.25], [1.0, 0.5], [2.0, 1.0], [4.0, 2.0]]

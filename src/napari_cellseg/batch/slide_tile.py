@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import cast
@@ -12,14 +12,10 @@ from napari_cellseg.core.given_sizes import with_given_sizes
 from napari_cellseg.core.part import PartSegmenter
 from napari_cellseg.core.types import CellImage
 from napari_cellseg.engines import open_segmenter
-from napari_cellseg.io.images import ReadLimits, read_one_image
+from napari_cellseg.io.images import BY_WINDOWS, read_one_image
 from napari_cellseg.slides.plan import SlidePlan, read_plan
 from napari_cellseg.slides.tile import segment_tile
 from napari_cellseg.slides.tile_file import tile_path, write_tile
-
-#: A slide is read in windows, so that its size does not matter.
-BY_WINDOWS = replace(ReadLimits(), lazy_bytes=0, max_plane_bytes=2**50, max_ratio=1e6)
-
 
 PLAN_NAME = "plan.json"
 

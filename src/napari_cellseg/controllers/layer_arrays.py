@@ -201,9 +201,54 @@ class OneChannel:
         return np.asarray(self._source[tuple(keys)])
 
 
+class ColourLast:
+    """A colour plane that is read by parts, as (y, x, 3), which napari shows as colour.
+
+    Parameters
+    ----------
+    source : (3, y, x) array
+        Indexed by slices.
+    """
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+        self.shape = (*(int(n) for n in source.shape[1:]), int(source.shape[0]))
+        self.dtype = np.dtype(source.dtype)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> NDArray[Any]:
+        """Read everything."""
+        return np.asarray(self[...], dtype=dtype)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        rows, columns, colours = _one_key_an_axis(key, self.ndim)
+        # Colours are chosen after reading: files hold the three of a pixel together.
+        read = np.asarray(self._source[(slice(None), rows, columns)])
+        return np.asarray(np.moveaxis(read, 0, -1)[..., colours])
+
+
 def channels_of(image: CellImage) -> list[Any]:
     """Return each channel of an image as an array without channel axis: views of numpy."""
     axis = image.axes.index("C")
     if isinstance(image.data, np.ndarray):
         return list(np.moveaxis(image.data, axis, 0))
     return [OneChannel(image.data, axis, i) for i in range(image.n_channels)]
+
+
+def colour_last(image: CellImage) -> Any:
+    """Return a colour image with the colours as the last axis; a lazy plane stays lazy."""
+    if image.axes == "CYX" and not isinstance(image.data, np.ndarray):
+        return ColourLast(image.data)
+    return np.moveaxis(np.asarray(image.data), image.axes.index("C"), -1)

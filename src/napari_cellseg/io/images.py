@@ -21,6 +21,7 @@ from napari_cellseg.io.scene import Request, Scene, check_scene, read_scene
 from napari_cellseg.io.sniff import IMAGE_SUFFIXES, sniff
 
 __all__ = [
+    "BY_WINDOWS",
     "IMAGE_SUFFIXES",
     "ImageDescription",
     "ReadLimits",
@@ -34,6 +35,8 @@ __all__ = [
     "read_one_image",
 ]
 
+#: For planes that are read in windows: their size does not matter.
+BY_WINDOWS = replace(ReadLimits(), lazy_bytes=0, max_plane_bytes=2**50, max_ratio=1e6)
 #: Images of one file that an error names.
 MAX_NAMED = 12
 

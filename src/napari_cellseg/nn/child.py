@@ -22,6 +22,7 @@ from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.types import CellImage, SegmentationResult
 from napari_cellseg.core.with_nuclei import segment_with_nuclei
+from napari_cellseg.nn.enough_memory import check_memory
 from napari_cellseg.nn.known import known_model
 from napari_cellseg.nn.messages import (
     error_from,
@@ -85,6 +86,8 @@ class ChildSegmenter:
         if options.nuclei_channel is not None:
             return (yield from segment_with_nuclei(self, image, options))
         channels = choose_channels(image, options.channel)
+        # Before a slide is written to the disk for nothing.
+        check_memory(image, options)
         yield Progress(0, 0, "reading the image")
         with tempfile.TemporaryDirectory(
             prefix="cellseg-", ignore_cleanup_errors=True

@@ -32,5 +32,6 @@ def check_memory(image: CellImage, options: SegmentOptions) -> None:
             f"'{image.name}' ({image.n_planes} x {image.n_along('Y')} x "
             f"{image.n_along('X')} pixels) needs about {human_bytes(needed)} of memory to be "
             f"segmented at once; this computer has {human_bytes(there)}. Choose a region "
-            "(--region on the command line) or a lower resolution (--level)."
+            "(--region on the command line) or a lower resolution (--level); one plane of "
+            "any size can be done with `cellseg slide`."
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_cellseg.controllers.layer_arrays import channels_of
+from napari_cellseg.controllers.layer_arrays import channels_of, colour_last
 from napari_cellseg.core.errors import AmbiguousAxesError, LabelsError, SaveError
 from napari_cellseg.core.labels import check_labels
 from napari_cellseg.core.types import CellImage, PixelSize
@@ -22,7 +22,10 @@ COLOURS = ("gray", "magenta", "green", "cyan", "yellow", "red", "blue")
 #: Letters that stand in for axes that nobody knows, until the dock has asked.
 STAND_INS = "TZ"
 #: How a file of labels ends, as `cellseg segment` and the dock name it.
-LABELS_ENDINGS = ("_labels.tif", "_labels.tiff")
+LABELS_ENDINGS = ("_labels.tif", "_labels.tiff", "_labels.ome.zarr")
+#: Images above this size that hold smaller copies of themselves are shown from these and
+#: read where the person looks: a whole slide opens at once.
+PYRAMID_BYTES = 2**28
 LABELS_AXES = ("YX", "ZYX", "TYX", "TZYX")
 
 
@@ -61,8 +64,35 @@ def _layers_in(path: str) -> list[LayerData]:
 
 
 def _image_layers(path: str) -> list[LayerData]:
+    if levels := _levels_of(path):
+        return _pyramid_layers(levels)
     image, has_axes = _read(path)
     return layers_of(image, has_axes=has_axes)
+
+
+def _levels_of(path: str) -> list[CellImage]:
+    """Return all levels of a large plane, the full one first; of other images none."""
+    from napari_cellseg.io.images import BY_WINDOWS, probe, read_image
+
+    described = probe(path)
+    n_levels = len(described.level_shapes)
+    if n_levels < 2 or described.n_bytes <= PYRAMID_BYTES or "?" in described.axes:
+        return []
+    first = read_image(path, limits=BY_WINDOWS)
+    if first.axes != "CYX" or isinstance(first.data, np.ndarray):
+        return []
+    smaller = range(1, n_levels)
+    return [first, *(read_image(path, level=n, limits=BY_WINDOWS) for n in smaller)]
+
+
+def _pyramid_layers(levels: Sequence[CellImage]) -> list[LayerData]:
+    """Return the layers of a plane that is shown from its levels."""
+    by_level = [layers_of(level) for level in levels]
+    layers = []
+    for place, (_, values, kind) in enumerate(by_level[0]):
+        data = [each[place][0] for each in by_level]
+        layers.append((data, {**values, "multiscale": True}, kind))
+    return layers
 
 
 def _labels_layer(path: str) -> LayerData:
@@ -116,7 +146,7 @@ def layers_of(image: CellImage, *, has_axes: bool = True) -> list[LayerData]:
         common["axis_labels"] = tuple(axes.lower())
         notes["axes"] = axes
     if image.is_rgb:
-        data = np.moveaxis(np.asarray(image.data), image.axes.index("C"), -1)
+        data = colour_last(image)
         values = {**common, "name": image.name, "rgb": True, "metadata": {KEY: notes}}
         return [(data, values, "image")]
     layers = []
