@@ -86,10 +86,8 @@ def write_labels_zarr(
         for box in _boxes_of(labels.shape):
             block = labels[box]
             for level, array in enumerate(arrays):
-                step = 2**level
-                # Nearest, so that every number in a smaller level is a cell.
-                seen = block[..., ::step, ::step]
-                array[_at_level(box, step, seen.shape)] = seen
+                seen = seen_at(block, level)
+                array[at_level(box, level, seen.shape)] = seen
         group.attrs["ome"] = labels_metadata(axes, pixel_size, len(arrays))
         _put_in_place(new, folder)
     except OSError as error:
@@ -136,15 +134,32 @@ def level_shape(shape: tuple[int, ...], level: int) -> tuple[int, ...]:
     return (*shape[:-2], *(-(-n // 2**level) for n in shape[-2:]))
 
 
-def _at_level(
-    box: tuple[slice, ...], step: int, shape: tuple[int, ...]
+def seen_at(block: Labels, level: int) -> Labels:
+    """Return a block of the full resolution as a level shows it.
+
+    It is the nearest pixel, so that every number in a smaller level is a cell.
+    """
+    step = 2**level
+    return block[..., ::step, ::step]
+
+
+def at_level(
+    box: tuple[slice, ...], level: int, shape: tuple[int, ...]
 ) -> tuple[slice, ...]:
-    """Return where a box of the full resolution lies in a level."""
-    spans = zip(box[-2:], shape[-2:], strict=True)
-    return (
-        *box[:-2],
-        *(slice(span.start // step, span.start // step + n) for span, n in spans),
-    )
+    """Return where a box of the full resolution lies in a level.
+
+    Parameters
+    ----------
+    box : tuple of slice
+        Begins at a multiple of the level's step.
+    level : int
+        0 is the full resolution.
+    shape : tuple of int
+        Of the box as the level shows it.
+    """
+    corner = [part.start // 2**level for part in box[-2:]]
+    spans = zip(corner, shape[-2:], strict=True)
+    return (*box[:-2], *(slice(low, low + n) for low, n in spans))
 
 
 def labels_metadata(
@@ -164,15 +179,15 @@ def labels_metadata(
         "multiscales": [
             {
                 "axes": items,
-                "datasets": [_dataset(scale, level) for level in range(n_levels)],
+                "datasets": [level_metadata(scale, level) for level in range(n_levels)],
             }
         ],
         "image-label": {"version": "0.5"},
     }
 
 
-def _dataset(scale: list[float], level: int) -> dict[str, Any]:
-    """Return the metadata of a level."""
+def level_metadata(scale: list[float], level: int) -> dict[str, Any]:
+    """Return the metadata of a level, `scale` being that of the full resolution."""
     seen = [*scale[:-2], *(size * 2**level for size in scale[-2:])]
     transform = {"type": "scale", "scale": seen}
     return {"path": str(level), "coordinateTransformations": [transform]}

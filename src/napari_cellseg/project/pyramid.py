@@ -15,11 +15,16 @@ import zarr
 
 from napari_cellseg.core.types import LABELS_DTYPE, Labels
 from napari_cellseg.io.atomic import sync_file
-from napari_cellseg.io.labels_zarr import ARRAY_NAME
+from napari_cellseg.io.labels_zarr import (
+    ARRAY_NAME,
+    SMALLEST_PX,
+    at_level,
+    level_metadata,
+    level_shape,
+    seen_at,
+)
 from napari_cellseg.project.labels_store import CHUNK_PX, Box, Place, readable
 
-#: The smallest level has at most so many pixels a side: a canvas shows it in one piece.
-SMALLEST_PX = 1024
 #: Beyond it a chunk has no whole pixel any more.
 MAX_LEVELS = int(math.log2(CHUNK_PX))
 
@@ -49,10 +54,9 @@ class Pyramid:
         full: Any = group[ARRAY_NAME]
         n_levels = n_levels_of(full.shape)
         for level in range(1, n_levels):
-            height, width = (-(-n // 2**level) for n in full.shape[-2:])
             group.create_array(
                 str(level),
-                shape=(*full.shape[:-2], height, width),
+                shape=level_shape(full.shape, level),
                 dtype=LABELS_DTYPE,
                 chunks=full.chunks,
                 dimension_names=full.metadata.dimension_names,
@@ -62,7 +66,7 @@ class Pyramid:
         first = ome["multiscales"][0]["datasets"][0]
         scale = first["coordinateTransformations"][0]["scale"]
         ome["multiscales"][0]["datasets"] = [
-            _dataset(level, scale) for level in range(n_levels)
+            level_metadata(scale, level) for level in range(n_levels)
         ]
         group.attrs["ome"] = ome
         self._arrays = []
@@ -77,9 +81,9 @@ class Pyramid:
     def take_block(self, block: Labels, box: Box) -> None:
         """Write all levels of a block of the full resolution; it begins at a chunk."""
         for level, array in enumerate(self._opened(), start=1):
-            seen = block[..., :: 2**level, :: 2**level]
+            seen = seen_at(block, level)
             if seen.size:
-                array[_at_level(box, level, seen.shape)] = seen
+                array[at_level(box, level, seen.shape)] = seen
 
     def renew(self, labels: Labels, places: Iterable[Place]) -> None:
         """Write what lies above some chunks, and wait until it is on the disk.
@@ -115,20 +119,6 @@ class Pyramid:
         return self._arrays
 
 
-def _at_level(box: Box, level: int, shape: tuple[int, ...]) -> Box:
-    """Return where a box of the full resolution lies in a level."""
-    corner = [part.start // 2**level for part in box[-2:]]
-    spans = zip(corner, shape[-2:], strict=True)
-    return (*box[:-2], *(slice(low, low + n) for low, n in spans))
-
-
 def _above(place: Place, level: int) -> list[str]:
     """Return the place of the chunk of a level that lies above a chunk."""
     return [*map(str, place[:-2]), *(str(at // 2**level) for at in place[-2:])]
-
-
-def _dataset(level: int, scale: list[float]) -> dict[str, Any]:
-    """Return what the metadata say of a level."""
-    seen = [*scale[:-2], *(one * 2**level for one in scale[-2:])]
-    transform = {"type": "scale", "scale": seen}
-    return {"path": str(level), "coordinateTransformations": [transform]}
