@@ -156,6 +156,14 @@ def opened(kind: str, address: str) -> Line:
 KINDS = ("lab", "endpoint", "stream")
 
 
+@pytest.mark.parametrize(
+    "address", ["http://my lab", "http://lab:99999", "http://[::1"]
+)
+def test_what_is_no_address_is_called_so(address: str) -> None:
+    with pytest.raises(RemoteError, match="is no address of a server"):
+        LabLine(address)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     ("fault", "words"),
@@ -190,9 +198,13 @@ def test_half_an_answer_or_a_login_page_is_no_answer(
 
     address, server = broken
     server.fault = fault
-    with pytest.raises(RemoteError, match=r"broke|cut off|login page|no answer of"):
+    with pytest.raises(
+        RemoteError, match=r"broke|cut off|login page|no answer of"
+    ) as caught:
         decode_maps(run(asked(opened(kind, address), REQUEST)), (2, 2))
     assert server.n_asked == 1
+    # What answered in HTTP needs no other kind of address.
+    assert "begins with https" not in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", ["endpoint", "stream"])

@@ -94,6 +94,8 @@ def test_a_redirect_takes_no_token_along(kind: str, status: int) -> None:
         ("http://lab", "https://lab", False),
         ("http://lab", "http://lab.evil.org", False),
         ("http://lab", "http://lab@evil.org", False),
+        ("http://[::1]:80", "http://[::1]", True),
+        ("http://[::", "http://[::1", False),  # while it is typed
     ],
 )
 def test_scheme_host_and_port_make_a_server(

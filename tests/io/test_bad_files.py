@@ -101,6 +101,12 @@ def _png(width, height, data=b""):
         (bytes(128) + b"DICM" + bytes(50), "DICOM"),
         (b"\x89HDF\r\n\x1a\n" + bytes(50), "HDF5"),
         (b"PK\x03\x04" + bytes(50), "zip"),
+        (b"PK\x03\x04" + bytes(26) + b"[Content_Types].xml", "an Office document"),
+        (b"PK\x03\x04" + bytes(26) + b"_rels/.rels", "an Office document"),
+        (
+            b"PK\x03\x04" + bytes(26) + b"mimetypeapplication/vnd.oasis.opendocument",
+            "an OpenDocument file",
+        ),
         (b"\x93NUMPY" + bytes(50), "numpy"),
     ],
     ids=[
@@ -124,6 +130,9 @@ def _png(width, height, data=b""):
         "dicom",
         "hdf5",
         "zip",
+        "docx",
+        "docx of LibreOffice",
+        "odt",
         "npy",
     ],
 )

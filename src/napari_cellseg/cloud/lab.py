@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from http.client import IncompleteRead
 from urllib.parse import unquote, urlsplit
 
 import urllib3
@@ -175,13 +176,16 @@ def _pool_for(address: str) -> urllib3.PoolManager:
 
 def checked_address(address: str) -> str:
     """Return an address without its last slash; raises `RemoteError` if it is none."""
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
+    try:
+        parts = urllib3.util.parse_url(address)
+    except urllib3.exceptions.LocationParseError:
+        parts = urllib3.util.Url()
+    if parts.scheme not in ("http", "https") or not parts.authority:
         raise RemoteError(
             f"'{address}' is no address of a server; one such as http://lab-gpu:8080 is "
             "needed."
         )
-    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+    return f"{parts.scheme}://{parts.authority}{(parts.path or '').rstrip('/')}"
 
 
 UNREACHABLE = (
@@ -258,13 +262,15 @@ def _error(error: urllib3.exceptions.HTTPError, address: str) -> CloudError:
             "or look at the server's log.",
             "ReadTimeoutError",
         )
+    cause = error.args[-1] if error.args else error
     maybe = ""
-    if address.startswith("http://"):
+    # An answer that had begun was in HTTP.
+    if address.startswith("http://") and not isinstance(cause, IncompleteRead):
         maybe = (
             " If it is a server with a certificate, its address begins with https://."
         )
     return CloudError(
-        f"The connection to {address} broke ({error}). Nothing was changed; try again."
+        f"The connection to {address} broke ({cause}). Nothing was changed; try again."
         f"{maybe}",
         "ConnectionClosedError",
     )

@@ -49,8 +49,8 @@ def server_of(address: str) -> str:
 
     A token belongs to it, whatever path follows.
     """
-    parts = urlsplit(address)
     try:
+        parts = urlsplit(address)
         port = parts.port
     except ValueError:  # not yet typed to its end
         return address

@@ -71,6 +71,7 @@ SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
 
 # What is known but not read here: what it is, and the way out.
 EXPORT = "Export it as OME-TIFF and open that."
+OFFICE = "Save the picture in it as TIFF or PNG and open that."
 FOREIGN_FORMATS: tuple[tuple[int, bytes, str, str], ...] = (
     (128, b"DICM", "a DICOM file", EXPORT),
     (0, b"SIS\0", "the pixel store of an Olympus slide (ETS)", EXPORT),
@@ -78,6 +79,9 @@ FOREIGN_FORMATS: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"\xd0\xcf\x11\xe0", "an OLE file (ZVI, OIB)", EXPORT),
     (0, b"%PDF", "a PDF document", "Export its image as TIFF or PNG."),
     (0, b"\x93NUMPY", "a numpy array", "Save it with tifffile.imwrite and open that."),
+    (30, b"[Content_Types].xml", "an Office document", OFFICE),
+    (30, b"_rels/.rels", "an Office document", OFFICE),
+    (30, b"mimetypeapplication/vnd.oasis", "an OpenDocument file", OFFICE),
     (0, b"PK\x03\x04", "a zip archive", "Unpack it and open what is inside."),
     (0, b"\x1f\x8b", "a gzip archive", "Unpack it and open what is inside."),
 )
