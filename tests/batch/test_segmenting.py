@@ -708,6 +708,24 @@ def test_the_typed_pixel_size_counts_more_than_that_of_the_file(
     assert any("0.3" in note and "not used" in note for note in values["notes"])
 
 
+def test_a_pixel_size_where_the_file_says_none(
+    segmenter: FakeSegmenter, tmp_path: Path
+) -> None:
+    silent, out = write_cells(tmp_path / "a.tif"), tmp_path / "out"
+    says = tmp_path / "b.ome.tif"
+    sizes = {f"PhysicalSize{axis}": 0.3 for axis in "XY"}
+    pixels = np.zeros((16, 16), np.uint16)
+    tifffile.imwrite(says, pixels, metadata={"axes": "YX", **sizes})
+
+    segment(silent, says, "-o", out, "--pixel-size-if-unknown", 0.5)
+
+    known = [
+        json.loads(path.read_text("utf-8"))["image"]["pixel_size_um"]["x"]
+        for path in sorted(out.glob("*_cells.json"))
+    ]
+    assert known == [0.5, 0.3]
+
+
 def test_a_distance_of_planes_alone_is_not_dropped_unsaid(
     segmenter: FakeSegmenter, tmp_path: Path
 ) -> None:

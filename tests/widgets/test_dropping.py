@@ -10,6 +10,8 @@ from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QApplication, QFileDialog
 from tests.widgets.conftest import squares, wait_idle
 
+from napari_cellseg.core.jobs import Progress
+from napari_cellseg.core.types import PixelSize
 from napari_cellseg.widgets.opening import MOST_UNASKED
 
 
@@ -212,6 +214,54 @@ def test_the_channel_of_the_tab_is_taken(dock, qtbot, tmp_path, monkeypatch):
 
     summary = pd.read_csv(out / "summary.csv")
     assert summary["n_cells"].tolist() == [3] * (MOST_UNASKED + 1)
+
+
+def test_the_pixel_size_that_was_set_counts_where_a_file_says_none(
+    dock, qtbot, plate, two_channels, tmp_path, monkeypatch
+):
+    out = tmp_path / "results"
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(out))
+    drop(dock, plate)
+    assert "µm" not in dock.many.question.text.text()
+    drop(dock, plate / "well_00.tif")
+    wait_idle(qtbot, dock)
+    dock.session.set_pixel_size(PixelSize(0.5, 0.5))
+    assert "says no pixel size, 0.5 µm/px counts" in dock.many.question.text.text()
+    two_channels.rename(plate / "well_00.tif")
+    dock.segment.set_option("channel", 0)
+
+    dock.many.question.segment_button.click()
+    wait_idle(qtbot, dock)
+
+    sizes = pd.read_csv(out / "summary.csv")["pixel_size_x_um"].tolist()
+    assert sizes == [0.25, *[0.5] * MOST_UNASKED]
+
+
+def test_the_question_goes_when_something_else_is_opened(
+    dock, qtbot, plate, two_channels
+):
+    drop(dock, plate)
+    drop(dock, plate / "well_00.tif")
+    wait_idle(qtbot, dock)
+    assert not dock.many.question.isHidden()
+
+    drop(dock, two_channels)
+    wait_idle(qtbot, dock)
+
+    assert dock.many.question.isHidden()
+
+
+def test_a_long_file_name_is_cut_in_its_middle(dock):
+    name = "plate_7_well_B03_field_12_channel_DAPI_time_0001_a_very_long_name.tif"
+    dock.many.progress.file.setFixedWidth(200)
+    dock.many.task.progress = Progress(3, 40, f"{name}: tile 2 of 9")
+
+    dock.many.progress.refresh()
+
+    assert dock.many.progress.file.toolTip() == f"{name}: tile 2 of 9"
+    assert dock.many.progress.text.text() == "3 of 40 images"
+    assert dock.many.progress.file._elidedText().startswith("plate_7")
+    assert dock.many.progress.file._elidedText().endswith("tile 2 of 9")
 
 
 def test_a_run_over_many_images_can_be_stopped_and_goes_on(

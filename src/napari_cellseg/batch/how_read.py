@@ -20,6 +20,7 @@ READING = (
     "channel_name",
     "nuclei_channel_name",
     "pixel_size_um",
+    "pixel_size_if_unknown_um",
     "z_step_um",
     "track",
 )

@@ -110,7 +110,10 @@ def read_image_with(source: str | Path, batch: BatchOptions) -> CellImage:
     image = read_one_image(
         source, batch.scene, axes=batch.axes, level=batch.level, region=box
     )
-    return with_given_sizes(image, batch.pixel_size_um, batch.z_step_um)
+    um = batch.pixel_size_um
+    if um is None and image.pixel_size is None:
+        um = batch.pixel_size_if_unknown_um
+    return with_given_sizes(image, um, batch.z_step_um)
 
 
 def with_named_channels(

@@ -54,6 +54,15 @@ class BatchOptions:
         None, Range(help="Channel that shows the nuclei.")
     )
     pixel_size_um: float | None = option(None, PIXEL_SIZE)
+    pixel_size_if_unknown_um: float | None = option(
+        None,
+        Range(
+            PIXEL_SIZE.minimum,
+            PIXEL_SIZE.maximum,
+            help="Edge of a pixel of files that do not say it.",
+            unit="µm",
+        ),
+    )
     z_step_um: float | None = option(None, Z_STEP)
     track: bool = option(
         False,

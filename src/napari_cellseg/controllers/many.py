@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from napari_cellseg.controllers.engine import Engine
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.types import PixelSize
 
 if TYPE_CHECKING:
     from napari_cellseg.batch.segmenting import BatchReport
@@ -21,6 +23,7 @@ def segment_many(
     paths: Sequence[Path],
     out: Path,
     options: SegmentOptions,
+    pixel_size: PixelSize | None,
 ) -> Job[BatchReport]:
     """Segment files, and write labels, tables and a summary into a folder.
 
@@ -36,6 +39,8 @@ def segment_many(
         Folder, made if need be.
     options : SegmentOptions
         Of every image.
+    pixel_size : PixelSize or None
+        Of images that do not say theirs.
 
     Raises
     ------
@@ -48,11 +53,21 @@ def segment_many(
     yield Progress(0, len(paths), "waking the model")
     segmenter = engine.open_segmenter(model)
     try:
-        batch = BatchOptions(model=model, skip_existing=True)
+        batch = BatchOptions(
+            model=model,
+            skip_existing=True,
+            pixel_size_if_unknown_um=pixel_edge_um(pixel_size),
+        )
         plain = replace(options, keep_maps=False)
         return (yield from segment_files(paths, out, segmenter, batch, plain))
     finally:
         segmenter.close()
+
+
+def pixel_edge_um(size: PixelSize | None) -> float | None:
+    """Return the edge of a pixel; None if it is not known, or no pixel is square."""
+    is_square = size is not None and math.isclose(size.y_um, size.x_um, rel_tol=1e-6)
+    return size.x_um if size is not None and is_square else None
 
 
 def report_words(report: BatchReport) -> str:

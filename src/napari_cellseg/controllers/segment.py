@@ -229,7 +229,8 @@ class SegmentController:
     def segment_many(self, paths: Sequence[Path], out: Path) -> Job[BatchReport]:
         """Segment files into a folder with what is set here; see `controllers.many`."""
         model = None if self.model is None else self.model.name
-        return segment_many(self._engine, model, paths, out, self.options)
+        size = self.session.pixel_size
+        return segment_many(self._engine, model, paths, out, self.options, size)
 
     def redecode(self, **thresholds: Any) -> None:
         """Move thresholds of the last run; of several calls the last one wins."""

@@ -16,7 +16,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_cellseg.controllers.many import report_words
+from superqt import QElidingLabel
+
+from napari_cellseg.controllers.many import pixel_edge_um, report_words
+from napari_cellseg.controllers.session import describe_pixel_size
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.io.paths import ImagePlace
 from napari_cellseg.project.identity import Identity, identities
@@ -61,11 +64,23 @@ class ManyQuestion(QWidget):
             layout.addWidget(button, 1 + index // 2, index % 2)
         self.hide()
 
-    def ask(self, n_images: int, project: str) -> None:
-        """Show the question; `project` is the name of the one that is open, or ""."""
+    def ask(self, n_images: int, project: str, pixel_size: str) -> None:
+        """Show the question.
+
+        Parameters
+        ----------
+        n_images : int
+            How many there are.
+        project : str
+            Name of the project that is open, or "".
+        pixel_size : str
+            Used where a file does not say its own, or "".
+        """
+        size = f" Where a file says no pixel size, {pixel_size} counts."
         self.text.setText(
             f"{n_images} images. To look at and correct them, a project shows one at a "
             "time; for the numbers alone, segment them all into a folder."
+            f"{size if pixel_size else ''}"
         )
         self.project_button.setText("Add to project" if project else "Make project…")
         self.project_button.setToolTip(
@@ -81,8 +96,10 @@ class ManyProgress(QWidget):
         super().__init__()
         self._task = task
         self.text = QLabel()
-        self.text.setWordWrap(True)
-        self.text.setTextFormat(Qt.TextFormat.PlainText)
+        # A long name is no reason to widen the dock, nor may its end be cut off.
+        self.file = QElidingLabel()
+        self.file.setElideMode(Qt.TextElideMode.ElideMiddle)
+        self.file.setTextFormat(Qt.TextFormat.PlainText)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.button = QPushButton("Cancel")
@@ -90,7 +107,7 @@ class ManyProgress(QWidget):
         self.button.clicked.connect(task.cancel)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.text, self.bar, self.button):
+        for widget in (self.text, self.file, self.bar, self.button):
             layout.addWidget(widget)
         task.changed.connect(self.refresh)
         self.refresh()
@@ -102,7 +119,9 @@ class ManyProgress(QWidget):
         self.bar.setRange(0, progress.total)
         self.bar.setValue(progress.done)
         done = f"{progress.done} of {progress.total} images" if progress.total else ""
-        self.text.setText(" · ".join(part for part in (done, progress.message) if part))
+        self.text.setText(done)
+        self.file.setText(progress.message)
+        self.file.setToolTip(progress.message)
 
 
 class ManyImages(QObject):
@@ -132,16 +151,38 @@ class ManyImages(QObject):
         self.question.all_wanted.connect(self._on_all_wanted)
         dock.opener.many_found.connect(self._on_many_found)
         dock.opener.project_found.connect(dock.link.open)
+        dock.opener.opening.connect(self._on_opening)
+        dock.session.image_changed.connect(self._ask_again)
+        dock.session.pixel_size_changed.connect(self._ask_again)
         task.changed.connect(self._on_task_changed)
         cleanup.add(task.abandon)
         cleanup.add(task.changed.disconnect)
 
     def _on_many_found(self, paths: list[str]) -> None:
+        self._paths = paths
+        self._ask()
+
+    def _ask(self) -> None:
+        """Ask, with what holds now."""
         project = self._dock.projects.project
         is_open = project is not None and not project.is_read_only
-        self._paths = paths
+        size = self._dock.session.pixel_size
+        is_used = pixel_edge_um(size) is not None
         self.question.segment_button.setEnabled(not self.task.is_running)
-        self.question.ask(len(paths), project.name if is_open else "")
+        self.question.ask(
+            len(self._paths),
+            project.name if is_open else "",
+            describe_pixel_size(size) if is_used else "",
+        )
+
+    def _ask_again(self) -> None:
+        if not self.question.isHidden():
+            self._ask()
+
+    def _on_opening(self, paths: list[str]) -> None:
+        """Ask no more once something else is opened; one of them may be looked at."""
+        if not set(paths) <= set(self._paths):
+            self.question.hide()
 
     def _on_all_wanted(self) -> None:
         self.question.hide()

@@ -51,12 +51,15 @@ class FileOpener(QObject):
 
     Signals
     -------
+    opening : list of str
+        What is opened now; "" is the sample.
     many_found : list of str
         More images than are opened unasked.
     project_found : str
         A project was to be opened as if it were an image.
     """
 
+    opening = Signal(list)
     many_found = Signal(list)
     project_found = Signal(str)
 
@@ -129,6 +132,7 @@ class FileOpener(QObject):
 
     def open_all(self, paths: list[str]) -> None:
         """Open files; one that cannot be read is told of, and the others open."""
+        self.opening.emit(paths)
         # A task forgets what it was at: files that are not shown yet are read again.
         waiting = self._being_read if self.task.is_running else []
         paths = self._being_read = [*waiting, *paths]
@@ -136,6 +140,7 @@ class FileOpener(QObject):
 
     def open_kept(self, address: str, stand_in: StandIn | None) -> None:
         """Open an image of a project; if it cannot be had, what stands in for it."""
+        self.opening.emit([address])
         self.task.start("Opening", _kept_job(address, stand_in), self._show)
 
     def work(self, name: str, job: Job[Any], on_done: Callable[[Any], None]) -> None:
@@ -144,6 +149,7 @@ class FileOpener(QObject):
 
     def open_sample(self) -> None:
         """Open the sample."""
+        self.opening.emit([""])
         self.task.start("Opening", _sample_job(), self._show)
 
     def _show_read(self, read: tuple[list[LayerData], list[str]]) -> None:
