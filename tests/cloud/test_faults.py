@@ -9,22 +9,23 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from napari_cellseg.cloud import lab, line, settings
+from napari_cellseg.cloud.check import endpoint_names
 from napari_cellseg.cloud.endpoint import EndpointLine
 from napari_cellseg.cloud.errors import CloudError, seconds_of
 from napari_cellseg.cloud.lab import LabLine
 from napari_cellseg.cloud.line import Line, asked
-from napari_cellseg.cloud.settings import CloudSettings
+from napari_cellseg.cloud.settings import CloudSettings, identity_of
 from napari_cellseg.cloud.stream import STREAM_TYPE, last_line
 from napari_cellseg.cloud.wire import Message
 from napari_cellseg.core.errors import RemoteError
 from napari_cellseg.core.jobs import run
-from napari_cellseg.io.aws import Patience
+from napari_cellseg.io.aws import AwsAccount, Patience
 
 pytest.importorskip("boto3", reason="the extra 'aws' is not installed")
 
@@ -49,6 +50,7 @@ ANSWERS: dict[str, tuple[int, bytes, dict[str, str]]] = {
     "502": (502, b"<html>bad gateway", {"Content-Type": "text/html"}),
     "503": (503, b"", {}),
     "html": HTML,
+    "whole page": (200, b"<html><p>Welcome</p></html>", {"Content-Type": "text/html"}),
     "redirect": (302, b"", {"Location": "http://elsewhere.example/"}),
     "424": told(
         "ModelError",
@@ -205,6 +207,24 @@ def test_half_an_answer_or_a_login_page_is_no_answer(
     assert server.n_asked == 1
     # What answered in HTTP needs no other kind of address.
     assert "begins with https" not in str(caught.value)
+
+
+@pytest.mark.parametrize("ask", [identity_of, endpoint_names])
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [("whole page", "login page"), ("reset", "broke")],
+)
+def test_asking_who_we_are_or_what_is_there_tells_why_not(
+    ask: Callable[[CloudSettings], object],
+    fault: str,
+    words: str,
+    broken: tuple[str, type[Broken]],
+) -> None:
+    address, server = broken
+    server.fault = fault
+    account = AwsAccount(region="eu-central-1", endpoint_url=address)
+    with pytest.raises(RemoteError, match=words):
+        ask(CloudSettings(account))
 
 
 @pytest.mark.parametrize("kind", ["endpoint", "stream"])

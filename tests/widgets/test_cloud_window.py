@@ -191,6 +191,15 @@ def test_the_window_fits_a_small_screen(window: CloudWindow) -> None:
     assert window.minimumSizeHint().height() <= 740
 
 
+def test_a_long_report_scrolls(window: CloudWindow, cloud: CloudController) -> None:
+    before = window.minimumSizeHint().height()
+    cloud.lines = ("✗ role cellseg: cannot be reached", "    → make one") * 20
+    window.refresh()
+    window.show()
+    assert window.minimumSizeHint().height() == before
+    assert window.height() <= 740
+
+
 def test_the_dock_opens_it_with_the_account_that_is_chosen(qtbot: Any) -> None:
     from napari_cellseg.core.run_place import RunPlace
     from napari_cellseg.widgets.place import AT_ENDPOINT, PlaceRow

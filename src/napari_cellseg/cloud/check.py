@@ -7,7 +7,12 @@ from datetime import datetime
 
 from napari_cellseg.cloud.choice import EndpointKind, kind_of, open_line
 from napari_cellseg.cloud.costs import dollars, hourly_text, read_prices
-from napari_cellseg.cloud.errors import CloudError, in_plain_words
+from napari_cellseg.cloud.errors import (
+    DENIED_CODES,
+    NO_ANSWER,
+    CloudError,
+    in_plain_words,
+)
 from napari_cellseg.cloud.lab import LabLine
 from napari_cellseg.cloud.limits import LIMITS
 from napari_cellseg.cloud.line import Line
@@ -60,14 +65,24 @@ def check_endpoint(endpoint: str, settings: CloudSettings) -> Job[list[str]]:
 
 
 def endpoint_names(settings: CloudSettings) -> list[str]:
-    """Return the endpoints of a region, the newest first; none where not allowed."""
+    """Return the endpoints of a region, the newest first; none where not allowed.
+
+    Raises
+    ------
+    CloudError
+        If AWS cannot be asked.
+    """
     try:
         with in_plain_words("list the endpoints", settings.aws.profile):
             answer = aws_client("sagemaker", settings).list_endpoints(
                 SortBy="CreationTime", SortOrder="Descending", MaxResults=MAX_NAMES
             )
-    except CloudError:
-        return []
+    except CloudError as error:
+        if error.code in DENIED_CODES:
+            return []
+        raise
+    if "Endpoints" not in answer:
+        raise CloudError(NO_ANSWER)
     return [item["EndpointName"] for item in answer["Endpoints"]]
 
 

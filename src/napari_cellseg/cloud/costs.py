@@ -128,17 +128,20 @@ def dollars(amount: float) -> str:
     return f"${amount:,.2f}" if amount < 100 else f"${amount:,.0f}"
 
 
+#: What to do about a price that is not known.
+ADD_PRICE = "add it with Prices… in the dock, or cellseg cloud cost --edit"
+
+
 def total_text(hourly: Sequence[float | None]) -> str:
     """Return what all that runs costs, in words; None is a price that is not known."""
     known = [price for price in hourly if price is not None]
     if len(known) == len(hourly):
         return f"In all about {dollars(sum(known))} an hour"
-    add = "add it with cellseg cloud cost --edit"
     if not known:
-        return f"No price is known for what runs, but it costs money; {add}"
+        return f"No price is known for what runs, but it costs money; {ADD_PRICE}"
     return (
         f"In all about {dollars(sum(known))} an hour, and what has no known price on top "
-        f"({add})"
+        f"({ADD_PRICE})"
     )
 
 
@@ -146,9 +149,6 @@ def hourly_text(instance_type: str, n_instances: int, prices: Prices) -> str:
     """Return what computers cost, in words."""
     price = prices.hourly(instance_type, n_instances)
     if price is None:
-        return (
-            f"no price is known for {instance_type}; add it to '{own_prices_path()}' "
-            "(cellseg cloud cost --edit)"
-        )
+        return f"no price is known for {instance_type}; {ADD_PRICE}"
     month = dollars(price * HOURS_A_MONTH)
     return f"about {dollars(price)} an hour, {month} a month if it is never stopped"

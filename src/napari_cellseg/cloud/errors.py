@@ -144,8 +144,8 @@ UNREACHABLE = (
     "{address} cannot be reached. Check the address, the region and the network."
 )
 BROKEN_OFF = "The answer broke off on the way: {told} Repeat it if you wish."
-NO_STREAM = (
-    "What came back is no answer of SageMaker. Is there a login page in between, or "
+NO_ANSWER = (
+    "What came back is no answer of AWS. Is there a login page in between, or "
     "another program at this address?"
 )
 #: Name of an exception of botocore that has no code -> our sentence.
@@ -232,7 +232,7 @@ def in_plain_words(doing: str, profile: str = "") -> Iterator[None]:
         # Out of the middle of a body, where botocore does not look.
         raise CloudError(BROKEN_OFF.format(told=_sentence(str(error)))) from error
     except ParserError as error:
-        raise CloudError(NO_STREAM) from error
+        raise CloudError(NO_ANSWER) from error
 
 
 def error_of_answer(

@@ -9,7 +9,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from napari_cellseg.cloud.errors import in_plain_words, need_boto3
+from napari_cellseg.cloud.errors import (
+    NO_ANSWER,
+    CloudError,
+    in_plain_words,
+    need_boto3,
+)
 from napari_cellseg.core.errors import RemoteError
 from napari_cellseg.io.aws import (
     RUNTIME,
@@ -117,7 +122,10 @@ def identity_of(settings: CloudSettings) -> Identity:
     runtime = aws_client(RUNTIME, settings)
     sts = aws_client("sts", settings)
     with in_plain_words("ask AWS who you are", settings.aws.profile):
-        answer = sts.get_caller_identity()
+        try:
+            answer = sts.get_caller_identity()
+        except KeyError as error:  # botocore looks for no page that is XML by chance
+            raise CloudError(NO_ANSWER) from error
     return Identity(
         answer["Account"],
         answer["Arn"].split(":", 5)[-1],

@@ -78,6 +78,7 @@ class PlaceController:
 
     def ask_endpoints(self, place: RunPlace) -> None:
         """Find out which endpoints a profile and region have; told by `changed`."""
+        self.lines = ()
         self.task.start("Asking", _endpoints(self._engine, place), self._on_endpoints)
 
     def _begin(self, place: RunPlace) -> None:

@@ -40,12 +40,15 @@ from napari_cellseg.widgets.cloud_train import TrainFields
 from napari_cellseg.widgets.jobs import start_job
 from napari_cellseg.widgets.log_window import LogWindow
 from napari_cellseg.widgets.number_box import NumberBox
+from napari_cellseg.widgets.pages import scrolling
 from napari_cellseg.widgets.price_window import PriceWindow
 from napari_cellseg.widgets.words import line_label
 
 TITLE = "Endpoints at AWS"
 SIZE = (640, 740)
 LIST_HEIGHT = 90
+#: Three lines; a longer report scrolls.
+REPORT_HEIGHT = 48
 LOOK_MILLISECONDS = 60_000
 MODES = {
     "real-time": "Answers at once, costs all the time",
@@ -87,7 +90,9 @@ class CloudWindow(QDialog):
         layout.addLayout(self._common_buttons())
         self.report = line_label()
         self.report.setAlignment(Qt.AlignmentFlag.AlignTop)
-        layout.addWidget(self.report, 1)
+        page = scrolling(self.report)
+        page.setMinimumHeight(REPORT_HEIGHT)
+        layout.addWidget(page, 1)
         cloud.changed.connect(self.refresh)
         self.refresh()
 

@@ -15,7 +15,6 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-
 from superqt import QElidingLabel
 
 from napari_cellseg.controllers.many import pixel_edge_um, report_words
