@@ -670,9 +670,15 @@ def test_an_error_of_our_reader_in_napari_is_repeated_in_the_dock(dock):
 def test_thresholds_go_back_to_what_the_model_says(dock, segment, qtbot):
     dock.viewer.add_image(squares())
     segment(dock)
+    assert dock.segment_tab.fine_button.text() == "Fine-tune the result"
     dock.segment_tab.foreground.setValue(0.3)
+    dock.segment_tab.min_area.setValue(40)
     wait_idle(qtbot, dock)
+    dock.viewer.add_image(squares(2))
+    assert dock.segment.options.min_area_px == 40
+    assert dock.segment_tab.fine_button.text() == "Fine-tune the result · changed"
     dock.segment_tab.reset_button.click()
     wait_idle(qtbot, dock)
     assert dock.segment.options.foreground_threshold is None
     assert dock.segment_tab.foreground.value() == 0.5
+    assert dock.segment_tab.fine_button.text() == "Fine-tune the result"

@@ -42,6 +42,12 @@ REGIONS: tuple[tuple[RegionKind, str, str], ...] = (
     ("drawn", "drawn", "Inside the last shape of a shapes layer, on this plane only."),
 )
 DEFAULT_DIAMETER_PX = 24.0
+FINE_TITLE = "Fine-tune the result"
+#: What stands under that title, as long as nobody moves it.
+_USUAL = {
+    name: getattr(SegmentOptions(), name)
+    for name in ("foreground_threshold", "seed_threshold", "min_area_px")
+}
 
 
 class SegmentTab(QWidget):
@@ -150,12 +156,14 @@ class SegmentTab(QWidget):
 
     def _build_fine(self) -> None:
         self.fine_button = QToolButton()
-        self.fine_button.setText("Fine-tune the result")
         self.fine_button.setCheckable(True)
         self.fine_button.setAutoRaise(True)
         self.fine_button.setArrowType(Qt.ArrowType.RightArrow)
         self.fine_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self.fine_button.setToolTip("Move thresholds; the cells follow at once.")
+        self.fine_button.setToolTip(
+            "Move thresholds; the cells follow at once. What is moved holds for the next "
+            "image too."
+        )
         self.fine_button.toggled.connect(self._on_fine_toggled)
         self.fine = QWidget()
         grid = QGridLayout(self.fine)
@@ -220,11 +228,7 @@ class SegmentTab(QWidget):
         self.fine_button.setArrowType(arrow)
 
     def _on_reset_clicked(self) -> None:
-        self._segment.redecode(
-            foreground_threshold=None,
-            seed_threshold=None,
-            min_area_px=SegmentOptions().min_area_px,
-        )
+        self._segment.redecode(**_USUAL)
 
     def _on_foreground_moved(self, value: float) -> None:
         self._segment.redecode(foreground_threshold=round(value, 3))
@@ -311,6 +315,10 @@ class SegmentTab(QWidget):
             self.seeds.setValue(seeds if seeds is not None else 0.5)
         with signals_blocked(self.min_area):
             self.min_area.setValue(options.min_area_px)
+        is_usual = all(
+            getattr(options, name) == usual for name, usual in _USUAL.items()
+        )
+        self.fine_button.setText(FINE_TITLE if is_usual else f"{FINE_TITLE} · changed")
         self.fine_note.setVisible(not self._segment.can_redecode)
         self.seen_button.setEnabled(self._segment.can_redecode)
 
