@@ -682,3 +682,21 @@ def test_thresholds_go_back_to_what_the_model_says(dock, segment, qtbot):
     assert dock.segment.options.foreground_threshold is None
     assert dock.segment_tab.foreground.value() == 0.5
     assert dock.segment_tab.fine_button.text() == "Fine-tune the result"
+
+
+def test_the_image_that_is_chosen_comes_into_sight_with_its_cells(dock, segment):
+    for n in (1, 2):
+        dock.viewer.add_image(squares(n), name=f"image {n}")
+        segment(dock)
+    dock.viewer.add_image(squares(), name="mixed", blending="additive")
+
+    dock.header.menu.setCurrentIndex(0)
+    assert shown(dock) == ["image 1", "image 1 cells", "mixed"]
+
+    dock.header.menu.setCurrentIndex(1)
+    assert shown(dock) == ["image 2", "image 2 cells", "mixed"]
+
+
+def shown(dock):
+    """Return the names of the layers that are visible."""
+    return sorted(layer.name for layer in dock.viewer.layers if layer.visible)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from napari.layers import Image
+from napari.layers import Image, Labels
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QComboBox,
@@ -37,6 +38,7 @@ from napari_cellseg.widgets.layer_images import (
 )
 from napari_cellseg.widgets.number_box import NumberBox
 from napari_cellseg.widgets.options_form import may_be_narrow
+from napari_cellseg.widgets.uncovering import uncover
 from napari_cellseg.widgets.words import line_label, say, say_again
 
 #: What an axis can be, in the person's words.
@@ -63,6 +65,8 @@ class ImageHeader(QWidget):
         self._session = session
         self._choices: list[ImageChoice] = []
         self.choice: ImageChoice | None = None
+        #: Returns the layer with the cells of an image.
+        self.labels_of: Callable[[Image], Labels | None] = _no_labels
         self._read_before: WeakKeyDictionary[Image, tuple[list[Any], CellImage]] = (
             WeakKeyDictionary()
         )
@@ -146,6 +150,7 @@ class ImageHeader(QWidget):
         for event, handler in self._links:
             event.disconnect(handler)
         self._links = []
+        self.labels_of = _no_labels
         self._follow(None)
         self._read_before.clear()
 
@@ -180,8 +185,10 @@ class ImageHeader(QWidget):
         return self._choices[-1] if self._choices else None
 
     def _on_menu_changed(self, index: int) -> None:
+        """Work on what the person chose, and bring it into sight."""
         if 0 <= index < len(self._choices):
             self.choose(self._choices[index])
+            uncover(self._choices[index], self._choices, self.labels_of)
 
     def choose(self, choice: ImageChoice | None) -> None:
         """Work on a choice, or ask what its axes are, or say why it cannot be used."""
@@ -328,3 +335,7 @@ class ImageHeader(QWidget):
     def axes(self) -> str | None:
         """Axes of the chosen layers, None without one or while they are asked for."""
         return None if self.choice is None else axes_of(self.choice.layers[0])
+
+
+def _no_labels(_image: Image) -> Labels | None:
+    return None

@@ -153,6 +153,10 @@ class LabelsKeeper(QObject):
         self._viewer.add_layer(layer)
         self._book.tie(image, layer)
 
+    def layer_of_image(self, image: Image) -> Labels | None:
+        """Return the layer with the cells of an image, None if it is not here."""
+        return self._book.layer_of(image)
+
     def cells_of_image(self, image: Image) -> CellLabels | None:
         """Return the cells that were made on an image, None if there are none here."""
         layer = self._book.layer_of(image)
