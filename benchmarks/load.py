@@ -6,13 +6,14 @@ Starts a server of its own unless --address names one. Clients and server share 
 computer: what the clients cost is missing from the server's images a second.
 
 overhead
-    One client of ours asks for one image at a time, in turns with the same segmentation in
-    this process. Served includes packing, both ways through HTTP, and unpacking. The
-    server has fewer heaps than this process (`serving.apart`), so that it can come out
-    below 0; --like-server gives this process as many, which leaves what HTTP costs. On a
-    computer that does other things besides, the seconds of CPU say more than the clock:
-    those of this process, of the server and of its bench, all counted; and so do the
-    fastest of many runs, which nothing else has held up.
+    One client of ours asks for one image at a time, in turns with the same segmentation
+    in this process; the difference of each such pair is taken, and the median of them.
+    Served includes packing, both ways through HTTP, and unpacking. The server has fewer
+    heaps than this process (`serving.apart`), so that it can come out below 0; --like-
+    server gives this process as many, which leaves what HTTP costs. On a computer that
+    does other things besides, the seconds of CPU say more than the clock: those of this
+    process, of the server and of its bench, all counted; and so do the fastest of many
+    runs, which nothing else has held up.
 answers
     Of the crowd. Every client sends the same image again and again; who is told to come
     later (429) waits as long as the server says (Retry-After), as a well-behaved client
@@ -205,10 +206,13 @@ def overhead(
                 times[name].append(time.perf_counter() - started)
                 spent[name].append(time.process_time() + cpu_of(server) - before)
     bare, served = (statistics.median(times[name]) for name in ("bare", "served"))
-    share = served / bare - 1
+    # Of each pair, whose two runs met the same weather.
+    more = statistics.median(np.subtract(times["served"], times["bare"]))
+    share = more / bare
     print(
         f"one client, {plane.shape[0]}² px, median of {n_times}: bare {bare * 1e3:.0f} ms, "
-        f"served {served * 1e3:.0f} ms, overhead {share:+.1%}"
+        f"served {served * 1e3:.0f} ms; of each pair {more * 1e3:+.1f} ms, overhead "
+        f"{share:+.1%}"
     )
     bare, served = (min(times[name]) for name in ("bare", "served"))
     print(

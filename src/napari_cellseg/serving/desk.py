@@ -157,6 +157,8 @@ class Desk:
 
 async def streamed(reply: Reply) -> AsyncIterator[bytes]:
     """Yield an answer as the end of a stream."""
-    yield last_line(reply.status, reply.content_type, len(reply.body))
-    for start in range(0, len(reply.body), PIECE_BYTES):
+    line = last_line(reply.status, reply.content_type, len(reply.body))
+    # In one piece with its beginning: each piece wakes up who reads it.
+    yield line + reply.body[:PIECE_BYTES]
+    for start in range(PIECE_BYTES, len(reply.body), PIECE_BYTES):
         yield reply.body[start : start + PIECE_BYTES]
