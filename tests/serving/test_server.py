@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import http.server as http_server
 import io
@@ -334,6 +335,24 @@ def test_a_folder_of_sagemaker_alone_opens_no_door(
     monkeypatch.delenv("CELLSEG_CONTAINER", raising=False)
     with pytest.raises(OptionsError, match="Set a token"):
         serve_command.serve(host="0.0.0.0", token="")
+
+
+def test_our_container_asks_for_its_token_where_there_is_a_folder_of_sagemaker(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from starlette.requests import Request
+
+    from napari_cellseg.cli import serve_command
+
+    served: list[Any] = []
+    monkeypatch.setenv("CELLSEG_CONTAINER", "1")
+    monkeypatch.setenv("CELLSEG_OPT_ML", str(tmp_path))
+    monkeypatch.setattr("uvicorn.run", lambda app, **_: served.append(app))
+    serve_command.serve(port=free_port(), token=TOKEN)
+    route = next(each for each in served[0].routes if each.path == "/v1/info")
+    request = Request({"type": "http", "method": "GET", "headers": []})
+    answer = asyncio.run(route.endpoint(request))
+    assert answer.status_code == 401
 
 
 def test_the_page_is_there(server: str) -> None:

@@ -92,7 +92,7 @@ def serve(  # noqa: PLR0913 - one flag each
             f"The server needs {error.name}: pip install 'napari-cellseg[serve]'."
         ) from error
     options = (
-        container_options(os.environ)
+        container_options(os.environ, token)
         if shared
         else lab_options(token, is_alone=is_alone, seconds=seconds, store=store)
     )

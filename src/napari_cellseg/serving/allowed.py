@@ -19,8 +19,11 @@ BATCH_VARIABLE = "SAGEMAKER_BATCH"
 OWN_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 
-def container_options(environment: Mapping[str, str]) -> ServerOptions:
+def container_options(environment: Mapping[str, str], token: str = "") -> ServerOptions:
     """Return what SageMaker lets through, by the kind of endpoint it says.
+
+    SageMaker guards the door itself and knows no token. One is set by who starts our
+    container with a folder /opt/ml of their own, and is asked for then.
 
     Raises
     ------
@@ -36,6 +39,7 @@ def container_options(environment: Mapping[str, str]) -> ServerOptions:
     limits = LIMITS[kind]
     seconds = limits.seconds - SPARE_SECONDS
     return ServerOptions(
+        token,
         max_body_bytes=limits.body_bytes,
         seconds=seconds,
         stream_seconds=max(seconds, STREAM_SECONDS - SPARE_SECONDS),
