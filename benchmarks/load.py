@@ -207,7 +207,8 @@ def overhead(
                 spent[name].append(time.process_time() + cpu_of(server) - before)
     bare, served = (statistics.median(times[name]) for name in ("bare", "served"))
     # Of each pair, whose two runs met the same weather.
-    more = statistics.median(np.subtract(times["served"], times["bare"]))
+    pairs = zip(times["bare"], times["served"], strict=True)
+    more = statistics.median(served - bare for bare, served in pairs)
     share = more / bare
     print(
         f"one client, {plane.shape[0]}² px, median of {n_times}: bare {bare * 1e3:.0f} ms, "
