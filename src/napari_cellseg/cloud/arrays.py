@@ -95,7 +95,9 @@ def _packed(name: str, given: NDArray[Any]) -> tuple[dict[str, Any], bytes]:
     is_packed = array.nbytes > SHORT_BYTES
     is_delta = is_packed and name in PICTURES and array.dtype.kind in "ui"
     rows = imagecodecs.delta_encode(array, axis=-1) if is_delta else array
-    body = bytes(imagecodecs.zstd_encode(rows, LEVEL)) if is_packed else rows.tobytes()
+    body = rows.tobytes()
+    if is_packed:
+        body = bytes(imagecodecs.zstd_encode(body, LEVEL))
     told = {
         "name": name,
         "dtype": array.dtype.name,
@@ -193,7 +195,7 @@ def _fill(array: NDArray[Any], given: memoryview, place: _Place) -> int:
         return len(given)
     try:
         # Nothing is expanded beyond the room that the array has.
-        return len(imagecodecs.zstd_decode(given, out=raw.data))
+        return len(imagecodecs.zstd_decode(bytes(given), out=raw.data))
     except (imagecodecs.ZstdError, ValueError) as error:
         raise RemoteError(
             f"The array '{place.name:.20}' is damaged ({error})."
