@@ -141,6 +141,16 @@ def test_a_deleted_cell_counts_as_hand_work_until_it_is_back():
     assert not proofread.has_hand_work
 
 
+def test_a_cell_that_is_deleted_again_after_undo_counts_once():
+    proofread = opened()
+    for _ in range(3):
+        proofread.delete_cells([1])
+        assert len(proofread.deleted) == 1
+        proofread.undo()
+    proofread.delete_cells([1])
+    assert len(proofread.deleted) == len(proofread.cells.deleted) == 1
+
+
 def test_a_run_is_one_edit_with_its_confidences():
     proofread = opened()
     proofread.smooth_cells([1])

@@ -12,7 +12,9 @@ from core.drawn_labels import LEADS, areas, drawn_labels, drawn_points, planes_o
 from napari_cellseg.core import cell_index
 from napari_cellseg.core.auto_split import split_automatically
 from napari_cellseg.core.cell_boxes import (
+    box_of,
     cell_boxes,
+    changed_box,
     changed_counts,
     pixel_counts,
     without_cells,
@@ -191,6 +193,17 @@ def test_changed_counts_say_what_each_cell_loses_and_gains(offset: int) -> None:
 
     assert lost == {1 + offset: 1, 2 + offset: 2}
     assert gained == {1 + offset: 1, 3 + offset: 2}
+
+
+@leads
+@settings(deadline=None)
+@given(data=st.data())
+def test_the_box_of_a_change_holds_all_that_differs_and_no_more(lead, data):
+    before = data.draw(drawn_labels(lead))
+    after = before.copy()
+    places = st.integers(0, before.size - 1)
+    after.flat[data.draw(st.lists(places, max_size=3))] += 1
+    assert changed_box(before, after) == box_of(before != after)
 
 
 @pytest.mark.parametrize("offset", [0, 2**21], ids=["small ids", "large ids"])

@@ -83,7 +83,7 @@ class CellLabels:
         )
         self.confidence = dict(confidence or {})
         self.history: Steps = History()
-        self._deleted: list[Footprint] = []
+        self._deleted: dict[object, Footprint] = {}
         self._deleting: list[Edit] = []
         self.states: dict[int, ReviewState] = {}
         self.areas: list[CheckedArea] = []
@@ -100,16 +100,16 @@ class CellLabels:
 
     @property
     def deleted(self) -> list[Footprint]:
-        """Where cells were deleted by hand."""
+        """Where cells were deleted by hand, each place once: undo brings cells back."""
         for edit in self._deleting:
-            self._deleted.extend(deleted_footprints(edit))
+            self._deleted.update({one.key: one for one in deleted_footprints(edit)})
         self._deleting.clear()
-        return self._deleted
+        return list(self._deleted.values())
 
     @deleted.setter
     def deleted(self, deleted: list[Footprint]) -> None:
         self._deleting.clear()
-        self._deleted = deleted
+        self._deleted = {one.key: one for one in deleted}
 
     def note_deleted(self, edit: Edit) -> None:
         """Let `deleted` hold what an edit by hand deletes.

@@ -73,5 +73,5 @@ def still_deleted(cells: CellLabels) -> list[Footprint]:
     """Return where cells were deleted by hand and nothing has taken their place."""
     labels, deleted = cells.labels, cells.deleted
     if cells.is_large and len(deleted) > MAX_LOOKED_AT:
-        return list(deleted)
+        return deleted
     return [one for one in deleted if is_bare(labels[one.box], one.mask)]

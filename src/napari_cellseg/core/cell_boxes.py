@@ -97,6 +97,21 @@ def changed_counts(
     return _as_counts(lost), _as_counts(gained)
 
 
+def changed_box(before: NDArray[Any], after: NDArray[Any]) -> Box:
+    """Return the smallest box around the pixels that differ; empty if none does.
+
+    Parameters
+    ----------
+    before, after : int array
+        2-D to 4-D, of one shape.
+    """
+    lead = (1,) * (4 - before.ndim)
+    stacks = (array.reshape(lead + array.shape) for array in (before, after))
+    lows, highs = _find_change(*stacks)
+    ends = zip(lows[len(lead) :].tolist(), highs[len(lead) :].tolist(), strict=True)
+    return tuple(slice(low, high) if high else slice(0, 0) for low, high in ends)
+
+
 def without_cells(labels: Labels, ids: Iterable[int]) -> Labels:
     """Return a copy of labels in which the pixels of some cells are background."""
     cleared = np.array(labels, order="C")
@@ -118,6 +133,26 @@ def _as_counts(table: NDArray[np.int64]) -> dict[int, int]:
     table[0] = 0
     ids = np.flatnonzero(table)
     return dict(zip(ids.tolist(), table[ids].tolist(), strict=True))
+
+
+def ids_outside(labels: Labels, box: Box, ids: set[int]) -> set[int]:
+    """Return those of `ids` that have pixels outside `box`."""
+    wanted = np.array(sorted(ids), LABELS_DTYPE)
+    found: set[int] = set()
+    for slab in _slabs_around(box):
+        part = labels[slab]
+        found |= set(part[np.isin(part, wanted)].tolist())
+    return found
+
+
+def _slabs_around(box: Box) -> list[Box]:
+    """Return boxes that together cover everything outside `box`, without overlap."""
+    slabs = []
+    for axis, part in enumerate(box):
+        rest = (slice(None),) * (len(box) - axis - 1)
+        slabs.append((*box[:axis], slice(0, part.start), *rest))
+        slabs.append((*box[:axis], slice(part.stop, None), *rest))
+    return slabs
 
 
 def union_of(boxes: Iterable[Box]) -> Box:
@@ -215,6 +250,29 @@ def _count_changes(before, after, lost, gained):  # type: ignore[no-untyped-def]
         if before[place] != after[place]:
             lost[before[place]] += 1
             gained[after[place]] += 1
+
+
+@compiled
+def _find_change(before, after):  # type: ignore[no-untyped-def]
+    """Return the lowest and one above the highest coordinates that differ, (4,) each."""
+    lows, highs = np.full(4, 2**62, np.int64), np.zeros(4, np.int64)
+    n_t, n_z, n_y, n_x = before.shape
+    for t in range(n_t):
+        for z in range(n_z):
+            for y in range(n_y):
+                first, last = 0, n_x
+                while first < n_x and before[t, z, y, first] == after[t, z, y, first]:
+                    first += 1
+                if first == n_x:
+                    continue
+                # From the other end: what lies between is not looked at.
+                while before[t, z, y, last - 1] == after[t, z, y, last - 1]:
+                    last -= 1
+                for axis, value in enumerate((t, z, y)):
+                    lows[axis] = min(lows[axis], value)
+                    highs[axis] = max(highs[axis], value + 1)
+                lows[3], highs[3] = min(lows[3], first), max(highs[3], last)
+    return lows, highs
 
 
 @compiled

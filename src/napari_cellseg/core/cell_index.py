@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from napari_cellseg.core.cell_boxes import (
     Box,
     cell_boxes,
+    changed_box,
     changed_counts,
     plane_box,
     shifted,
@@ -58,6 +59,7 @@ class CellIndex:
         self._take_rows(find_rows(labels) if rows is None else rows)
         # Compiled code is read from the disk at its first use: not at the first stroke.
         changed_counts(ONE_PIXEL, ONE_PIXEL)
+        changed_box(ONE_PIXEL, ONE_PIXEL)
 
     def _take_rows(self, rows: CellRows) -> None:
         self._ids, self._counts = rows.ids, rows.counts

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.draw import polygon2mask
 
-from napari_cellseg.core.cell_boxes import Box, pixel_counts
+from napari_cellseg.core.cell_boxes import Box, box_of, pixel_counts
 from napari_cellseg.core.cell_index import IndexedLabels, boxes_on, labels_of
-from napari_cellseg.core.edits import Source, box_of
+from napari_cellseg.core.edits import Source
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.rerun import Footprint
 from napari_cellseg.core.types import Labels

@@ -15,7 +15,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cellseg.core.cell_boxes import box_of, changed_counts, pixel_counts
+from napari_cellseg.core.cell_boxes import (
+    changed_box,
+    changed_counts,
+    ids_outside,
+    pixel_counts,
+)
 from napari_cellseg.core.cell_index import CellIndex, IndexedLabels, labels_of
 from napari_cellseg.core.errors import EditError, LabelsError
 from napari_cellseg.core.history import History
@@ -32,7 +37,6 @@ __all__ = [
     "History",
     "Source",
     "apply_edit",
-    "box_of",
     "edit_from_change",
     "edit_of_stroke",
     "edit_on_labels",
@@ -324,7 +328,7 @@ def _trimmed(
             f"'{name}' compares labels of shape {before.shape} with {after.shape} at "
             f"{start}; one shape with as many axes is needed."
         )
-    part = box_of(before != after)
+    part = changed_box(before, after)
     return Edit(
         name=name,
         start=tuple(low + cut.start for low, cut in zip(start, part, strict=True)),
@@ -340,16 +344,15 @@ def _with_sources(
     whole: tuple[IndexedLabels, tuple[slice, ...]] | None,
 ) -> Edit:
     """Return the edit with the sources of the ids that change; `after` is the crop."""
-    lost_pixels = pixel_counts(edit.before)
-    changed = edit.changed_ids
-    alive = set(changed) & pixel_counts(after).keys()
-    vanished = set(changed) - alive
-    if whole is not None and vanished:
-        alive |= _ids_outside(*whole, vanished, lost_pixels)
+    lost, gained = changed_counts(edit.before, edit.after)
+    alive = _alive(lost, gained, after, whole)
+    there = set(lost)
+    if gained.keys() - sources.keys():
+        there |= pixel_counts(edit.before).keys()
     old: dict[int, Source] = {}
     new: dict[int, Source] = {}
-    for cell in changed:
-        was = sources.get(cell, "model" if cell in lost_pixels else None)
+    for cell in sorted(lost.keys() | gained.keys()):
+        was = sources.get(cell, "model" if cell in there else None)
         becomes = _source_after(was, edit.author) if cell in alive else None
         if was == becomes:
             continue
@@ -360,23 +363,22 @@ def _with_sources(
     return replace(edit, sources_before=old, sources_after=new)
 
 
-def _ids_outside(
-    indexed: IndexedLabels,
-    box: tuple[slice, ...],
-    ids: set[int],
-    inside: Mapping[int, int],
+def _alive(
+    lost: Mapping[int, int],
+    gained: Mapping[int, int],
+    after: NDArray[Any],
+    whole: tuple[IndexedLabels, tuple[slice, ...]] | None,
 ) -> set[int]:
-    """Return those of `ids` that have pixels outside `box`; `inside`: how many in it."""
-    labels = labels_of(indexed)
+    """Return the cells that change and are there afterwards; `after` is the crop."""
+    alive = (lost.keys() | gained.keys()) & pixel_counts(after).keys()
+    vanished = lost.keys() - alive
+    if whole is None or not vanished:
+        return alive
+    indexed, box = whole
     if isinstance(indexed, CellIndex):
-        n_pixels = indexed.pixels_of(ids)
-        return {cell for cell in n_pixels if n_pixels[cell] > inside.get(cell, 0)}
-    wanted = np.array(sorted(ids), LABELS_DTYPE)
-    found: set[int] = set()
-    for slab in _slabs_around(box):
-        part = labels[slab]
-        found |= set(part[np.isin(part, wanted)].tolist())
-    return found
+        n_pixels = indexed.pixels_of(vanished)
+        return alive | {cell for cell, n in n_pixels.items() if n > lost[cell]}
+    return alive | ids_outside(indexed, box, vanished)
 
 
 def _source_after(was: Source | None, author: Author) -> Source:
@@ -386,13 +388,3 @@ def _source_after(was: Source | None, author: Author) -> Source:
     if was is None:
         return "hand"
     return "edited" if was == "model" else was
-
-
-def _slabs_around(box: tuple[slice, ...]) -> list[tuple[slice, ...]]:
-    """Return boxes that together cover everything outside `box`, without overlap."""
-    slabs = []
-    for axis, part in enumerate(box):
-        rest = (slice(None),) * (len(box) - axis - 1)
-        slabs.append((*box[:axis], slice(0, part.start), *rest))
-        slabs.append((*box[:axis], slice(part.stop, None), *rest))
-    return slabs

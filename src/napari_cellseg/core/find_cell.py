@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_cellseg.core.cell_boxes import Box, plane_box, start_of
+from napari_cellseg.core.cell_boxes import Box, box_of, plane_box, start_of
 from napari_cellseg.core.cell_index import IndexedLabels, labels_of
 from napari_cellseg.core.decode import BORDER_SHARE, JOIN_SHARE
-from napari_cellseg.core.edits import Edit, Source, box_of, edit_on_labels
+from napari_cellseg.core.edits import Edit, Source, edit_on_labels
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.flooding import flood
 from napari_cellseg.core.label_arrays import next_id

@@ -18,6 +18,7 @@ from scipy import ndimage
 
 from napari_cellseg.core.cell_boxes import (
     Box,
+    box_of,
     pixel_counts,
     plane_box,
     start_of,
@@ -32,7 +33,7 @@ from napari_cellseg.core.cell_index import (
     labels_of,
     pixels_on,
 )
-from napari_cellseg.core.edits import Edit, Source, box_of, edit_on_labels
+from napari_cellseg.core.edits import Edit, Source, edit_on_labels
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.label_arrays import (
     MAX_ID,
@@ -161,7 +162,7 @@ def cells_in_region(
     plane_box(labels, plane)  # says so if there is no such plane
     mask, part = _region_mask(region, labels.shape[-2:])
     box = (*(slice(at, at + 1) for at in plane), *part)
-    inside = labels[box].reshape(mask.shape)[mask]
+    inside = np.where(mask, labels[box].reshape(mask.shape), 0)
     counts = pixel_counts(inside)
     whole = pixels_on(indexed, counts, plane) if counts else {}
     chosen = [

@@ -84,6 +84,11 @@ class Footprint:
             for low, n in zip(self.start, self.mask.shape, strict=True)
         )
 
+    @property
+    def key(self) -> tuple[tuple[int, ...], tuple[int, ...], bytes]:
+        """What two footprints of the same pixels have in common, and no other."""
+        return self.start, self.mask.shape, self.mask.tobytes()
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Merged:

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from napari_cellseg.core.cell_boxes import box_of
 from napari_cellseg.core.decode import labels_from_maps
-from napari_cellseg.core.edits import box_of
 from napari_cellseg.core.intensity import intensity_bounds, scale_to_bounds
 from napari_cellseg.core.matching import (
     MSA_THRESHOLDS,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from napari_cellseg.core.edits import box_of
+from napari_cellseg.core.cell_boxes import box_of
 from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.holdout import (
     MAX_RANKED,
