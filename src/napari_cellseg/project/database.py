@@ -11,9 +11,10 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from napari_cellseg.core.errors import ProjectError, ReadOnlyProjectError
 from napari_cellseg.project.shares import is_on_share, suit_place
@@ -98,11 +99,22 @@ CREATE TABLE promotions (
 NOTES = "ALTER TABLE edits ADD COLUMN notes BLOB NOT NULL DEFAULT x''"
 
 
+#: After these the files may be others, as when a share or a disk was lost and is back.
+LOST = (
+    *(sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_CORRUPT),
+    *(sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOTADB),
+)
+STATE = """
+SELECT (SELECT value FROM meta WHERE name = 'made_at'), (SELECT max(id) FROM steps)
+"""
+
+
 class PlacedConnection(sqlite3.Connection):
     """A connection to a file that must stay where it is.
 
     SQLite follows a file that is renamed, and the labels do not: what was corrected would
-    be split between two folders.
+    be split between two folders. A share that is mounted again has other files, and SQLite
+    does not follow to those.
 
     Attributes
     ----------
@@ -110,26 +122,58 @@ class PlacedConnection(sqlite3.Connection):
         Of the file; None for a copy in memory.
     identity : (int, int)
         Device and number of the file, as they were when it was opened.
+    retake : callable or None
+        Takes the lock of the project again; raises `ProjectError` if another window has
+        it. None: the connection is not opened again.
+    state : tuple
+        What tells the project from others, and the last step that was written here.
+    is_lost : bool
+        Whether a write failed so that the file may have to be opened again.
     """
 
     path: Path | None = None
     identity: tuple[int, int] = (0, 0)
+    retake: Callable[[], None] | None = None
+    state: tuple[Any, ...] = ()
+    is_lost = False
+
+    def open_at(self, path: Path) -> None:
+        """Open the file to write in the place of the one that was open."""
+        super().__init__(_uri(path, "rw"), **OPTIONS)
+        self.path, self.identity = path, _identity(path)
+        _prepare(self, path)
+        self.is_lost = False
 
 
 def check_place(connection: sqlite3.Connection) -> None:
-    """Raise `ProjectError` if the database is not the file at its path any more."""
-    path: Path | None = getattr(connection, "path", None)
-    if path is None:
+    """Raise `ProjectError` if the database is not the file at its path any more.
+
+    A file that came in its place, as on a share that was mounted again, is opened if it
+    holds every step that was written here and no other.
+    """
+    if not isinstance(connection, PlacedConnection) or connection.path is None:
         return
+    path = connection.path
     try:
-        is_there = _identity(path) == getattr(connection, "identity", None)
+        is_there = _identity(path) == connection.identity
     except FileNotFoundError:
         is_there = False
-    if not is_there:
+    if is_there and not connection.is_lost:
+        return
+    if connection.retake is None or not path.is_file():
         raise ProjectError(
             f"{path.parent} is not there any more: it was moved, renamed or replaced, or "
             "its disk is gone. Nothing is saved until it is back."
         )
+    with closing(_connected(path, "rw")) as there:
+        state = tuple(there.execute(STATE).fetchone())
+    if state != connection.state:
+        raise ProjectError(
+            f"{path.parent} is another project now, or was changed while its disk was "
+            "away: nothing is saved there. Export the cells to a file, then open it again."
+        )
+    connection.retake()
+    connection.open_at(path)
 
 
 def _identity(path: Path) -> tuple[int, int]:
@@ -163,8 +207,13 @@ def create_database(folder: Path) -> None:
             connection.close()
 
 
-def open_database(folder: Path, *, writable: bool) -> sqlite3.Connection:
+def open_database(
+    folder: Path, *, writable: bool, retake: Callable[[], None] | None = None
+) -> sqlite3.Connection:
     """Open the database of a project; statements outside a transaction commit at once.
+
+    With `retake`, which takes the lock of the project, it is opened again after its disk
+    was away, see `check_place`.
 
     Raises
     ------
@@ -189,10 +238,9 @@ def open_database(folder: Path, *, writable: bool) -> sqlite3.Connection:
     with told(folder):
         mode = "rw" if writable else "ro"
         connection = _connected(path, mode) if can_log else _copied(path)
-        connection.row_factory = sqlite3.Row
         if writable:
-            suit_place(connection, path)
-            connection.execute("PRAGMA synchronous = FULL")
+            _prepare(connection, path)
+        connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA foreign_keys = ON")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version != SCHEMA_VERSION:
@@ -204,6 +252,9 @@ def open_database(folder: Path, *, writable: bool) -> sqlite3.Connection:
     if writable:
         with told(folder):
             _add_notes(connection)
+            if isinstance(connection, PlacedConnection):
+                connection.retake = retake
+                connection.state = tuple(connection.execute(STATE).fetchone())
     return connection
 
 
@@ -214,17 +265,31 @@ def _add_notes(connection: sqlite3.Connection) -> None:
         connection.execute(NOTES)
 
 
-def _connected(path: Path, mode: str) -> sqlite3.Connection:
+#: How every connection is made; its statements outside a transaction commit at once.
+OPTIONS: dict[str, Any] = {
+    "uri": True,
+    "timeout": BUSY_SECONDS,
+    "isolation_level": None,
+}
+
+
+def _uri(path: Path, mode: str) -> str:
+    return f"{path.absolute().as_uri()}?mode={mode}"
+
+
+def _connected(path: Path, mode: str) -> PlacedConnection:
     """Open a database where it lies, ``"rw"`` or ``"ro"``."""
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={mode}",
-        uri=True,
-        timeout=BUSY_SECONDS,
-        isolation_level=None,
-        factory=PlacedConnection,
-    )
+    connection = PlacedConnection(_uri(path, mode), **OPTIONS)
     connection.path, connection.identity = path, _identity(path)
     return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Let a connection that was just opened write so that nothing is lost."""
+    connection.row_factory = sqlite3.Row
+    suit_place(connection, path)
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
 
 
 def _copied(path: Path) -> sqlite3.Connection:
@@ -259,10 +324,18 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         If the project was moved while it was open.
     """
     check_place(connection)
-    connection.execute("BEGIN IMMEDIATE")
     try:
+        connection.execute("BEGIN IMMEDIATE")
         yield
+        state = connection.execute(STATE).fetchone()
         connection.execute("COMMIT")
+        if isinstance(connection, PlacedConnection):
+            connection.state = tuple(state)
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", 0)
+        if isinstance(connection, PlacedConnection) and code & 0xFF in LOST:
+            connection.is_lost = True
+        raise
     finally:
         # A failed commit (a full disk) may leave the transaction open.
         if connection.in_transaction:
@@ -293,5 +366,8 @@ def _reason(error: sqlite3.Error) -> str:
     if "locked" in text or "busy" in text:
         return "is held by another program; wait, or close it there."
     if "malformed" in text or "not a database" in text:
-        return f"is damaged ({text}). Restore project.db from a backup."
+        return (
+            f"is damaged ({text}), or its disk is. If it stays so with a sound disk, "
+            "restore project.db from a backup."
+        )
     return f"could not be read or written ({text}). Is its disk there?"

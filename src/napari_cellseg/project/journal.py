@@ -19,7 +19,7 @@ from napari_cellseg.core.edits import Edit
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.core.history import History, TwoPiles
 from napari_cellseg.core.lineage_steps import Lineage
-from napari_cellseg.project.database import told, transaction
+from napari_cellseg.project.database import check_place, told, transaction
 from napari_cellseg.project.exchanges import Exchanges
 from napari_cellseg.project.lineage import lineage_notes
 from napari_cellseg.project.packing import edit_of, row_of
@@ -217,6 +217,7 @@ class Journal(TwoPiles[_Entry]):
             self._kept.move_to_end(edit_id)
             return self._kept[edit_id]
         with told(self._folder):
+            check_place(self._connection)
             row = self._connection.execute(
                 "SELECT * FROM edits WHERE id = ?", (edit_id,)
             ).fetchone()

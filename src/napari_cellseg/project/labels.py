@@ -247,10 +247,10 @@ class ProjectLabels:
         if not self.journal.retry():
             return
         with told(self._folder):
+            check_place(self._connection)  # a chunk would make the old folder anew
             _, written = read_last_step(self._connection, self._image_id)
         self._check_current()
         with told(self._folder):
-            check_place(self._connection)  # a chunk would make the old folder anew
             self._take_what_came(written)
         rows = self._steps_since(written)
         edits = [_edit_of_step(row) for row in rows]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -31,6 +32,18 @@ def taken_lock(folder: Path) -> FileLock:
         If another window has it, or nothing can be written there.
     """
     lock = FileLock(folder / LOCK_NAME, timeout=0)
+    _take(lock, folder)
+    return lock
+
+
+def retake(lock: FileLock, folder: Path) -> None:
+    """Take a lock again whose file may be another by now; raises as `taken_lock`."""
+    with suppress(OSError):  # the file may be gone
+        lock.release(force=True)
+    _take(lock, folder)
+
+
+def _take(lock: FileLock, folder: Path) -> None:
     with told(folder):
         try:
             lock.acquire()
@@ -50,4 +63,3 @@ def taken_lock(folder: Path) -> FileLock:
                 f"{folder} cannot be written: {error}. Open it to read only, or "
                 "copy it to a place of yours."
             ) from error
-    return lock

@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from filelock import FileLock
@@ -43,7 +44,7 @@ from napari_cellseg.project.large_labels import LargeNotes
 from napari_cellseg.project.large_opening import LargeOpening
 from napari_cellseg.project.large_start import SET_LABELS, start_large
 from napari_cellseg.project.lineage import LineageNotes, lineage_notes
-from napari_cellseg.project.lock import taken_lock
+from napari_cellseg.project.lock import retake, taken_lock
 from napari_cellseg.project.moved import find_moved
 from napari_cellseg.project.new_labels import LargeLabels, NewLabels, Recovered
 from napari_cellseg.project.notes import CLASSES, ClassNotes, Note
@@ -85,9 +86,7 @@ class Project:
         with told(folder):
             rows = connection.execute(UNWRITTEN).fetchall()
             last = connection.execute("SELECT max(id) FROM edits").fetchone()[0]
-        self.recovered = tuple(
-            Recovered(row["name"], row["n_steps"], row["last_at"]) for row in rows
-        )
+        self.recovered = tuple(Recovered(*row) for row in rows)
         self._last_edit_id = int(last or 0)
         self._opened: dict[int, ProjectLabels] = {}
         self._large = LargeOpening(folder, is_read_only=lock is None)
@@ -390,8 +389,9 @@ def open_project(folder: Path, *, read_only: bool = False) -> Project:
             f"{folder} does not exist; check the path, or make a project."
         )
     lock = taken_lock(folder)
+    again = partial(retake, lock, folder)
     try:
-        connection = open_database(folder, writable=True)
+        connection = open_database(folder, writable=True, retake=again)
         with told(folder):
             remove_unfinished(connection, folder)
         return Project(folder, connection, lock)
