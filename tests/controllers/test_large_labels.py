@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from tests.controllers.test_find import SeeingSegmenter
+from tests.controllers.test_second_look import TwoModels
 from tests.fakes import FakeEngine, NowStarter
 from tests.large_project import PITCH, SIDE, bright_grid, grid, large_project
 
@@ -276,6 +277,24 @@ def test_cells_at_the_edge_of_a_region_of_large_labels_are_looked_at(window):
     assert first in cut_off
     window.review.current = first
     assert "cut off where the region ended" in window.review.reasons
+
+
+def test_cells_of_large_labels_that_another_model_drew_otherwise_are_pointed_at(folder):
+    model = TwoModels()
+    window = Window(folder, FakeEngine(model))
+    assert start_large(window.projects, window.image)
+    window.begin()
+    region = Region(
+        (CORNER, CORNER, CORNER + 30, CORNER + 110)
+    )  # three squares in a row
+    window.segment.start(region)
+    assert window.look.signs.other_model == {}
+
+    model.is_other = True
+    window.segment.start(region)
+
+    assert list(window.look.signs.other_model.values()) == [0.5, 0.5]
+    window.close()
 
 
 #: So many pixels may be read at once: a part of the labels, never all of them.

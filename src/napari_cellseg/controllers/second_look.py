@@ -12,6 +12,7 @@ from napari_cellseg.controllers.run_taking import Run
 from napari_cellseg.controllers.segment import SegmentController
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.cell_boxes import shifted, start_of
+from napari_cellseg.core.cell_index import overlap
 from napari_cellseg.core.doubt_signs import (
     NO_SIGNS,
     Signs,
@@ -21,7 +22,7 @@ from napari_cellseg.core.doubt_signs import (
     disagreements_between,
     touching_shares,
 )
-from napari_cellseg.core.edits import Edit, apply_edit
+from napari_cellseg.core.edits import Edit
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.missing_cells import MissingPlace, missing_places
 from napari_cellseg.core.numbering import moved_numbers
@@ -129,13 +130,20 @@ class SecondLook:
             # What made the cells before is noted anew after this.
             self._replaced = (cells.model_digest, edit)
 
-    def _former(self, labels: Labels, digest: str) -> Labels | None:
-        """Return the labels before the run, where another model had made them."""
+    def _former(
+        self, part: Labels, start: tuple[int, ...], digest: str
+    ) -> Labels | None:
+        """Return a part of the labels as it was, where another model had made them."""
         replaced, self._replaced = self._replaced, None
         if replaced is None or replaced[0] in ("", digest):
             return None
-        former = labels.copy()
-        apply_edit(former, replaced[1].inverted())
+        former, edit = part.copy(), replaced[1]
+        spans = zip(start, part.shape, strict=True)
+        common = overlap(edit.box, tuple(slice(low, low + n) for low, n in spans))
+        if common is not None:
+            inner = shifted(common, edit.start)
+            was, now = edit.before[inner], edit.after[inner]
+            np.copyto(former[shifted(common, start)], was, where=was != now)
         return former
 
     def _on_finished(self, run: Run, _merged: Merged, _is_new: bool) -> None:  # noqa: FBT001
@@ -154,10 +162,9 @@ class SecondLook:
         labels, region, start = cells.labels, run.region, (0,) * cells.labels.ndim
         if cells.is_large and region is not None:
             labels, region, start = _part_of(labels, region)
-            former = None
         else:
             labels = labels.copy()
-            former = self._former(labels, run.result.model_digest)
+        former = self._former(labels, start, run.result.model_digest)
         kept_empty = self._proofread.kept_empty
         seen = _Seen(run.result.maps, last.options, region, start, kept_empty, former)
         self._start(labels, seen)
