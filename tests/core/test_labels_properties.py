@@ -10,8 +10,16 @@ from hypothesis import strategies as st
 from core.drawn_labels import LEADS, areas, drawn_labels, drawn_points, planes_of
 from napari_cellseg.core.auto_split import split_automatically
 from napari_cellseg.core.classes import updated_classes, with_classes
-from napari_cellseg.core.edits import Edit, History, apply_edit, updated_sources
+from napari_cellseg.core.edits import (
+    Edit,
+    History,
+    apply_edit,
+    edit_on_labels,
+    is_empty,
+    updated_sources,
+)
 from napari_cellseg.core.errors import EditError
+from napari_cellseg.core.find_cell import add_found
 from napari_cellseg.core.grow import cut_hole, grow_cells, shrink_cells
 from napari_cellseg.core.labels import (
     add_cell,
@@ -33,6 +41,7 @@ from napari_cellseg.core.numbering import (
     renumber_cells,
 )
 from napari_cellseg.core.planes import copy_to_plane, interpolate_cell
+from napari_cellseg.core.track_edits import continue_track, cut_track, make_daughter
 
 leads = pytest.mark.parametrize("lead", LEADS, ids=["2-D", "3-D", "4-D"])
 drawn = settings(
@@ -82,8 +91,12 @@ def some_edit(data, labels, sources):
     anywhere = data.draw(st.sampled_from([None, plane]))
     time = plane[: max(len(plane) - 1, 0)]
     following = (*time, plane[-1] + 1) if plane else ()
-    choice = data.draw(st.integers(0, 16))
-    return [
+    body = np.ones((min(2, shape_yx[0]), min(3, shape_yx[1])), bool)
+    after = labels[plane][: len(body), : body.shape[1]].copy()
+    after[:, :2] = ids[0]
+    stroke = after.reshape((1,) * len(plane) + after.shape)
+    corner = (*plane, 0, 0)
+    tools = [
         lambda: delete_cells(labels, ids, sources, plane=anywhere),
         lambda: delete_in_region(labels, outline, plane, sources),
         lambda: merge_cells(labels, ids, sources, plane=anywhere),
@@ -101,7 +114,25 @@ def some_edit(data, labels, sources):
         lambda: interpolate_cell(labels, ids[:2], sources, time=time),
         lambda: renumber_cells(labels, sources),
         lambda: give_new_id(labels, ids[0], sources, plane=anywhere),
-    ][choice]
+        lambda: add_found(labels, body, (0, 0), plane, sources),
+        lambda: stroke_of(labels, stroke, corner, sources),
+    ]
+    if plane:
+        frame, pair = plane[0], (ids[0], ids[-1])
+        tools += [
+            lambda: cut_track(labels, frame, ids[0], sources, {}).edit,
+            lambda: continue_track(labels, frame, pair, sources, {}).edit,
+            lambda: make_daughter(labels, frame, pair, sources, {}).edit,
+        ]
+    return data.draw(st.sampled_from(tools))
+
+
+def stroke_of(labels, after, corner, sources):
+    """Return the edit of a stroke; one that changes nothing is none."""
+    edit = edit_on_labels(labels, after, corner, "brush stroke", sources)
+    if is_empty(edit):
+        raise EditError("Nothing changes.")
+    return edit
 
 
 @leads
