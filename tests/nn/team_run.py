@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from napari_cellseg.core.options import TrainOptions
 from napari_cellseg.nn import training
+from napari_cellseg.nn.batches import TrainingImage
 from napari_cellseg.nn.network import CellNet
 from napari_cellseg.nn.team import joined_team
 from napari_cellseg.nn.training import fit
@@ -26,13 +30,32 @@ def small() -> CellNet:
     return CellNet((8, 16, 16))
 
 
+def images() -> list[TrainingImage]:
+    """Return scenes of which a part is not known, so that crops count differently."""
+    found = []
+    for image in synthetic_training_images(3, 0):
+        known = torch.zeros(image.truth.shape[-2:], dtype=torch.bool)
+        known[:, : known.shape[1] // 2] = True
+        found.append(replace(image, valid=known))
+    return found
+
+
+def exactly(*_: Any) -> nullcontext[None]:
+    """Stand for `torch.autocast`: bfloat16 rounds sums over two crops other than over four.
+
+    One process that takes the same crops in another order ends 1 % apart by that alone,
+    so it would hide a loss or a gradient that is joined wrongly.
+    """
+    return nullcontext()
+
+
 def train(out: Path, dies_after: int = 0) -> None:
     """Train into `out`; with `dies_after` the leader kills itself after that step."""
     training.CellNet = small  # type: ignore[misc,assignment]
     training.CURVE_EVERY = 1
-    images = list(synthetic_training_images(3, 0))
+    torch.autocast = exactly  # type: ignore[misc,assignment]
     with joined_team("cpu") as team:
-        job = fit(images, OPTIONS, out, torch.device("cpu"), team=team)
+        job = fit(images(), OPTIONS, out, torch.device("cpu"), team=team)
         while True:
             try:
                 progress = next(job)
