@@ -19,8 +19,10 @@ from napari_cellseg.core.errors import ImageReadError, ProjectError
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.io.base_sets import base_sets
+from napari_cellseg.io.datasets.exporting import export_dataset
 from napari_cellseg.io.datasets.manifest import read_manifest, write_manifest
 from napari_cellseg.io.exchange.coco import CocoFile
+from napari_cellseg.io.exchange.formats import format_named
 from napari_cellseg.project.new_labels import NewLabels
 from napari_cellseg.project.store import create_project
 from napari_cellseg.project.training_sources import training_items
@@ -69,6 +71,16 @@ def test_a_set_is_imported_described_checked_split_and_exported(tmp_path: Path) 
     )
     assert "2 files" in printed
     assert len(list((tmp_path / "seg").iterdir())) == 4
+
+
+def test_an_export_to_one_file_tells_how_far_it_is(
+    dataset: Path, tmp_path: Path
+) -> None:
+    images = read_manifest(dataset).images
+    path = tmp_path / "coco.json"
+    job = export_dataset(dataset, images, format_named("coco"), tmp_path)
+    told = [step.done for step in job if step.total and not path.exists()]
+    assert told == list(range(len(images)))
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import pytest
 
 from napari_cellseg.core.errors import DiskFullError, SaveError
+from napari_cellseg.core.jobs import run
 from napari_cellseg.io import atomic
 from napari_cellseg.io.atomic import make_folder, replacing
 
@@ -438,7 +439,7 @@ def test_files_that_are_not_synced_one_by_one_are_synced_at_the_end(
             new.write_bytes(b"x")
     assert synced == []
 
-    atomic.sync_files(tmp_path)
+    run(atomic.sync_files(tmp_path))
 
     assert synced == ["a.tif", "b.tif"]
 
@@ -457,4 +458,4 @@ def test_a_disk_that_turns_out_full_while_syncing_is_said(
 
     monkeypatch.setattr(atomic, "sync_file", full)
     with pytest.raises(DiskFullError, match=r"a\.tif.*disk is full"):
-        atomic.sync_files(tmp_path)
+        run(atomic.sync_files(tmp_path))

@@ -15,6 +15,7 @@ from hypothesis.extra.numpy import arrays
 from roifile import ROI_TYPE, ImagejRoi, roiread
 
 from napari_cellseg.core.errors import CellsegError, ImageReadError, LabelsError
+from napari_cellseg.core.jobs import run
 from napari_cellseg.core.measure import measure_cells
 from napari_cellseg.core.types import PixelSize
 from napari_cellseg.io.exchange.cells import Cells, measurements_of
@@ -271,9 +272,8 @@ def test_coco_holds_many_images_and_finds_each_by_name(tmp_path: Path) -> None:
     path = tmp_path / "many.json"
     other = np.zeros((4, 5), np.int32)
     other[1:3, 1:3] = 1
-    write_coco_images(
-        path, [Cells(LABELS, image_name="a.tif"), Cells(other, image_name="b.tif")]
-    )
+    many = [Cells(LABELS, image_name="a.tif"), Cells(other, image_name="b.tif")]
+    run(write_coco_images(path, many, len(many)))
 
     file = CocoFile(path)
     found = [file.labels_of(image).labels for image in file.images]

@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from napari_cellseg.core.errors import DiskFullError, SaveError
+from napari_cellseg.core.jobs import Job, Progress
 
 #: Windows refuses to replace a file that a virus scanner or a file indexer holds open;
 #: they let go within a second or so. Waits between the tries, in seconds.
@@ -200,7 +201,7 @@ def sync_file(path: Path) -> None:
         os.close(handle)
 
 
-def sync_files(folder: Path) -> None:
+def sync_files(folder: Path) -> Job[None]:
     """Wait until the files right in a folder are on the disk, with their names.
 
     Raises
@@ -208,7 +209,9 @@ def sync_files(folder: Path) -> None:
     SaveError
         If one could not be written after all, as on a network drive that has filled.
     """
-    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+    paths = sorted(path for path in folder.iterdir() if path.is_file())
+    for place, path in enumerate(paths):
+        yield Progress(place, len(paths), "waiting for the disk")
         try:
             sync_file(path)
         except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from napari_cellseg.io.datasets.importing import (
     IMAGES,
     Imported,
     described,
-    prepare_folder,
+    new_folder,
     provenance_of,
     save_checked,
     save_labels,
@@ -48,22 +49,23 @@ def import_project(folder: Path, out: Path, channel: int | None) -> Job[Imported
         If an image cannot be read or written.
     """
     images: list[DatasetImage] = []
-    with open_project(folder, read_only=True) as project:
+    with ExitStack() as opened:
+        project = opened.enter_context(open_project(folder, read_only=True))
         n_images = len(project.images())
         for place, (image, items) in enumerate(project_items(project, channel)):
             yield Progress(place, n_images, image.name)
             if items and not images:
-                prepare_folder(out)
+                opened.enter_context(new_folder(out))
             for item in items:
                 number = len(images) + 1
                 images.append(_write(item, f"{number:04d}_{safe_name(item.name)}", out))
-    if not images:
-        raise ProjectError(
-            f"Nothing is checked in {folder.name}. Correct cells or mark checked areas "
-            "first."
-        )
-    manifest = Manifest(out.name, tuple(images), provenance_of(folder, "project"))
-    write_manifest(out, manifest)
+        if not images:
+            raise ProjectError(
+                f"Nothing is checked in {folder.name}. Correct cells or mark checked "
+                "areas first."
+            )
+        manifest = Manifest(out.name, tuple(images), provenance_of(folder, "project"))
+        write_manifest(out, manifest)
     return Imported(manifest, (), ())
 
 

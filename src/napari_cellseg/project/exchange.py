@@ -163,9 +163,8 @@ def export_images(
     failed: list[str] = []
     notes: list[str] = []
     if one.name == COCO:
-        yield Progress(0, 0, f"writing {COCO_NAME}")
         planes = _planes_for_coco(project, images.values(), failed)
-        notes += write_coco_images(folder / COCO_NAME, planes)
+        notes += yield from write_coco_images(folder / COCO_NAME, planes, len(images))
         return ExchangeReport((str(folder / COCO_NAME),), tuple(notes), tuple(failed))
     for place, (name, image) in enumerate(images.items()):
         yield Progress(place, len(images), image.name)

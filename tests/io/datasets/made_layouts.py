@@ -12,7 +12,7 @@ import tifffile
 from PIL import Image
 
 from napari_cellseg.io.exchange.cells import Cells
-from napari_cellseg.io.exchange.coco import write_coco_images
+from napari_cellseg.io.exchange.coco import write_coco
 from napari_cellseg.io.exchange.seg_npy import write_seg_npy
 
 SHAPE = (24, 32)
@@ -100,9 +100,7 @@ def make_coco(folder: Path) -> Truth:
         save(folder / "images" / line / f"{name}.tif", image_of(labels, len(line)))
         cells = Cells(labels, image_name=f"{name}.tif")
         (folder / "annotations").mkdir(exist_ok=True)
-        write_coco_images(
-            folder / "annotations" / f"livecell_coco_{split}.json", [cells]
-        )
+        write_coco(folder / "annotations" / f"livecell_coco_{split}.json", cells)
     (folder / "annotations" / "readme.json").write_text(json.dumps({"version": 1}))
     return truth
 

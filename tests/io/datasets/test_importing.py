@@ -466,4 +466,18 @@ def test_a_disk_that_fills_stops_the_import_without_a_manifest(
     with pytest.raises(DiskFullError, match="disk is full"):
         imported(folder)
     assert written
-    assert not (tmp_path / "set out" / MANIFEST_NAME).exists()
+    assert not (tmp_path / "set out").exists()
+
+
+def test_an_import_that_is_cancelled_leaves_nothing(tmp_path: Path) -> None:
+    folder, out = tmp_path / "set", tmp_path / "out"
+    folder.mkdir()
+    make_pairs(folder)
+    job = import_dataset(find_images(folder, "pairs")[0], folder, out, "pairs")
+    for _ in range(3):
+        next(job)
+    assert any(out.rglob("*.tif"))
+
+    job.close()
+
+    assert not out.exists()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
-from napari_cellseg.core.errors import CellsegError, ImageReadError
+from napari_cellseg.core.errors import CellsegError, DiskFullError, ImageReadError
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.io.atomic import make_folder, replacing
+from napari_cellseg.io.datasets.aside import Piece, done_aside, refuse
 from napari_cellseg.io.datasets.manifest import DatasetImage
 from napari_cellseg.io.exchange.cells import Cells
 from napari_cellseg.io.exchange.cells_file import check_plane
@@ -80,21 +83,23 @@ def export_dataset(
     if one.name == COCO:
         from napari_cellseg.io.exchange.coco import write_coco_images
 
-        yield Progress(0, 0, f"writing {COCO_NAME}")
         planes = _planes(folder, images, failed)
-        notes += write_coco_images(out / COCO_NAME, planes)
+        notes += yield from write_coco_images(out / COCO_NAME, planes, len(images))
         n_files = 1
-    for place, entry in enumerate(images):
-        yield Progress(place, len(images), entry.name)
-        try:
-            if one.name != COCO:
-                path = _path_of(entry, one, out)
-                notes += one.write(path, cells_of(folder, entry))
-                n_files += 1
-            if with_images:
-                _copy(folder / entry.image, out)
-        except CellsegError as error:
-            failed.append(f"{entry.name}: {error}")
+    if one.name == COCO and not with_images:
+        return Exported(n_files, tuple(notes), tuple(failed))
+    wish = _Wish(folder, one, out, with_images)
+    with closing(done_aside(wish.pieces(images))) as done:
+        for place, entry in enumerate(images):
+            yield Progress(place, len(images), entry.name)
+            try:
+                notes += next(done).result()
+            except DiskFullError:
+                raise
+            except CellsegError as error:
+                failed.append(f"{entry.name}: {error}")
+            else:
+                n_files += one.name != COCO
     return Exported(n_files, tuple(dict.fromkeys(notes)), tuple(failed))
 
 
@@ -120,6 +125,40 @@ def cells_of(folder: Path, entry: DatasetImage) -> Cells:
     axes = entry.axes.replace("C", "")
     axes = axes if len(axes) == labels.ndim else AXES[labels.ndim]
     return Cells(labels, axes, PurePosixPath(entry.image).name, size)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """Where files go, in which format, and whether the images go with them."""
+
+    folder: Path
+    one: Format
+    out: Path
+    with_images: bool
+
+    def pieces(
+        self, images: Sequence[DatasetImage]
+    ) -> Iterator[Piece[tuple[str, ...]]]:
+        """Read the labels of one image after the other and yield what is to be written."""
+        for entry in images:
+            if self.one.name == COCO:
+                yield Piece(partial(self._write, entry, None))
+                continue
+            try:
+                cells = cells_of(self.folder, entry)
+            except CellsegError as error:
+                yield Piece(partial(refuse, error))
+            else:
+                yield Piece(partial(self._write, entry, cells), cells.labels.nbytes)
+
+    def _write(self, entry: DatasetImage, cells: Cells | None) -> tuple[str, ...]:
+        """Write the files of one image; return what the format does not hold."""
+        notes: tuple[str, ...] = ()
+        if cells is not None:
+            notes = self.one.write(_path_of(entry, self.one, self.out), cells)
+        if self.with_images:
+            _copy(self.folder / entry.image, self.out)
+        return notes
 
 
 def _planes(

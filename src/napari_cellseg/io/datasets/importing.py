@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -83,10 +83,28 @@ def import_dataset(
     ImageReadError
         If not one image could be imported.
     """
-    prepare_folder(out)
+    with new_folder(out):
+        images, notes, failed = yield from _copied(source, folder, out)
+        if not images:
+            raise ImageReadError(
+                f"None of {len(source.images)} images in '{folder}' could be imported. "
+                f"The first: {failed[0]}"
+            )
+        for kind in (IMAGES, LABELS, CHECKED):
+            if (out / kind).is_dir():
+                yield from sync_files(out / kind)
+        manifest = Manifest(out.name, tuple(images), provenance_of(folder, layout))
+        write_manifest(out, manifest)
+    return Imported(manifest, (*source.notes, *notes), tuple(failed))
+
+
+def _copied(
+    source: Source, folder: Path, out: Path
+) -> Job[tuple[list[DatasetImage], list[str], list[str]]]:
+    """Copy images and write their labels; return entries, notes and what failed."""
     images: list[DatasetImage] = []
     failed: list[str] = []
-    notes = list(source.notes)
+    notes: list[str] = []
     names = told_apart(source.images, folder)
     done = done_aside(_pieces(source.images, names, folder, out))
     with closing(done):
@@ -101,23 +119,18 @@ def import_dataset(
             else:
                 images.append(entry)
                 notes += [f"{name}: {note}" for note in found_notes]
-    if not images:
-        _take_away(out)
-        raise ImageReadError(
-            f"None of {len(source.images)} images in '{folder}' could be imported. The "
-            f"first: {failed[0]}"
-        )
-    yield Progress(0, 0, "waiting for the disk")
-    for kind in (IMAGES, LABELS, CHECKED):
-        if (out / kind).is_dir():
-            sync_files(out / kind)
-    manifest = Manifest(out.name, tuple(images), provenance_of(folder, layout))
-    write_manifest(out, manifest)
-    return Imported(manifest, tuple(notes), tuple(failed))
+    return images, notes, failed
 
 
-def prepare_folder(out: Path) -> None:
-    """Make the folder of a data set; raises `SaveError` if something lies there."""
+@contextmanager
+def new_folder(out: Path) -> Iterator[None]:
+    """Make the folder of a data set; whatever stops the block, nothing of it is left.
+
+    Raises
+    ------
+    SaveError
+        If something lies there already, or it cannot be made.
+    """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise SaveError(
             f"'{out}' is there already and not empty; a data set needs a folder of its "
@@ -130,13 +143,16 @@ def prepare_folder(out: Path) -> None:
         raise SaveError(
             f"'{out}' could not be made: {error.strerror}. Choose another folder."
         ) from error
-
-
-def _take_away(out: Path) -> None:
-    """Remove a folder in which nothing came to lie, so that it can be tried again."""
-    for place in (out / IMAGES, out / LABELS, out):
-        if place.is_dir() and not any(place.iterdir()):
-            place.rmdir()
+    try:
+        yield
+    except BaseException:
+        # It held nothing before, and without a manifest it is no data set: the same
+        # command would be refused for what lies there.
+        for kind in (IMAGES, LABELS, CHECKED):
+            shutil.rmtree(out / kind, ignore_errors=True)
+        with suppress(OSError):  # something else came to lie there
+            out.rmdir()
+        raise
 
 
 def provenance_of(folder: Path, layout: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cellseg.core.errors import ImageReadError, LabelsError, LimitError
+from napari_cellseg.core.jobs import Job, Progress, run
 from napari_cellseg.core.placing import places_of_cells
 from napari_cellseg.core.rings import Polygon, pixels_in_polygon
 from napari_cellseg.core.rle import (
@@ -43,10 +44,12 @@ MAX_PIXELS = 2**32
 
 def write_coco(path: str | Path, cells: Cells) -> tuple[str, ...]:
     """Write the cells of one image; see `write_coco_images`."""
-    return write_coco_images(path, [cells])
+    return run(write_coco_images(path, [cells], 1))
 
 
-def write_coco_images(path: str | Path, images: Iterable[Cells]) -> tuple[str, ...]:
+def write_coco_images(
+    path: str | Path, images: Iterable[Cells], n_images: int
+) -> Job[tuple[str, ...]]:
     """Write the cells of images as one COCO file; return what was lost.
 
     Parameters
@@ -56,6 +59,8 @@ def write_coco_images(path: str | Path, images: Iterable[Cells]) -> tuple[str, .
     images : iterable of Cells
         Labels (y, x). Those of a cell in one piece or several without holes are polygons,
         others runs.
+    n_images : int
+        How many there are at most, to tell how far it is.
 
     Raises
     ------
@@ -69,6 +74,7 @@ def write_coco_images(path: str | Path, images: Iterable[Cells]) -> tuple[str, .
     entries: list[dict[str, Any]] = []
     lost: tuple[str, ...] = ()
     for number, cells in enumerate(images, start=1):
+        yield Progress(number - 1, n_images, cells.image_name)
         check_plane(cells.labels.shape, "COCO")
         height, width = cells.labels.shape
         lost = lost or what_is_lost(cells, "COCO", ("sources", "confidence", "classes"))
@@ -85,6 +91,7 @@ def write_coco_images(path: str | Path, images: Iterable[Cells]) -> tuple[str, .
             annotation["id"] = len(annotations) + 1
             annotation["image_id"] = number
             annotations.append(annotation)
+    yield Progress(0, 0, f"writing {Path(path).name}")
     write_json(
         Path(path),
         {
