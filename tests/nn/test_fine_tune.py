@@ -21,7 +21,12 @@ from napari_cellseg.core.holdout import ItemErrors
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.options import FineTuneOptions, SegmentOptions
 from napari_cellseg.core.synthetic import random_scene
-from napari_cellseg.core.training_item import Comparison, TrainingItem, TrainProgress
+from napari_cellseg.core.training_item import (
+    Comparison,
+    TrainingItem,
+    TrainProgress,
+    known_around,
+)
 from napari_cellseg.io.left_trainings import is_running
 from napari_cellseg.io.model_folder import find_model, read_model_spec
 from napari_cellseg.io.training_files import (
@@ -37,7 +42,12 @@ from napari_cellseg.nn.batches import CropSampler
 from napari_cellseg.nn.child_trainer import ChildTrainer
 from napari_cellseg.nn.examiner import Examination, Examiner, compare
 from napari_cellseg.nn.fine_tune import fine_tune
-from napari_cellseg.nn.fine_tune_data import REPLAYED, training_images
+from napari_cellseg.nn.fine_tune_data import (
+    REPLAYED,
+    as_shared,
+    replayed_images,
+    training_images,
+)
 from napari_cellseg.nn.fine_tune_judge import Judge
 from napari_cellseg.nn.fine_tune_picture import most_changed
 from napari_cellseg.nn.fine_tune_report import advice, luck_of, nothing_kept, verdict
@@ -56,16 +66,17 @@ def _small_base_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fine_tune_data, "SCENE_SHAPE_YX", (96, 96))
 
 
+def scene_item(seed: int) -> TrainingItem:
+    scene = random_scene(seed, (160, 160))
+    valid = np.zeros((160, 160), bool)
+    valid[:, :120] = True
+    name = f"scene {seed}"
+    return TrainingItem(scene.image.plane(), scene.labels, valid, name, name)
+
+
 @pytest.fixture(scope="module")
 def items() -> list[TrainingItem]:
-    found = []
-    for seed in (13, 25):
-        scene = random_scene(seed, (160, 160))
-        valid = np.zeros((160, 160), bool)
-        valid[:, :120] = True
-        name = f"scene {seed}"
-        found.append(TrainingItem(scene.image.plane(), scene.labels, valid, name, name))
-    return found
+    return [scene_item(seed) for seed in (13, 25)]
 
 
 def request(options: FineTuneOptions = OPTIONS) -> TrainingRequest:
@@ -220,6 +231,44 @@ def test_a_batch_too_large_for_memory_is_parted(items: list[TrainingItem]) -> No
     learner.network.forward = limited  # type: ignore[method-assign]
     assert np.isfinite(learner.advance(crops))
     assert learner.step == 1
+
+
+def test_in_a_batch_that_is_parted_each_known_pixel_counts_alike(
+    items: list[TrainingItem],
+) -> None:
+    sampler = CropSampler(training_images(items, (1.0, 99.8), 28.0), {}, 64, 4)
+    crops = draw_crops(sampler, 1, 0)
+    crops.targets.valid[1:, 8:] = 0
+    gradients = []
+    for n_crops in (4, 1):
+        torch.manual_seed(1)
+        options = replace(OPTIONS, batch_size=4)
+        learner = FineTuneRun(CellNet((4, 8)), options, torch.device("cpu"))
+        learner._part = n_crops
+        learner.advance(crops)
+        found = [p.grad.flatten() for p in learner.network.parameters()]  # type: ignore[union-attr]
+        gradients.append(torch.cat(found))
+    # Dice and flow are means of their own, so they are not quite the same.
+    assert torch.cosine_similarity(*gradients, dim=0) > 0.99
+
+
+def test_of_few_locked_cells_crops_count_as_those_that_are_replayed(
+    items: list[TrainingItem],
+) -> None:
+    few = [
+        replace(item, valid=known_around(item.labels, set(item.cell_ids()[:8])))
+        for item in items
+    ]
+    images = training_images(few, (1.0, 99.8), 28.0)
+    replayed = replayed_images((1.0, 99.8))
+    sampler = CropSampler(
+        as_shared(images, replayed, 64), {"yours": 0.7, "replay": 0.3}, 64, 100
+    )
+    crops = draw_crops(sampler, 1, 0)
+    is_replayed = np.array([name.startswith(REPLAYED) for name in crops.names])
+    counted = crops.targets.valid.sum((1, 2)).numpy()
+    share = counted[~is_replayed].sum() / counted.sum()
+    assert 0.6 < share < 0.8
 
 
 def test_not_even_one_crop_in_memory_is_told_of(items: list[TrainingItem]) -> None:
@@ -410,7 +459,7 @@ def test_a_model_knows_what_was_held_out_of_its_training(
     spec = read_model_spec(model)
     assert len(spec.sides) == 2
     assert "scene" not in str(spec.sides)
-    more = [replace(items[1], name=f"more {n}", group=f"more {n}") for n in range(3)]
+    more = [scene_item(seed) for seed in (26, 32, 7)]
     write_request(second, replace(request(), model=str(model)), [*items, *more])
     sides = read_model_spec(run(fine_tune(second)).folder).sides
     assert {key: sides[key] for key in spec.sides} == spec.sides
@@ -418,9 +467,9 @@ def test_a_model_knows_what_was_held_out_of_its_training(
 
 
 def test_a_training_that_goes_on_holds_out_the_same(
-    tmp_path: Path, items: list[TrainingItem], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    several = [replace(items[0], name=f"{n}", group=f"{n}") for n in range(6)]
+    several = [scene_item(seed) for seed in (13, 25, 26, 32, 4, 7)]
     write_request(tmp_path, request(), several)
     first = Judge.of(tmp_path)
     # Another device rounds otherwise, and ranks other images first.

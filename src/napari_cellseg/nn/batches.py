@@ -25,6 +25,8 @@ DIAMETER_RANGE = (11.0, 64.0)
 ZOOM_RANGE = (0.35, 2.5)
 #: Share of the crops that show cells at about the size they have in their image.
 OWN_SIZE_SHARE = 0.7
+#: Crops that tell how much of all of them is known.
+N_LOOKED_AT = 32
 #: Cells within this many pixels of another one touch it, for the border map.
 BORDER_REACH = 2
 
@@ -51,6 +53,8 @@ class TrainingImage:
         What the image is called where something is wrong with it.
     shown_px : float
         Diameter at which its cells are shown when it is segmented; 0: as they are.
+    weight : float
+        How much a known pixel counts in the loss.
     """
 
     pixels: Tensor
@@ -61,6 +65,7 @@ class TrainingImage:
     valid: Tensor | None = None
     name: str = ""
     shown_px: float = 0.0
+    weight: float = 1.0
 
 
 def training_image(
@@ -181,6 +186,13 @@ class CropSampler:
         return image, _random_warp(image, self._crop_px, rng)
 
 
+def known_share(images: Sequence[TrainingImage], crop_px: int) -> float:
+    """Return about how much of the crops of some images is known, 0 to 1."""
+    sampler = CropSampler(images, {}, crop_px, N_LOOKED_AT)
+    valid = sampler.batch(np.random.default_rng(0)).targets.valid
+    return float((valid > 0).float().mean())
+
+
 @dataclass(frozen=True, slots=True)
 class _Warp:
     """Where a crop comes from: source = centre + matrix @ (crop offset)."""
@@ -232,7 +244,7 @@ def _random_zoom(image: TrainingImage, rng: np.random.Generator) -> float:
 
 
 def _sample(image: TrainingImage, warp: _Warp, crop_px: int) -> tuple[Tensor, Tensor]:
-    """Return the warped pixels (1 or 3, h, w) and truth (5, h, w), the last one validity."""
+    """Return the warped pixels (1 or 3, h, w) and truth (5, h, w), the last one weights."""
     height, width = image.truth.shape[-2:]
     steps = torch.arange(crop_px, dtype=torch.float32) - (crop_px - 1) / 2
     offset_y, offset_x = steps[:, None], steps[None, :]
@@ -266,7 +278,8 @@ def _sample(image: TrainingImage, warp: _Warp, crop_px: int) -> tuple[Tensor, Te
     if image.valid is not None:
         known = image.valid[None, window[0], window[1]].float()
         inside = inside & (_grid_sample(known, grid, "nearest")[0] > 0.5)
-    return warped, torch.cat([labels, distance, flow, inside[None].float()])
+    counted = image.weight * inside[None].float()
+    return warped, torch.cat([labels, distance, flow, counted])
 
 
 def _grid_sample(values: Tensor, grid: Tensor, mode: str) -> Tensor:

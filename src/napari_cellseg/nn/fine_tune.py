@@ -27,6 +27,7 @@ from napari_cellseg.nn.device import choose_device
 from napari_cellseg.nn.fine_tune_data import (
     REPLAY,
     YOURS,
+    as_shared,
     replayed_images,
     training_images,
 )
@@ -172,7 +173,7 @@ def _sampler(task: _Task) -> CropSampler:
     share = options.replay_share
     images = training_images(task.learned, PERCENTILES, task.best_px)
     if share > 0:
-        images += replayed_images(PERCENTILES)
+        images = as_shared(images, replayed_images(PERCENTILES), options.crop_px)
     return CropSampler(
         images,
         {YOURS: 1 - share, REPLAY: share},

@@ -20,7 +20,7 @@ from napari_cellseg.core.synthetic import (
 )
 from napari_cellseg.core.training_item import TrainingItem
 from napari_cellseg.core.zoom import zoom_for
-from napari_cellseg.nn.batches import TrainingImage, training_image
+from napari_cellseg.nn.batches import TrainingImage, known_share, training_image
 from napari_cellseg.nn.examiner import item_diameter_px
 
 #: Scenes of our own generators stand for "everything else": some are replayed, others only
@@ -48,6 +48,8 @@ GRID_PX = 16
 #: Thresholds are tuned on at most about so many pixels, and so much of an image.
 TUNED_PX = 2_000_000
 TUNED_EDGE_PX = 768
+#: A pixel of yours counts at most so many times a replayed one, see `as_shared`.
+MAX_WEIGHT = 8.0
 #: A part is drawn once more for each so many cells.
 CELLS_A_DRAW = 20
 
@@ -154,6 +156,21 @@ def replayed_images(percentiles: tuple[float, float]) -> list[TrainingImage]:
             )
         )
     return images
+
+
+def as_shared(
+    yours: Sequence[TrainingImage], replayed: Sequence[TrainingImage], crop_px: int
+) -> list[TrainingImage]:
+    """Return both so that crops of each count alike, however few of yours is known.
+
+    Base scenes are known everywhere, but of a crop around locked cells a tenth may be: the
+    loss is a mean over known pixels, so the base set would drown what it is to go along
+    with. Measured with 80 locked cells on electron microscopy (a tenth of the crops known;
+    60 steps): mSA 0.139 before, 0.242 with equal pixels, 0.283 so; see `docs/training.md`.
+    """
+    ratio = known_share(replayed, crop_px) / max(known_share(yours, crop_px), 1e-6)
+    weight = min(max(ratio, 1.0), MAX_WEIGHT)
+    return [*(replace(image, weight=weight) for image in yours), *replayed]
 
 
 def base_items() -> list[TrainingItem]:

@@ -172,10 +172,13 @@ class FineTuneRun:
             group["lr"] = self.rate() * group["share"]
         self._optimizer.zero_grad(set_to_none=True)
         total = 0.0
-        n_crops = len(crops.pixels)
-        for start in range(0, n_crops, self._part):
-            part = crops.part(slice(start, start + self._part))
-            total += self._learn(part, len(part.pixels) / n_crops)
+        places = range(0, len(crops.pixels), self._part)
+        parts = [crops.part(slice(start, start + self._part)) for start in places]
+        # The loss is a mean over known pixels, of which each part has its own number.
+        known = [float(part.targets.valid.sum()) for part in parts]
+        for part, n_known in zip(parts, known, strict=True):
+            share = n_known / max(sum(known), 1.0) if len(parts) > 1 else 1.0
+            total += self._learn(part, share)
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), MAX_GRADIENT)
         self._optimizer.step()
         self.step += 1

@@ -29,6 +29,7 @@ from napari_cellseg.core.zoom import zoom_for
 from napari_cellseg.io.atomic import replacing
 from napari_cellseg.nn.examiner import Examiner, item_diameter_px
 from napari_cellseg.nn.fine_tune_run import CHECKPOINT_NAME
+from napari_cellseg.nn.fine_tune_twins import twins_together
 from napari_cellseg.nn.network import CellNet
 
 MIN_CELLS = 3
@@ -102,8 +103,9 @@ class Splitter:
         SaveError
             If it cannot be noted in the folder.
         """
-        check_supply(items, options)
         known = sides_from_json(self._spec.sides)
+        items = twins_together(items, known)
+        check_supply(items, options)
         errors = self._errors(items)
         sides = _noted(folder / SIDES_NAME)
         if not sides and (folder / CHECKPOINT_NAME).exists():

@@ -21,7 +21,7 @@ class Targets:
     flow : (n, 2, h, w) float32
         -1 to 1, y and x.
     valid : (n, h, w) float32
-        1 where the truth is known, else 0.
+        How much each pixel counts, 1 as a rule; 0 where the truth is not known.
     """
 
     foreground: Tensor
