@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tifffile
 from tests.fakes import FakeEngine, FakeTrainer, NowStarter
 
 from napari_cellseg.controllers.project import ProjectController
@@ -78,7 +79,7 @@ def test_nothing_checked_cannot_be_trained_on(training):
 def test_an_image_without_a_number_is_named_before_the_start(training):
     train, proofread, _ = training
     nothing = np.full((1, 40, 40), np.nan, np.float32)
-    train._session.show_image(CellImage(nothing, name="empty.tif"))
+    train.source._session.show_image(CellImage(nothing, name="empty.tif"))
     labels = np.zeros((40, 40), np.int32)
     labels[2:10, 2:10] = 1
     proofread.open(labels)
@@ -87,6 +88,21 @@ def test_an_image_without_a_number_is_named_before_the_start(training):
     assert "'empty.tif' has no pixel that is a number" in train.words
     with pytest.raises(TrainingError, match="no pixel that is a number"):
         train.start()
+
+
+def test_a_model_is_called_after_what_it_learned_from(training, tmp_path, monkeypatch):
+    train, proofread, trainer = training
+    titles = []
+    monkeypatch.setattr(
+        train, "_open_trainer", lambda *told: titles.append(told[2]) or trainer
+    )
+    for name in ("images", "masks"):
+        (tmp_path / "mitoses" / name).mkdir(parents=True)
+        labels = proofread.cells.labels.astype(np.uint8)
+        tifffile.imwrite(tmp_path / "mitoses" / name / "a.tif", labels)
+    train.choose_source("folder", tmp_path / "mitoses")
+    train.start()
+    assert titles == ["mitoses model"]
 
 
 def test_a_longer_preset_takes_longer(training):

@@ -45,7 +45,7 @@ TrainerOpener = Callable[[str | None, str, str], Trainer]
 #: Until a training was done here: seconds for one crop of 256 x 256 pixels, forth and
 #: back, the measuring on held-out cells included; on 2 CPU cores that had other work too.
 SECONDS_A_CROP = 0.15
-#: Letters of an image's name that go into the name of a model.
+#: Letters of the name of what is learned from that go into the name of a model.
 LONGEST_NAME = 40
 #: Reading, and comparing old and new, seen on the same.
 SECONDS_AROUND = 30.0
@@ -110,7 +110,6 @@ class TrainController:
         task: TaskController,
         open_trainer: TrainerOpener,
     ) -> None:
-        self._session = session
         self._segment = segment
         self.source = TrainingSource(session, segment, projects)
         self.task = task
@@ -222,8 +221,7 @@ class TrainController:
         if reason := self.why_not():
             raise TrainingError(reason)
         model = self._segment.model
-        image = self._session.image
-        title = f"{image.name[:LONGEST_NAME] if image else 'My'} model"
+        title = f"{self.source.name[:LONGEST_NAME] or 'My'} model"
         name = model_store.free_name(title)
         self._trainer = self._open_trainer(model.name if model else None, name, title)
         self.curve, self.outcome, self.left = [], None, None

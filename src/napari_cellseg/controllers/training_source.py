@@ -75,6 +75,16 @@ class TrainingSource:
         has_project = self._projects.project is not None
         return ("image", "project", "folder") if has_project else ("image", "folder")
 
+    @property
+    def name(self) -> str:
+        """What a person calls the source, "" where nothing is open."""
+        project, image = self._projects.project, self._session.image
+        if self.kind == "folder" and self.folder is not None:
+            return self.folder.name
+        if self.kind == "project" and project is not None:
+            return project.name
+        return "" if image is None else image.name
+
     def settle(self) -> None:
         """Take the project where one is open, until the person chooses otherwise."""
         if self.kind not in self.kinds:
