@@ -35,6 +35,8 @@ from napari_cellseg.widgets.left_training import (
 )
 from napari_cellseg.widgets.main import TAB_NAMES, CellSegmentationWidget
 from napari_cellseg.widgets.question import KEEP
+from napari_cellseg.widgets.train import CurveView
+from napari_cellseg.widgets.words import shortened
 
 
 class StoreEngine(FakeEngine):
@@ -66,6 +68,21 @@ def training(make_napari_viewer, qtbot, tmp_path, monkeypatch, trained_model):
     wait_idle(qtbot, dock)
     yield dock, trainer
     dock.release()
+
+
+def test_the_curve_of_a_training_that_goes_on_is_seen_before_its_first_step(qtbot):
+    # Until the old model is measured again nobody says how many steps there will be.
+    view = CurveView()
+    qtbot.addWidget(view)
+    view.resize(240, 80)
+    view.show_curve([CurvePoint(step, 1.0, None) for step in range(1, 37)], 0)
+    assert view._place(1, 1.0).x() < view._place(36, 1.0).x() < view.width()
+
+
+def test_only_words_too_long_for_a_line_are_shortened():
+    plain = "nothing: what the old model knows is forgotten"
+    assert shortened(plain) == plain
+    assert shortened(f"{'a' * 64} model") == f"{'a' * 15}…{'a' * 15} model"
 
 
 def go_to_train(dock):

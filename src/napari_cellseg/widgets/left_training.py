@@ -20,9 +20,8 @@ from napari_cellseg.io.left_trainings import LeftTraining
 from napari_cellseg.widgets.footer import Footer
 from napari_cellseg.widgets.left_endpoints import LeftEndpoints
 from napari_cellseg.widgets.unsaved_steps import UnsavedSteps
-from napari_cellseg.widgets.words import line_label
+from napari_cellseg.widgets.words import line_label, shortened
 
-LONGEST_TITLE = 30
 STOP, FINISH, STAY = "stop", "finish", "stay"
 #: Text and tip of the buttons for each state: what is done about it, and what is not.
 OFFERS = {
@@ -159,10 +158,7 @@ class ClosingGuard(QObject):
 def left_words(left: LeftTraining) -> str:
     """Return what was left behind, in a sentence."""
     place = f" at step {left.done} of {left.total}" if left.total else ""
-    title = left.title
-    if len(title) > LONGEST_TITLE:
-        # A name without spaces would make the dock as wide as itself.
-        title = f"{title[: LONGEST_TITLE // 2]}…{title[-LONGEST_TITLE // 2 :]}"
+    title = shortened(left.title)
     return {
         "done": f"The training of '{title}' has ended.",
         "running": f"The training of '{title}' still runs{place}.",

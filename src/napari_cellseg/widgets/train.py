@@ -69,9 +69,9 @@ class CurveView(QWidget):
         return QSize(240, CURVE_PX)
 
     def show_curve(self, curve: list[CurvePoint], n_steps: int) -> None:
-        """Show the steps so far of `n_steps`."""
+        """Show the steps so far of `n_steps`; 0: it is not known how many there will be."""
         self._curve = curve
-        self._n_steps = max(n_steps, 1)
+        self._n_steps = max(n_steps, curve[-1].step if curve else 1)
         self.update()
 
     def paintEvent(self, _event: QPaintEvent | None) -> None:

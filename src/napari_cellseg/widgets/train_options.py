@@ -21,7 +21,7 @@ from napari_cellseg.controllers.train import TrainController
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.options import FineTuneOptions
 from napari_cellseg.widgets.options_form import AdvancedForm, may_be_narrow
-from napari_cellseg.widgets.words import line_label
+from napari_cellseg.widgets.words import line_label, shortened
 
 PRESETS = (
     ("quick", "quick"),
@@ -154,7 +154,8 @@ class TrainOptionsForm(QWidget):
         with signals_blocked(self.preset):
             self.preset.setCurrentIndex(self.preset.findData(train.options.preset))
         self.advanced.show_options(train.options)
-        self.start.setText(train.start_words)
+        self.start.setText(shortened(train.start_words))
+        self.start.setToolTip(train.start_words)
         self.time.setText(train.time_words)
         self.supply.setText(train.words)
         self.warning.setText(f"⚠ {train.warning}" if train.warning else "")

@@ -24,6 +24,20 @@ DARKER_PERCENT = 220
 Tone = Literal["plain", "warning", "error", "dim"]
 
 
+#: A longer word, such as the name of a file, would make the dock as wide as itself.
+LONGEST_WORD = 30
+
+
+def shortened(text: str) -> str:
+    """Return a text in which the middle of words too long for a line is left out."""
+    half = LONGEST_WORD // 2
+    words = text.split(" ")
+    return " ".join(
+        f"{word[:half]}…{word[-half:]}" if len(word) > LONGEST_WORD else word
+        for word in words
+    )
+
+
 def line_label(parent: QWidget | None = None) -> QLabel:
     """Return a label that wraps and can be copied from."""
     label = QLabel(parent)
