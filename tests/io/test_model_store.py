@@ -50,6 +50,16 @@ def test_a_name_is_taken_once(tmp_path: Path) -> None:
     assert model_store.free_name("Mine!") == "mine-2"
 
 
+def test_the_second_of_two_trainings_at_once_gets_a_number(tmp_path: Path) -> None:
+    made = model_named(tmp_path, "mine")
+    model_store.take_in(made)
+    assert model_store.take_in(made, is_renamed=True) == "mine-2"
+    spec = read_model_spec(find_model("mine-2"))
+    assert spec == replace(
+        read_model_spec(made), name="mine-2", title=f"{read_model_spec(made).title} 2"
+    )
+
+
 def test_what_is_no_model_is_not_taken_in(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no model folder"):
         model_store.take_in(tmp_path)

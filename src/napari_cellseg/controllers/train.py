@@ -342,7 +342,8 @@ class TrainController:
         """
         if self.outcome is None:
             raise TrainingError("There is no new model; train one first.")
-        name = model_store.take_in(self.outcome.folder)
+        # Another training, begun before this one was taken in, may have its name.
+        name = model_store.take_in(self.outcome.folder, is_renamed=True)
         model_store.promote(name)
         self._settle()
         self._choose(name)

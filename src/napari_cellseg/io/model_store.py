@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from napari_cellseg.core.errors import ModelError, SaveError
@@ -44,17 +45,27 @@ def free_name(wanted: str) -> str:
     return name
 
 
-def take_in(folder: Path) -> str:
+def take_in(folder: Path, *, is_renamed: bool = False) -> str:
     """Copy a model folder to the user's models and return its name.
+
+    Parameters
+    ----------
+    folder : Path
+        What to copy.
+    is_renamed : bool
+        Whether it gets a number where a model of its name is there.
 
     Raises
     ------
     ModelError
-        If it is no model, or a model of this name is there.
+        If it is no model, or a model of this name is there and it is not renamed.
     SaveError
         If it cannot be copied.
     """
     spec = read_model_spec(folder)
+    if is_renamed and (name := free_name(spec.name)) != spec.name:
+        number = name.rpartition("-")[2]
+        spec = replace(spec, name=name, title=f"{spec.title} {number}")
     target = user_folder() / spec.name
     if target.exists():
         raise ModelError(
@@ -63,8 +74,8 @@ def take_in(folder: Path) -> str:
     partial = target.with_name(f".new.{spec.name}")
     try:
         partial.mkdir(parents=True, exist_ok=True)
-        for name in (WEIGHTS_NAME, SPEC_NAME):
-            shutil.copyfile(folder / name, partial / name)
+        shutil.copyfile(folder / WEIGHTS_NAME, partial / WEIGHTS_NAME)
+        (partial / SPEC_NAME).write_text(spec.to_json(), encoding="utf-8")
         partial.rename(target)
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)

@@ -85,7 +85,8 @@ def load_state(path: Path) -> dict[str, Any]:
         pickle.UnpicklingError,
     ) as error:
         raise TrainingError(
-            f"'{path}' is damaged ({error}). Delete it to train from the beginning."
+            f"'{path}' is damaged and cannot be gone on from. Start a new training, or "
+            "delete this file to begin the same one anew."
         ) from error
     if missing:
         raise TrainingError(
