@@ -155,23 +155,6 @@ def test_a_task_that_takes_too_long_is_stopped_and_said_so(
     assert segmenter.n_steps > 1
 
 
-def test_steps_close_to_each_other_are_told_once(
-    hands: Hands,
-    heard: Heard,
-    segmenter: SlowSegmenter,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(hands_module, "STEP_SECONDS", LONG)
-    hands.take(task(1))
-    heard.wait(Step, 1)
-    n_before = segmenter.n_steps
-    while segmenter.n_steps < n_before + 5:
-        time.sleep(0.01)
-    segmenter.may_end.set()
-    assert heard.reply(1).status == 200
-    assert sum(isinstance(each, Step) for each in heard.news) == 1
-
-
 def test_waiting_counts_as_well(
     hands: Hands, heard: Heard, segmenter: SlowSegmenter
 ) -> None:

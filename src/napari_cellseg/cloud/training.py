@@ -326,7 +326,7 @@ def fetch_model(name: str, sender: Sender) -> Job[str]:
         for _, known in list_models():
             if known.name == spec.name and known.weights_sha256 == spec.weights_sha256:
                 return spec.name
-        return take_in(Path(temporary) / "model")
+        return take_in(Path(temporary) / "model", is_renamed=True)
 
 
 def compared_words(name: str) -> str:

@@ -7,7 +7,6 @@ looks at another; the network itself takes one window at a time (`nn.predict`).
 from __future__ import annotations
 
 import errno
-import math
 import queue
 import threading
 import time
@@ -46,9 +45,6 @@ from napari_cellseg.serving.reply import (
     refusal,
 )
 
-#: Clients hear of steps once a second; each one told wakes the server up.
-STEP_SECONDS = 0.2
-
 #: How libraries of C say that they got no memory.
 NO_MEMORY = ("allocate memory", "bad_alloc", "out of memory", "bad allocation")
 
@@ -67,21 +63,17 @@ class _Turn:
         self.is_unwanted = threading.Event()
         self._until = time.monotonic() + task.seconds
         self._tell = tell
-        self._told_at = -math.inf
 
     def go_on(self, progress: Progress) -> None:
         """Tell of a step; raises `GoneError` or `LateError` where it was the last."""
         if self.is_unwanted.is_set():
             raise GoneError("The client went away.")
-        now = time.monotonic()
-        if now > self._until:
+        if time.monotonic() > self._until:
             raise LateError(
                 f"The image takes longer than the {self.task.seconds:.0f} s that this "
                 "server may work on one. Send a smaller region, or send it in tiles."
             )
-        if now - self._told_at >= STEP_SECONDS:
-            self._told_at = now
-            self._tell(Step(self.task.number, progress))
+        self._tell(Step(self.task.number, progress))
 
 
 class Hands:
