@@ -71,6 +71,9 @@ MAX_GROWTH = 0.10
 MAX_OVERHEAD = 0.10
 MAX_PING_SECONDS = 0.1
 BACK_OFF_SECONDS = 0.2
+#: Threads that have just computed look for more work for a while and take a core from the
+#: run that comes next; no client of a server has such threads.
+PAUSE_SECONDS = 0.3
 
 
 @contextlib.contextmanager
@@ -200,6 +203,7 @@ def overhead(
     for turn in range(n_times + 1):
         # In turns, so that whatever else the computer does slows both down alike.
         for name, one in (("bare", segmenter), ("served", remote)):
+            time.sleep(PAUSE_SECONDS)
             started, before = time.perf_counter(), time.process_time() + cpu_of(server)
             run(one.segment(image, SegmentOptions()))
             if turn:
