@@ -199,7 +199,7 @@ def test_prices_say_where_they_come_from(own_prices: Path) -> None:
     assert "us-east-1" in prices.origin
     assert prices.hourly("ml.g5.xlarge", 2) == 2 * prices.per_hour["ml.g5.xlarge"]
     assert prices.hourly("ml.unknown.large") is None
-    assert "add it to" in hourly_text("ml.unknown.large", 1, prices)
+    assert "cellseg cloud cost --edit" in hourly_text("ml.unknown.large", 1, prices)
 
 
 def test_ones_own_prices_win(own_prices: Path) -> None:

@@ -77,8 +77,7 @@ def do_with_dask(
             cluster = distributed.LocalCluster(
                 n_workers=n_workers,
                 threads_per_worker=1,
-                dashboard_address=None,
-                silence_logs=logging.CRITICAL,
+                dashboard_address="127.0.0.1:0",
             )
             address = stack.enter_context(cluster).scheduler_address
         client = stack.enter_context(_connected(distributed, address))
@@ -121,6 +120,8 @@ def _dask() -> tuple[Any, Any]:
             "Several workers need Dask, which is not installed: pip install "
             "'napari-cellseg[slides]', or leave out --workers and --scheduler."
         ) from error
+    # It tells of every worker that comes and goes; what matters is in our own news.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     return dask, distributed
 
 
