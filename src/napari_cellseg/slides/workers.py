@@ -90,24 +90,35 @@ def _handed_out(
 ) -> Generator[News]:
     """Hand out a few tiles at a time; yield each as it is done."""
     waiting = deque(numbers)
-    done = distributed.as_completed(loop=client.loop)
+    suspects: list[int] = []
     numbers_of: dict[Any, int] = {}
+    done = distributed.as_completed(loop=client.loop)
+
+    def handed_out(number: int) -> Any:
+        # Not pure: a tile that was done and whose file was removed is done again.
+        return client.submit(do_tile, number, pure=False, retries=N_RETRIES)
 
     def hand_out() -> None:
         number = waiting.popleft()
-        # Not pure: a tile that was done and whose file was removed is done again.
-        future = client.submit(do_tile, number, pure=False, retries=N_RETRIES)
+        future = handed_out(number)
         numbers_of[future] = number
         done.add(future)
 
     for _ in range(min(TILES_A_WORKER * n_there, len(waiting))):
         hand_out()
     for future in done:
-        error = future.exception()
-        news = error if error is not None else future.result()
-        yield numbers_of.pop(future), news
+        number, error = numbers_of.pop(future), future.exception()
+        if isinstance(error, distributed.KilledWorker):
+            suspects.append(number)
+        else:
+            yield number, future.result() if error is None else error
         if waiting:
             hand_out()
+    # A worker that dies takes tiles with it that only waited there: each gets its own try.
+    for number in suspects:
+        future = handed_out(number)
+        error = future.exception()
+        yield number, future.result() if error is None else error
 
 
 def _dask() -> tuple[Any, Any]:
