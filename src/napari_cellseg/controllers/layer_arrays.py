@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -157,26 +157,28 @@ def image_from_arrays(
     )
 
 
-class OneChannel:
-    """One channel of an array that is read by parts, without the channel axis.
+class ReadInParts:
+    """An array that is read where it is indexed.
 
     Parameters
     ----------
-    source : array
-        Indexed by whole numbers and slices.
-    channel_axis : int
-        Axis of the channels.
-    channel : int
-        Which one.
+    shape : tuple of int
+        Its size.
+    dtype : dtype
+        Of its values.
+    read : callable
+        Gets a whole number or a slice for each axis and returns what is there.
     """
 
-    def __init__(self, source: Any, channel_axis: int, channel: int) -> None:
-        self._source = source
-        self._axis = channel_axis
-        self._channel = channel
-        shape = tuple(int(n) for n in source.shape)
-        self.shape = (*shape[:channel_axis], *shape[channel_axis + 1 :])
-        self.dtype = np.dtype(source.dtype)
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        dtype: np.dtype,
+        read: Callable[[list[Any]], NDArray[Any]],
+    ) -> None:
+        self.shape = shape
+        self.dtype = np.dtype(dtype)
+        self._read = read
 
     @property
     def ndim(self) -> int:
@@ -196,47 +198,19 @@ class OneChannel:
         return self.shape[0]
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
-        keys = _one_key_an_axis(key, self.ndim)
-        keys.insert(self._axis, self._channel)
-        return np.asarray(self._source[tuple(keys)])
+        return self._read(_one_key_an_axis(key, self.ndim))
 
 
-class ColourLast:
-    """A colour plane that is read by parts, as (y, x, 3), which napari shows as colour.
+def _one_channel(source: Any, channel_axis: int, channel: int) -> ReadInParts:
+    """Return one channel of an array that is read in parts, without the channel axis."""
+    shape = tuple(int(n) for n in source.shape)
 
-    Parameters
-    ----------
-    source : (3, y, x) array
-        Indexed by slices.
-    """
+    def read(keys: list[Any]) -> NDArray[Any]:
+        lead, rest = keys[:channel_axis], keys[channel_axis:]
+        return np.asarray(source[(*lead, channel, *rest)])
 
-    def __init__(self, source: Any) -> None:
-        self._source = source
-        self.shape = (*(int(n) for n in source.shape[1:]), int(source.shape[0]))
-        self.dtype = np.dtype(source.dtype)
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """Number of values."""
-        return int(np.prod(self.shape, dtype=np.int64))
-
-    def __array__(self, dtype: Any = None, copy: Any = None) -> NDArray[Any]:
-        """Read everything."""
-        return np.asarray(self[...], dtype=dtype)
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, key: Any) -> NDArray[Any]:
-        rows, columns, colours = _one_key_an_axis(key, self.ndim)
-        # Colours are chosen after reading: files hold the three of a pixel together.
-        read = np.asarray(self._source[(slice(None), rows, columns)])
-        return np.asarray(np.moveaxis(read, 0, -1)[..., colours])
+    without = (*shape[:channel_axis], *shape[channel_axis + 1 :])
+    return ReadInParts(without, source.dtype, read)
 
 
 def channels_of(image: CellImage) -> list[Any]:
@@ -244,11 +218,19 @@ def channels_of(image: CellImage) -> list[Any]:
     axis = image.axes.index("C")
     if isinstance(image.data, np.ndarray):
         return list(np.moveaxis(image.data, axis, 0))
-    return [OneChannel(image.data, axis, i) for i in range(image.n_channels)]
+    return [_one_channel(image.data, axis, i) for i in range(image.n_channels)]
 
 
 def colour_last(image: CellImage) -> Any:
     """Return a colour image with the colours as the last axis; a lazy plane stays lazy."""
-    if image.axes == "CYX" and not isinstance(image.data, np.ndarray):
-        return ColourLast(image.data)
-    return np.moveaxis(np.asarray(image.data), image.axes.index("C"), -1)
+    if image.axes != "CYX" or isinstance(image.data, np.ndarray):
+        return np.moveaxis(np.asarray(image.data), image.axes.index("C"), -1)
+
+    def read(keys: list[Any]) -> NDArray[Any]:
+        rows, columns, colours = keys
+        # Colours are chosen after reading: files hold the three of a pixel together.
+        pixels = np.moveaxis(image.data[(slice(None), rows, columns)], 0, -1)
+        return np.asarray(pixels[..., colours])
+
+    n_colours, height, width = (int(n) for n in image.shape)
+    return ReadInParts((height, width, n_colours), image.data.dtype, read)

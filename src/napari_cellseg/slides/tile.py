@@ -100,8 +100,9 @@ def segment_tile(
         Whose model the plan was made for.
     """
     window = source_window(plan.plane_yx, plan.zoom, tile.window)
-    span = slice(plan.channels[0], plan.channels[-1] + 1)
-    pixels = np.asarray(image.data[(span, *window)])
+    # Read once, for the network and for what is measured.
+    read = np.asarray(image.data[(slice(None), *window)])
+    pixels = read[plan.channels[0] : plan.channels[-1] + 1]
     if image.is_rgb and _is_glass(pixels, plan.bounds):
         return BARE_GLASS
     # All of the window is asked for: cells of the core reach into what lies around it.
@@ -111,7 +112,17 @@ def segment_tile(
     maps = run(segmenter.maps_of_part(PlanePart(pixels, frame), plan.options))
     shapes = plan.seen_yx, plan.plane_yx
     found = labels_of_window(maps, (tile.window_y, tile.window_x), shapes, plan.options)
-    return _kept(found, image, plan, tile)
+    seen = (
+        slice(a.start - b, a.stop - b)
+        for a, b in zip(found.place, origin_yx, strict=True)
+    )
+    channels = zip(intensity_names(image), read[(slice(None), *seen)], strict=True)
+    columns = window_columns(
+        LabelledWindow(found.labels, found.place, plan.plane_yx),
+        channels,
+        image.pixel_size,
+    )
+    return _kept(found, columns, plan, tile)
 
 
 def _is_glass(pixels: NDArray[Any], bounds: tuple[float, float]) -> bool:
@@ -122,24 +133,14 @@ def _is_glass(pixels: NDArray[Any], bounds: tuple[float, float]) -> bool:
 
 
 def _kept(
-    found: WindowLabels, image: CellImage, plan: SlidePlan, tile: Tile
+    found: WindowLabels, columns: Columns, plan: SlidePlan, tile: Tile
 ) -> TileCells:
     """Return the cells that a tile answers for, or that lie near to its border."""
-    place = found.place
-    names = intensity_names(image)
-    columns = window_columns(
-        LabelledWindow(found.labels, place, plan.plane_yx),
-        (
-            (name, np.asarray(image.data[(channel, *place)]))
-            for channel, name in enumerate(names)
-        ),
-        image.pixel_size,
-    )
     middle = np.stack([columns["centroid_y_px"], columns["centroid_x_px"]], axis=1)
     distance = _depth(middle, plan, tile)
     kept = np.flatnonzero(distance > -BAND_PX)
-    ids = columns.pop("label")[kept]
     columns = {name: column[kept] for name, column in columns.items()}
+    ids = columns.pop("label")
     boxes = np.stack(
         [
             columns[f"bbox_{end}_{axis}_px"]
@@ -154,7 +155,7 @@ def _kept(
         found.confidence[ids - 1],
         distance[kept] >= 0,
         distance[kept] < 2 * BAND_PX,
-        _is_cut(boxes, place, plan.plane_yx),
+        _is_cut(boxes, found.place, plan.plane_yx),
         tuple(found.labels[objects[cell - 1]] == cell for cell in ids),
         columns,
     )
