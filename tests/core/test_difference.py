@@ -14,9 +14,8 @@ from napari_cellseg.core.difference import (
     keep_old,
     view_of,
 )
-from napari_cellseg.core.edits import apply_edit, updated_sources
+from napari_cellseg.core.edits import apply_edit, known_sources, updated_sources
 from napari_cellseg.core.errors import EditError, LabelsError
-from napari_cellseg.core.label_arrays import known_sources
 
 
 def plane(*boxes, shape=(40, 60)):

@@ -16,10 +16,10 @@ from napari_cellseg.core.edits import (
     edit_of_stroke,
     edit_on_labels,
     is_empty,
+    known_sources,
     updated_sources,
 )
 from napari_cellseg.core.errors import EditError, LabelsError
-from napari_cellseg.core.label_arrays import known_sources
 
 leads = pytest.mark.parametrize("lead", LEADS, ids=["2-D", "3-D", "4-D"])
 

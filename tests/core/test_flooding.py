@@ -7,14 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_cellseg.core.flooding import (
-    areas,
-    flood,
-    high_passes,
-    hole_owners,
-    peak_heights,
-    renumbered,
-)
+from napari_cellseg.core.flooding import flood, high_passes, hole_owners, peak_heights
+from napari_cellseg.core.label_arrays import areas, renumbered
 
 
 @pytest.fixture

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_cellseg.core.edits import apply_edit, updated_sources
+from napari_cellseg.core.edits import apply_edit, known_sources, updated_sources
 from napari_cellseg.core.errors import EditError
-from napari_cellseg.core.label_arrays import known_sources
 from napari_cellseg.core.track_edits import (
     continue_track,
     cut_track,

@@ -17,9 +17,9 @@ from napari_cellseg.core.edits import (
     Edit,
     Source,
     edit_on_labels,
+    known_sources,
     with_sources,
 )
-from napari_cellseg.core.label_arrays import known_sources
 from napari_cellseg.core.numbering import moved_keys, moved_numbers
 from napari_cellseg.core.rerun import Merged
 from napari_cellseg.core.types import Labels

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from napari_cellseg.core.compiled import compiled
 from napari_cellseg.core.errors import EditError
-from napari_cellseg.core.flooding import areas
+from napari_cellseg.core.label_arrays import areas
 from napari_cellseg.core.types import LABELS_DTYPE, Labels
 
 Box: TypeAlias = tuple[slice, ...]

@@ -21,16 +21,15 @@ from scipy.sparse.csgraph import connected_components
 
 from napari_cellseg.core.errors import SegmentationError
 from napari_cellseg.core.flooding import (
-    areas,
     flood,
     follow_flow,
     high_passes,
     hole_owners,
     peak_heights,
-    renumbered,
     sums_in_cells,
 )
 from napari_cellseg.core.join_planes import join_stack
+from napari_cellseg.core.label_arrays import areas, renumbered
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.planes_in_one import PlanesInOne
 from napari_cellseg.core.types import Labels, PlaneMaps, SegmentationResult

@@ -21,8 +21,8 @@ from napari_cellseg.core.cell_boxes import Box, cell_boxes, shifted, start_of, u
 from napari_cellseg.core.cell_index import CellIndex, IndexedLabels, labels_of
 from napari_cellseg.core.edits import Edit, Source, edit_on_labels
 from napari_cellseg.core.errors import EditError, LabelsError
-from napari_cellseg.core.label_arrays import check_free_ids
 from napari_cellseg.core.labels_on_disk import MAX_BOX_PX, is_on_disk
+from napari_cellseg.core.numbering import check_free_ids
 from napari_cellseg.core.overlaps import areas, dense, shared_pixels
 from napari_cellseg.core.types import Labels
 

@@ -24,6 +24,7 @@ from napari_cellseg.core.cell_boxes import (
 from napari_cellseg.core.cell_index import CellIndex, IndexedLabels, labels_of
 from napari_cellseg.core.errors import EditError, LabelsError
 from napari_cellseg.core.history import History
+from napari_cellseg.core.label_arrays import count_pixels
 from napari_cellseg.core.labels_on_disk import is_on_disk
 from napari_cellseg.core.types import LABELS_DTYPE, Labels
 
@@ -388,3 +389,11 @@ def _source_after(was: Source | None, author: Author) -> Source:
     if was is None:
         return "hand"
     return "edited" if was == "model" else was
+
+
+def known_sources(
+    labels: Labels, sources: Mapping[int, Source] | None = None
+) -> dict[int, Source]:
+    """Return the source of every cell; one that is not known is "model"."""
+    known = sources or {}
+    return {cell: known.get(cell, "model") for cell in count_pixels(labels)}

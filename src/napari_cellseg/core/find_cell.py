@@ -19,7 +19,7 @@ from napari_cellseg.core.decode import BORDER_SHARE, JOIN_SHARE
 from napari_cellseg.core.edits import Edit, Source, edit_on_labels
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.flooding import flood
-from napari_cellseg.core.label_arrays import next_id
+from napari_cellseg.core.numbering import next_id
 from napari_cellseg.core.pieces import standing_peaks
 from napari_cellseg.core.types import PlaneMaps
 

@@ -9,14 +9,16 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from napari_cellseg.core.checked import CheckedArea, checked_mask
-from napari_cellseg.core.edits import Edit, Source, edit_on_labels, with_sources
-from napari_cellseg.core.errors import LabelsError
-from napari_cellseg.core.label_arrays import (
-    check_free_ids,
-    count_pixels,
+from napari_cellseg.core.edits import (
+    Edit,
+    Source,
+    edit_on_labels,
     known_sources,
-    relabel_sequential,
+    with_sources,
 )
+from napari_cellseg.core.errors import LabelsError
+from napari_cellseg.core.label_arrays import count_pixels, relabel_sequential
+from napari_cellseg.core.numbering import check_free_ids
 from napari_cellseg.core.types import Labels
 
 #: ``"replace"``: the labels become the cells that are imported. ``"add"``: the cells that

@@ -1,4 +1,4 @@
-"""Labels as arrays: what may be taken as labels, new ids, counts."""
+"""Labels as arrays: what may be taken as labels, other ids, counts."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cellseg.core.cell_index import CellIndex, IndexedLabels
-from napari_cellseg.core.edits import Source
-from napari_cellseg.core.errors import EditError, LabelsError
+from napari_cellseg.core.compiled import compiled
+from napari_cellseg.core.errors import LabelsError
 from napari_cellseg.core.types import LABELS_DTYPE, Labels
 
 MAX_ID = int(np.iinfo(LABELS_DTYPE).max)
@@ -75,35 +74,6 @@ def _check_whole(values: NDArray[Any]) -> None:
         )
 
 
-def next_id(indexed: IndexedLabels) -> int:
-    """Return the id for a new cell: one more than the highest, 1 if there is none.
-
-    Of an index it is one that no cell ever had, as long as int32 holds such.
-
-    Raises
-    ------
-    EditError
-        If the highest id is the last that int32 can hold.
-    """
-    if isinstance(indexed, CellIndex):
-        # After "number anew" the high ids are free again.
-        is_left = indexed.last_id < MAX_ID
-        highest = indexed.last_id if is_left else indexed.highest
-    else:
-        highest = int(indexed.max(initial=0))
-    check_free_ids(highest + 1, 1)
-    return highest + 1
-
-
-def check_free_ids(first: int, n_ids: int) -> None:
-    """Raise `EditError` unless int32 holds `n_ids` ids from `first` on."""
-    if first + n_ids - 1 > MAX_ID:
-        raise EditError(
-            f"The highest cell id is {first - 1}, so there is none left for a new cell. "
-            "Number the cells anew first."
-        )
-
-
 def count_pixels(labels: Labels) -> dict[int, int]:
     """Return the number of pixels of every cell, in rising order of the ids."""
     if labels.size and int(labels.max()) > MAX_TABLE:
@@ -137,9 +107,29 @@ def relabel_sequential(labels: Labels) -> tuple[Labels, Mapping[int, int]]:
     return new[inverse].reshape(labels.shape), mapping
 
 
-def known_sources(
-    labels: Labels, sources: Mapping[int, Source] | None = None
-) -> dict[int, Source]:
-    """Return the source of every cell; one that is not known is "model"."""
-    known = sources or {}
-    return {cell: known.get(cell, "model") for cell in count_pixels(labels)}
+def areas(labels: Labels, n_ids: int) -> NDArray[np.int64]:
+    """Return the pixels of each id 0..n_ids - 1, as `np.bincount` does, in a third of the time."""
+    n_pixels = np.zeros(n_ids, np.int64)
+    _count(labels.ravel(), n_pixels)
+    return n_pixels
+
+
+@compiled
+def _count(labels, n_pixels):  # type: ignore[no-untyped-def]
+    """Fill `n_pixels` from flat labels."""
+    for pixel in range(labels.size):
+        n_pixels[labels[pixel]] += 1
+
+
+def renumbered(labels: Labels, new_ids: NDArray[np.int32]) -> Labels:
+    """Return (y, x) labels in which id i is `new_ids[i]`."""
+    flat = np.empty(labels.size, np.int32)
+    _renumber(labels.ravel(), new_ids, flat)
+    return flat.reshape(labels.shape)
+
+
+@compiled
+def _renumber(labels, new_ids, flat):  # type: ignore[no-untyped-def]
+    """Fill `flat` from flat labels."""
+    for pixel in range(labels.size):
+        flat[pixel] = new_ids[labels[pixel]]

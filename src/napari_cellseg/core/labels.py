@@ -33,16 +33,15 @@ from napari_cellseg.core.cell_index import (
     labels_of,
     pixels_on,
 )
-from napari_cellseg.core.edits import Edit, Source, edit_on_labels
+from napari_cellseg.core.edits import Edit, Source, edit_on_labels, known_sources
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.label_arrays import (
     MAX_ID,
     check_labels,
     count_pixels,
-    known_sources,
-    next_id,
     relabel_sequential,
 )
+from napari_cellseg.core.numbering import next_id
 from napari_cellseg.core.outlines import outline_mask
 from napari_cellseg.core.reshape import fill_holes, smooth_cells
 from napari_cellseg.core.split import add_cell, split_cell

@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from napari_cellseg.core.cell_boxes import start_of
-from napari_cellseg.core.cell_index import IndexedLabels, boxes_on, labels_of
+from napari_cellseg.core.cell_index import CellIndex, IndexedLabels, boxes_on, labels_of
 from napari_cellseg.core.edits import (
     NUMBER_ANEW,
     Edit,
@@ -18,7 +18,7 @@ from napari_cellseg.core.edits import (
     with_sources,
 )
 from napari_cellseg.core.errors import EditError
-from napari_cellseg.core.label_arrays import next_id, relabel_sequential
+from napari_cellseg.core.label_arrays import MAX_ID, relabel_sequential
 
 
 def renumber_cells(indexed: IndexedLabels, sources: Mapping[int, Source]) -> Edit:
@@ -104,3 +104,32 @@ def give_new_id(
     was = sources.get(cell, "model")
     source: Source = "edited" if was == "model" else was
     return replace(edit, sources_after={**edit.sources_after, new: source})
+
+
+def next_id(indexed: IndexedLabels) -> int:
+    """Return the id for a new cell: one more than the highest, 1 if there is none.
+
+    Of an index it is one that no cell ever had, as long as int32 holds such.
+
+    Raises
+    ------
+    EditError
+        If the highest id is the last that int32 can hold.
+    """
+    if isinstance(indexed, CellIndex):
+        # After "number anew" the high ids are free again.
+        is_left = indexed.last_id < MAX_ID
+        highest = indexed.last_id if is_left else indexed.highest
+    else:
+        highest = int(indexed.max(initial=0))
+    check_free_ids(highest + 1, 1)
+    return highest + 1
+
+
+def check_free_ids(first: int, n_ids: int) -> None:
+    """Raise `EditError` unless int32 holds `n_ids` ids from `first` on."""
+    if first + n_ids - 1 > MAX_ID:
+        raise EditError(
+            f"The highest cell id is {first - 1}, so there is none left for a new cell. "
+            "Number the cells anew first."
+        )

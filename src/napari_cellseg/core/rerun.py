@@ -13,7 +13,7 @@ from napari_cellseg.core.cell_boxes import cell_boxes, pixel_counts
 from napari_cellseg.core.difference import same_cells
 from napari_cellseg.core.edits import NUMBER_ANEW, Edit
 from napari_cellseg.core.errors import LabelsError
-from napari_cellseg.core.label_arrays import check_free_ids
+from napari_cellseg.core.numbering import check_free_ids
 from napari_cellseg.core.types import LABELS_DTYPE, Labels, SegmentationResult
 
 #: A new cell that lies this much in kept or deleted cells is the same cell: it is left out.

@@ -21,7 +21,7 @@ from napari_cellseg.core.cell_boxes import (
 from napari_cellseg.core.cell_index import IndexedLabels, boxes_on, labels_of
 from napari_cellseg.core.edits import Edit, Source, edit_on_labels
 from napari_cellseg.core.errors import EditError
-from napari_cellseg.core.label_arrays import check_free_ids, next_id
+from napari_cellseg.core.numbering import check_free_ids, next_id
 from napari_cellseg.core.outlines import lengthened, line_pixels, outline_mask
 from napari_cellseg.core.pieces import by_size, smallest_piece, spread
 from napari_cellseg.core.types import LABELS_DTYPE, Labels

@@ -16,7 +16,7 @@ from napari_cellseg.core.cell_boxes import cell_boxes, start_of, union_of
 from napari_cellseg.core.cell_index import IndexedLabels, labels_of
 from napari_cellseg.core.edits import Edit, Source, edit_on_labels
 from napari_cellseg.core.errors import EditError
-from napari_cellseg.core.label_arrays import next_id
+from napari_cellseg.core.numbering import next_id
 from napari_cellseg.core.tracks import Detections, Lineage, Parents, relabelled
 from napari_cellseg.core.types import LABELS_DTYPE, Labels
 

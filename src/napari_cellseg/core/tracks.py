@@ -17,8 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_cellseg.core.edits import Edit
-from napari_cellseg.core.label_arrays import check_free_ids
-from napari_cellseg.core.numbering import moved_numbers
+from napari_cellseg.core.numbering import check_free_ids, moved_numbers
 from napari_cellseg.core.types import LABELS_DTYPE, Labels
 
 Parents: TypeAlias = dict[int, int]

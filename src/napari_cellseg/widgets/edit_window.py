@@ -24,7 +24,7 @@ from napari_cellseg.controllers.edit_window import (
     window_of,
 )
 from napari_cellseg.core.cell_boxes import Box, start_of
-from napari_cellseg.core.label_arrays import next_id
+from napari_cellseg.core.numbering import next_id
 from napari_cellseg.widgets.jobs import Later
 from napari_cellseg.widgets.label_look import bright_colours
 from napari_cellseg.widgets.layer_images import KEY, noted
