@@ -17,7 +17,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 MAX_LINES = 400
 VAGUE_NAMES = {"utils.py", "helpers.py", "common.py", "misc.py"}
 #: Loaded only by the floor above the command line, through the extra of this name.
-WINDOW_PACKAGES = {"napari", "magicgui", "superqt", "qtpy", "vispy"}
+WINDOW_PACKAGES = {"napari", "magicgui", "superqt", "qtpy", "vispy", "pyqtgraph"}
 #: Come with napari; their types cross its interfaces.
 COME_WITH_NAPARI = {"npe2", "app_model", "pydantic", "pint"}
 # Programs of others, run where a person has installed them; never required.

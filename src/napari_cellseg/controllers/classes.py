@@ -111,7 +111,7 @@ class ClassController:
     # ----------------------------------------------------------------- giving them
     def give(self, cell: int, _plane: tuple[int, ...] = ()) -> None:
         """Give a cell the class that is chosen, on all its planes."""
-        self._give([cell])
+        self.give_all([cell])
 
     def give_in_box(self, ends_yx: NDArray[Any], plane: tuple[int, ...]) -> None:
         """Give it to the cells of a plane that lie in a box by half or more.
@@ -128,9 +128,10 @@ class ClassController:
         cells = self._proofread.cells
         if cells is None:
             raise EditError("There are no cells yet. Segment the image first.")
-        self._give(cells_in_region(cells.index, np.array(corners, float), plane))
+        self.give_all(cells_in_region(cells.index, np.array(corners, float), plane))
 
-    def _give(self, ids: Sequence[int]) -> None:
+    def give_all(self, ids: Sequence[int]) -> None:
+        """Give it to several cells, in one step."""
         self._proofread.set_class(ids, self.chosen)
         # What is used belongs to the project, also where another session made the list.
         if self.chosen and self.chosen not in self._names:

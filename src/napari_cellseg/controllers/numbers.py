@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from napari_cellseg.core.measure import MeasurementTable
 from napari_cellseg.core.volumes import CELL_COLUMNS, cell_keys
 
 N_BINS = 24
+#: Colours run between these percentiles, so that a few odd cells do not take them all.
+TONE_ENDS = (1, 99)
 #: Columns that are numbers but nothing to make a histogram of.
 NO_QUANTITIES = ("label", "frame", "z_plane", "plane", "touches_border")
 
@@ -27,11 +31,15 @@ class Histogram:
         The smallest and largest value in words.
     words : str
         Median, mean and spread in words.
+    tones : tuple of float
+        The colour of each bar where cells are coloured by the column, see
+        `tones_of_cells`.
     """
 
     shares: tuple[float, ...]
     ends: tuple[str, str]
     words: str
+    tones: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +63,7 @@ def histogram_of(table: MeasurementTable | None, column: str) -> Histogram | Non
     values = values[np.isfinite(values)]
     if not values.size:
         return None
-    counts, _ = np.histogram(values, N_BINS)
+    counts, edges = np.histogram(values, N_BINS)
     low, high = values.min(), values.max()
     words = (
         f"{column}: median {number_text(np.median(values))}, "
@@ -63,7 +71,35 @@ def histogram_of(table: MeasurementTable | None, column: str) -> Histogram | Non
         f"standard deviation {number_text(values.std())}, n = {values.size}"
     )
     shares = tuple((counts / counts.max()).tolist())
-    return Histogram(shares, (number_text(low), number_text(high)), words)
+    tones = _tones((edges[1:] + edges[:-1]) / 2, values_of_cells(table, column))
+    return Histogram(
+        shares, (number_text(low), number_text(high)), words, tuple(tones.tolist())
+    )
+
+
+def values_of_cells(table: MeasurementTable | None, column: str) -> pd.Series[Any]:
+    """Return the finite values of a column by cell; of several sections or frames their mean."""
+    if table is None or column not in table.cells:
+        return pd.Series([], index=pd.Index([], dtype=np.int64), dtype=float)
+    rows = table.cells[["label", column]].astype({column: float})
+    rows = rows[np.isfinite(rows[column].to_numpy())]
+    means: pd.Series[Any] = rows.groupby("label")[column].mean()
+    return means
+
+
+def tones_of_cells(table: MeasurementTable | None, column: str) -> pd.Series[Any]:
+    """Return where each cell lies between small and large values of a column, 0 to 1."""
+    values = values_of_cells(table, column)
+    return pd.Series(_tones(values.to_numpy(), values), index=values.index)
+
+
+def _tones(values: NDArray[Any], of_cells: pd.Series[Any]) -> NDArray[np.float64]:
+    """Return values as 0 to 1 between the ends that `of_cells` have without odd ones."""
+    if of_cells.empty:
+        return np.zeros(len(values))
+    low, high = np.percentile(of_cells.to_numpy(), TONE_ENDS)
+    tones: NDArray[np.float64] = (values - low) / max(high - low, 1e-12)
+    return tones.clip(0.0, 1.0)
 
 
 def number_columns(table: MeasurementTable | None) -> list[str]:

@@ -114,6 +114,7 @@ class ArrangedCells(QAbstractProxyModel):
         super().__init__(cells.parent())
         self._cells = cells
         self._filter = ""
+        self._only: list[int] = []
         self._column = 0
         self._is_descending = False
         self.complaint = ""
@@ -151,6 +152,18 @@ class ArrangedCells(QAbstractProxyModel):
         self._arrange()
         self.endResetModel()
 
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether only some cells are shown, whatever the filter says."""
+        return bool(self._only)
+
+    def show_only(self, cells: list[int]) -> None:
+        """Show only the rows of these cells, as far as the filter leaves them; none: of all."""
+        self._only = cells
+        self.beginResetModel()
+        self._arrange()
+        self.endResetModel()
+
     def sort(
         self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder
     ) -> None:
@@ -174,6 +187,9 @@ class ArrangedCells(QAbstractProxyModel):
             self._rows = rows[matching_rows(cells, self._filter)[rows]]
         except OptionsError as error:
             self.complaint, self._rows = str(error), rows
+        if self._only and "label" in cells:
+            is_shown = np.isin(cells["label"].to_numpy(), self._only)
+            self._rows = self._rows[is_shown[self._rows]]
         self._places = np.full(len(cells), -1, np.intp)
         self._places[self._rows] = np.arange(len(self._rows))
 

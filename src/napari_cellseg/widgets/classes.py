@@ -86,6 +86,10 @@ class ClassPicker(QWidget):
         classes.changed.connect(self.refresh)
         self.refresh()
 
+    def release(self) -> None:
+        """Follow the controller no more."""
+        self._classes.changed.disconnect(self.refresh, missing_ok=True)
+
     def refresh(self) -> None:
         """Follow the controller."""
         names, counts = self._classes.names, self._classes.counts

@@ -72,7 +72,7 @@ class LabelsKeeper(QObject):
         self.window: EditWindow | None = None
         self._book = LayerBook(viewer)
         self._image: weakref.ref[Image] | None = None
-        self._has_outlines = True
+        self.has_outlines = True
         self._brush_keeps = True
         events = viewer.layers.events
         self._links = [
@@ -276,7 +276,7 @@ class LabelsKeeper(QObject):
         binding = LabelsBinding(layer, self._proofread, self)
         binding.failed.connect(self.failed)
         binding.clicked.connect(self.clicked)
-        binding.show_outlines(is_on=self._has_outlines)
+        binding.show_outlines(is_on=self.has_outlines)
         binding.keep_under_brush(is_on=self._brush_keeps)
         self.binding = binding
         self._tools.attach(layer, binding)
@@ -341,7 +341,7 @@ class LabelsKeeper(QObject):
 
     def show_outlines(self, is_on: bool) -> None:  # noqa: FBT001 - takes Qt's signal
         """Show cells as outlines, or filled."""
-        self._has_outlines = is_on
+        self.has_outlines = is_on
         if self.binding is not None:
             self.binding.show_outlines(is_on=is_on)
 

@@ -26,6 +26,7 @@ from napari_cellseg.io.model_store import promoted
 from napari_cellseg.widgets.areas import AreasView
 from napari_cellseg.widgets.canvas import free_layers_where_drawn
 from napari_cellseg.widgets.canvas_drops import CanvasDrops
+from napari_cellseg.widgets.cell_colours import CellColours
 from napari_cellseg.widgets.classes import ClassLink
 from napari_cellseg.widgets.cleanup import Cleanup
 from napari_cellseg.widgets.correct_link import CorrectLink
@@ -155,6 +156,10 @@ class CellSegmentationWidget(QWidget):
         self.through_time = TimeLink(self, TaskController(starter), self._cleanup)
         self.correcting = CorrectLink(self, self._cleanup)
         self.by_class = ClassLink(self, self._cleanup)
+        self.colours = CellColours(self.measure, self.keeper)
+        self.colours.failed.connect(self.teller.show_error)
+        self.measure_tab.colours_wanted.connect(self.colours.by_column)
+        self._cleanup.add(self.colours.release)
         self.rerun = DifferenceLink(self, TaskController(starter), self._cleanup)
         self.many = ManyImages(self, TaskController(starter), self._cleanup)
         self._layout.insertWidget(2, self.many.question)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from html import escape
 
 from qtpy.QtCore import QRectF, QSize, Qt, Signal
-from qtpy.QtGui import QPainter, QPaintEvent, QPalette
+from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPalette
 from qtpy.QtWidgets import (
+    QCheckBox,
     QComboBox,
     QHBoxLayout,
     QLabel,
@@ -19,6 +20,7 @@ from superqt.utils import signals_blocked
 
 from napari_cellseg.controllers.measure import MeasureController
 from napari_cellseg.controllers.numbers import Histogram
+from napari_cellseg.widgets.cell_colours import ramp
 from napari_cellseg.widgets.exchange import EXPORT_TIP, FormatMenu
 from napari_cellseg.widgets.jobs import Later
 from napari_cellseg.widgets.options_form import may_be_narrow
@@ -35,15 +37,19 @@ class HistogramView(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._histogram: Histogram | None = None
+        self._is_coloured = False
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     def sizeHint(self) -> QSize:
         """Return the size it wants."""
         return QSize(240, 110)
 
-    def show_histogram(self, histogram: Histogram | None) -> None:
-        """Show bars, or nothing."""
+    def show_histogram(
+        self, histogram: Histogram | None, *, is_coloured: bool = False
+    ) -> None:
+        """Show bars, in the colours of their cells if wanted; or nothing."""
         self._histogram = histogram
+        self._is_coloured = is_coloured
         self.setToolTip("" if histogram is None else histogram.words)
         self.update()
 
@@ -56,9 +62,12 @@ class HistogramView(QWidget):
         height = self.height() - text_height - 2
         width = self.width() / len(self._histogram.shares)
         colour = self.palette().color(QPalette.ColorRole.WindowText)
+        tints = [
+            QColor.fromRgbF(*rgba) for rgba in ramp(self._histogram.tones).tolist()
+        ]
         for index, share in enumerate(self._histogram.shares):
             bar = QRectF(index * width, height * (1 - share), width - 1, height * share)
-            painter.fillRect(bar, colour)
+            painter.fillRect(bar, tints[index] if self._is_coloured else colour)
         painter.setPen(colour)
         low, high = self._histogram.ends
         flag = Qt.AlignmentFlag
@@ -72,6 +81,7 @@ class MeasureTab(QWidget):
     """Shows what `MeasureController` holds."""
 
     table_wanted = Signal()
+    colours_wanted = Signal(str)
 
     def __init__(self, measure: MeasureController) -> None:
         super().__init__()
@@ -84,6 +94,11 @@ class MeasureTab(QWidget):
         may_be_narrow(self.column)
         self.column.currentTextChanged.connect(self._on_column_changed)
         self.histogram = HistogramView()
+        self.coloured = QCheckBox("Colour the cells by it")
+        self.coloured.setToolTip(
+            "Fills the cells with the colours of the bars: dark is small, bright is large."
+        )
+        self.coloured.toggled.connect(self._on_colours_toggled)
         self.table_button = QPushButton("Open table")
         self.table_button.setToolTip("One row a cell, below the image.")
         self.table_button.clicked.connect(self.table_wanted)
@@ -100,6 +115,7 @@ class MeasureTab(QWidget):
         layout.addWidget(self.sources)
         layout.addWidget(self.column)
         layout.addWidget(self.histogram)
+        layout.addWidget(self.coloured)
         layout.addLayout(row)
         layout.addStretch(1)
         self._catch_up = Later(measure.catch_up, QUIET_MILLISECONDS, self)
@@ -122,6 +138,7 @@ class MeasureTab(QWidget):
         for widget in (
             self.column,
             self.histogram,
+            self.coloured,
             self.table_button,
             self.save_button,
         ):
@@ -142,11 +159,18 @@ class MeasureTab(QWidget):
 
     def _show_histogram(self) -> None:
         self.histogram.show_histogram(
-            self._measure.histogram(self.column.currentText())
+            self._measure.histogram(self.column.currentText()),
+            is_coloured=self.coloured.isChecked(),
         )
 
     def _on_column_changed(self, _column: str) -> None:
         self._show_histogram()
+        if self.coloured.isChecked():
+            self.colours_wanted.emit(self.column.currentText())
+
+    def _on_colours_toggled(self, is_on: bool) -> None:  # noqa: FBT001 - Qt's signal
+        self._show_histogram()
+        self.colours_wanted.emit(self.column.currentText() if is_on else "")
 
 
 def _large_label() -> QLabel:

@@ -20,10 +20,11 @@ from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.widgets.footer import Footer
 from napari_cellseg.widgets.seen import SeenMaps
-from napari_cellseg.widgets.table import CellTable
 
 if TYPE_CHECKING:
+    from napari_cellseg.widgets.below import CellsBelow
     from napari_cellseg.widgets.main import CellSegmentationWidget
+    from napari_cellseg.widgets.table import CellTable
 
 TABLE_NAME = "Cells"
 
@@ -38,32 +39,41 @@ class ResultWriter(QObject):
         self._dock = dock
         self._task = task
         self._footer = footer
-        self.table: CellTable | None = None
+        self.below: CellsBelow | None = None
         self.seen = SeenMaps(dock)
 
     # ----------------------------------------------------------------- the table
+    @property
+    def table(self) -> CellTable | None:
+        """The table, if it is open."""
+        return None if self.below is None else self.below.table
+
     def open_table(self) -> None:
-        """Open the table below the image, or bring it back."""
-        window = self._dock.viewer.window
+        """Open table and plot below the image, or bring them back."""
+        from napari_cellseg.widgets.below import CellsBelow  # loads pyqtgraph
+
+        dock = self._dock
         self.close_table()
-        self.table = CellTable(self._dock.measure)
-        self.table.chosen.connect(self._on_row_chosen)
-        window.add_dock_widget(self.table, name=TABLE_NAME, area="bottom")
+        self.below = CellsBelow(dock.measure, dock.by_class.classes)
+        self.below.chosen.connect(self._on_cell_chosen)
+        self.below.failed.connect(dock.teller.show_error)
+        self.below.gated.connect(dock.colours.only)
+        dock.viewer.window.add_dock_widget(self.below, name=TABLE_NAME, area="bottom")
 
     def close_table(self) -> None:
-        """Close the table; it can be gone already."""
-        table, self.table = self.table, None
-        if table is None:
+        """Close table and plot; they can be gone already."""
+        below, self.below = self.below, None
+        if below is None:
             return
-        table.release()
+        below.release()
         try:
-            self._dock.viewer.window.remove_dock_widget(table)
+            self._dock.viewer.window.remove_dock_widget(below)
         except (LookupError, RuntimeError):
             # The person has closed it.
             return
-        table.deleteLater()
+        below.deleteLater()
 
-    def _on_row_chosen(self, cell: int) -> None:
+    def _on_cell_chosen(self, cell: int) -> None:
         measure = self._dock.measure
         measure.select(cell)
         place = measure.place_of(cell)

@@ -33,6 +33,8 @@ FILTER_TIP = (
     "touches_border = no and confidence < 0.5\n"
     "The beginning of a column's name is enough where only one begins so."
 )
+#: Added to the number of rows where they were drawn around in the plot.
+IN_PLOT = ", chosen in the plot"
 #: How many rows are looked at for the width of a column.
 N_ROWS_FOR_WIDTH = 20
 
@@ -120,6 +122,13 @@ class CellTable(QWidget):
             if bar is not None:
                 bar.setValue(position)
 
+    def show_only(self, cells: list[int]) -> None:
+        """Show only the rows of these cells; none: of all."""
+        with signals_blocked(self):
+            self.sorted.show_only(cells)
+        self._show_count()
+        self.select_cell(self._measure.selected_cell)
+
     def release(self) -> None:
         """Hear of the measurements no more."""
         self._measure.changed.disconnect(self.refresh, missing_ok=True)
@@ -152,7 +161,8 @@ class CellTable(QWidget):
 
     def _show_count(self) -> None:
         shown, total = self.sorted.rowCount(), self.model.rowCount()
-        self.count.setText(f"{shown} of {total}" if shown < total else f"{total} rows")
+        text = f"{shown} of {total}" if shown < total else f"{total} rows"
+        self.count.setText(text + (IN_PLOT if self.sorted.is_narrowed else ""))
         complaint = self.sorted.complaint
         self.message.setText(f"⚠ {complaint}" if complaint else "")
         self.message.setVisible(bool(complaint))
