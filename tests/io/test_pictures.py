@@ -112,6 +112,14 @@ def test_a_picture_over_the_limit_is_refused_from_its_header(tmp_path):
         read_image(path, limits=ReadLimits(max_bytes=2**20))
 
 
+def test_pillows_own_limit_does_not_count_and_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    path = tmp_path / "a.png"
+    Image.new("L", (20, 30), 7).save(path)
+    assert read_image(path).data.shape == (1, 30, 20)
+    assert Image.MAX_IMAGE_PIXELS == 100
+
+
 def test_palette_labels_are_read_as_numbers(tmp_path):
     path = tmp_path / "labels.png"
     indices = np.arange(42, dtype=np.uint8).reshape(6, 7)

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,8 @@ FILM_FORMATS = (
     "AVIF",
 )  # several frames are time; elsewhere, copies
 ORIENTATION_TAG = 0x0112
+#: Pillow's limit is one for the whole process.
+_OPENING = Lock()
 SIDEWAYS = (
     Image.Transpose.ROTATE_90,
     Image.Transpose.ROTATE_270,
@@ -62,6 +65,17 @@ PNG_COLOUR_TYPES = {
     4: (1, 1),
     6: (3, 1),
 }  # colour type: samples, alpha samples
+
+
+@contextmanager
+def _any_size() -> Iterator[None]:
+    """Let Pillow open what is larger than 179 million pixels; our limits count bytes."""
+    with _OPENING:
+        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
 
 
 @contextmanager
@@ -78,15 +92,13 @@ def picture_scenes(request: Request, kind: str) -> Iterator[list[Scene]]:
     ImageReadError
         If it is damaged.
     LimitError
-        If it is larger than Pillow reads (about 179 million pixels).
+        If it would need more memory than `ReadLimits` allow.
     """
     kinds = (
         [kind, "MPO"] if kind == "JPEG" else [kind, "DIB"] if kind == "BMP" else [kind]
     )
-    with translated(request.name), warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # half of Pillow's limit is announced, and bad EXIF
+    with translated(request.name), _any_size(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # bad EXIF is announced
         picture = Image.open(request.path, formats=kinds)
     with picture:
         with translated(request.name):
