@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from qtpy.QtCore import QEvent, Qt, Signal
-from qtpy.QtGui import QColor, QPalette
+from qtpy.QtGui import QColor, QPalette, QShowEvent
 from qtpy.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -112,13 +112,17 @@ class CellPlot(QWidget):
         super().__init__()
         self._measure, self._classes = measure, classes
         self._is_open = True
+        self._told: list[int] = []
         self.gate = Gate(measure)
         self.across, self.upwards = _column_box("across"), _column_box("upwards")
         self.box = LassoBox()
         self.view = pg.PlotWidget(viewBox=self.box, background=None)
-        self.dots = pg.ScatterPlotItem(size=DOT_PX, pen=None, pxMode=True)
-        self.mark = pg.ScatterPlotItem(size=CHOSEN_PX, brush=None, pxMode=True)
-        self.view.addItem(self.dots)
+        self.outside = pg.ScatterPlotItem(size=DOT_PX, pen=None)
+        self.inside = pg.ScatterPlotItem(size=DOT_PX, pen=None, brush=INSIDE)
+        self.mark = pg.ScatterPlotItem(size=CHOSEN_PX, brush=None)
+        for dots in (self.outside, self.inside):
+            self.view.addItem(dots)
+            dots.sigClicked.connect(self._on_dot_clicked)
         self.view.addItem(self.mark)
         self.words = QLabel(HINT)
         self.view.setToolTip(VIEW_TIP)
@@ -135,10 +139,9 @@ class CellPlot(QWidget):
         self.across.currentTextChanged.connect(self._on_columns_chosen)
         self.upwards.currentTextChanged.connect(self._on_columns_chosen)
         self.box.drawn.connect(self.gate.draw)
-        self.dots.sigClicked.connect(self._on_dot_clicked)
         self.clear_button.clicked.connect(self.clear)
         self.class_button.clicked.connect(self._on_class_pressed)
-        self.gate.changed.connect(self._show)
+        self.gate.changed.connect(self._on_gate_changed)
         measure.changed.connect(self._show_columns)
         measure.selected.connect(self._show_mark)
         self._colour()
@@ -164,7 +167,7 @@ class CellPlot(QWidget):
         is_styled = event is not None and event.type() == QEvent.Type.StyleChange
         if is_styled and self._is_open:
             self._colour()
-            self._show()
+            self._draw()
 
     def _colour(self) -> None:
         """Draw axes in the colour of the theme's text."""
@@ -204,12 +207,25 @@ class CellPlot(QWidget):
     def _on_columns_chosen(self, _name: str = "") -> None:
         self.gate.plot(self.across.currentText(), self.upwards.currentText())
 
-    def _show(self) -> None:
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Draw what has changed while nobody looked."""
+        super().showEvent(event)
+        self._draw()
+
+    def _on_gate_changed(self) -> None:
+        """Tell which cells are inside, where these are others, and draw."""
+        if self.gate.cells != self._told:
+            self._told = self.gate.cells
+            self.gated.emit(self._told)
+        if self.isVisible():
+            self._draw()
+
+    def _draw(self) -> None:
         """Show dots, those inside the line, and how many they are."""
         gate = self.gate
-        text = self.palette().color(QPalette.ColorRole.WindowText)
-        brushes = np.where(gate.inside, pg.mkBrush(INSIDE), pg.mkBrush(text))
-        self.dots.setData(pos=gate.dots.xy, data=gate.dots.ids, brush=brushes.tolist())
+        self.outside.setBrush(self.palette().color(QPalette.ColorRole.WindowText))
+        for dots, part in ((self.outside, ~gate.inside), (self.inside, gate.inside)):
+            dots.setData(pos=gate.dots.xy[part], data=gate.dots.ids[part])
         if not gate.is_drawn:
             self.box.show_line([])
         n_inside, n_all = int(gate.inside.sum()), len(gate.dots.ids)
@@ -219,7 +235,6 @@ class CellPlot(QWidget):
         self.clear_button.setEnabled(gate.is_drawn)
         self.class_button.setEnabled(n_inside > 0)
         self._show_mark(self._measure.selected_cell)
-        self.gated.emit(gate.cells)
 
     def _show_mark(self, cell: int) -> None:
         """Ring the dot of the selected cell."""
