@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import typer
 
 from napari_cellseg.cli.main import app
 
-PAGES = sorted((Path(__file__).parent.parent / "docs").glob("*.md"))
+ROOT = Path(__file__).parent.parent
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
 
 
 def commands_of(page: Path) -> list[str]:
@@ -37,3 +39,20 @@ def test_a_command_and_its_flags_exist(line: str) -> None:
 
 def test_there_are_commands_to_check() -> None:
     assert len(lines()) > 10
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, ROOT / "README.md"], ids=lambda page: page.stem
+)
+def test_what_a_page_links_to_is_there(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)[^):]*\)", page.read_text(encoding="utf-8"))
+
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_pages_named_in_the_code_are_there() -> None:
+    code = [path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py")]
+    named = {name for text in code for name in re.findall(r"docs/[\w/-]+\.md", text)}
+
+    assert named
+    assert [name for name in named if not (ROOT / name).exists()] == []

@@ -26,7 +26,7 @@ MIN_GROUPS = 4
 #: Of more groups than these a stable hash takes some, until there are enough cells.
 MAX_RANKED = 64
 #: Of fewer: at least so many, and so many times their share of the images. More images of
-#: fewer cells tell more than few with many; measured, see `docs/training.md`.
+#: fewer cells tell more than few with many; measured, see `docs/measured/training.md`.
 MIN_HELD = 2
 HELD_TIMES = 1.5
 #: So many times the wanted cells may be held out where images differ in size.

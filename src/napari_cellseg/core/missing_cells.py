@@ -2,7 +2,7 @@
 
 What the network saw is read once more with lower thresholds; cells of that reading that lie
 on no cell of the run are offered. On validation images 26 to 70 % of such places held a cell
-that the run had missed (`docs/training.md`).
+that the run had missed (`docs/measured/review.md`).
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ LEAST_SPREAD = 0.15
 #: Log odds that a cell is wrong (no true cell at IoU 0.5): of an usual cell as sure as not,
 #: and what is added for each unit of its own log odds, for each standard deviation beyond
 #: the usual that it is too large (two cells taken for one) or too small, and too ragged.
-#: Fitted on six kinds of validation images (`docs/training.md`), then rounded so that no
+#: Fitted on six kinds of validation images (`docs/measured/review.md`), then rounded so that no
 #: kind loses.
 OFFSET, UNSURE, LARGE, SMALL, RAGGED = -0.8, 1.1, 1.0, 0.2, 0.25
 #: For an outline that lies on other cells all along, and for no overlap with what the other
@@ -40,7 +40,7 @@ TOUCHING, DISAGREEING = 0.4, 1.6
 #: What another model drew weighs as much as what another decoder finds: two ways to look at
 #: the same pixels.
 #: Of a cell that the region of a run cut off: what its confidence does not know of, from how
-#: many were wrong when the middle of those images was segmented alone (`docs/training.md`).
+#: many were wrong when the middle of those images was segmented alone (`docs/measured/review.md`).
 CUT_OFF = 1.1
 #: Of cells that only one decoder has looked at: between the means of three sets of
 #: validation images, 0.03 to 0.10.

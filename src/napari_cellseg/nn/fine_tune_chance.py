@@ -3,7 +3,7 @@
 The images that are held out, and the cells of each, are drawn again and again with return
 (bootstrap; Efron 1979, doi:10.1214/aos/1176344552), the same ones for both models. Drawing
 cells alone would leave out that a model may suit one image by chance: it called 15 to 22 of
-100 equal models better, see `docs/training.md`.
+100 equal models better, see `docs/measured/training.md`.
 """
 
 from __future__ import annotations

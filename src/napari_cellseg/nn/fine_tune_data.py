@@ -166,7 +166,7 @@ def as_shared(
     Base scenes are known everywhere, but of a crop around locked cells a tenth may be: the
     loss is a mean over known pixels, so the base set would drown what it is to go along
     with. Measured with 80 locked cells on electron microscopy (a tenth of the crops known;
-    60 steps): mSA 0.139 before, 0.242 with equal pixels, 0.283 so; see `docs/training.md`.
+    60 steps): mSA 0.139 before, 0.242 with equal pixels, 0.283 so; see `docs/measured/training.md`.
     """
     ratio = known_share(replayed, crop_px) / max(known_share(yours, crop_px), 1e-6)
     weight = min(max(ratio, 1.0), MAX_WEIGHT)
