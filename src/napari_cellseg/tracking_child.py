@@ -31,17 +31,6 @@ POLL_SECONDS = 0.1
 WAIT_AFTER_KILL_SECONDS = 5.0
 
 
-def link_here(
-    detections: Detections,
-    options: TrackOptions,
-    known: NDArray[np.int64],
-    z_to_y: float,
-) -> Job[NDArray[np.int64]]:
-    """Link in this process; see `tracking.link_cells`. A cancel waits for the end."""
-    yield Progress(0, 0, f"linking {len(detections.cells):,} cells")
-    return link_cells(detections, options, known=known, z_to_y=z_to_y)
-
-
 def link_in_child(
     detections: Detections,
     options: TrackOptions,

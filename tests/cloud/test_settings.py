@@ -18,9 +18,7 @@ from napari_cellseg.cloud.settings import (
     identity_of,
     profile_names,
     region_names,
-    region_of,
 )
-from napari_cellseg.core.errors import RemoteError
 from napari_cellseg.io import aws
 from napari_cellseg.io.aws import AwsAccount, is_aws, open_session
 
@@ -130,8 +128,6 @@ def test_only_hosts_of_aws_are_aws() -> None:
 
 
 def test_a_missing_region_and_profile_are_told() -> None:
-    with pytest.raises(RemoteError, match="No region is chosen"):
-        region_of(CloudSettings())
     with pytest.raises(CloudError, match="No region is chosen"):
         aws_client("sagemaker-runtime", CloudSettings())
     with pytest.raises(CloudError, match=r"\(lab\)"):
@@ -146,7 +142,6 @@ def test_profiles_are_offered_by_name(
     file.write_text(f"[profile lab]\nregion = {REGION}\n[profile core]\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
     assert profile_names() == ["core", "lab"]
-    assert region_of(CloudSettings(AwsAccount(profile="lab"))) == REGION
 
 
 def test_who_we_are_and_where_is_told() -> None:

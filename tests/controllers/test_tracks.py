@@ -16,12 +16,19 @@ from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.controllers.tracks import TracksController
 from napari_cellseg.core.errors import EditError
+from napari_cellseg.core.jobs import Progress
 from napari_cellseg.core.numbering import renumber_cells
 from napari_cellseg.core.types import CellImage
 from napari_cellseg.io.exchange.cells import FoundLabels
-from napari_cellseg.tracking_child import link_here
+from napari_cellseg.tracking import link_cells
 
 pytest.importorskip("laptrack", reason="the extra 'tracks' is not installed")
+
+
+def link_here(detections, options, known, z_to_y):
+    """Link in this process."""
+    yield Progress(0, 0, "linking")
+    return link_cells(detections, options, known=known, z_to_y=z_to_y)
 
 
 class Window:

@@ -12,8 +12,6 @@ from napari_cellseg.core.edits import (
     Edit,
     History,
     apply_edit,
-    edit_from_change,
-    edit_of_stroke,
     edit_on_labels,
     is_empty,
     known_sources,
@@ -43,7 +41,7 @@ def change_of(labels, *, to, where, sources=None):
     after = labels.copy()
     after[where] = to
     start = (0,) * labels.ndim
-    return edit_from_change(labels, after, start, "change", sources or {1: "model"})
+    return edit_on_labels(labels, after, start, "change", sources or {1: "model"})
 
 
 # ---------------------------------------------------------------- applied and taken back
@@ -57,7 +55,7 @@ def test_undo_restores_labels_and_sources_exactly(lead, data):
     after = np.where(data.draw(st.booleans()), np.roll(before, 1, -1), before // 2)
     after = after.astype(np.int32)
     sources = known_sources(before, {1: "hand", 2: "edited"})
-    edit = edit_from_change(before, after, (0,) * before.ndim, "any", sources)
+    edit = edit_on_labels(before, after, (0,) * before.ndim, "any", sources)
     labels = before.copy()
     apply_edit(labels, edit)
     np.testing.assert_array_equal(labels, after)
@@ -71,23 +69,16 @@ def test_undo_restores_labels_and_sources_exactly(lead, data):
 @leads
 @settings(deadline=None)
 @given(data=st.data())
-def test_a_stroke_that_was_painted_gives_the_edit_that_would_paint_it(lead, data):
+def test_an_edit_of_a_crop_knows_which_cells_go_on_outside_it(lead, data):
     labels = data.draw(drawn_labels(lead))
-    sources = known_sources(labels, {1: "hand"})
     cut = [sorted(data.draw(st.tuples(*[st.integers(0, n)] * 2))) for n in labels.shape]
-    box = tuple(slice(*ends) for ends in cut)
-    start = tuple(part.start for part in box)
-    crop = np.full_like(labels[box], data.draw(st.sampled_from([0, 1, 2, 99])))
-    planned = edit_on_labels(labels, crop, start, "stroke", sources)
-    painted = labels.copy()
-    painted[box] = crop
-    found = edit_of_stroke(painted, labels[box], start, "stroke", sources)
-    assert (found.start, found.box) == (planned.start, planned.box)
-    np.testing.assert_array_equal(found.before, planned.before)
-    np.testing.assert_array_equal(found.after, planned.after)
-    assert found.sources_before == planned.sources_before
-    assert found.sources_after == planned.sources_after
-    assert updated_sources(sources, found).keys() == known_sources(painted).keys()
+    crop = labels[tuple(slice(*ends) for ends in cut)]
+    after = np.full_like(crop, data.draw(st.sampled_from([0, 1, 2, 99])))
+    sources = known_sources(labels, {1: "hand"})
+    edit = edit_on_labels(labels, after, tuple(low for low, _ in cut), "x", sources)
+    apply_edit(labels, edit)
+    np.testing.assert_array_equal(crop, after)
+    assert updated_sources(sources, edit).keys() == known_sources(labels).keys()
 
 
 def test_the_box_is_the_smallest_that_holds_the_change(labels):
@@ -105,14 +96,14 @@ def test_changed_ids_are_those_that_win_or_lose_pixels(labels):
 def test_cells_in_the_box_that_do_not_change_are_not_named(labels):
     after = labels.copy()
     after[0, 7], after[5, 0] = 8, 8  # the box is everything
-    edit = edit_from_change(labels, after, (0, 0), "far apart", {})
+    edit = edit_on_labels(labels, after, (0, 0), "far apart", {})
     assert edit.changed_ids == (8,)
 
 
 def test_only_changed_pixels_are_written(labels):
     after = labels.copy()
     after[0, 7], after[5, 0] = 8, 8
-    edit = edit_from_change(labels, after, (0, 0), "far apart", {})
+    edit = edit_on_labels(labels, after, (0, 0), "far apart", {})
     labels[3, 3] = 77  # made since, by another
     apply_edit(labels, edit.inverted())
     assert labels[3, 3] == 77
@@ -127,7 +118,7 @@ def test_no_change_is_an_empty_edit(labels):
 
 def test_an_edit_does_not_share_memory_with_the_labels(labels):
     after = np.zeros_like(labels)
-    edit = edit_from_change(labels, after, (0, 0), "delete all", {})
+    edit = edit_on_labels(labels, after, (0, 0), "delete all", {})
     labels[:], after[:] = 5, 6
     assert set(np.unique(edit.before)) == {0, 1, 4}
     assert not edit.after.any()
@@ -135,7 +126,7 @@ def test_an_edit_does_not_share_memory_with_the_labels(labels):
 
 def test_read_only_and_wide_arrays_are_taken(labels):
     labels.flags.writeable = False
-    edit = edit_from_change(labels, labels.astype(np.int64) * 0, (0, 0), "x", {})
+    edit = edit_on_labels(labels, labels.astype(np.int64) * 0, (0, 0), "x", {})
     assert edit.after.dtype == np.int32
 
 
@@ -150,7 +141,7 @@ def test_a_box_outside_the_labels_is_refused(labels):
 @pytest.mark.parametrize("start", [(0,), (0, 0, 0)])
 def test_a_corner_with_other_axes_is_refused(labels, start):
     with pytest.raises(LabelsError, match="as many axes"):
-        edit_from_change(labels, labels, start, "x", {})
+        edit_on_labels(labels, labels, start, "x", {})
 
 
 def test_boxes_of_two_shapes_or_types_are_refused(labels):
@@ -203,7 +194,7 @@ def test_a_cell_that_goes_on_outside_the_crop_is_not_gone(labels):
 
 
 def test_a_change_by_the_model_makes_model_cells(labels):
-    edit = edit_from_change(
+    edit = edit_on_labels(
         labels, labels * 2, (0, 0), "segment", {1: "hand", 4: "edited"}, author="model"
     )
     assert dict(edit.sources_after) == {2: "model", 8: "model"}

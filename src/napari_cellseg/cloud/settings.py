@@ -15,14 +15,12 @@ from napari_cellseg.cloud.errors import (
     in_plain_words,
     need_boto3,
 )
-from napari_cellseg.core.errors import RemoteError
 from napari_cellseg.io.aws import (
     RUNTIME,
     AwsAccount,
     Patience,
     is_aws,
     make_client,
-    open_session,
 )
 
 #: SageMaker gives a model 60 s; its answer must not be cut off before. Each inference
@@ -149,26 +147,6 @@ def region_names() -> list[str]:
     import boto3
 
     return sorted(boto3.session.Session().get_available_regions(RUNTIME))
-
-
-def region_of(settings: CloudSettings) -> str:
-    """Return the region that calls go to.
-
-    Raises
-    ------
-    CloudError
-        If none is given and the profile has none.
-    """
-    with in_plain_words("choose a region", settings.aws.profile):
-        found = (
-            settings.aws.region or open_session(settings.account(RUNTIME)).region_name
-        )
-    if not found:
-        raise RemoteError(
-            "No region is chosen. Name the one that your endpoint is in, such as "
-            "eu-central-1."
-        )
-    return str(found)
 
 
 class _Bearer:

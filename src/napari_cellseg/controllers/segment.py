@@ -246,12 +246,6 @@ class SegmentController:
         run = self.run
         return run is not None and bool(run.result.maps) and self._fits(run.image)
 
-    def forget_run(self) -> None:
-        """Forget the maps of the last run, as when its labels are gone."""
-        self.run = None
-        self._wanted = None
-        self.changed.emit()
-
     def close(self) -> None:
         """Stop what runs and close the model's process."""
         for task in (self.task, self.live_task, self._warm_task, self.place_task):

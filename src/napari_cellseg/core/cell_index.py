@@ -245,13 +245,6 @@ def labels_of(indexed: IndexedLabels) -> Labels:
     return indexed.labels if isinstance(indexed, CellIndex) else indexed
 
 
-def boxes_of(indexed: IndexedLabels, ids: Iterable[int]) -> dict[int, tuple[Box, int]]:
-    """Return box and number of pixels of cells; those that are not there are left out."""
-    if isinstance(indexed, CellIndex):
-        return indexed.boxes(ids)
-    return cell_boxes(indexed, ids)
-
-
 def boxes_on(
     indexed: IndexedLabels, ids: Iterable[int], plane: tuple[int, ...] | None
 ) -> dict[int, tuple[Box, int]]:

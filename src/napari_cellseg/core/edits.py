@@ -38,8 +38,6 @@ __all__ = [
     "History",
     "Source",
     "apply_edit",
-    "edit_from_change",
-    "edit_of_stroke",
     "edit_on_labels",
     "is_empty",
     "update_sources",
@@ -207,47 +205,6 @@ def is_empty(edit: Edit) -> bool:
     return math.prod(edit.before.shape) == 0
 
 
-def edit_from_change(
-    before: NDArray[Any],
-    after: NDArray[Any],
-    start: tuple[int, ...],
-    name: str,
-    sources: Mapping[int, Source],
-    author: Author = "hand",
-) -> Edit:
-    """Return the edit that turns one crop of the labels into another.
-
-    The box is trimmed to the pixels that differ; crops that are equal give an edit that
-    `is_empty`. Sources follow: an id that was nowhere becomes ``"hand"``; a ``"model"``
-    cell whose pixels change and that survives becomes ``"edited"``; an id that is gone
-    has no source any more. With ``author="model"`` every cell that changes becomes
-    ``"model"``.
-
-    Parameters
-    ----------
-    before, after : int array
-        The crop before and after, both of one shape; they are copied. They hold every
-        pixel of the cells that change: an id that vanishes from the crop is gone. Where
-        that is not so (a brush stroke), use `edit_of_stroke`.
-    start : tuple of int
-        Corner of the crop in the labels.
-    name : str
-        What was done.
-    sources : mapping of int to Source
-        The sources of **all** cells of the labels before the change. A cell in `before`
-        that it does not know counts as ``"model"``.
-    author : "hand" or "model"
-        Who did it.
-
-    Raises
-    ------
-    LabelsError
-        If the shapes differ.
-    """
-    edit = _trimmed(before, after, start, name)
-    return _with_sources(replace(edit, author=author), after, sources, None)
-
-
 def edit_on_labels(
     indexed: IndexedLabels,
     after: NDArray[Any],
@@ -258,17 +215,28 @@ def edit_on_labels(
 ) -> Edit:
     """Return the edit that would write the crop `after` into labels at `start`.
 
-    As `edit_from_change`, but the crop may hold a part of a cell only: an id that
-    vanishes from it is looked for in the rest of the labels, which are not changed.
+    The box is trimmed to the pixels that differ; a crop that changes nothing gives an edit
+    that `is_empty`. Sources follow: an id that was nowhere becomes ``"hand"``; a
+    ``"model"`` cell whose pixels change and that survives becomes ``"edited"``; an id that
+    is gone has no source any more. With ``author="model"`` every cell that changes becomes
+    ``"model"``.
 
     Parameters
     ----------
     indexed : int32 array or CellIndex
-        All labels, before the change.
+        All labels, before the change; not changed.
     after : int array
-        What the crop at `start` is to become.
-    start, name, sources, author
-        As in `edit_from_change`.
+        What the crop at `start` is to become; copied. It may hold a part of a cell only: an
+        id that vanishes from it is looked for in the rest of the labels.
+    start : tuple of int
+        Corner of the crop in the labels.
+    name : str
+        What was done.
+    sources : mapping of int to Source
+        The sources of **all** cells of the labels. A cell in the crop that it does not know
+        counts as ``"model"``.
+    author : "hand" or "model"
+        Who did it.
 
     Raises
     ------
@@ -281,43 +249,10 @@ def edit_on_labels(
     return _with_sources(edit, after, sources, (indexed, box))
 
 
-def edit_of_stroke(
-    labels: Labels,
-    before: NDArray[Any],
-    start: tuple[int, ...],
-    name: str,
-    sources: Mapping[int, Source],
-    author: Author = "hand",
-) -> Edit:
-    """Return the edit for a change that has been painted into labels already.
-
-    As `edit_from_change`, but the crop may hold a part of a cell only: an id that
-    vanishes from it is looked for in the rest of the labels.
-
-    Parameters
-    ----------
-    labels : int32 array
-        All labels, after the change.
-    before : int array
-        What the crop at `start` held before the change.
-    start : tuple of int
-        Corner of the crop in the labels.
-    name, sources, author
-        As in `edit_from_change`.
-
-    Raises
-    ------
-    LabelsError
-        If the crop does not lie in the labels.
-    """
-    box = _box_at(start, before.shape)
-    edit = replace(_trimmed(before, labels[box], start, name), author=author)
-    return _with_sources(edit, labels[box], sources, (labels, box))
-
-
 def _box_at(start: tuple[int, ...], shape: tuple[int, ...]) -> tuple[slice, ...]:
     """Return the box of a shape at a corner."""
-    return tuple(slice(low, low + size) for low, size in zip(start, shape, strict=True))
+    # A corner with too few or too many axes is refused by `_trimmed`, in words.
+    return tuple(slice(low, low + n) for low, n in zip(start, shape, strict=False))
 
 
 def _trimmed(
@@ -342,7 +277,7 @@ def _with_sources(
     edit: Edit,
     after: NDArray[Any],
     sources: Mapping[int, Source],
-    whole: tuple[IndexedLabels, tuple[slice, ...]] | None,
+    whole: tuple[IndexedLabels, tuple[slice, ...]],
 ) -> Edit:
     """Return the edit with the sources of the ids that change; `after` is the crop."""
     lost, gained = changed_counts(edit.before, edit.after)
@@ -368,12 +303,12 @@ def _alive(
     lost: Mapping[int, int],
     gained: Mapping[int, int],
     after: NDArray[Any],
-    whole: tuple[IndexedLabels, tuple[slice, ...]] | None,
+    whole: tuple[IndexedLabels, tuple[slice, ...]],
 ) -> set[int]:
     """Return the cells that change and are there afterwards; `after` is the crop."""
     alive = (lost.keys() | gained.keys()) & pixel_counts(after).keys()
     vanished = lost.keys() - alive
-    if whole is None or not vanished:
+    if not vanished:
         return alive
     indexed, box = whole
     if isinstance(indexed, CellIndex):

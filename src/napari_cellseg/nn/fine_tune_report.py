@@ -33,7 +33,6 @@ SURE = 0.9
 FEWEST_TOLD = 20
 #: More cells than these nobody checks to be told; then it is better called as good as before.
 MOST_ASKED = 1000
-N_LISTED = 5
 
 
 def luck_of(n_cells: int) -> float:

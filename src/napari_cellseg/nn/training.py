@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -248,8 +248,3 @@ def _keep(run: _Run, folder: Path, parts: dict[str, float]) -> None:
         append_row(folder / CURVE_NAME, {STEP: run.step, **parts})
     if is_last or run.step % run.options.checkpoint_every == 0:
         run.save(folder)
-
-
-def with_steps(options: TrainOptions, steps: int) -> TrainOptions:
-    """Return the options with another number of steps."""
-    return replace(options, steps=steps)
