@@ -10,7 +10,6 @@ import pytest
 from napari_cellseg.core.decode import (
     decode_result,
     fill_enclosed,
-    join_planes,
     labels_from_maps,
 )
 from napari_cellseg.core.errors import SegmentationError
@@ -131,15 +130,6 @@ def test_holes_of_one_cell_are_filled_and_gaps_between_cells_are_not() -> None:
     assert filled[3, 3] == 1
     assert filled[5, 5] == 0
     assert (filled == 2).sum() == 8
-
-
-def test_ids_run_on_over_planes() -> None:
-    plane = discs((20, 20, 9))
-    labels, confidence = join_planes(
-        [(plane, np.ones(1)), (plane, np.ones(1))], (2, 80, 80)
-    )
-    assert [labels[0].max(), labels[1].max()] == [1, 2]
-    assert len(confidence) == 2
 
 
 def test_decoding_again_with_other_thresholds_needs_the_maps() -> None:

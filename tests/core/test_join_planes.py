@@ -9,12 +9,9 @@ import pytest
 import tifffile
 from scipy import ndimage
 
-from napari_cellseg.core.errors import LabelsError
-from napari_cellseg.core.join_planes import join_cells, join_stack
+from napari_cellseg.core.join_planes import PlanesInOne, join_stack
 from napari_cellseg.core.matching import match_labels
 from napari_cellseg.core.options import SegmentOptions
-
-OVERLAP = SegmentOptions().plane_overlap
 
 
 def balls(shape, centres, radius_zyx):
@@ -40,6 +37,12 @@ def by_planes(truth, rng=None):
     return labels
 
 
+def cells_of(planes, **options):
+    """Return the joined cells of a stack."""
+    sure = np.ones(planes.max(), np.float32)
+    return join_stack(planes, sure, "ZYX", SegmentOptions(**options))[0]
+
+
 def is_same_partition(labels, truth):
     pairs = np.unique(np.stack([labels.ravel(), truth.ravel()]), axis=1).T
     return len(pairs) == len(np.unique(labels)) == len(np.unique(truth))
@@ -59,7 +62,7 @@ def test_sections_of_spheres_become_the_spheres(centres):
     truth = balls((20, 50, 50), centres, (4.9, 8, 8))
     planes = by_planes(truth, np.random.default_rng(1))
 
-    joined = join_cells(planes, OVERLAP)
+    joined = cells_of(planes)
 
     assert is_same_partition(joined, truth)
     assert sorted(np.unique(joined)) == list(range(len(centres) + 1))
@@ -70,7 +73,7 @@ def test_a_cell_that_leans_is_one():
     for z in range(12):
         truth[z, 8:20, 3 + 4 * z : 15 + 4 * z] = 1
 
-    assert is_same_partition(join_cells(by_planes(truth), OVERLAP), truth)
+    assert is_same_partition(cells_of(by_planes(truth)), truth)
 
 
 def test_two_cells_of_one_plane_are_never_one():
@@ -80,7 +83,7 @@ def test_two_cells_of_one_plane_are_never_one():
     planes[1, 5:15, 20:35] = 3
     planes[2, 5:15, 5:35] = 4
 
-    joined = join_cells(planes, OVERLAP)
+    joined = cells_of(planes)
 
     assert joined[1, 10, 10] != joined[1, 10, 30]
     assert all(len(np.unique(joined[z])) == len(np.unique(planes[z])) for z in range(3))
@@ -91,7 +94,7 @@ def test_a_missed_plane_is_bridged():
     planes = by_planes(truth)
     planes[7] = 0
 
-    assert join_cells(planes, OVERLAP).max() == 1
+    assert cells_of(planes).max() == 1
 
 
 def test_two_missed_planes_are_not_bridged():
@@ -99,7 +102,7 @@ def test_two_missed_planes_are_not_bridged():
     planes = by_planes(truth)
     planes[7:9] = 0
 
-    assert join_cells(planes, OVERLAP).max() == 2
+    assert cells_of(planes).max() == 2
 
 
 def test_a_place_that_another_cell_fills_is_not_bridged():
@@ -109,7 +112,7 @@ def test_a_place_that_another_cell_fills_is_not_bridged():
     planes[1, 2:28, 2:12] = 3
     planes[2, 10:14, 10:14] = 4
 
-    joined = join_cells(planes, 0.9)
+    joined = cells_of(planes, plane_overlap=0.9)
 
     assert joined[0, 11, 11] != joined[2, 11, 11]
 
@@ -119,30 +122,12 @@ def test_an_empty_plane_between_stacked_cells_keeps_them_two():
     planes = by_planes(truth)
     planes[10] = 0
 
-    assert join_cells(planes, OVERLAP).max() == 2
+    assert cells_of(planes).max() == 2
 
 
 @pytest.mark.parametrize("shape", [(1, 5, 5), (4, 5, 5)], ids=str)
 def test_empty_stacks_stay_empty(shape):
-    assert not join_cells(np.zeros(shape, np.int32), OVERLAP).any()
-
-
-def test_an_id_counts_on_its_own_plane_only_and_may_be_huge():
-    planes = np.zeros((2, 20, 40), np.int32)
-    planes[0, 5:15, 2:12] = 2**31 - 1
-    planes[1, 5:15, 2:12] = 1
-    planes[1, 5:15, 25:35] = 2**31 - 1
-    before = planes.copy()
-
-    joined = join_cells(planes, OVERLAP)
-
-    assert joined[0, 10, 5] == joined[1, 10, 5] != joined[1, 10, 30]
-    assert np.array_equal(planes, before)
-
-
-def test_what_is_no_stack_is_refused():
-    with pytest.raises(LabelsError, match="stack"):
-        join_cells(np.zeros((5, 5), np.int32), OVERLAP)
+    assert not cells_of(np.zeros(shape, np.int32)).any()
 
 
 def test_time_points_are_joined_each_for_itself_and_confidence_goes_by_pixels():
@@ -176,7 +161,7 @@ def test_nothing_is_joined_over_time_or_when_it_is_off(axes, options):
 def test_nuclei_outlined_plane_by_plane_are_found_again(shared_data):
     truth = tifffile.imread(shared_data / "stardist_3d" / "masks" / "img3d.tif")
 
-    joined = join_cells(by_planes(truth.astype(np.int32)), OVERLAP)
+    joined = cells_of(by_planes(truth.astype(np.int32)))
 
     (matching,) = match_labels(truth, joined, (0.5,))
     assert matching.average_precision > 0.85
@@ -223,3 +208,25 @@ def test_joining_in_place_gives_the_same():
     assert again is labels
     np.testing.assert_array_equal(again, joined)
     np.testing.assert_array_equal(same, confidence)
+
+
+def test_ids_of_planes_run_on_and_planes_without_cells_stay_empty():
+    taken = PlanesInOne((3, 1, 2, 3))
+    first = np.array([[0, 1, 2], [0, 1, 2]], np.int32)
+    taken.add(first, np.array([0.5, 0.6], np.float32))
+    taken.add(np.zeros((2, 3), np.int32), np.zeros(0, np.float32))
+    taken.add(np.array([[1, 0, 0], [0, 0, 0]], np.int32), np.array([0.7], np.float32))
+
+    labels, confidence = taken.joined("TCYX", SegmentOptions())
+
+    assert np.array_equal(labels[0, 0], first)
+    assert not labels[1].any()
+    assert np.array_equal(labels[2, 0], [[3, 0, 0], [0, 0, 0]])
+    assert np.array_equal(confidence, np.array([0.5, 0.6, 0.7], np.float32))
+
+
+def test_without_a_plane_there_is_no_cell():
+    labels, confidence = PlanesInOne((4, 5)).joined("YX", SegmentOptions())
+
+    assert not labels.any()
+    assert confidence.shape == (0,)

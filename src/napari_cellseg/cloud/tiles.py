@@ -27,11 +27,11 @@ from napari_cellseg.cloud.parts import (
     encode_part,
 )
 from napari_cellseg.cloud.wire import JSON_TYPE, RESULT_TYPE, Message
-from napari_cellseg.core.decode import join_planes, labels_from_maps
+from napari_cellseg.core.decode import labels_from_maps
 from napari_cellseg.core.errors import CellsegError, RemoteError
 from napari_cellseg.core.intensity import intensity_bounds
 from napari_cellseg.core.jobs import Job, Progress
-from napari_cellseg.core.join_planes import join_stack
+from napari_cellseg.core.join_planes import PlanesInOne
 from napari_cellseg.core.model_spec import ModelSpec, settled_options
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.part import cut_part
@@ -94,7 +94,7 @@ class TiledRun:
 
         zooms = StackZoom(image, find_zoom, is_given=not options.looks_for_size)
         kept_maps: list[PlaneMaps] = []
-        decoded = []
+        found = PlanesInOne(image.labels_shape)
         for place, index in enumerate(image.plane_indices()):
             zoom, diameter_px = yield from zooms.at(index)
             options = replace(options, diameter_px=diameter_px)
@@ -103,12 +103,10 @@ class TiledRun:
             words = f"plane {place + 1} of {image.n_planes} · " if place else ""
             maps = yield from self._maps(plane, bounds, zoom, words)
             yield Progress(0, 0, "outlining the cells")
-            decoded.append(labels_from_maps(maps, options))
+            found.add(*labels_from_maps(maps, options))
             if options.keep_maps:
                 kept_maps.append(maps)
-        labels, confidence = join_planes(decoded, image.labels_shape)
-        decoded.clear()
-        labels, confidence = join_stack(labels, confidence, image.labels_axes, options)
+        labels, confidence = found.joined(image.labels_axes, options)
         for kept in self._kept:
             kept.forget()
         return SegmentationResult(

@@ -9,7 +9,6 @@ al. 2021, doi:10.1038/s41592-020-01018-x); ours walks by pointer jumping.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from dataclasses import replace
 
 import cc3d
@@ -28,10 +27,9 @@ from napari_cellseg.core.flooding import (
     peak_heights,
     sums_in_cells,
 )
-from napari_cellseg.core.join_planes import join_stack
+from napari_cellseg.core.join_planes import PlanesInOne
 from napari_cellseg.core.label_arrays import areas, renumbered
 from napari_cellseg.core.options import SegmentOptions
-from napari_cellseg.core.planes_in_one import PlanesInOne
 from napari_cellseg.core.types import Labels, PlaneMaps, SegmentationResult
 
 MAP_NAMES = ("foreground", "distance", "border", "flow_y", "flow_x")
@@ -114,32 +112,14 @@ def decode_result(
         if options.decoder == "auto"
         else options.decoder,
     )
-    labels, confidence = join_planes(
-        (labels_from_maps(maps, settled) for maps in result.maps), result.labels.shape
-    )
-    labels, confidence = join_stack(labels, confidence, result.axes, settled)
+    found = PlanesInOne(result.labels.shape)
+    for maps in result.maps:
+        found.add(*labels_from_maps(maps, settled))
+    labels, confidence = found.joined(result.axes, settled)
     seconds = time.perf_counter() - started
     return replace(
         result, labels=labels, confidence=confidence, options=settled, seconds=seconds
     )
-
-
-def join_planes(
-    planes: Iterable[tuple[Labels, NDArray[np.float32]]], shape: tuple[int, ...]
-) -> tuple[Labels, NDArray[np.float32]]:
-    """Return the labels and confidences of all planes; ids run on over the planes.
-
-    Parameters
-    ----------
-    planes : iterable of (labels, confidence)
-        As `labels_from_maps` returns them, in the order of the array.
-    shape : tuple of int
-        Shape of the labels in all, such as (T, Z, Y, X).
-    """
-    joined = PlanesInOne(shape)
-    for labels, confidence in planes:
-        joined.add(labels, confidence)
-    return joined.labels, joined.confidence
 
 
 def _or(value: float | None, other: float | None) -> float | None:

@@ -21,16 +21,19 @@ from napari_cellseg.nn.losses import map_losses
 from napari_cellseg.nn.memory import keep_freed_memory
 from napari_cellseg.nn.network import CellNet
 from napari_cellseg.nn.team import ALONE, Team
-from napari_cellseg.nn.training import named
+from napari_cellseg.nn.training import (
+    CHECKPOINT_NAME,
+    MAX_GRADIENT,
+    named,
+    update_mean,
+)
 from napari_cellseg.nn.weights import load_state, save_state
 
 logger = logging.getLogger(__name__)
 
-CHECKPOINT_NAME = "checkpoint.pt"
 WARM_UP_SHARE = 0.05
 AVERAGE = 0.99
 WEIGHT_DECAY = 0.02
-MAX_GRADIENT = 2.0
 FROM_SCRATCH = "from_scratch"
 
 
@@ -182,7 +185,7 @@ class FineTuneRun:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), MAX_GRADIENT)
         self._optimizer.step()
         self.step += 1
-        self._update_mean()
+        update_mean(self.mean, self.network, AVERAGE, self.step)
         return total
 
     def _learn(self, crops: Crops, share: float) -> float:
@@ -204,16 +207,6 @@ class FineTuneRun:
             )
         loss.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())
-
-    @torch.no_grad()
-    def _update_mean(self) -> None:
-        decay = min(AVERAGE, (1 + self.step) / (10 + self.step))
-        current = self.network.state_dict()
-        for name, value in self.mean.state_dict().items():
-            if value.is_floating_point():
-                value.lerp_(current[name], 1 - decay)
-            else:
-                value.copy_(current[name])
 
     def note_score(self, score: float) -> None:
         """Keep the running mean of this step if it is the best so far."""

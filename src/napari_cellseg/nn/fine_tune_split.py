@@ -28,9 +28,9 @@ from napari_cellseg.core.training_item import TrainingItem, supply_of
 from napari_cellseg.core.zoom import zoom_for
 from napari_cellseg.io.atomic import replacing
 from napari_cellseg.nn.examiner import Examiner, item_diameter_px
-from napari_cellseg.nn.fine_tune_run import CHECKPOINT_NAME
 from napari_cellseg.nn.fine_tune_twins import twins_together
 from napari_cellseg.nn.network import CellNet
+from napari_cellseg.nn.training import CHECKPOINT_NAME
 
 MIN_CELLS = 3
 #: Which side everything is on; a training that goes on keeps to it.

@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 
 from napari_cellseg.core.intensity import choose_channels
 from napari_cellseg.core.jobs import Job, Progress, run
-from napari_cellseg.core.join_planes import join_stack
+from napari_cellseg.core.join_planes import PlanesInOne
 from napari_cellseg.core.model_spec import ModelSpec, settled_options
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.part import PlanePart
-from napari_cellseg.core.planes_in_one import PlanesInOne
 from napari_cellseg.core.stack_zoom import Found, PlaneIndex, StackZoom
 from napari_cellseg.core.types import CellImage, PlaneMaps, SegmentationResult
 from napari_cellseg.core.with_nuclei import segment_with_nuclei
@@ -96,13 +95,7 @@ class LocalSegmenter:
             found.add(*looker.labels_of(maps, options))
             if options.keep_maps:
                 kept.append(maps)
-        labels, confidence = join_stack(
-            found.labels,
-            found.confidence,
-            image.labels_axes,
-            options,
-            out=found.labels,
-        )
+        labels, confidence = found.joined(image.labels_axes, options)
         seconds = time.perf_counter() - started
         return SegmentationResult(
             labels,

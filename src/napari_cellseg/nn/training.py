@@ -142,19 +142,20 @@ class _Run:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), MAX_GRADIENT)
         self.optimizer.step()
         self.step += 1
-        self._update_mean()
+        update_mean(self.mean, self.network, self.options.average, self.step)
         return values
 
-    @torch.no_grad()
-    def _update_mean(self) -> None:
-        """Move the mean a little towards the weights; early on it follows closely."""
-        decay = min(self.options.average, (1 + self.step) / (10 + self.step))
-        current = self.network.state_dict()
-        for name, value in self.mean.state_dict().items():
-            if value.is_floating_point():
-                value.lerp_(current[name], 1 - decay)
-            else:
-                value.copy_(current[name])
+
+@torch.no_grad()
+def update_mean(mean: CellNet, network: CellNet, average: float, step: int) -> None:
+    """Move the mean a little towards the weights; early on it follows closely."""
+    decay = min(average, (1 + step) / (10 + step))
+    current = network.state_dict()
+    for name, value in mean.state_dict().items():
+        if value.is_floating_point():
+            value.lerp_(current[name], 1 - decay)
+        else:
+            value.copy_(current[name])
 
 
 def named(names: Sequence[str]) -> str:

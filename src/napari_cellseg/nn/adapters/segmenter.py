@@ -16,10 +16,9 @@ from napari_cellseg.core.decode import keep_good
 from napari_cellseg.core.errors import CellsegError, ModelError, SegmentationError
 from napari_cellseg.core.intensity import choose_channels
 from napari_cellseg.core.jobs import Job, Progress
-from napari_cellseg.core.join_planes import join_stack
+from napari_cellseg.core.join_planes import PlanesInOne
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
-from napari_cellseg.core.planes_in_one import PlanesInOne
 from napari_cellseg.core.types import CellImage, Labels, SegmentationResult
 from napari_cellseg.core.with_nuclei import segment_with_nuclei
 from napari_cellseg.nn.adapters.offers import ForeignProgram, Offer
@@ -93,13 +92,7 @@ class AdapterSegmenter:
             words = self._title if image.n_planes == 1 else f"plane {place + 1}"
             yield Progress(place, image.n_planes, f"{words} is running")
             found.add(*self._plane(image.plane(index)[channels], options))
-        labels, confidence = join_stack(
-            found.labels,
-            found.confidence,
-            image.labels_axes,
-            options,
-            out=found.labels,
-        )
+        labels, confidence = found.joined(image.labels_axes, options)
         return SegmentationResult(
             labels,
             confidence,
