@@ -56,3 +56,12 @@ def test_pages_named_in_the_code_are_there() -> None:
 
     assert named
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_modules_that_developers_are_sent_to_are_there() -> None:
+    text = (ROOT / "docs" / "developing.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([\w/]+\.py)`", text)
+
+    places = (ROOT, ROOT / "src" / "napari_cellseg", ROOT / "benchmarks")
+    assert len(named) > 30
+    assert [n for n in named if not any((p / n).is_file() for p in places)] == []
