@@ -1,4 +1,4 @@
-"""An AWS on this computer: moto's server over HTTP, with a bucket and a role."""
+"""An AWS on this computer, with a bucket and a role."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from functools import cache
 from typing import Any
 
 import pytest
-import urllib3
 
+from moto_server import empty_aws
 from napari_cellseg.cloud.place import CloudPlace
 from napari_cellseg.cloud.sending import Sender
 from napari_cellseg.cloud.settings import CloudSettings
@@ -30,21 +30,12 @@ PLACE = CloudPlace(
 
 @contextmanager
 def aws_stand_in() -> Iterator[Sender]:
-    """Run moto's server and give what sends to it."""
-    server_module = pytest.importorskip("moto.server", reason="moto is not installed")
-    server = server_module.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    address = f"http://{host}:{port}"
-    urllib3.request("POST", f"{address}/moto-api/reset")  # servers share what they hold
-    sender = Sender(CloudSettings(AwsAccount(region=REGION, endpoint_url=address)))
-    try:
-        with pytest.MonkeyPatch.context() as patch:
-            # Each client reads megabytes of descriptions; once is enough for all tests.
-            patch.setattr("botocore.session.create_loader", _one_loader)
-            yield sender
-    finally:
-        server.stop()
+    """Give what sends to an AWS that holds nothing."""
+    account = AwsAccount(region=REGION, endpoint_url=empty_aws())
+    with pytest.MonkeyPatch.context() as patch:
+        # Each client reads megabytes of descriptions; once is enough for all tests.
+        patch.setattr("botocore.session.create_loader", _one_loader)
+        yield Sender(CloudSettings(account))
 
 
 @cache

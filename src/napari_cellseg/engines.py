@@ -14,7 +14,7 @@ from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.part import PartSegmenter
-from napari_cellseg.core.run_place import RunPlace
+from napari_cellseg.core.run_place import TOKEN_VARIABLE, RunPlace
 from napari_cellseg.core.segmenter import Segmenter
 from napari_cellseg.core.types import CellImage
 from napari_cellseg.io import model_folder
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 LOCAL = "local"
 SAGEMAKER = "sagemaker:"
-#: Where the token of a lab server is looked for.
-TOKEN_VARIABLE = "CELLSEG_TOKEN"  # noqa: S105 - the name of a variable
 
 
 def open_segmenter(

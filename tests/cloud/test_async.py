@@ -11,9 +11,9 @@ from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
-import urllib3
 from tests.servers import TOKEN, http, serving
 
+from moto_server import empty_aws
 from napari_cellseg.cloud import choice
 from napari_cellseg.cloud.async_endpoint import AsyncLine
 from napari_cellseg.cloud.check import check_endpoint, endpoint_names
@@ -35,21 +35,14 @@ from napari_cellseg.io.aws import AwsAccount
 pytest.importorskip("boto3", reason="the extra 'aws' is not installed")
 pytest.importorskip("starlette", reason="the extra 'serve' is not installed")
 pytest.importorskip("uvicorn", reason="the extra 'serve' is not installed")
-moto_server = pytest.importorskip("moto.server", reason="moto is not installed")
 
 REGION = "eu-central-1"
 OUTPUT = "s3://plates/cellseg/output"
 
 
 @pytest.fixture(scope="module")
-def aws() -> Iterator[str]:
-    server = moto_server.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    # What other tests of this process left at moto is there still.
-    urllib3.request("POST", f"http://{host}:{port}/moto-api/reset")
-    yield f"http://{host}:{port}"
-    server.stop()
+def aws() -> str:
+    return empty_aws()
 
 
 @pytest.fixture(scope="module")

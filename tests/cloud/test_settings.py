@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("boto3", reason="the extra 'aws' is not installed")
 
+from moto_server import empty_aws
 from napari_cellseg.cloud.errors import CloudError, error_of_answer, in_plain_words
 from napari_cellseg.cloud.settings import (
     CloudSettings,
@@ -145,25 +146,17 @@ def test_profiles_are_offered_by_name(
 
 
 def test_who_we_are_and_where_is_told() -> None:
-    moto_server = pytest.importorskip("moto.server", reason="moto is not installed")
-    server = moto_server.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        address = f"http://{host}:{port}"
-        found = identity_of(
-            CloudSettings(AwsAccount(region=REGION, endpoint_url=address))
-        )
-        s3 = aws_client(
-            "s3", CloudSettings(AwsAccount(region=REGION, endpoint_url=address))
-        )
-        s3.create_bucket(
-            Bucket="plates", CreateBucketConfiguration={"LocationConstraint": REGION}
-        )
-        with pytest.raises(CloudError, match="no such thing"), in_plain_words("read"):
-            s3.get_object(Bucket="plates", Key="A01 ä.tif")
-    finally:
-        server.stop()
+    address = empty_aws()
+    settings = CloudSettings(AwsAccount(region=REGION, endpoint_url=address))
+
+    found = identity_of(settings)
+
+    s3 = aws_client("s3", settings)
+    s3.create_bucket(
+        Bucket="plates", CreateBucketConfiguration={"LocationConstraint": REGION}
+    )
+    with pytest.raises(CloudError, match="no such thing"), in_plain_words("read"):
+        s3.get_object(Bucket="plates", Key="A01 ä.tif")
     assert len(found.account) == 12
     assert (found.region, found.address) == (REGION, address)
     assert found.arn.endswith(found.name)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from napari_cellseg.controllers.proofread import MOVED, ProofreadController
+from napari_cellseg.core.cell_boxes import pixel_counts
 from napari_cellseg.core.errors import EditError
-from napari_cellseg.core.label_arrays import count_pixels
 from napari_cellseg.core.rerun import Merged
 
 
@@ -182,7 +182,7 @@ def test_the_index_of_cells_follows_tools_runs_foreign_changes_and_undo():
     def check():
         ids, counts = proofread.cells.index.counts()
         found = dict(zip(ids.tolist(), counts.tolist(), strict=True))
-        assert found == count_pixels(proofread.labels)
+        assert found == pixel_counts(proofread.labels)
         assert set(found) == set(proofread.sources)
 
     proofread.split_cell(LINE, ())

@@ -20,21 +20,29 @@ from napari_cellseg.core.cell_boxes import (
     without_cells,
 )
 from napari_cellseg.core.cell_index import CellIndex
-from napari_cellseg.core.edits import History, apply_edit, edit_on_labels
+from napari_cellseg.core.edits import (
+    apply_edit,
+    edit_on_labels,
+)
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.grow import cut_hole, grow_cells, shrink_cells
+from napari_cellseg.core.history import History
 from napari_cellseg.core.labels import (
-    add_cell,
     delete_cells,
     delete_in_region,
-    fill_holes,
     merge_cells,
     remove_small,
-    smooth_cells,
-    split_cell,
 )
 from napari_cellseg.core.numbering import give_new_id
 from napari_cellseg.core.planes import interpolate_cell
+from napari_cellseg.core.reshape import (
+    fill_holes,
+    smooth_cells,
+)
+from napari_cellseg.core.split import (
+    add_cell,
+    split_cell,
+)
 
 leads = pytest.mark.parametrize("lead", LEADS, ids=["2-D", "3-D", "4-D"])
 IDS = st.lists(st.sampled_from([1, 2, 3, 7, 1000, 1001]), min_size=1, max_size=4)

@@ -16,6 +16,7 @@ from napari_cellseg.core.edits import Edit, apply_edit, edit_on_labels
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.grow import grow_cells
 from napari_cellseg.core.numbering import give_new_id, renumber_cells
+from napari_cellseg.core.split import split_cell
 
 SOURCES = dict.fromkeys((1, 2, 5), "model")
 
@@ -78,9 +79,7 @@ def test_blanks_around_a_name_go():
 def test_both_parts_of_a_split_cell_have_its_class(ndim):
     labels = drawn(ndim)
     line = np.array([(5.0, 15.0), (25.0, 15.0)])
-    edit = corrections.split_cell(
-        labels, line, (0,) * (ndim - 2), SOURCES, through_planes=ndim > 2
-    )
+    edit = split_cell(labels, line, (0,) * (ndim - 2), SOURCES, through_planes=ndim > 2)
     assert after(edit, labels, {1: "dead", 5: "mitotic"}) == {
         1: "dead", 5: "mitotic", 6: "dead",
     }  # fmt: skip

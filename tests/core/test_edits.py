@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from core.drawn_labels import LEADS, drawn_labels
 from napari_cellseg.core.edits import (
     Edit,
-    History,
     apply_edit,
     edit_on_labels,
     is_empty,
@@ -18,6 +17,7 @@ from napari_cellseg.core.edits import (
     updated_sources,
 )
 from napari_cellseg.core.errors import EditError, LabelsError
+from napari_cellseg.core.history import History
 
 leads = pytest.mark.parametrize("lead", LEADS, ids=["2-D", "3-D", "4-D"])
 

@@ -6,22 +6,33 @@ import numpy as np
 import pytest
 
 from core.drawn_labels import areas
-from napari_cellseg.core.edits import apply_edit, updated_sources
+from napari_cellseg.core.cell_boxes import pixel_counts
+from napari_cellseg.core.edits import (
+    apply_edit,
+    known_sources,
+    updated_sources,
+)
 from napari_cellseg.core.errors import EditError, LabelsError
-from napari_cellseg.core.labels import (
+from napari_cellseg.core.label_arrays import (
     MAX_ID,
-    add_cell,
     check_labels,
-    count_pixels,
+    relabel_sequential,
+)
+from napari_cellseg.core.labels import (
     delete_cells,
     delete_in_region,
-    fill_holes,
-    known_sources,
     merge_cells,
-    next_id,
-    relabel_sequential,
     remove_small,
+)
+from napari_cellseg.core.numbering import (
+    next_id,
+)
+from napari_cellseg.core.reshape import (
+    fill_holes,
     smooth_cells,
+)
+from napari_cellseg.core.split import (
+    add_cell,
     split_cell,
 )
 
@@ -421,7 +432,7 @@ def test_no_id_is_left_after_the_last():
 @pytest.mark.parametrize("largest", [9, MAX_ID], ids=["by a table", "by sorting"])
 def test_pixels_are_counted(largest):
     labels = np.array([[0, 3, 3], [largest, 3, 0]], np.int32)
-    assert count_pixels(labels) == {3: 3, largest: 1}
+    assert pixel_counts(labels) == {3: 3, largest: 1}
 
 
 def test_relabelling_closes_gaps(labels):

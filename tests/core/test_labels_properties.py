@@ -12,35 +12,41 @@ from napari_cellseg.core.auto_split import split_automatically
 from napari_cellseg.core.classes import updated_classes, with_classes
 from napari_cellseg.core.edits import (
     Edit,
-    History,
     apply_edit,
     edit_on_labels,
     is_empty,
+    known_sources,
     updated_sources,
 )
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.find_cell import add_found
 from napari_cellseg.core.grow import cut_hole, grow_cells, shrink_cells
+from napari_cellseg.core.history import History
+from napari_cellseg.core.label_arrays import (
+    relabel_sequential,
+)
 from napari_cellseg.core.labels import (
-    add_cell,
     delete_cells,
     delete_in_region,
-    fill_holes,
-    known_sources,
     merge_cells,
-    next_id,
-    relabel_sequential,
     remove_small,
-    smooth_cells,
-    split_cell,
 )
 from napari_cellseg.core.numbering import (
     give_new_id,
     moved_keys,
     moved_numbers,
+    next_id,
     renumber_cells,
 )
 from napari_cellseg.core.planes import copy_to_plane, interpolate_cell
+from napari_cellseg.core.reshape import (
+    fill_holes,
+    smooth_cells,
+)
+from napari_cellseg.core.split import (
+    add_cell,
+    split_cell,
+)
 from napari_cellseg.core.track_edits import continue_track, cut_track, make_daughter
 
 leads = pytest.mark.parametrize("lead", LEADS, ids=["2-D", "3-D", "4-D"])

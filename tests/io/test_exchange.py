@@ -391,17 +391,20 @@ def test_a_broken_or_hostile_file_is_one_sentence(
     assert len(str(caught.value)) < 400
 
 
-def test_a_zip_that_unpacks_to_more_than_memory_is_refused(tmp_path: Path) -> None:
+def test_a_zip_that_unpacks_to_more_than_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from napari_cellseg.core.errors import LimitError
-    from napari_cellseg.io.exchange.imagej_roi import read_rois
+    from napari_cellseg.io.exchange import imagej_roi
     from napari_cellseg.io.limits import ReadLimits
 
+    monkeypatch.setattr(imagej_roi, "LIMITS", ReadLimits(max_bytes=1_000_000))
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.roi", bytes(2_000_000))
 
     with pytest.raises(LimitError, match="what is packed"):
-        read_rois(path, (12, 15), "YX", limits=ReadLimits(max_bytes=1_000_000))
+        imagej_roi.read_rois(path, (12, 15), "YX")
 
 
 @pytest.mark.parametrize("name", ["roi", "geojson", "coco"])

@@ -19,10 +19,10 @@ from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.provenance import provenance
 from napari_cellseg.core.types import CellImage, PixelSize, SegmentationResult
 from napari_cellseg.io.csv_text import original_text
+from napari_cellseg.io.labels_file import write_labels
 from napari_cellseg.io.writers import (
     read_csv_rows,
     write_cells_csv,
-    write_labels,
     write_summary_csv,
 )
 
@@ -188,7 +188,8 @@ WRITE = """
     import numpy as np
     from napari_cellseg.core.errors import SaveError
     from napari_cellseg.core.measure import measure_cells
-    from napari_cellseg.io.writers import write_cells_csv, write_labels
+    from napari_cellseg.io.labels_file import write_labels
+    from napari_cellseg.io.writers import write_cells_csv
     labels = np.random.default_rng(0).integers(0, 2000, (200, 200)).astype(np.int32)
     table = measure_cells(None, labels)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))

@@ -20,6 +20,7 @@ from napari_cellseg.core.cell_index import IndexedLabels
 from napari_cellseg.core.classes import assign_class, updated_classes, with_classes
 from napari_cellseg.core.edits import Edit, apply_edit, edit_on_labels, updated_sources
 from napari_cellseg.core.errors import EditError
+from napari_cellseg.core.split import split_cell
 from napari_cellseg.project.labels import ProjectLabels
 from napari_cellseg.project.store import open_project
 
@@ -77,7 +78,7 @@ def random_edit(opened: ProjectLabels, rng: np.random.Generator) -> Edit | None:
             chosen = rng.choice(ids, 2, replace=False).tolist()
             return corrections.merge_cells(labels, chosen, sources)
         line = corner + np.array([[y - corner, 0.0], [y - corner + 5.0, 95.0]])
-        return corrections.split_cell(labels, line, (), sources)
+        return split_cell(labels, line, (), sources)
     except EditError:  # two cells that do not touch, a line that crosses none
         return None
 

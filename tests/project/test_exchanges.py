@@ -13,6 +13,9 @@ from napari_cellseg.core.checked import CheckedArea
 from napari_cellseg.core.edits import edit_on_labels
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.core.jobs import run
+from napari_cellseg.core.numbering import (
+    next_id,
+)
 from napari_cellseg.project import store
 from napari_cellseg.project.new_labels import LargeLabels
 from napari_cellseg.project.store import create_project, open_project
@@ -46,7 +49,7 @@ def take_in(project, labels):
 def paint(opened, y, x):
     """Make a stroke with a new number; return it."""
     after = opened.labels[y : y + 5, x : x + 5]
-    cell = corrections.next_id(opened.index)
+    cell = next_id(opened.index)
     after[...] = cell
     opened.take(
         edit_on_labels(opened.index, after, (y, x), "brush stroke", opened.sources)

@@ -14,6 +14,9 @@ from napari_cellseg.core.edits import apply_edit, edit_on_labels, update_sources
 from napari_cellseg.core.errors import EditError, ProjectError
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.labels_on_disk import is_on_disk
+from napari_cellseg.core.numbering import (
+    next_id,
+)
 from napari_cellseg.project.exchanges import Exchanges
 from napari_cellseg.project.new_labels import LargeLabels
 from napari_cellseg.project.store import create_project, open_project
@@ -63,7 +66,7 @@ def test_what_is_known_of_the_cells_is_what_lies_on_disk(folder):
 def _painted(opened, y, x):
     """Return the edit of a stroke with a new number."""
     after = opened.labels[y : y + 20, x : x + 30]
-    after[...] = corrections.next_id(opened.index)
+    after[...] = next_id(opened.index)
     return edit_on_labels(opened.index, after, (y, x), "brush stroke", opened.sources)
 
 

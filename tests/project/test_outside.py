@@ -13,7 +13,8 @@ import zarr
 from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.core.errors import ProjectError
-from napari_cellseg.core.labels import add_cell, delete_cells
+from napari_cellseg.core.labels import delete_cells
+from napari_cellseg.core.split import add_cell
 from napari_cellseg.project.new_labels import NewLabels
 from napari_cellseg.project.outside import CHANGED_OUTSIDE
 from napari_cellseg.project.store import create_project, open_project
@@ -120,7 +121,7 @@ def test_our_own_steps_are_no_change_by_another_program(folder):
 DYING = """
 import os, signal, sys
 from pathlib import Path
-from napari_cellseg.core.labels import add_cell, delete_cells
+from napari_cellseg.core.labels import delete_cells
 from napari_cellseg.project.known_chunks import KnownChunks
 from napari_cellseg.project.store import open_project
 

@@ -21,9 +21,9 @@ from napari_cellseg.core.semantic import probability_map, semantic_mask
 from napari_cellseg.core.types import CellImage, SegmentationResult
 from napari_cellseg.io.atomic import replacing
 from napari_cellseg.io.finished import IS_FINISHED, says_finished
-from napari_cellseg.io.labels_file import write_pixels
+from napari_cellseg.io.labels_file import write_labels, write_pixels
 from napari_cellseg.io.paths import ImagePlace, address_key, full_address
-from napari_cellseg.io.writers import write_cells_csv, write_labels
+from napari_cellseg.io.writers import write_cells_csv
 
 RECORD_SUFFIX = "_cells.json"
 #: Of a record; another program's JSON of the same name may hold anything there.

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from napari_cellseg.cli import cloud_jobs_command, pipeline_command
+from napari_cellseg.cli.doctor_command import show_findings
 from napari_cellseg.cli.flags import takes_options
 from napari_cellseg.cloud.place import now_utc, place_of
 from napari_cellseg.cloud.sending import DrySender, sender_of
@@ -27,7 +28,6 @@ app.command("fetch")(cloud_jobs_command.fetch)
 app.command("batch")(cloud_jobs_command.batch)
 app.command("logs")(cloud_jobs_command.logs)
 app.add_typer(pipeline_command.app, name="pipeline")
-MARKS = {"ok": "ok     ", "warning": "warning", "problem": "PROBLEM"}
 
 
 @app.command("deploy")
@@ -193,14 +193,7 @@ def doctor(
     from napari_cellseg.cloud.checkup import check_up
     from napari_cellseg.cloud.costs import read_prices
 
-    n_problems = 0
     findings = check_up(
         place_of(place), instance_type, sender_of(account), read_prices(), now_utc()
     )
-    for finding in findings:
-        n_problems += finding.state == "problem"
-        typer.echo(f"{MARKS[finding.state]}  {finding.subject}: {finding.seen}")
-        if finding.remedy:
-            typer.echo(f"         -> {finding.remedy}")
-    if n_problems:
-        raise typer.Exit(1)
+    show_findings(findings)

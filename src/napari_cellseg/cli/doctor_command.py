@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from napari_cellseg.core.finding import Finding
 
 MARKS = {"ok": "ok     ", "warning": "warning", "problem": "PROBLEM"}
 
@@ -29,8 +32,13 @@ def doctor(
     """
     from napari_cellseg.doctor import examine
 
+    show_findings(examine(files or [], out))
+
+
+def show_findings(findings: Iterable[Finding]) -> None:
+    """Print what was found and, if need be, what to do; exit code 1 if there is a problem."""
     n_problems = 0
-    for finding in examine(files or [], out):
+    for finding in findings:
         n_problems += finding.state == "problem"
         typer.echo(f"{MARKS[finding.state]}  {finding.subject}: {finding.seen}")
         if finding.remedy:

@@ -16,10 +16,8 @@ import typer
 from rich.markup import escape
 
 from napari_cellseg.core.errors import OptionsError
-from napari_cellseg.core.options import Range
+from napari_cellseg.core.options import UNIT_SUFFIXES, Range
 
-#: Units at the end of a field's name; the flag shows the unit in its help instead.
-UNIT_SUFFIXES = ("_px", "_um")
 #: Shown as the default where the field's default is None.
 UNSET = "auto"
 

@@ -11,9 +11,9 @@ from typing import Annotated
 import typer
 
 from napari_cellseg.core.errors import OptionsError
+from napari_cellseg.core.run_place import TOKEN_VARIABLE
 from napari_cellseg.serving.container import container_folder
 
-TOKEN_VARIABLE = "CELLSEG_TOKEN"  # noqa: S105 - the name of a variable
 #: Half of the 30 s that SageMaker gives; the image in hand takes the other half.
 STOP_SECONDS = 12
 LOOPBACK = "127.0.0.1"

@@ -15,7 +15,7 @@ from contextlib import suppress
 
 from napari_cellseg.cloud.endpoint import checked_name
 from napari_cellseg.cloud.errors import CloudError, in_plain_words
-from napari_cellseg.cloud.limits import LIMITS
+from napari_cellseg.cloud.limits import LIMITS, MAX_ANSWER_BYTES
 from napari_cellseg.cloud.line import About
 from napari_cellseg.cloud.locations import Place, place_of
 from napari_cellseg.cloud.parts import decode_json, encode_info
@@ -33,7 +33,6 @@ LONGEST_SECONDS = 75 * 60.0
 ABOUT_SECONDS = 60.0
 #: It is not there yet; without leave to list the bucket, S3 says "forbidden" instead.
 NOT_YET = {"NoSuchKey", "404", "AccessDenied", "403"}
-MAX_ANSWER_BYTES = 2**30
 BEAT_SECONDS = 0.2
 
 

@@ -10,15 +10,14 @@ from typing import Any
 
 from napari_cellseg.cloud.deploy import upload_call
 from napari_cellseg.cloud.deploy_plan import SAGEMAKER, Deployment, model_call
+from napari_cellseg.cloud.logs import ENDED
 from napari_cellseg.cloud.package import ARCHIVE_NAME, pack_model
 from napari_cellseg.cloud.requests import Call, check_call
 from napari_cellseg.cloud.sending import Sender, take_back
 from napari_cellseg.cloud.train_plan import BatchPlan, batch_call
+from napari_cellseg.cloud.training import POLL_SECONDS
 from napari_cellseg.core.errors import RemoteError
 from napari_cellseg.core.jobs import Job, Progress
-
-POLL_SECONDS = 15.0
-ENDED = ("Completed", "Failed", "Stopped")
 
 
 @dataclass(frozen=True, slots=True)

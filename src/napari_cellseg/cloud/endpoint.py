@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from napari_cellseg.cloud.errors import CloudError, in_plain_words
-from napari_cellseg.cloud.limits import LIMITS
+from napari_cellseg.cloud.limits import LIMITS, MAX_ANSWER_BYTES
 from napari_cellseg.cloud.line import About, Upload, check_status
 from napari_cellseg.cloud.parts import decode_json, encode_info
 from napari_cellseg.cloud.settings import CloudSettings, aws_client
@@ -19,7 +19,6 @@ from napari_cellseg.core.jobs import Progress
 from napari_cellseg.io.aws import RUNTIME
 
 NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
-MAX_ANSWER_BYTES = 2**30
 #: Said of one that cannot yet say what it is.
 STARTING = "{name} · is starting; the first image waits for it, some minutes"
 #: An endpoint, or a role, that does not allow streams says one of these at once.

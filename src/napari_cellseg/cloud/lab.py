@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 import urllib3
 
 from napari_cellseg.cloud.errors import CloudError
+from napari_cellseg.cloud.limits import MAX_ANSWER_BYTES
 from napari_cellseg.cloud.line import About, Upload, check_status
 from napari_cellseg.cloud.parts import decode_json
 from napari_cellseg.cloud.stream import STREAM_TYPE, read_stream
@@ -21,8 +22,6 @@ from napari_cellseg.io.proxies import is_proxy_ignored, proxy_for
 CONNECT_SECONDS = 5.0
 #: A server of ours says something every second while it works.
 READ_SECONDS = 120.0
-#: The largest answer that is taken: the maps of a window, or labels.
-MAX_ANSWER_BYTES = 2**30
 PIECE_BYTES = 2**18
 #: What a server says of itself, or why it does not answer, is far shorter.
 MAX_INFO_BYTES = 4 * 2**20

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 #: The variable that tells our container which kind of endpoint it stands behind.
 KIND_VARIABLE = "CELLSEG_ENDPOINT_KIND"
 MB = 10**6
+#: The largest answer that is taken: the maps of a window, or labels.
+MAX_ANSWER_BYTES = 2**30
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ ASKED = (
     ("batch job", "DescribeTransformJob", "TransformJobName", "TransformJobStatus"),
     ("endpoint", "DescribeEndpoint", "EndpointName", "EndpointStatus"),
 )
-#: In one of these it writes nothing any more.
+#: A job in one of these does nothing any more, and writes nothing.
 ENDED = ("Completed", "Failed", "Stopped")
 
 

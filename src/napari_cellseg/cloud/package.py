@@ -17,13 +17,12 @@ from napari_cellseg.core.errors import ModelError
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.io.atomic import replacing
 from napari_cellseg.io.model_folder import SPEC_NAME, WEIGHTS_NAME, read_model_spec
+from napari_cellseg.io.model_store import MAX_PART_BYTES
 
 ARCHIVE_NAME = "model.tar.gz"
 PARTS = (SPEC_NAME, WEIGHTS_NAME)
 #: What of a training is to be looked at.
 REPORT_SUFFIXES = (".csv", ".svg", ".png", ".json")
-#: A CellNet has some 10 MB; more than this is no model of ours.
-MAX_PART_BYTES = 2**30
 MAX_MEMBERS = 20
 #: Headers of a tar file are read in one piece; no honest one is larger.
 MAX_READ_BYTES = 2**20

@@ -13,9 +13,9 @@ from napari_cellseg.cloud.requests import Call
 from napari_cellseg.core.cloud_options import FAST_FILE, FILE, TrainJobOptions
 from napari_cellseg.core.errors import OptionsError
 from napari_cellseg.core.options import FineTuneOptions
+from napari_cellseg.io.s3.dataset import MANIFEST_SUFFIX
 
 CHECKPOINTS = "/opt/ml/checkpoints"
-MANIFEST_SUFFIX = ".manifest"
 MAX_PAYLOAD_MB = 100
 #: At most one image at a time in the network; a second is decoded meanwhile.
 BATCH_AT_ONCE = 2

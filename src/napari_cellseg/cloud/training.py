@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from napari_cellseg.cloud.deploy_plan import SAGEMAKER
-from napari_cellseg.cloud.logs import LogReader, log_of
+from napari_cellseg.cloud.logs import ENDED, LogReader, log_of
 from napari_cellseg.cloud.metrics import CurvePoint, curve_from_lines
 from napari_cellseg.cloud.package import (
     ARCHIVE_NAME,
@@ -33,8 +33,6 @@ from napari_cellseg.io.model_store import take_in
 from napari_cellseg.io.training_files import ITEMS_FOLDER, item_name, write_items
 
 POLL_SECONDS = 15.0
-#: A job in one of these does nothing any more.
-ENDED = ("Completed", "Failed", "Stopped")
 KIND = "training job"
 REPORT_NAME = "output.tar.gz"
 S3 = "s3://"

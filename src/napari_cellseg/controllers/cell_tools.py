@@ -15,7 +15,8 @@ from napari_cellseg.core.auto_split import split_automatically
 from napari_cellseg.core.grow import cut_hole, grow_cells, shrink_cells
 from napari_cellseg.core.numbering import give_new_id, renumber_cells
 from napari_cellseg.core.planes import copy_to_plane, interpolate_cell
-from napari_cellseg.core.reshape import cell_around
+from napari_cellseg.core.reshape import cell_around, fill_holes, smooth_cells
+from napari_cellseg.core.split import add_cell, split_cell
 
 Plane = tuple[int, ...]
 Points = NDArray[Any]
@@ -76,9 +77,7 @@ class CellTools:
     def split(self, line_yx: Points, plane: Plane) -> None:
         """Split the cells that a line, (n, 2), crosses."""
         through = self.all_planes and self.has_planes
-        self.proofread.make(
-            corrections.split_cell, line_yx, plane, through_planes=through
-        )
+        self.proofread.make(split_cell, line_yx, plane, through_planes=through)
 
     def split_automatically(self, cell: int, plane: Plane) -> None:
         """Split a cell at its waists."""
@@ -86,7 +85,7 @@ class CellTools:
 
     def fill_holes(self, cell: int, plane: Plane) -> None:
         """Fill the holes of a cell."""
-        self.proofread.make(corrections.fill_holes, [cell], plane=self._on(plane))
+        self.proofread.make(fill_holes, [cell], plane=self._on(plane))
 
     def cell_around(self, position: tuple[float, ...]) -> int:
         """Return the cell in whose hole a position of the labels lies, 0 for none."""
@@ -101,7 +100,7 @@ class CellTools:
 
     def smooth(self, cell: int, plane: Plane) -> None:
         """Smooth the edge of a cell."""
-        self.proofread.make(corrections.smooth_cells, [cell], plane=self._on(plane))
+        self.proofread.make(smooth_cells, [cell], plane=self._on(plane))
 
     def grow(self, cell: int, plane: Plane) -> None:
         """Grow a cell by a pixel."""
@@ -144,7 +143,7 @@ class CellTools:
 
     def add(self, outline_yx: Points, plane: Plane) -> None:
         """Add a cell inside an outline, (n, 2)."""
-        self.proofread.make(corrections.add_cell, outline_yx, plane)
+        self.proofread.make(add_cell, outline_yx, plane)
 
     def new_number(self, cell: int, plane: Plane) -> None:
         """Give a cell, or what of it is on the plane, a number of its own."""

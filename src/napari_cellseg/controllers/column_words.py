@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from napari_cellseg.core.volumes import INTENSITY
 
 MEANINGS = {
     "label": "Number of the cell in the labels.",
@@ -45,12 +45,11 @@ INTENSITIES = {
     "sd": "Standard deviation of the",
     "sum": "Sum of the",
 }
-_INTENSITY = re.compile(r"(mean|min|max|sd|sum)_intensity_(.*)", re.DOTALL)
 
 
 def column_meaning(name: str) -> str:
     """Return a sentence with meaning and unit of a column, "" for one not known here."""
-    found = _INTENSITY.fullmatch(name)
+    found = INTENSITY.fullmatch(name)
     if found is None:
         return MEANINGS.get(name, "")
     kind, channel = found.groups()

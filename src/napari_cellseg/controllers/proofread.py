@@ -40,7 +40,10 @@ from napari_cellseg.core.edits import (
 )
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.history import History, Steps
+from napari_cellseg.core.label_arrays import check_labels
 from napari_cellseg.core.rerun import Footprint, Merged
+from napari_cellseg.core.reshape import fill_holes, smooth_cells
+from napari_cellseg.core.split import add_cell, split_cell
 from napari_cellseg.core.types import Labels
 
 #: Runs of this name follow each other while a slider moves; they count as one.
@@ -205,19 +208,19 @@ class ProofreadController:
 
     def split_cell(self, line_yx: NDArray[Any], plane: tuple[int, ...]) -> None:
         """Split the cells that a line crosses."""
-        self.make(corrections.split_cell, line_yx, plane)
+        self.make(split_cell, line_yx, plane)
 
     def add_cell(self, outline_yx: NDArray[Any], plane: tuple[int, ...]) -> None:
         """Add a cell inside an outline."""
-        self.make(corrections.add_cell, outline_yx, plane)
+        self.make(add_cell, outline_yx, plane)
 
     def fill_holes(self, ids: Iterable[int]) -> None:
         """Fill the holes of cells."""
-        self.make(corrections.fill_holes, list(ids))
+        self.make(fill_holes, list(ids))
 
     def smooth_cells(self, ids: Iterable[int]) -> None:
         """Smooth the edges of cells."""
-        self.make(corrections.smooth_cells, list(ids))
+        self.make(smooth_cells, list(ids))
 
     def remove_small(self, min_area_px: int) -> None:
         """Delete all cells below an area."""
@@ -291,7 +294,7 @@ class ProofreadController:
         """
         if self.cells is None or is_shown(self.cells, shown, start):
             return
-        checked = corrections.check_labels(shown)
+        checked = check_labels(shown)
         if not start and checked.shape != self.cells.labels.shape:
             self.open(checked)
             self.noticed.emit(

@@ -33,6 +33,7 @@ from napari_cellseg.core.intensity import intensity_bounds
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.region_text import SMALLEST_SIDE_PX
 from napari_cellseg.core.rerun import Merged, Region
 from napari_cellseg.core.types import CellImage, SegmentationResult
 
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 RegionKind = Literal["whole", "view", "drawn"]
 NO_MODEL = "No model is installed; 'cellseg doctor' says what is missing."
-SMALLEST_SIDE_PX = 4
 """A region below this in height or width holds no cell that could be measured."""
 
 

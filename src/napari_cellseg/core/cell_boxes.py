@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cellseg.core.cell_rows import find_rows
 from napari_cellseg.core.compiled import compiled
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.label_arrays import areas
@@ -31,16 +32,11 @@ def cell_boxes(labels: Labels, ids: Iterable[int]) -> dict[int, tuple[Box, int]]
     wanted = np.array(sorted(set(ids)), np.int64)
     if wanted.size == 0 or labels.size == 0:
         return {}
-    lead = 4 - labels.ndim
-    stack = labels.reshape((1,) * lead + labels.shape)
-    counts, lows, highs = _find_boxes(stack, wanted)
-    found = {}
-    for index, cell in enumerate(wanted.tolist()):
-        if counts[index]:
-            corners = zip(lows[index, lead:], highs[index, lead:], strict=True)
-            box = tuple(slice(int(low), int(high) + 1) for low, high in corners)
-            found[cell] = (box, int(counts[index]))
-    return found
+    rows = find_rows(labels, wanted)
+    corners = zip(rows.lows.tolist(), rows.highs.tolist(), strict=True)
+    boxes = [tuple(map(slice, *ends)) for ends in corners]
+    cells = zip(wanted.tolist(), boxes, rows.counts.tolist(), strict=True)
+    return {cell: (box, count) for cell, box, count in cells if count}
 
 
 def pixel_counts(values: NDArray[Any]) -> dict[int, int]:
@@ -273,32 +269,3 @@ def _find_change(before, after):  # type: ignore[no-untyped-def]
                     highs[axis] = max(highs[axis], value + 1)
                 lows[3], highs[3] = min(lows[3], first), max(highs[3], last)
     return lows, highs
-
-
-@compiled
-def _find_boxes(stack, wanted):  # type: ignore[no-untyped-def]
-    """Return counts (n,), lowest and highest coordinates (n, 4) of rising ids."""
-    n = wanted.size
-    counts = np.zeros(n, np.int64)
-    lows = np.full((n, 4), 2**62, np.int64)
-    highs = np.full((n, 4), -1, np.int64)
-    for t in range(stack.shape[0]):
-        for z in range(stack.shape[1]):
-            for y in range(stack.shape[2]):
-                x = 0
-                while x < stack.shape[3]:
-                    # Run by run along x: a look-up for each pixel takes ten times as long.
-                    cell, first = stack[t, z, y, x], x
-                    x += 1
-                    while x < stack.shape[3] and stack[t, z, y, x] == cell:
-                        x += 1
-                    place = np.searchsorted(wanted, cell) if cell > 0 else n
-                    if place == n or wanted[place] != cell:
-                        continue
-                    counts[place] += x - first
-                    for axis, value in enumerate((t, z, y)):
-                        lows[place, axis] = min(lows[place, axis], value)
-                        highs[place, axis] = max(highs[place, axis], value)
-                    lows[place, 3] = min(lows[place, 3], first)
-                    highs[place, 3] = max(highs[place, 3], x - 1)
-    return counts, lows, highs

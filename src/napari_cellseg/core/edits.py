@@ -23,27 +23,11 @@ from napari_cellseg.core.cell_boxes import (
 )
 from napari_cellseg.core.cell_index import CellIndex, IndexedLabels, labels_of
 from napari_cellseg.core.errors import EditError, LabelsError
-from napari_cellseg.core.history import History
-from napari_cellseg.core.label_arrays import count_pixels
 from napari_cellseg.core.labels_on_disk import is_on_disk
 from napari_cellseg.core.types import LABELS_DTYPE, Labels
 
 if TYPE_CHECKING:
     from napari_cellseg.core.cell_notes import CellNotes
-
-__all__ = [
-    "NUMBER_ANEW",
-    "Author",
-    "Edit",
-    "History",
-    "Source",
-    "apply_edit",
-    "edit_on_labels",
-    "is_empty",
-    "update_sources",
-    "updated_sources",
-    "with_sources",
-]
 
 #: Name of the edit that numbers all cells from 1: no cell goes, all that is known of a
 #: cell moves to its new number.
@@ -331,4 +315,4 @@ def known_sources(
 ) -> dict[int, Source]:
     """Return the source of every cell; one that is not known is "model"."""
     known = sources or {}
-    return {cell: known.get(cell, "model") for cell in count_pixels(labels)}
+    return {cell: known.get(cell, "model") for cell in pixel_counts(labels)}

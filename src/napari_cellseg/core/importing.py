@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from napari_cellseg.core.cell_boxes import pixel_counts
 from napari_cellseg.core.checked import CheckedArea, checked_mask
 from napari_cellseg.core.edits import (
     Edit,
@@ -17,7 +18,7 @@ from napari_cellseg.core.edits import (
     with_sources,
 )
 from napari_cellseg.core.errors import LabelsError
-from napari_cellseg.core.label_arrays import count_pixels, relabel_sequential
+from napari_cellseg.core.label_arrays import relabel_sequential
 from napari_cellseg.core.numbering import check_free_ids
 from napari_cellseg.core.types import Labels
 
@@ -115,7 +116,7 @@ def import_cells(
             f"{labels.shape}. Choose the file that was made of this image."
         )
     made_by: dict[int, Source] = {
-        cell: cells.sources.get(cell, unknown) for cell in count_pixels(cells.labels)
+        cell: cells.sources.get(cell, unknown) for cell in pixel_counts(cells.labels)
     }
     before = known_sources(labels, sources)
     if mode == "replace":
@@ -149,8 +150,8 @@ def _added(
     made_by: Mapping[int, Source],
 ) -> tuple[Labels, dict[int, Source], dict[int, int]]:
     """Return labels with new cells where there was none, the sources of all, and new ids."""
-    sizes = count_pixels(new)
-    covered = count_pixels(np.where(labels > 0, new, 0).astype(new.dtype))
+    sizes = pixel_counts(new)
+    covered = pixel_counts(np.where(labels > 0, new, 0).astype(new.dtype))
     out = [
         cell
         for cell, n_pixels in sizes.items()

@@ -13,8 +13,6 @@ from napari_cellseg.core.errors import LabelsError
 from napari_cellseg.core.types import LABELS_DTYPE, Labels
 
 MAX_ID = int(np.iinfo(LABELS_DTYPE).max)
-# Above it, counting by sorting is cheaper in memory than a table of all numbers.
-MAX_TABLE = 1 << 24
 
 
 def check_labels(array: Any) -> Labels:
@@ -72,16 +70,6 @@ def _check_whole(values: NDArray[Any]) -> None:
             f"Labels are whole numbers; {values[broken].flat[0]} was found. This looks "
             "like an image: choose a labels layer or file."
         )
-
-
-def count_pixels(labels: Labels) -> dict[int, int]:
-    """Return the number of pixels of every cell, in rising order of the ids."""
-    if labels.size and int(labels.max()) > MAX_TABLE:
-        ids, counts = np.unique(labels, return_counts=True)
-        found = dict(zip(ids.tolist(), counts.tolist(), strict=True))
-    else:
-        found = dict(enumerate(np.bincount(labels.ravel()).tolist()))
-    return {cell: count for cell, count in found.items() if cell > 0 and count > 0}
 
 
 def relabel_sequential(labels: Labels) -> tuple[Labels, Mapping[int, int]]:

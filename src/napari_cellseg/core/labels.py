@@ -33,37 +33,10 @@ from napari_cellseg.core.cell_index import (
     labels_of,
     pixels_on,
 )
-from napari_cellseg.core.edits import Edit, Source, edit_on_labels, known_sources
+from napari_cellseg.core.edits import Edit, Source, edit_on_labels
 from napari_cellseg.core.errors import EditError
-from napari_cellseg.core.label_arrays import (
-    MAX_ID,
-    check_labels,
-    count_pixels,
-    relabel_sequential,
-)
-from napari_cellseg.core.numbering import next_id
 from napari_cellseg.core.outlines import outline_mask
-from napari_cellseg.core.reshape import fill_holes, smooth_cells
-from napari_cellseg.core.split import add_cell, split_cell
 from napari_cellseg.core.types import Labels
-
-__all__ = [
-    "MAX_ID",
-    "add_cell",
-    "cells_in_region",
-    "check_labels",
-    "count_pixels",
-    "delete_cells",
-    "delete_in_region",
-    "fill_holes",
-    "known_sources",
-    "merge_cells",
-    "next_id",
-    "relabel_sequential",
-    "remove_small",
-    "smooth_cells",
-    "split_cell",
-]
 
 # Cells with at most so many background pixels between them may be merged: wide enough
 # for the seam that a watershed or a split leaves, too narrow to join two cells by
@@ -294,7 +267,7 @@ def remove_small(
         ids, counts = indexed.counts()
         small = ids[counts < min_area_px].tolist()
     else:
-        by_cell = count_pixels(labels[plane_box(labels, plane)])
+        by_cell = pixel_counts(labels[plane_box(labels, plane)])
         small = [cell for cell, count in by_cell.items() if count < min_area_px]
     if not small:
         raise EditError(f"No cell is smaller than {min_area_px} px; nothing to remove.")

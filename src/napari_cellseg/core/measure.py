@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import repeat
 from typing import Any
@@ -196,7 +196,6 @@ def measure_cells(
     pixel_size: PixelSize | None = None,
     confidence: Mapping[int, float] | None = None,
     sources: Mapping[int, Source] | None = None,
-    ids: Iterable[int] | None = None,
 ) -> MeasurementTable:
     """Measure cells, plane by plane.
 
@@ -213,8 +212,6 @@ def measure_cells(
     sources : mapping of int to Source, optional
         A cell that is not in it counts as ``"model"``. None: all as ``"model"`` if
         `confidence` is given, else ``"unknown"``.
-    ids : iterable of int, optional
-        Which cells; None: all.
 
     Raises
     ------
@@ -226,8 +223,7 @@ def measure_cells(
     axes = image.labels_axes if image else ("YX", "?YX", "TZYX")[labels.ndim - 2]
     known_size = pixel_size or (image.pixel_size if image else None)
     request = _Request(image, checked, axes, known_size)
-    wanted = None if ids is None else sorted({int(cell) for cell in ids})
-    return _table_of(request, wanted, sources, confidence)
+    return _table_of(request, sources, confidence)
 
 
 def measure_labels(
@@ -255,12 +251,11 @@ def measure_labels(
             "T, Z, Y, X is needed for each."
         )
     request = _Request(None, _checked(None, labels), axes, pixel_size)
-    return _table_of(request, None, None, None)
+    return _table_of(request, None, None)
 
 
 def _table_of(
     request: _Request,
-    wanted: list[int] | None,
     sources: Mapping[int, Source] | None,
     confidence: Mapping[int, float] | None,
 ) -> MeasurementTable:
@@ -268,7 +263,7 @@ def _table_of(
     labels, axes, known_size = request.labels, request.axes, request.pixel_size
     whole = tuple(slice(0, size) for size in labels.shape[-2:])
     planes = np.ndindex(labels.shape[:-2])
-    parts = [request.measure_plane(index, wanted, whole) for index in planes]
+    parts = [request.measure_plane(index, None, whole) for index in planes]
     cells = pd.concat([part for part in parts if len(part)] or parts[:1])
     finished = _finished(cells, axes, sources, confidence)
     finished = with_volumes(finished, axes, known_size)

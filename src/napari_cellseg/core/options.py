@@ -14,6 +14,9 @@ from typing import Any
 
 from napari_cellseg.core.errors import OptionsError
 
+#: Units at the end of an option's name; flags and fields show them elsewhere.
+UNIT_SUFFIXES = ("_px", "_um")
+
 
 @dataclass(frozen=True, slots=True)
 class Range:

@@ -6,11 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, csr_matrix
 
-from napari_cellseg.core.label_arrays import MAX_TABLE
+from napari_cellseg.core import label_arrays
 from napari_cellseg.core.types import Labels
 
 #: Pixels that are compared at a time, so that memory stays small.
 BLOCK_PIXELS = 1 << 22
+# Above it, counting by sorting is cheaper in memory than a table of all numbers.
+MAX_TABLE = 1 << 24
 
 
 def dense(labels: Labels) -> tuple[NDArray[np.int64], Labels]:
@@ -28,10 +30,7 @@ def dense(labels: Labels) -> tuple[NDArray[np.int64], Labels]:
 
 def areas(labels: Labels, n: int) -> NDArray[np.int64]:
     """Return the pixels of each id up to n - 1; none for the background."""
-    counts = np.zeros(n, np.int64)
-    flat = labels.reshape(-1)
-    for low in range(0, flat.size, BLOCK_PIXELS):
-        counts += np.bincount(flat[low : low + BLOCK_PIXELS], minlength=n)
+    counts = label_arrays.areas(labels, n)
     counts[0] = 0
     return counts
 

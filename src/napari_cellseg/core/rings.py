@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 from napari_cellseg.core.cell_boxes import cell_boxes
 from napari_cellseg.core.compiled import compiled
 from napari_cellseg.core.errors import LabelsError
+from napari_cellseg.core.outlines import FARTHEST_PX
 
 #: (n, 2) corners (y, x), not closed: the last is joined with the first.
 Ring: TypeAlias = NDArray[np.float64]
 #: The outline of a piece, and then its holes.
 Polygon: TypeAlias = list[Ring]
-#: No image is as large; numbers beyond it would overflow.
-FARTHEST_PX = 1e9
 #: An outline that crosses the rows of an image more often is no outline of a cell.
 MAX_CROSSINGS = 2**26
 # Steps (y, x) to the east, south, west and north.

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+#: Where the token of a lab server is looked for.
+TOKEN_VARIABLE = "CELLSEG_TOKEN"  # noqa: S105 - the name of a variable
+
 
 @dataclass(frozen=True, slots=True)
 class RunPlace:

@@ -13,7 +13,7 @@ from napari_cellseg.core.types import PixelSize
 
 #: What every section of a cell says of the whole cell.
 CELL_COLUMNS = ("n_planes", "volume_px", "volume_um3")
-_INTENSITY = re.compile(r"(mean|min|max|sd|sum)_intensity_(.*)", re.DOTALL)
+INTENSITY = re.compile(r"(mean|min|max|sd|sum)_intensity_(.*)", re.DOTALL)
 
 
 def cell_keys(cells: pd.DataFrame) -> list[str]:
@@ -126,7 +126,7 @@ def _intensities(cells: pd.DataFrame, keys: list[str]) -> dict[str, pd.Series[An
     area = cells["area_px"].astype(float)
     volume = _over(area, cells, keys, "sum")
     for name in map(str, cells.columns):
-        found = _INTENSITY.fullmatch(name)
+        found = INTENSITY.fullmatch(name)
         if found is None:
             continue
         kind, channel = found.groups()

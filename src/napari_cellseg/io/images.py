@@ -20,21 +20,6 @@ from napari_cellseg.io.s3.address import is_s3_address
 from napari_cellseg.io.scene import Request, Scene, check_scene, read_scene
 from napari_cellseg.io.sniff import IMAGE_SUFFIXES, sniff
 
-__all__ = [
-    "BY_WINDOWS",
-    "IMAGE_SUFFIXES",
-    "ImageDescription",
-    "ReadLimits",
-    "is_readable",
-    "open_scenes",
-    "probe",
-    "read_image",
-    "read_images",
-    "read_labels",
-    "read_labels_with_axes",
-    "read_one_image",
-]
-
 #: For planes that are read in windows: their size does not matter.
 BY_WINDOWS = replace(ReadLimits(), lazy_bytes=0, max_plane_bytes=2**50, max_ratio=1e6)
 #: Images of one file that an error names.
@@ -222,7 +207,6 @@ def probe(path: str | Path, *, limits: ReadLimits = ReadLimits()) -> ImageDescri
 def read_labels(
     path: str | Path,
     *,
-    axes: str | None = None,
     limits: ReadLimits = ReadLimits(),  # noqa: B008 -- frozen
 ) -> tuple[Labels, PixelSize | None]:
     """Read labels, and the pixel size if the file tells it.
@@ -232,7 +216,7 @@ def read_labels(
 
     Parameters
     ----------
-    path, axes, limits
+    path, limits
         As in `read_image`.
 
     Returns
@@ -248,7 +232,7 @@ def read_labels(
     LabelsError
         If it holds several channels or colours, or values that are no labels.
     """
-    labels, pixel_size, _ = read_labels_with_axes(path, axes=axes, limits=limits)
+    labels, pixel_size, _ = read_labels_with_axes(path, limits=limits)
     return labels, pixel_size
 
 
@@ -281,7 +265,6 @@ def read_labels_with_axes(
 def open_labels(
     path: str | Path,
     *,
-    axes: str | None = None,
     limits: ReadLimits = ReadLimits(),  # noqa: B008 -- frozen
 ) -> CellImage:
     """Return labels as an image of one channel, which may be lazy as by `read_image`.
@@ -293,7 +276,7 @@ def open_labels(
     LabelsError
         If it holds several channels or colours.
     """
-    return _opened_labels(path, axes, limits)[0]
+    return _opened_labels(path, None, limits)[0]
 
 
 def _opened_labels(

@@ -25,6 +25,7 @@ from napari_cellseg.io.model_folder import (
 )
 
 PROMOTED_NAME = "promoted.json"
+#: A CellNet has some 10 MB; more than this is no model of ours.
 MAX_PART_BYTES = 2**30
 #: What the zip module raises: damaged, encrypted, or packed in a way it does not know.
 UNREADABLE = (OSError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)

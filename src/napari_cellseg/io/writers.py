@@ -21,9 +21,6 @@ from napari_cellseg.core.provenance import pixel_size_values
 from napari_cellseg.core.tracks import with_lineage
 from napari_cellseg.io.atomic import replacing
 from napari_cellseg.io.csv_text import original_text, safe_text
-from napari_cellseg.io.labels_file import write_labels
-
-__all__ = ["read_csv_rows", "write_cells_csv", "write_labels", "write_summary_csv"]
 
 #: Ends the name of the table that has one row a cell of a stack.
 IN_3D = "_3d"

@@ -30,8 +30,9 @@ from napari_cellseg.core.provenance import provenance
 from napari_cellseg.core.types import CellImage, SegmentationResult
 from napari_cellseg.io.axes import canonical_axes, resolve_axes, to_canonical
 from napari_cellseg.io.images import read_image
+from napari_cellseg.io.labels_file import write_labels
 from napari_cellseg.io.limits import ReadLimits
-from napari_cellseg.io.writers import write_cells_csv, write_labels
+from napari_cellseg.io.writers import write_cells_csv
 from napari_cellseg.serving.overlay import overlay_png
 
 

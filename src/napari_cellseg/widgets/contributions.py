@@ -11,8 +11,9 @@ import numpy as np
 
 from napari_cellseg.controllers.layer_arrays import channels_of, colour_last
 from napari_cellseg.core.errors import AmbiguousAxesError, LabelsError, SaveError
-from napari_cellseg.core.labels import check_labels
+from napari_cellseg.core.label_arrays import check_labels
 from napari_cellseg.core.types import CellImage, PixelSize
+from napari_cellseg.io.labels_file import LABELS_AXES
 
 LayerData = tuple[Any, dict[str, Any], str]
 Paths = str | Sequence[str]
@@ -26,7 +27,6 @@ LABELS_ENDINGS = ("_labels.tif", "_labels.tiff", "_labels.ome.zarr")
 #: Images above this size that hold smaller copies of themselves are shown from these and
 #: read where the person looks: a whole slide opens at once.
 PYRAMID_BYTES = 2**28
-LABELS_AXES = ("YX", "ZYX", "TYX", "TZYX")
 
 
 def get_reader(path: Paths) -> Callable[[Paths], list[LayerData]] | None:

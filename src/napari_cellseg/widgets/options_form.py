@@ -17,13 +17,11 @@ from qtpy.QtWidgets import (
 from superqt import QLabeledDoubleSlider
 from superqt.utils import signals_blocked
 
-from napari_cellseg.core.options import Range, SegmentOptions, range_of
+from napari_cellseg.core.options import UNIT_SUFFIXES, Range, SegmentOptions, range_of
 from napari_cellseg.widgets.number_box import NumberBox, use_plain_numbers
 
 #: What a field shows that is left to the preset.
 UNSET_TEXT = "as the preset"
-#: Units at the end of an option's name; the field shows them behind its number.
-UNIT_SUFFIXES = ("_px", "_um")
 
 
 def threshold_slider(name: str) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cellseg.core.label_arrays import relabel_sequential
 from napari_cellseg.core.synthetic import (
     blank,
     bodies,
@@ -93,15 +94,8 @@ def make_scene(options: SceneOptions, seed: int) -> Scene:
     offset = DARK_LEVEL if cells.kind in GLOWING else 0.0
     seen = optics.expose(light, options.optics, rng)
     pixels = optics.digitize(seen, options.optics, offset)
-    labels = _numbered(canvas[layout.field])
+    labels = relabel_sequential(canvas[layout.field])[0]
     return Scene(_image_of(pixels, options), labels, options)
-
-
-def _numbered(labels: Labels) -> Labels:
-    """Return the labels with ids from 1 to n, in the same order."""
-    ids, places = np.unique(labels, return_inverse=True)
-    shift = 0 if ids[0] == 0 else 1
-    return (places + shift).reshape(labels.shape).astype(np.int32)
 
 
 def _image_of(pixels: NDArray[Any], options: SceneOptions) -> CellImage:

@@ -14,16 +14,16 @@ import cc3d
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cellseg.core.cell_boxes import pixel_counts
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.jobs import Job, Progress
-from napari_cellseg.core.label_arrays import count_pixels
 from napari_cellseg.core.types import CellImage, Labels
 from napari_cellseg.io.datasets.aside import Piece, done_aside, refuse
 from napari_cellseg.io.datasets.importing import digest_of
 from napari_cellseg.io.datasets.looks import MAX_DISTANCE, look_of, near_pairs
 from napari_cellseg.io.datasets.manifest import DatasetImage, Manifest
-from napari_cellseg.io.exchange.cells import in_words
 from napari_cellseg.io.images import read_image, read_labels
+from napari_cellseg.io.limits import sizes_in_words
 
 #: An error makes a training wrong; a warning is worth a look.
 Weight = Literal["error", "warning"]
@@ -127,8 +127,8 @@ def _look_at(
     problems: list[Problem] = []
     if labels.shape != image.labels_shape:
         text = (
-            f"{entry.name}: the labels have the size {in_words(labels.shape)}, but the "
-            f"image has {in_words(image.labels_shape)}."
+            f"{entry.name}: the labels have the size {sizes_in_words(labels.shape)}, but the "
+            f"image has {sizes_in_words(image.labels_shape)}."
         )
         problems.append(Problem("error", "other size", (entry.name,), text))
     digest = digest_of(folder / entry.image)
@@ -181,7 +181,7 @@ def _pieces_by_cell(labels: Labels, pieces: NDArray[np.integer]) -> dict[int, in
     """Return the number of pieces of each cell."""
     _, firsts = np.unique(pieces, return_index=True)
     owners = labels.ravel()[firsts]
-    return count_pixels(owners[owners > 0])
+    return pixel_counts(owners[owners > 0])
 
 
 def _labels_digest(labels: Labels) -> str:

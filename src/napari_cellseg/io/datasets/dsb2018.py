@@ -17,10 +17,10 @@ from napari_cellseg.io.datasets.source import (
 from napari_cellseg.io.exchange.cells import (
     FoundCell,
     FoundLabels,
-    in_words,
     labels_of_cells,
 )
 from napari_cellseg.io.images import read_image
+from napari_cellseg.io.limits import sizes_in_words
 
 
 def find_dsb2018(folder: Path) -> Source:
@@ -55,8 +55,8 @@ def _labels(masks: tuple[Path, ...], shape: tuple[int, ...]) -> FoundLabels:
         plane = read_image(path).plane()[0]  # (y, x)
         if plane.shape != shape[-2:]:
             raise LabelsError(
-                f"The mask {path.name} has the size {in_words(plane.shape)}, but its image "
-                f"has {in_words(shape)}. Take the masks of this image."
+                f"The mask {path.name} has the size {sizes_in_words(plane.shape)}, but its image "
+                f"has {sizes_in_words(shape)}. Take the masks of this image."
             )
         cells.append(FoundCell(np.flatnonzero(plane)))
     return labels_of_cells(cells, tuple(shape[-2:]))

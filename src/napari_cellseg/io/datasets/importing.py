@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tifffile import imwrite
 
+from napari_cellseg.core.cell_boxes import pixel_counts
 from napari_cellseg.core.errors import (
     CellsegError,
     ImageReadError,
@@ -24,7 +25,6 @@ from napari_cellseg.core.errors import (
     SaveError,
 )
 from napari_cellseg.core.jobs import Job, Progress
-from napari_cellseg.core.label_arrays import count_pixels
 from napari_cellseg.core.types import LABELS_DTYPE, CellImage, Labels
 from napari_cellseg.io.atomic import make_folder, replacing, sync_files
 from napari_cellseg.io.datasets.aside import Piece, done_aside, refuse
@@ -34,9 +34,10 @@ from napari_cellseg.io.datasets.manifest import (
     write_manifest,
 )
 from napari_cellseg.io.datasets.source import Source, SourceImage, safe_name
-from napari_cellseg.io.exchange.cells import FoundLabels, in_words
+from napari_cellseg.io.exchange.cells import FoundLabels
 from napari_cellseg.io.images import probe, read_image
 from napari_cellseg.io.labels_file import write_labels
+from napari_cellseg.io.limits import sizes_in_words
 
 IMAGES, LABELS, CHECKED = "images", "labels", "checked"
 
@@ -217,8 +218,8 @@ def _read_one(one: SourceImage) -> _Read:
     found = one.labels(image.labels_shape)
     if found.labels.shape != image.labels_shape:
         raise LabelsError(
-            f"the labels have the size {in_words(found.labels.shape)}, but the image has "
-            f"{in_words(image.labels_shape)}. Look whether they belong together."
+            f"the labels have the size {sizes_in_words(found.labels.shape)}, but the image has "
+            f"{sizes_in_words(image.labels_shape)}. Look whether they belong together."
         )
     return _Read(one, image, found, is_said and not one.plane)
 
@@ -334,7 +335,7 @@ def described(
     file = out / entry.image
     return replace(
         entry,
-        n_cells=len(count_pixels(labels)),
+        n_cells=len(pixel_counts(labels)),
         axes=image.axes,
         shape=image.shape,
         dtype=str(np.dtype(image.data.dtype)),

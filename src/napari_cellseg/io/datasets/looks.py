@@ -50,7 +50,7 @@ def look_of(plane: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def near_pairs(
-    looks: Sequence[NDArray[np.float32]], max_distance: float = MAX_DISTANCE
+    looks: Sequence[NDArray[np.float32]],
 ) -> Iterator[tuple[int, int, float]]:
     """Yield the places and the distance of each pair that looks nearly the same."""
     if len(looks) < 2:
@@ -61,7 +61,7 @@ def near_pairs(
         distances: NDArray[np.float32] = (
             1 - every[start : start + BLOCK] @ every.T
         )  # (block, n)
-        for row, column in np.argwhere(distances < max_distance):
+        for row, column in np.argwhere(distances < MAX_DISTANCE):
             first, second = int(row) + start, int(column)
             if first < second and not is_flat[first]:
                 yield first, second, float(distances[row, column])

@@ -17,6 +17,7 @@ from napari_cellseg.core.measure import MeasurementTable
 from napari_cellseg.core.placing import place_cells
 from napari_cellseg.core.table_columns import PLANE_COLUMNS
 from napari_cellseg.core.types import Labels, PixelSize
+from napari_cellseg.io.limits import sizes_in_words
 
 #: A cell on one plane: its id, and the position of the plane in T and Z.
 CellOnPlane: TypeAlias = tuple[int, tuple[int, ...]]
@@ -175,16 +176,11 @@ def fitted(found: FoundLabels, shape: tuple[int, ...], image_name: str) -> Found
     wanted = [size for size in shape[:-2] if size != 1]
     if own != wanted or found.labels.shape[-2:] != shape[-2:]:
         raise LabelsError(
-            f"The cells in the file have the size {in_words(found.labels.shape)}, but "
-            f"'{image_name or 'the image'}' has {in_words(shape)}. Choose the file that "
+            f"The cells in the file have the size {sizes_in_words(found.labels.shape)}, but "
+            f"'{image_name or 'the image'}' has {sizes_in_words(shape)}. Choose the file that "
             "was made of this image."
         )
     return replace(found, labels=found.labels.reshape(shape))
-
-
-def in_words(shape: Iterable[int]) -> str:
-    """Return a shape such as ``"2 × 512 × 512"``."""
-    return " × ".join(str(size) for size in shape)
 
 
 def measurements_of(table: MeasurementTable) -> dict[CellOnPlane, dict[str, float]]:

@@ -34,8 +34,7 @@ from napari_cellseg.io.exchange.cells import (
 )
 from napari_cellseg.io.exchange.cells_file import check_plane, outlines_of
 from napari_cellseg.io.foreign import translated
-from napari_cellseg.io.limits import ReadLimits
-from napari_cellseg.io.plain_files import LIMITS, read_json, write_json
+from napari_cellseg.io.plain_files import read_json, write_json
 
 DEFAULT_CLASS = "cell"
 #: More pixels than any image of the format has.
@@ -172,8 +171,6 @@ class CocoFile:
     ----------
     path : str or Path
         The file; it is read whole.
-    limits : ReadLimits
-        Its size is checked first.
 
     Attributes
     ----------
@@ -185,12 +182,12 @@ class CocoFile:
     ImageReadError
         If it is no COCO file.
     LimitError
-        If it is larger than `limits`.
+        If it is larger than `plain_files.LIMITS`.
     """
 
-    def __init__(self, path: str | Path, *, limits: ReadLimits = LIMITS) -> None:
+    def __init__(self, path: str | Path) -> None:
         self.name = Path(path).name
-        content = read_json(Path(path), limits)
+        content = read_json(Path(path))
         if not isinstance(content, dict) or not {"images", "annotations"} <= set(
             content
         ):
@@ -295,13 +292,7 @@ class CocoFile:
         )
 
 
-def read_coco(
-    path: str | Path,
-    shape: tuple[int, ...],
-    image_name: str,
-    *,
-    limits: ReadLimits = LIMITS,
-) -> FoundLabels:
+def read_coco(path: str | Path, shape: tuple[int, ...], image_name: str) -> FoundLabels:
     """Read the cells of one image from a COCO file.
 
     Parameters
@@ -312,8 +303,6 @@ def read_coco(
         (y, x) of the image.
     image_name : str
         Its file name; a file that names one image only is taken whatever the name.
-    limits : ReadLimits
-        Its size is checked first.
 
     Raises
     ------
@@ -321,7 +310,7 @@ def read_coco(
         As `CocoFile`, and if the image is not in it.
     """
     check_plane(shape, "COCO")
-    file = CocoFile(path, limits=limits)
+    file = CocoFile(path)
     shape_yx = (shape[0], shape[1])
     return file.labels_of(file.image_named(image_name, shape_yx), shape_yx)
 

@@ -34,8 +34,7 @@ from napari_cellseg.io.exchange.cells_file import (
     plane_places,
 )
 from napari_cellseg.io.foreign import translated
-from napari_cellseg.io.limits import ReadLimits
-from napari_cellseg.io.plain_files import LIMITS, read_json
+from napari_cellseg.io.plain_files import read_json
 
 #: What QuPath calls things that can be a cell, the most telling first. An object of a lower
 #: rank in a file with higher ones is a region drawn around them, and no cell.
@@ -134,9 +133,7 @@ class _Object:
     rank: int
 
 
-def read_geojson(
-    path: str | Path, shape: tuple[int, ...], axes: str, *, limits: ReadLimits = LIMITS
-) -> FoundLabels:
+def read_geojson(path: str | Path, shape: tuple[int, ...], axes: str) -> FoundLabels:
     """Read cells from GeoJSON.
 
     Of a file that holds cells or detections, annotations are left out: they are regions.
@@ -149,8 +146,6 @@ def read_geojson(
         Of the labels of the image that the cells lie on.
     axes : str
         One letter for each of `shape`.
-    limits : ReadLimits
-        Its size is checked first.
 
     Raises
     ------
@@ -159,10 +154,10 @@ def read_geojson(
     LabelsError
         If a cell lies on a plane that the image does not have, or is no polygon.
     LimitError
-        If it is larger than `limits`.
+        If it is larger than `plain_files.LIMITS`.
     """
     file = Path(path)
-    content = read_json(file, limits)
+    content = read_json(file)
     with translated(file.name):
         counts: Counter[str] = Counter()
         objects = list(_objects(content, counts))

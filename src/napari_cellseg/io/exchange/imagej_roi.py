@@ -32,7 +32,7 @@ from napari_cellseg.io.exchange.cells_file import (
     plane_places,
 )
 from napari_cellseg.io.foreign import translated
-from napari_cellseg.io.limits import ReadLimits, check_n_bytes
+from napari_cellseg.io.limits import check_n_bytes
 from napari_cellseg.io.plain_files import LIMITS, read_bytes
 
 #: ROIs with an area whose corners the file holds.
@@ -107,9 +107,7 @@ def _path(ring_xy: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.append(steps.ravel(), CLOSE)
 
 
-def read_rois(
-    path: str | Path, shape: tuple[int, ...], axes: str, *, limits: ReadLimits = LIMITS
-) -> FoundLabels:
+def read_rois(path: str | Path, shape: tuple[int, ...], axes: str) -> FoundLabels:
     """Read cells from a ``.roi`` file or a zip of them.
 
     A ROI without a position lies on the first plane.
@@ -122,8 +120,6 @@ def read_rois(
         Of the labels of the image that the cells lie on.
     axes : str
         One letter for each of `shape`.
-    limits : ReadLimits
-        Sizes are checked first, also those of what is packed.
 
     Raises
     ------
@@ -132,12 +128,12 @@ def read_rois(
     LabelsError
         If a ROI lies on a plane that the image does not have.
     LimitError
-        If it is larger than `limits`.
+        If it, or what is packed in it, is larger than `plain_files.LIMITS`.
     """
     file = Path(path)
-    content = read_bytes(file, limits)
+    content = read_bytes(file)
     with translated(file.name):
-        rois = _unpacked(file.name, content, limits)
+        rois = _unpacked(file.name, content)
         counts = Counter(_has_area(roi) for roi in rois)
         if rois and not counts[True]:
             raise ImageReadError(
@@ -149,7 +145,7 @@ def read_rois(
         return labels_of_cells(cells, shape, (note,) if counts[False] else ())
 
 
-def _unpacked(name: str, content: bytes, limits: ReadLimits) -> list[ImagejRoi]:
+def _unpacked(name: str, content: bytes) -> list[ImagejRoi]:
     """Return the ROIs of a file."""
     if content[:4] == b"Iout":
         return [ImagejRoi.frombytes(content)]
@@ -158,7 +154,7 @@ def _unpacked(name: str, content: bytes, limits: ReadLimits) -> list[ImagejRoi]:
             entries = archive.infolist()
             packed = [item for item in entries if item.filename.endswith(".roi")]
             n_bytes = sum(item.file_size for item in packed)
-            check_n_bytes(name, "what is packed in it", n_bytes, limits, "Split it.")
+            check_n_bytes(name, "what is packed in it", n_bytes, LIMITS, "Split it.")
             rois = []
             for item in packed:
                 roi = ImagejRoi.frombytes(archive.read(item))

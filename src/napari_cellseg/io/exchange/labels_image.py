@@ -8,7 +8,6 @@ from napari_cellseg.io.exchange.cells import Cells, FoundLabels, what_is_lost
 from napari_cellseg.io.images import read_labels
 from napari_cellseg.io.labels_file import write_labels
 from napari_cellseg.io.labels_zarr import write_labels_zarr
-from napari_cellseg.io.limits import ReadLimits
 from napari_cellseg.io.plain_files import LIMITS
 
 
@@ -24,7 +23,7 @@ def write_zarr(path: str | Path, cells: Cells) -> tuple[str, ...]:
     return what_is_lost(cells, "An OME-Zarr")
 
 
-def read_labels_image(path: str | Path, *, limits: ReadLimits = LIMITS) -> FoundLabels:
+def read_labels_image(path: str | Path) -> FoundLabels:
     """Read labels from an image file or an OME-Zarr folder; raises as `read_labels`."""
-    labels, pixel_size = read_labels(path, limits=limits)
+    labels, pixel_size = read_labels(path, limits=LIMITS)
     return FoundLabels(labels, pixel_size=pixel_size)

@@ -24,8 +24,7 @@ from napari_cellseg.core.types import Labels
 from napari_cellseg.io.atomic import replacing
 from napari_cellseg.io.exchange.cells import Cells, FoundLabels, what_is_lost
 from napari_cellseg.io.foreign import translated
-from napari_cellseg.io.limits import ReadLimits
-from napari_cellseg.io.plain_files import LIMITS, read_bytes
+from napari_cellseg.io.plain_files import read_bytes
 
 RENUMBERED = "The cells were numbered anew from 1 on, as Cellpose wants it."
 #: Numbers and texts of a fixed length; no objects, times or records.
@@ -33,15 +32,13 @@ PLAIN_KINDS = "biufSU"
 MAX_HEADER_BYTES = 10_000
 
 
-def read_seg_npy(path: str | Path, *, limits: ReadLimits = LIMITS) -> FoundLabels:
+def read_seg_npy(path: str | Path) -> FoundLabels:
     """Read the cells of a ``_seg.npy`` of Cellpose.
 
     Parameters
     ----------
     path : str or Path
         The file.
-    limits : ReadLimits
-        Its size is checked first.
 
     Raises
     ------
@@ -51,7 +48,7 @@ def read_seg_npy(path: str | Path, *, limits: ReadLimits = LIMITS) -> FoundLabel
         If its ``masks`` are no labels.
     """
     file = Path(path)
-    content = io.BytesIO(read_bytes(file, limits))
+    content = io.BytesIO(read_bytes(file))
     try:
         with translated(file.name):
             _skip_header(content, file.name)
