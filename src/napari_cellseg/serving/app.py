@@ -26,12 +26,7 @@ from starlette.routing import Route
 from napari_cellseg.cloud.stream import STREAM_TYPE
 from napari_cellseg.cloud.wire import ATTRIBUTES_HEADER, RESULT_TYPE, Message
 from napari_cellseg.core.errors import CellsegError, LimitError, RemoteError
-from napari_cellseg.serving.desk import (
-    MIB,
-    Desk,
-    ServerOptions,
-    streamed,
-)
+from napari_cellseg.serving.desk import MIB, Desk, ServerOptions, streamed
 from napari_cellseg.serving.later import LaterDoor
 from napari_cellseg.serving.reply import (
     GoneError,
