@@ -31,8 +31,7 @@ class LabelsReading:
     """
 
     axes: str | None = option(
-        None,
-        Range(help="Axes of the labels where they do not say, such as ZYX."),
+        None, Range(help="Axes of the labels where they do not say, such as ZYX.")
     )
     scene: int | None = option(None, SCENE)
     level: int = option(0, LEVEL)

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from napari_cellseg.batch.labels_reading import (
-    LEVEL,
-    PIXEL_SIZE,
-    REGION,
-    SCENE,
-    Z_STEP,
-)
+from napari_cellseg.batch.labels_reading import LEVEL, PIXEL_SIZE, REGION, SCENE, Z_STEP
 from napari_cellseg.core.errors import OptionsError
 from napari_cellseg.core.options import Range, option
 from napari_cellseg.core.region_text import parse_region
@@ -36,8 +30,7 @@ class BatchOptions:
         ),
     )
     axes: str | None = option(
-        None,
-        Range(help="Axes of the files where they do not say, such as ZYX or CYX."),
+        None, Range(help="Axes of the files where they do not say, such as ZYX or CYX.")
     )
     scene: int | None = option(None, SCENE)
     all_scenes: bool = option(

@@ -14,11 +14,7 @@ from typing import Any
 
 from napari_cellseg.batch.how_read import how_read
 from napari_cellseg.batch.names import plan_names, same_file_name
-from napari_cellseg.batch.one_image import (
-    ONE_IMAGE_ERRORS,
-    row_of_error,
-    segment_file,
-)
+from napari_cellseg.batch.one_image import ONE_IMAGE_ERRORS, row_of_error, segment_file
 from napari_cellseg.batch.options import BatchOptions
 from napari_cellseg.batch.results import ImageResults, Row, names_by_image
 from napari_cellseg.batch.summary import SUMMARY_NAME, write_summary

@@ -117,8 +117,7 @@ def stop(
         bool, typer.Option("--overdue", help="What was to be gone by now.")
     ] = False,
     dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Print the requests; nothing is deleted."),
+        bool, typer.Option("--dry-run", help="Print the requests; nothing is deleted.")
     ] = False,
     account: AccountOptions,
 ) -> None:

@@ -14,8 +14,7 @@ from napari_cellseg.core.options import SegmentOptions
 @takes_options("options", SegmentOptions, leave_out=("keep_maps",))
 def evaluate(
     folders: Annotated[
-        list[Path],
-        typer.Argument(help="Data sets, or folders of images/ and masks/."),
+        list[Path], typer.Argument(help="Data sets, or folders of images/ and masks/.")
     ],
     *,
     model: Annotated[

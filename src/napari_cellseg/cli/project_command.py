@@ -88,11 +88,7 @@ def labels(
     overwrite: Overwrite = False,
 ) -> None:
     """Write the labels of every image as NAME_labels.tif."""
-    from napari_cellseg.batch.names import (
-        LABELS_SUFFIX,
-        plan_names,
-        refuse_to_replace,
-    )
+    from napari_cellseg.batch.names import LABELS_SUFFIX, plan_names, refuse_to_replace
     from napari_cellseg.io.atomic import make_folder
     from napari_cellseg.io.images import read_image
     from napari_cellseg.io.labels_file import write_labels

@@ -55,8 +55,7 @@ def serve(  # noqa: PLR0913 - one flag each
         ),
     ] = "",
     certificate: Annotated[
-        Path | None,
-        typer.Option(help="PEM file; with it the server speaks https."),
+        Path | None, typer.Option(help="PEM file; with it the server speaks https.")
     ] = None,
     certificate_key: Annotated[
         Path | None,

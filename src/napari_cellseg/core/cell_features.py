@@ -169,10 +169,4 @@ def intensity_columns(cells: PlaneCells, values: NDArray[Any]) -> Columns:
         all_summed = reference * count + total
         # np.maximum keeps NaN.
         spread = np.sqrt(np.maximum(squares / count - (total / count) ** 2, 0))
-    return {
-        "mean": mean,
-        "min": low,
-        "max": high,
-        "sd": spread,
-        "sum": all_summed,
-    }
+    return {"mean": mean, "min": low, "max": high, "sd": spread, "sum": all_summed}

@@ -150,10 +150,7 @@ class CellIndex:
         order = np.argsort(self._ids)
         order = order[self._ids[order] > 0]
         return CellRows(
-            self._ids[order],
-            self._counts[order],
-            self._lows[order],
-            self._highs[order],
+            self._ids[order], self._counts[order], self._lows[order], self._highs[order]
         )
 
     def touching(self, box: Box) -> list[int]:

@@ -94,9 +94,7 @@ def iou_matrix(truth: NDArray[np.integer], labels: NDArray[np.integer]) -> csr_a
     return csr_array((overlap.data / union, (overlap.row, overlap.col)), shape=shape)
 
 
-def _cells_of(
-    labels: NDArray[np.integer],
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _cells_of(labels: NDArray[np.integer]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return for each pixel the place of its cell, -1 for background, and the areas."""
     ids, places, areas = np.unique(labels, return_inverse=True, return_counts=True)
     is_cell = ids != 0

@@ -193,8 +193,7 @@ class SegmentOptions:
         ),
     )
     min_area_px: int = option(
-        12,
-        Range(0, 1_000_000, 1, "px", help="Smaller cells are left out."),
+        12, Range(0, 1_000_000, 1, "px", help="Smaller cells are left out.")
     )
     min_confidence: float | None = option(
         None,
@@ -272,8 +271,7 @@ class TrainOptions:
         ),
     )
     synthetic_images: int = option(
-        600,
-        Range(0, 100_000, help="Synthetic scenes that are mixed in."),
+        600, Range(0, 100_000, help="Synthetic scenes that are mixed in.")
     )
     validate_every: int = option(
         1500, Range(1, 1_000_000, help="Steps between validations.")
@@ -316,8 +314,7 @@ class FineTuneOptions:
         ),
     )
     steps: int | None = option(
-        None,
-        Range(1, 1_000_000, advanced=True, help="Empty: as the preset says."),
+        None, Range(1, 1_000_000, advanced=True, help="Empty: as the preset says.")
     )
     batch_size: int | None = option(
         None, Range(1, 4096, advanced=True, help="Crops a step. Empty: as the preset.")

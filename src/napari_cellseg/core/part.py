@@ -129,10 +129,7 @@ class PartSegmenter(Segmenter, Protocol):
     """A segmenter that can be asked for less than a whole image."""
 
     def find_zoom(
-        self,
-        plane: NDArray[Any],
-        bounds: tuple[float, float],
-        options: SegmentOptions,
+        self, plane: NDArray[Any], bounds: tuple[float, float], options: SegmentOptions
     ) -> Job[tuple[float, float | None]]:
         """Return zoom and diameter, in pixels, from the middle of a plane.
 

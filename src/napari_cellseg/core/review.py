@@ -169,9 +169,7 @@ def _oddness(values: NDArray[np.float64], least: float = 0.0) -> NDArray[np.floa
 
 
 def review_queue(
-    doubt: pd.Series,
-    states: Mapping[int, ReviewState],
-    sources: Mapping[int, Source],
+    doubt: pd.Series, states: Mapping[int, ReviewState], sources: Mapping[int, Source]
 ) -> list[int]:
     """Return the cells of the model nobody has looked at, the most doubtful first.
 

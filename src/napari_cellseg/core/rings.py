@@ -86,9 +86,7 @@ def _is_inside(ring: NDArray[np.int64], y: float, x: float) -> bool:
     return bool((crossed & (low < y) & (y < high)).sum() % 2)
 
 
-def outlines_on_plane(
-    plane: NDArray[np.int32],
-) -> Iterator[tuple[int, list[Polygon]]]:
+def outlines_on_plane(plane: NDArray[np.int32]) -> Iterator[tuple[int, list[Polygon]]]:
     """Yield the id and the polygons, in corners of the plane, of every cell on it.
 
     Parameters

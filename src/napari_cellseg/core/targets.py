@@ -66,10 +66,7 @@ def _diffusion_flow(
     heat = _diffuse(padded, source[0] + 1, source[1] + 1, 2 * (height + width))
     heat = np.log1p(heat)
     gradient = np.stack(
-        [
-            heat[2:, 1:-1] - heat[:-2, 1:-1],
-            heat[1:-1, 2:] - heat[1:-1, :-2],
-        ]
+        [heat[2:, 1:-1] - heat[:-2, 1:-1], heat[1:-1, 2:] - heat[1:-1, :-2]]
     )
     length = np.sqrt((gradient**2).sum(0))
     return np.asarray(gradient / np.maximum(length, 1e-12), dtype=np.float32)

@@ -20,14 +20,7 @@ class ReadLimits:
     """How large a file may be. See each field's `Range` for unit, bounds and meaning."""
 
     max_bytes: int = option(
-        8 * GIB,
-        Range(
-            1,
-            2**50,
-            1,
-            "bytes",
-            help="Largest image read at once.",
-        ),
+        8 * GIB, Range(1, 2**50, 1, "bytes", help="Largest image read at once.")
     )
     max_plane_bytes: int | None = option(
         None,

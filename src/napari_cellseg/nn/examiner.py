@@ -14,11 +14,7 @@ from scipy.sparse import csr_array
 from napari_cellseg.core.cell_boxes import box_of
 from napari_cellseg.core.decode import labels_from_maps
 from napari_cellseg.core.intensity import intensity_bounds, scale_to_bounds
-from napari_cellseg.core.matching import (
-    MSA_THRESHOLDS,
-    iou_matrix,
-    match_pairs,
-)
+from napari_cellseg.core.matching import MSA_THRESHOLDS, iou_matrix, match_pairs
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.resize import resized

@@ -175,10 +175,7 @@ def _sampler(task: _Task) -> CropSampler:
     if share > 0:
         images = as_shared(images, replayed_images(PERCENTILES), options.crop_px)
     return CropSampler(
-        images,
-        {YOURS: 1 - share, REPLAY: share},
-        options.crop_px,
-        options.plan[1],
+        images, {YOURS: 1 - share, REPLAY: share}, options.crop_px, options.plan[1]
     )
 
 

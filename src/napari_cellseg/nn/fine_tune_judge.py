@@ -13,11 +13,7 @@ import numpy as np
 from napari_cellseg.core.holdout import sides_to_json
 from napari_cellseg.core.model_spec import settled_options
 from napari_cellseg.core.options import SegmentOptions
-from napari_cellseg.core.training_item import (
-    Comparison,
-    TrainingItem,
-    TrainingOutcome,
-)
+from napari_cellseg.core.training_item import Comparison, TrainingItem, TrainingOutcome
 from napari_cellseg.core.types import PlaneMaps
 from napari_cellseg.io.training_files import (
     BASE_PICTURE_NAME,

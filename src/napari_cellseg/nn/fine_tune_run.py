@@ -21,12 +21,7 @@ from napari_cellseg.nn.losses import map_losses
 from napari_cellseg.nn.memory import keep_freed_memory
 from napari_cellseg.nn.network import CellNet
 from napari_cellseg.nn.team import ALONE, Team
-from napari_cellseg.nn.training import (
-    CHECKPOINT_NAME,
-    MAX_GRADIENT,
-    named,
-    update_mean,
-)
+from napari_cellseg.nn.training import CHECKPOINT_NAME, MAX_GRADIENT, named, update_mean
 from napari_cellseg.nn.weights import load_state, save_state
 
 logger = logging.getLogger(__name__)

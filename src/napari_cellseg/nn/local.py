@@ -110,10 +110,7 @@ class LocalSegmenter:
         )
 
     def find_zoom(
-        self,
-        plane: NDArray[Any],
-        bounds: tuple[float, float],
-        options: SegmentOptions,
+        self, plane: NDArray[Any], bounds: tuple[float, float], options: SegmentOptions
     ) -> Job[tuple[float, float | None]]:
         """Return zoom and diameter for a plane; see `PartSegmenter`."""
         settled = settled_options(options, self._spec)

@@ -35,10 +35,7 @@ class Predictor:
     """
 
     def __init__(
-        self,
-        network: nn.Module,
-        device: torch.device,
-        thread: Executor | None = None,
+        self, network: nn.Module, device: torch.device, thread: Executor | None = None
     ) -> None:
         self.device = device
         self._thread = thread

@@ -32,8 +32,7 @@ class OpticsOptions:
     )
     haze: float = option(0.1, Range(0, 1, 0.01, help="Light from out-of-focus planes."))
     noise: float = option(
-        0.03,
-        Range(0, 1, 0.01, help="Noise at full signal: half photons, half camera."),
+        0.03, Range(0, 1, 0.01, help="Noise at full signal: half photons, half camera.")
     )
     grain_px: float = option(
         0.0, Range(0, 3, 0.1, "px", help="Smoothing after the noise.")
@@ -64,8 +63,7 @@ class CellOptions:
 
     kind: str = option("nuclei", Range(choices=KINDS, help="What is shown."))
     n_cells: int = option(
-        60,
-        Range(0, 20_000, help="Cells that are tried; fewer where they do not fit."),
+        60, Range(0, 20_000, help="Cells that are tried; fewer where they do not fit.")
     )
     diameter_px: float = option(
         24.0,
@@ -91,12 +89,10 @@ class CellOptions:
     )
     debris: float = option(0.1, Range(0, 1, 0.01, help="Dirt that is no cell."))
     flatness: float = option(
-        0.0,
-        Range(0, 1, 0.01, help="Share of thin, faint cells; phase_contrast only."),
+        0.0, Range(0, 1, 0.01, help="Share of thin, faint cells; phase_contrast only.")
     )
     has_nuclei_channel: bool = option(
-        False,
-        Range(help="Adds a second channel with the nuclei; whole_cells only."),
+        False, Range(help="Adds a second channel with the nuclei; whole_cells only.")
     )
 
     def __post_init__(self) -> None:

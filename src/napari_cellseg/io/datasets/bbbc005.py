@@ -15,11 +15,7 @@ import cc3d
 import numpy as np
 
 from napari_cellseg.core.errors import LabelsError
-from napari_cellseg.io.datasets.source import (
-    Source,
-    SourceImage,
-    none_found,
-)
+from napari_cellseg.io.datasets.source import Source, SourceImage, none_found
 from napari_cellseg.io.exchange.cells import FoundLabels
 from napari_cellseg.io.images import read_image
 

@@ -14,11 +14,7 @@ from napari_cellseg.io.datasets.source import (
     image_files,
     none_found,
 )
-from napari_cellseg.io.exchange.cells import (
-    FoundCell,
-    FoundLabels,
-    labels_of_cells,
-)
+from napari_cellseg.io.exchange.cells import FoundCell, FoundLabels, labels_of_cells
 from napari_cellseg.io.images import read_image
 from napari_cellseg.io.limits import sizes_in_words
 

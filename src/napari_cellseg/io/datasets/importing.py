@@ -28,11 +28,7 @@ from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.types import LABELS_DTYPE, CellImage, Labels
 from napari_cellseg.io.atomic import make_folder, replacing, sync_files
 from napari_cellseg.io.datasets.aside import Piece, done_aside, refuse
-from napari_cellseg.io.datasets.manifest import (
-    DatasetImage,
-    Manifest,
-    write_manifest,
-)
+from napari_cellseg.io.datasets.manifest import DatasetImage, Manifest, write_manifest
 from napari_cellseg.io.datasets.source import Source, SourceImage, safe_name
 from napari_cellseg.io.exchange.cells import FoundLabels
 from napari_cellseg.io.images import probe, read_image

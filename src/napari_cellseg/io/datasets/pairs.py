@@ -70,9 +70,7 @@ def find_pairs(folder: Path) -> Source:
     return Source(tuple(images), notes)
 
 
-def _pairs(
-    folder: Path,
-) -> tuple[list[tuple[Path, Path]], list[Path], list[Path]]:
+def _pairs(folder: Path) -> tuple[list[tuple[Path, Path]], list[Path], list[Path]]:
     """Return pairs of image and labels, images without labels, labels without image."""
     if (folder / "images").is_dir():
         images = list(image_files(folder / "images"))
