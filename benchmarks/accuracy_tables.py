@@ -22,7 +22,7 @@ from napari_cellseg.engines import open_segmenter
 from napari_cellseg.io.base_sets import HELD_FOLD, N_FOLDS, base_sets
 from napari_cellseg.io.dataset import Sample, fold_of
 from napari_cellseg.io.images import read_image
-from napari_cellseg.io.index_table import read_index
+from napari_cellseg.io.plain_files import read_index
 from napari_cellseg.io.samples import read_sample
 
 PHASE = "usiigaci_phase"

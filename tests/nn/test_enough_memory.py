@@ -11,9 +11,9 @@ from napari_cellseg.core.errors import LimitError
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.types import CellImage
-from napari_cellseg.nn import enough_memory
-from napari_cellseg.nn.enough_memory import check_memory
+from napari_cellseg.nn import memory
 from napari_cellseg.nn.local import LocalSegmenter
+from napari_cellseg.nn.memory import check_memory
 
 GIB = 2**30
 
@@ -30,9 +30,9 @@ class Unread:
 @pytest.fixture(autouse=True)
 def small_computer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Be a computer of 16 GiB."""
-    memory, swap = SimpleNamespace(total=15 * GIB), SimpleNamespace(total=GIB)
-    stand_in = SimpleNamespace(virtual_memory=lambda: memory, swap_memory=lambda: swap)
-    monkeypatch.setattr(enough_memory, "psutil", stand_in)
+    ram, swap = SimpleNamespace(total=15 * GIB), SimpleNamespace(total=GIB)
+    stand_in = SimpleNamespace(virtual_memory=lambda: ram, swap_memory=lambda: swap)
+    monkeypatch.setattr(memory, "psutil", stand_in)
 
 
 @pytest.mark.parametrize(

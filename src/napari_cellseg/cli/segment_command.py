@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from napari_cellseg.batch.options import BatchOptions
-from napari_cellseg.cli.channels import with_channels
 from napari_cellseg.cli.flags import takes_options
 from napari_cellseg.core.errors import DiskFullError, SaveError
-from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.options import SegmentOptions, range_of
 
 #: Exit code of a program that was stopped by Ctrl-C.
 INTERRUPTED = 130
@@ -68,7 +68,7 @@ def segment(
     from napari_cellseg.io.paths import list_places
     from napari_cellseg.io.s3.address import is_s3_address
 
-    batch, options = with_channels(batch, options, channel, nuclei_channel)
+    batch, options = _with_channels(batch, options, channel, nuclei_channel)
     sources = list_places(paths)
     # With several jobs each opens a network of its own; here none is needed.
     segmenter = open_segmenter(
@@ -97,3 +97,29 @@ def segment(
     )
     if report.n_failed:
         raise typer.Exit(1)
+
+
+def _with_channels(
+    batch: BatchOptions, options: SegmentOptions, cells: str | None, nuclei: str | None
+) -> tuple[BatchOptions, SegmentOptions]:
+    """Return options with the channels of cells and nuclei that were typed.
+
+    What can be the number of a channel is one; anything else, 488 too, is a name, which
+    each image knows its own number of.
+    """
+    cells_number, cells_name = _told_apart(cells)
+    nuclei_number, nuclei_name = _told_apart(nuclei)
+    return (
+        replace(batch, channel_name=cells_name, nuclei_channel_name=nuclei_name),
+        replace(options, channel=cells_number, nuclei_channel=nuclei_number),
+    )
+
+
+def _told_apart(typed: str | None) -> tuple[int | None, str | None]:
+    """Return the number, or else the name, that a text is."""
+    if typed is None:
+        return None, None
+    highest = range_of(SegmentOptions, "channel").maximum or 0
+    if typed.isascii() and typed.isdecimal() and int(typed) <= highest:
+        return int(typed), None
+    return None, typed

@@ -17,7 +17,7 @@ from napari_cellseg.io.dataset import (
     whole_samples,
 )
 from napari_cellseg.io.datasets.manifest import is_dataset
-from napari_cellseg.io.index_table import read_index
+from napari_cellseg.io.plain_files import read_index
 
 #: One group in so many is held out.
 N_FOLDS = {"grey_fluorescence": 14, "usiigaci_phase": 5, "bbbc005": 6, "other": 8}

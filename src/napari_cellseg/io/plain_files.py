@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -43,3 +44,9 @@ def write_json(path: Path, content: Any) -> None:
     with replacing(path) as new, new.open("w", encoding="utf-8") as file:
         json.dump(content, file, ensure_ascii=False, allow_nan=False)
         file.write("\n")
+
+
+def read_index(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV file with a header, which comes with an image set."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))

@@ -22,8 +22,8 @@ from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.types import CellImage, SegmentationResult
 from napari_cellseg.core.with_nuclei import segment_with_nuclei
-from napari_cellseg.nn.enough_memory import check_memory
 from napari_cellseg.nn.known import known_model
+from napari_cellseg.nn.memory import check_memory
 from napari_cellseg.nn.messages import (
     error_from,
     read_result,

@@ -22,8 +22,8 @@ from napari_cellseg.core.stack_zoom import Found, PlaneIndex, StackZoom
 from napari_cellseg.core.types import CellImage, PlaneMaps, SegmentationResult
 from napari_cellseg.core.with_nuclei import segment_with_nuclei
 from napari_cellseg.io.model_folder import find_model
-from napari_cellseg.nn.enough_memory import check_memory
 from napari_cellseg.nn.looking import Looker
+from napari_cellseg.nn.memory import check_memory
 from napari_cellseg.nn.predict import Predictor
 from napari_cellseg.nn.runtimes import open_predictor
 from napari_cellseg.nn.weights import load_model

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from napari_cellseg.core.measure import measure_cells
 from napari_cellseg.core.tracks import parents_after
 from napari_cellseg.core.types import LABELS_DTYPE, CellImage
 from napari_cellseg.io.exchange.cells import Cells, measurements_of
-from napari_cellseg.io.exchange.cells_file import check_plane
+from napari_cellseg.io.exchange.cells_file import cells_for_coco
 from napari_cellseg.io.exchange.coco import CocoFile, write_coco_images
 from napari_cellseg.io.exchange.formats import (
     COCO,
@@ -163,7 +164,9 @@ def export_images(
     failed: list[str] = []
     notes: list[str] = []
     if one.name == COCO:
-        planes = _planes_for_coco(project, images.values(), failed)
+        planes = cells_for_coco(
+            images.values(), partial(cells_of_image, project), failed
+        )
         notes += yield from write_coco_images(folder / COCO_NAME, planes, len(images))
         return ExchangeReport((str(folder / COCO_NAME),), tuple(notes), tuple(failed))
     for place, (name, image) in enumerate(images.items()):
@@ -177,20 +180,6 @@ def export_images(
         else:
             done.append(str(path))
     return ExchangeReport(tuple(done), tuple(dict.fromkeys(notes)), tuple(failed))
-
-
-def _planes_for_coco(
-    project: Project, images: Iterable[ProjectImage], failed: list[str]
-) -> Iterator[Cells]:
-    """Yield the cells of each image in turn; add a sentence for each that cannot be."""
-    for image in images:
-        try:
-            cells = cells_of_image(project, image)
-            check_plane(cells.labels.shape, "COCO")
-        except CellsegError as error:
-            failed.append(f"{image.name}: {error}")
-        else:
-            yield cells
 
 
 @dataclass(frozen=True, slots=True)

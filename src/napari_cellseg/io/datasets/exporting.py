@@ -15,7 +15,7 @@ from napari_cellseg.io.atomic import make_folder, replacing
 from napari_cellseg.io.datasets.aside import Piece, done_aside, refuse
 from napari_cellseg.io.datasets.manifest import DatasetImage
 from napari_cellseg.io.exchange.cells import Cells
-from napari_cellseg.io.exchange.cells_file import check_plane
+from napari_cellseg.io.exchange.cells_file import cells_for_coco
 from napari_cellseg.io.exchange.formats import COCO, COCO_NAME, Format
 from napari_cellseg.io.images import read_labels
 
@@ -83,7 +83,7 @@ def export_dataset(
     if one.name == COCO:
         from napari_cellseg.io.exchange.coco import write_coco_images
 
-        planes = _planes(folder, images, failed)
+        planes = cells_for_coco(images, partial(cells_of, folder), failed)
         notes += yield from write_coco_images(out / COCO_NAME, planes, len(images))
         n_files = 1
     if one.name == COCO and not with_images:
@@ -159,20 +159,6 @@ class _Wish:
         if self.with_images:
             _copy(self.folder / entry.image, self.out)
         return notes
-
-
-def _planes(
-    folder: Path, images: Sequence[DatasetImage], failed: list[str]
-) -> Iterator[Cells]:
-    """Yield the cells of each image in turn; add a sentence for each that cannot be."""
-    for entry in images:
-        try:
-            cells = cells_of(folder, entry)
-            check_plane(cells.labels.shape, "COCO")
-        except CellsegError as error:
-            failed.append(f"{entry.name}: {error}")
-        else:
-            yield cells
 
 
 def _copy(path: Path, out: Path) -> None:

@@ -17,7 +17,7 @@ from napari_cellseg.io.datasets.source import (
     none_found,
 )
 from napari_cellseg.io.foreign import translated
-from napari_cellseg.io.index_table import read_index
+from napari_cellseg.io.plain_files import read_index
 
 LABEL_FOLDERS = ("labels", "masks", "annotations", "gt", "label", "mask")
 LABEL_ENDINGS: tuple[str, ...] = (

@@ -18,7 +18,7 @@ from napari_cellseg.core.rle import places_of
 from napari_cellseg.io.datasets.source import Source, SourceImage, none_found
 from napari_cellseg.io.exchange.cells import FoundCell, FoundLabels, labels_of_cells
 from napari_cellseg.io.foreign import translated
-from napari_cellseg.io.index_table import read_index
+from napari_cellseg.io.plain_files import read_index
 
 TABLE_NAME = "train.csv"
 NEEDED = ("id", "annotation", "width", "height")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol, TypeVar
 
 import numpy as np
 
-from napari_cellseg.core.errors import LabelsError
+from napari_cellseg.core.errors import CellsegError, LabelsError
 from napari_cellseg.core.rings import Polygon, outlines_on_plane
 from napari_cellseg.io.exchange.cells import Cells
 
@@ -29,6 +30,28 @@ def check_plane(shape: tuple[int, ...], what: str) -> None:
             f"{what} holds one plane (y, x); labels of shape {shape} were given. "
             "Choose TIFF, GeoJSON or ImageJ ROIs for stacks and time series."
         )
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+Image = TypeVar("Image", bound=_Named)
+
+
+def cells_for_coco(
+    images: Iterable[Image], cells_of: Callable[[Image], Cells], failed: list[str]
+) -> Iterator[Cells]:
+    """Yield the cells of each image in turn; add a sentence for each that cannot be."""
+    for image in images:
+        try:
+            cells = cells_of(image)
+            check_plane(cells.labels.shape, "COCO")
+        except CellsegError as error:
+            failed.append(f"{image.name}: {error}")
+        else:
+            yield cells
 
 
 def outlines_of(cells: Cells) -> Iterator[tuple[int, tuple[int, ...], list[Polygon]]]:
