@@ -47,10 +47,8 @@ def pixel_counts(values: NDArray[Any]) -> dict[int, int]:
     flat = np.ravel(values)
     if flat.size == 0:
         return {}
-    if flat.dtype == LABELS_DTYPE:
-        low, high = _limits(flat)
-        if low >= 0 and high <= MAX_TABLE:
-            return _as_counts(areas(flat, high + 1))
+    if flat.dtype == LABELS_DTYPE and (n_ids := _table_size(flat)):
+        return _as_counts(areas(flat, n_ids))
     starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
     lengths = np.diff(starts, append=flat.size)
     runs = flat[starts]
@@ -63,6 +61,16 @@ def pixel_counts(values: NDArray[Any]) -> dict[int, int]:
         counts = np.bincount(places, weights=lengths).astype(np.int64)
     pairs = zip(ids.tolist(), counts.tolist(), strict=True)
     return {cell: count for cell, count in pairs if cell > 0}
+
+
+def counts_inside(labels: Labels, mask: NDArray[np.bool_]) -> dict[int, int]:
+    """Return how often each id but 0 is there where a mask, both (y, x), is true."""
+    n_ids = _table_size(labels) if labels.size else 0
+    if n_ids == 0:
+        return pixel_counts(labels[mask])
+    table = np.zeros(n_ids, np.int64)
+    _count_inside(labels, mask, table)
+    return _as_counts(table)
 
 
 def changed_counts(
@@ -83,12 +91,11 @@ def changed_counts(
     old, new = np.ravel(before), np.ravel(after)
     if old.size == 0:
         return {}, {}
-    low, high = _limits(old)
-    other_low, other_high = _limits(new)
-    if min(low, other_low) < 0 or max(high, other_high) > MAX_TABLE:
+    sizes = _table_size(old), _table_size(new)
+    if not all(sizes):
         where = old != new
         return pixel_counts(old[where]), pixel_counts(new[where])
-    lost, gained = np.zeros(high + 1, np.int64), np.zeros(other_high + 1, np.int64)
+    lost, gained = (np.zeros(n_ids, np.int64) for n_ids in sizes)
     _count_changes(old, new, lost, gained)
     return _as_counts(lost), _as_counts(gained)
 
@@ -221,13 +228,11 @@ def box_of(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
     return tuple(part)
 
 
-@compiled
-def _limits(flat):  # type: ignore[no-untyped-def]
-    """Return the lowest and the highest value; there must be one at least."""
-    low, high = flat[0], flat[0]
-    for value in flat:
-        low, high = min(low, value), max(high, value)
-    return low, high
+def _table_size(labels: Labels) -> int:
+    """Return the size of a table of all ids, 0 if it would be too large or some are < 0."""
+    # numpy takes many pixels at a time, which numba does not. Below 0 is above 2**31.
+    highest = int(labels.view(np.uint32).max())
+    return highest + 1 if highest <= MAX_TABLE else 0
 
 
 @compiled
@@ -237,6 +242,15 @@ def _clear(flat, first_id, is_gone):  # type: ignore[no-untyped-def]
         at = flat[place] - first_id
         if 0 <= at < is_gone.size and is_gone[at]:
             flat[place] = 0
+
+
+@compiled
+def _count_inside(labels, mask, n_pixels):  # type: ignore[no-untyped-def]
+    """Count the pixels of each id where a mask is true."""
+    for y in range(labels.shape[0]):
+        for x in range(labels.shape[1]):
+            if mask[y, x]:
+                n_pixels[labels[y, x]] += 1
 
 
 @compiled

@@ -19,7 +19,7 @@ from scipy import ndimage
 from napari_cellseg.core.cell_boxes import (
     Box,
     box_of,
-    pixel_counts,
+    counts_inside,
     plane_box,
     start_of,
     union_of,
@@ -134,8 +134,7 @@ def cells_in_region(
     plane_box(labels, plane)  # says so if there is no such plane
     mask, part = _region_mask(region, labels.shape[-2:])
     box = (*(slice(at, at + 1) for at in plane), *part)
-    inside = np.where(mask, labels[box].reshape(mask.shape), 0)
-    counts = pixel_counts(inside)
+    counts = counts_inside(labels[box].reshape(mask.shape), mask)
     whole = pixels_on(indexed, counts, plane) if counts else {}
     chosen = [
         cell for cell, count in counts.items() if count >= REGION_SHARE * whole[cell]
