@@ -51,7 +51,7 @@ def _nothing_is_left_running(request):
     timers = [
         later
         for later in gc.get_objects()
-        if isinstance(later, Later) and later.is_waiting
+        if issubclass(type(later), Later) and later.is_waiting
     ]
     assert not threads
     assert not runners

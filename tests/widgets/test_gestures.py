@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from napari.layers import Shapes
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from tests.widgets.conftest import squares, wait_idle
@@ -32,6 +31,8 @@ class Mouse:
         self._dock = dock
         self._qtbot = qtbot
         self._canvas = dock.viewer.window._qt_viewer.canvas.native
+        self.pause_ms = 5
+        self.during = lambda: None
 
     def place(self, y, x):
         camera = self._dock.viewer.scene.camera
@@ -48,6 +49,7 @@ class Mouse:
         QTest.mousePress(self._canvas, button, none, places[0])
         for place in places[1:]:
             self._move(place, button)
+        self.during()
         QTest.mouseRelease(self._canvas, button, none, places[-1])
         self._qtbot.wait(20)
 
@@ -63,7 +65,8 @@ class Mouse:
             QEvent.Type.MouseMove, at, glob, Qt.MouseButton.NoButton, button, none
         )
         QApplication.sendEvent(self._canvas, event)
-        self._qtbot.wait(5)
+        if self.pause_ms:
+            self._qtbot.wait(self.pause_ms)
 
     def click(self, *point):
         self.drag(point)
@@ -116,18 +119,44 @@ def test_add_with_an_outline(shown, mouse):
     assert 180 <= (shown.keeper.layer.data == 4).sum() <= 280
 
 
-def test_the_drawing_is_shown_and_goes_by_itself(shown, mouse, qtbot):
-    seen = []
+def yellow_pixels(dock):
+    """Return how many pixels of the canvas have the colour of a drawing."""
+    shown = dock.viewer.window._qt_viewer.canvas.screenshot()
+    image = np.asarray(shown if isinstance(shown, np.ndarray) else to_array(shown))
+    red, green, blue = (image[..., band].astype(int) for band in range(3))
+    return int(((red > 200) & (green > 200) & (blue < 90)).sum())
 
-    def look(event):
-        seen.extend(isinstance(layer, Shapes) for layer in shown.viewer.layers)
 
-    shown.viewer.layers.events.inserted.connect(look)
+def to_array(image):
+    from qtpy.QtGui import QImage
+
+    rgba = image.convertToFormat(QImage.Format.Format_RGBA8888)
+    bits = rgba.constBits()
+    bits.setsize(rgba.sizeInBytes())
+    return np.frombuffer(bits, np.uint8).reshape(rgba.height(), -1, 4)
+
+
+def test_the_drawing_is_shown_without_a_layer_and_goes_by_itself(shown, mouse, qtbot):
+    inserted, seen = [], []
+    shown.viewer.layers.events.inserted.connect(inserted.append)
     shown.tools.toggle("split")
-    mouse.drag((6, 9), (14, 9), (22, 9))
-    assert any(seen)
-    assert not any(isinstance(layer, Shapes) for layer in shown.viewer.layers)
-    assert shown.viewer.layers.selection.active is shown.keeper.layer
+    layer = shown.keeper.layer
+    layer.visible = False
+    mouse.during = lambda: seen.append(yellow_pixels(shown))
+    mouse.drag((40, 9), (44, 20), (50, 40))
+    qtbot.wait(50)
+    assert max(seen) > 100
+    assert yellow_pixels(shown) == 0
+    assert not inserted
+    assert shown.viewer.layers.selection.active is layer
+
+
+def test_the_end_of_a_quick_stroke_counts(shown, mouse):
+    shown.tools.toggle("split")
+    # napari tells of no second move within 5 ms.
+    mouse.pause_ms = 0
+    mouse.drag((6, 9), (7, 9), (22, 9))
+    assert shown.proofread.n_cells == 4
 
 
 def test_a_hint_says_that_nothing_was_hit(shown, mouse):

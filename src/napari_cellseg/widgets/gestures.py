@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from napari.layers import Layer, Shapes
+from napari.layers import Layer
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject
 
-from napari_cellseg.widgets.layer_images import KEY, noted, plain
+from napari_cellseg.widgets.canvas import CanvasLine
+from napari_cellseg.widgets.layer_images import noted, plain
 
 GestureKind = Literal["click", "line", "path", "outline", "circle", "box"]
-#: Width of what is drawn, in pixels of the screen.
-STROKE_SCREEN_PX = 2.0
 CIRCLE_POINTS = 48
 #: A drag shorter than this, in pixels, is a click.
 CLICK_PX = 3.0
@@ -56,7 +55,7 @@ class Drawn:
 
 
 def is_drawing(layer: Any) -> bool:
-    """Say whether a layer is the temporary one of a gesture."""
+    """Say whether a layer only shows something, such as where to look, and goes by itself."""
     return noted(plain(layer)).get("role") == DRAWING
 
 
@@ -66,7 +65,7 @@ class GestureCapture(QObject):
     Parameters
     ----------
     viewer : napari viewer
-        For the zoom and the layer that shows the drawing.
+        On whose canvas the drawing is shown.
     parent : QObject
         The dock.
     """
@@ -77,7 +76,7 @@ class GestureCapture(QObject):
         self._layer: Layer | None = None
         self._kind: GestureKind = "click"
         self._on_done: Callable[[Drawn], None] | None = None
-        self._drawing: Shapes | None = None
+        self._line = CanvasLine(viewer)
 
     @property
     def is_active(self) -> bool:
@@ -105,7 +104,7 @@ class GestureCapture(QObject):
             layer.mouse_pan = str(layer.mode) == "pan_zoom"
             if str(layer.mode) == "pan_zoom":
                 layer.cursor = "standard"
-        self._remove_drawing()
+        self._line.hide()
 
     def drop_gone(self) -> None:
         """Stop where the layer has been taken out of the viewer."""
@@ -131,7 +130,9 @@ class GestureCapture(QObject):
             if self._kind != "click":
                 self._draw(points)
             yield
-        self._remove_drawing()
+        # napari leaves moves out that follow each other closely: not the end.
+        points.append(self._place(layer, event))
+        self._line.hide()
         if self._on_done is not None:
             plane = tuple(round(float(at)) for at in points[0][:-2])
             self._on_done(Drawn(np.asarray(points, float)[:, -2:], plane))
@@ -140,7 +141,7 @@ class GestureCapture(QObject):
         return np.asarray(layer.world_to_data(event.position), float)
 
     def _draw(self, points: list[NDArray[np.float64]]) -> None:
-        """Show what is drawn so far on a layer of its own."""
+        """Show what is drawn so far."""
         path = np.asarray(points, float)
         if self._kind == "line":
             path = path[[0, -1]]
@@ -150,44 +151,10 @@ class GestureCapture(QObject):
             path = _rectangle(path[0], path[-1])
         elif self._kind == "outline" and len(path) > 2:
             path = np.vstack([path, path[:1]])
-        if len(path) < 2:
+        if len(path) < 2 or self._layer is None:
             return
-        layer = self._drawing_layer()
-        with layer.events.data.blocker():
-            layer.data = []
-            layer.add_paths(path, edge_width=self._width(), edge_color="yellow")
-
-    def _width(self) -> float:
-        """Return the width of the stroke in pixels of the layer."""
-        scale = 1.0 if self._layer is None else float(self._layer.scale[-1]) or 1.0
-        return STROKE_SCREEN_PX / (float(self._viewer.scene.camera.zoom) * abs(scale))
-
-    def _drawing_layer(self) -> Shapes:
-        if self._drawing is None and self._layer is not None:
-            layer = self._layer
-            drawing = Shapes(
-                ndim=layer.ndim,
-                name="drawing (goes by itself)",
-                metadata={KEY: {"role": DRAWING}},
-                scale=layer.scale,
-                translate=layer.translate,
-                rotate=layer.rotate,
-                shear=layer.shear,
-                affine=layer.affine,
-                units=layer.units,
-                axis_labels=layer.axis_labels,
-            )
-            self._drawing = drawing
-            self._viewer.add_layer(drawing)
-            self._viewer.layers.selection.active = layer
-        if self._drawing is None:  # pragma: no cover - only called while active
-            raise RuntimeError("Nothing is being drawn.")
-        return self._drawing
-
-    def _remove_drawing(self) -> None:
-        drawing, self._drawing = self._drawing, None
-        if drawing is not None and drawing in self._viewer.layers:
-            self._viewer.layers.remove(drawing)
+        world = [self._layer.data_to_world(point)[-2:] for point in path]
+        self._line.show(np.asarray(world, float))
 
 
 def _rectangle(first: NDArray[np.float64], last: NDArray[np.float64]) -> Any:
