@@ -12,6 +12,7 @@ import tifffile
 import zarr
 from typer.testing import CliRunner
 
+from napari_cellseg import __version__
 from napari_cellseg.batch import slide_tile
 from napari_cellseg.batch.slide_options import SlideOptions
 from napari_cellseg.batch.slide_run import SlideReport, segment_slide
@@ -65,20 +66,21 @@ def test_a_slide_becomes_labels_a_table_and_a_record(
 ) -> None:
     report = segment(slide, tmp_path / "out")
 
-    labels = zarr.open_group(report.labels, mode="r")["0"][:]
+    labels = zarr.open_group(report.files[0], mode="r")["0"][:]
     assert [int(labels[y, x]) for y, x in MIDDLES] == [1, 2, 3, 4, 5]
-    cells = pd.read_csv(report.cells)
+    cells = pd.read_csv(tmp_path / "out" / "slide 1_cells.csv")
     assert cells["label"].tolist() == [1, 2, 3, 4, 5]
     assert cells["centroid_y_px"].tolist() == pytest.approx([30, 64, 64, 128, 140])
     # 20,000 pixels a centimetre are 0.5 µm each.
     assert cells["centroid_y_um"].tolist() == pytest.approx([15, 32, 32, 64, 70])
-    record = json.loads(report.cells.with_suffix(".json").read_text())
+    record = json.loads((tmp_path / "out" / "slide 1_cells.json").read_text())
     assert record["model"]["digest"] == "f" * 64
     assert record["summary"]["n_cells"] == 5
     assert record["n_tiles"] == 9
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "slide 1_cells.csv",
         "slide 1_cells.json",
+        "slide 1_density.tif",
         "slide 1_labels.ome.zarr",
     ]
 
@@ -184,7 +186,9 @@ def test_a_model_of_whole_images_is_refused(
 
 def test_a_worker_without_the_folder_says_so(slide: Path, tmp_path: Path) -> None:
     source = slide_tile.SlideSource(str(slide), None, 0, None)
-    work = slide_tile.TileWork(source, tmp_path / "not here", "", None, "cpu")
+    work = slide_tile.TileWork(
+        source, tmp_path / "not here", "", None, "cpu", "", __version__
+    )
 
     with pytest.raises(ImageReadError, match="same path"):
         work(0)
@@ -208,7 +212,7 @@ def test_two_dask_workers_give_what_one_process_gives(
     )
 
     first, second = (
-        zarr.open_group(report.labels, mode="r")["0"][:] for report in (alone, both)
+        zarr.open_group(report.files[0], mode="r")["0"][:] for report in (alone, both)
     )
     assert alone.n_cells == 5
     np.testing.assert_array_equal(first, second)

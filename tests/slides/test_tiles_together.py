@@ -5,14 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from napari_cellseg.core.measure import measure_cells
 from napari_cellseg.core.types import CellImage, Labels, PixelSize
 from napari_cellseg.slides import plan as plan_module
+from napari_cellseg.slides import table as table_module
 from napari_cellseg.slides.joining import JoinedSlide, join_tiles
 from napari_cellseg.slides.painting import PaintedLabels
 from napari_cellseg.slides.plan import SlidePlan
+from napari_cellseg.slides.table import rows_in_parts
 from napari_cellseg.slides.tile import TileCells, segment_tile
 from napari_cellseg.slides.tile_file import is_whole, read_tile, tile_path, write_tile
 from slides.part_fake import FakePartSegmenter, disks, plan_of
@@ -38,7 +41,7 @@ def done(image: CellImage, plan: SlidePlan, folder: Path) -> JoinedSlide:
         write_tile(
             tile_path(folder, number), segment_tile(image, plan, tile, segmenter)
         )
-    return join_tiles(folder, len(plan.tiles))
+    return join_tiles(folder, range(len(plan.tiles)))
 
 
 def painted(joined: JoinedSlide, plan: SlidePlan, folder: Path) -> Labels:
@@ -81,10 +84,41 @@ def test_the_table_is_that_of_the_slide_in_one_piece(
     columns = [
         name for name in expected.columns if name not in ("source", "confidence")
     ]
-    assert list(joined.table.columns[:3]) == ["label", "source", "confidence"]
+    (table,) = rows_in_parts(tmp_path, joined)
+    assert list(table.columns[:3]) == ["label", "source", "confidence"]
     np.testing.assert_allclose(
-        joined.table[columns].to_numpy(float), expected[columns].to_numpy(float)
+        table[columns].to_numpy(float), expected[columns].to_numpy(float)
     )
+
+
+def test_parts_of_the_table_are_the_table(
+    small_tiles: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = disks(SHAPE, MIDDLES)
+    plan = plan_of(image)
+    joined = done(image, plan, tmp_path)
+    (whole,) = rows_in_parts(tmp_path, joined)
+    monkeypatch.setattr(table_module, "ROWS_A_PART", 3)
+
+    parts = list(rows_in_parts(tmp_path, joined))
+
+    # Eight cells: three, three and two, each label once.
+    assert [len(part) for part in parts] == [3, 3, 2]
+    pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), whole)
+
+
+def test_what_is_held_of_a_cell_is_what_its_row_says(
+    small_tiles: None, tmp_path: Path
+) -> None:
+    image = disks(SHAPE, MIDDLES)
+    plan = plan_of(image)
+
+    joined = done(image, plan, tmp_path)
+
+    (table,) = rows_in_parts(tmp_path, joined)
+    middles = table[["centroid_y_px", "centroid_x_px"]].to_numpy()
+    np.testing.assert_array_equal(joined.middles_yx, middles)
+    np.testing.assert_array_equal(joined.areas_px, table["area_px"])
 
 
 def test_a_box_shows_what_the_whole_shows(small_tiles: None, tmp_path: Path) -> None:
@@ -110,9 +144,9 @@ def test_a_cell_that_tiles_see_at_different_places_is_there_once(
         cells = segment_tile(shown, plan, tile, FakePartSegmenter())
         write_tile(tile_path(tmp_path, number), cells)
 
-    joined = join_tiles(tmp_path, len(plan.tiles))
+    joined = join_tiles(tmp_path, range(len(plan.tiles)))
 
-    assert len(joined.table) == 2
+    assert joined.n_cells == 2
 
 
 def test_a_cell_larger_than_what_is_read_is_reported(
@@ -139,7 +173,7 @@ def test_bare_glass_is_not_shown_to_the_network(
 
     joined = done(image, plan, tmp_path)
 
-    assert len(joined.table) == 1
+    assert joined.n_cells == 1
     # The cell lies in the first of 3 x 3 tiles; the others do not reach it.
     assert joined.n_glass == 8
 
@@ -150,8 +184,9 @@ def test_a_slide_of_glass_has_an_empty_table(small_tiles: None, tmp_path: Path) 
 
     joined = done(image, plan, tmp_path)
 
-    assert len(joined.table) == 0
-    assert "area_px" in joined.table
+    assert joined.n_cells == 0
+    (table,) = rows_in_parts(tmp_path, joined)
+    assert "area_px" in table
     assert not painted(joined, plan, tmp_path).any()
 
 
@@ -171,7 +206,7 @@ def test_a_tile_comes_back_from_its_file(small_tiles: None, tmp_path: Path) -> N
 
 def assert_same(read: TileCells, cells: TileCells) -> None:
     """Compare all that a tile holds."""
-    for name in ("boxes", "confidence", "is_owned", "is_near", "is_cut"):
+    for name in ("boxes", "confidence", "is_owned", "is_near", "is_cut", "tissue"):
         np.testing.assert_array_equal(getattr(read, name), getattr(cells, name))
     for one, other in zip(read.masks, cells.masks, strict=True):
         np.testing.assert_array_equal(one, other)

@@ -42,4 +42,18 @@ class SlideOptions:
             "the tiles; they must see the slide and the results under the same paths."
         ),
     )
+    annotations: str | None = option(
+        None,
+        Range(
+            help="GeoJSON of QuPath: only cells inside its annotations, and a table of how "
+            "many each holds."
+        ),
+    )
+    save_geojson: bool = option(
+        False,
+        Range(
+            help="Also write NAME.geojson.gz: outlines and measurements of all cells, for "
+            "QuPath."
+        ),
+    )
     overwrite: bool = option(False, Range(help="Replace results that are there."))

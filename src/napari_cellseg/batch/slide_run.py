@@ -6,38 +6,38 @@ with the same command, and nothing is done twice.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from napari_cellseg import __version__
 from napari_cellseg.batch.how_read import how_read
 from napari_cellseg.batch.names import plan_names
 from napari_cellseg.batch.options import BatchOptions
 from napari_cellseg.batch.slide_options import SlideOptions
+from napari_cellseg.batch.slide_results import DoneSlide, SlideResults, write_slide
 from napari_cellseg.batch.slide_tile import (
     PLAN_NAME,
     SlideSource,
     TileWork,
     part_segmenter,
+    plan_key,
 )
 from napari_cellseg.core.errors import DiskFullError, SaveError, SegmentationError
 from napari_cellseg.core.jobs import Job, Notice, Progress
-from napari_cellseg.core.measure import MeasurementTable
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.part import PartSegmenter
-from napari_cellseg.core.provenance import provenance
 from napari_cellseg.core.types import CellImage
 from napari_cellseg.io.atomic import make_folder
-from napari_cellseg.io.labels_zarr import write_labels_zarr
+from napari_cellseg.io.exchange.geojson import read_annotations
 from napari_cellseg.io.paths import ImagePlace, full_address
-from napari_cellseg.io.writers import write_cells_csv
-from napari_cellseg.slides.joining import JoinedSlide, join_tiles
-from napari_cellseg.slides.painting import PaintedLabels
+from napari_cellseg.slides.annotations import Region, in_any, regions_of, tiles_met
+from napari_cellseg.slides.joining import join_tiles
 from napari_cellseg.slides.plan import SlidePlan, make_plan, read_plan
 from napari_cellseg.slides.tile_file import is_whole, tile_path
 from napari_cellseg.slides.workers import News, do_here, do_with_dask
@@ -49,49 +49,23 @@ class SlideReport:
 
     Attributes
     ----------
-    n_cells, n_tiles, n_glass : int
-        Cells; tiles, and how many of them are bare glass.
-    labels, cells : Path
-        The labels and the table.
+    n_tiles, n_glass : int
+        Tiles, and how many of them are bare glass.
+    summary : dict
+        The numbers of the slide, see `slide_results.DoneSlide.summary`.
+    files : tuple of Path
+        What was written, but the record.
     """
 
-    n_cells: int
     n_tiles: int
     n_glass: int
-    labels: Path
-    cells: Path
-
-
-@dataclass(frozen=True, slots=True)
-class SlideResults:
-    """Where the results of a slide lie."""
-
-    folder: Path
-    name: str
+    summary: dict[str, Any]
+    files: tuple[Path, ...]
 
     @property
-    def labels(self) -> Path:
-        """The labels, with smaller levels for looking at them from afar."""
-        return self.folder / f"{self.name}_labels.ome.zarr"
-
-    @property
-    def cells(self) -> Path:
-        """The table of cells; its record lies beside it."""
-        return self.folder / f"{self.name}_cells.csv"
-
-    @property
-    def tiles(self) -> Path:
-        """The tiles that are done, until the slide is."""
-        return self.folder / f"{self.name}_tiles"
-
-    def check_free(self) -> None:
-        """Raise `SaveError` if a finished slide would be replaced."""
-        for path in (self.labels, self.cells):
-            if path.exists():
-                raise SaveError(
-                    f"'{path}' is there already. Use --overwrite to replace it, or "
-                    "another folder."
-                )
+    def n_cells(self) -> int:
+        """Number of cells."""
+        return int(self.summary["n_cells"])
 
 
 def segment_slide(
@@ -104,8 +78,8 @@ def segment_slide(
     source : Path or S3Address
         The slide: any image with one plane that can be read in parts.
     out : Path
-        Folder, made if need be. Receives ``NAME_labels.ome.zarr``, ``NAME_cells.csv`` and
-        ``NAME_cells.json``; while the run lasts, ``NAME_tiles``.
+        Folder, made if need be. Receives what `SlideResults` names; while the run lasts,
+        ``NAME_tiles``.
     slide, options
         How.
 
@@ -114,7 +88,7 @@ def segment_slide(
     SaveError
         If results are there, or cannot be written.
     ImageReadError, ImageError
-        If the slide cannot be read, or is none.
+        If the slide or its annotations cannot be read, or do not fit.
     SegmentationError
         If tiles could not be done; the others are kept.
     OptionsError
@@ -131,24 +105,37 @@ def segment_slide(
         full_address(source), slide.scene, slide.level, slide.pixel_size_um
     )
     image = where.read()
+    factor = where.pixels_a_level_pixel(image)
+    regions = _regions(slide.annotations, factor)
     segmenter = part_segmenter(slide.model, slide.device)
     request = _request(source, slide, options, segmenter)
     plan = yield from _settled_plan(results, image, segmenter, options, request)
-    key = hashlib.sha256((results.tiles / PLAN_NAME).read_bytes()).hexdigest()
-    work = TileWork(where, results.tiles.resolve(), key, slide.model, slide.device)
-    yield from _do_tiles(work, len(plan.tiles), slide)
-    yield Progress(0, 0, "putting the tiles together")
-    joined = join_tiles(results.tiles, len(plan.tiles))
-    made = _made_by(segmenter, plan, request)
-    yield from _write(results, image, plan, joined, made)
-    shutil.rmtree(results.tiles, ignore_errors=True)
-    return SlideReport(
-        len(joined.table),
-        len(plan.tiles),
-        joined.n_glass,
-        results.labels,
-        results.cells,
+    numbers = tiles_met(regions, plan.cores) if regions else range(len(plan.tiles))
+    work = TileWork(
+        where,
+        results.tiles.resolve(),
+        plan_key(results.tiles),
+        slide.model,
+        slide.device,
+        segmenter.spec.weights_sha256,
+        __version__,
     )
+    yield from _do_tiles(work, numbers, slide)
+    yield Progress(0, 0, "putting the tiles together")
+    is_wanted = partial(in_any, regions) if regions else None
+    joined = join_tiles(results.tiles, numbers, is_wanted)
+    done = DoneSlide(image, plan, joined, regions, factor)
+    made = _made_by(segmenter, plan, request) | {"annotations": slide.annotations}
+    summary = yield from write_slide(
+        results, done, made, with_outlines=slide.save_geojson
+    )
+    shutil.rmtree(results.tiles, ignore_errors=True)
+    return SlideReport(len(numbers), joined.n_glass, summary, results.files)
+
+
+def _regions(path: str | None, factor: tuple[float, float]) -> list[Region]:
+    """Return what of the slide is asked for; nothing if all of it is."""
+    return [] if path is None else regions_of(read_annotations(path), factor)
 
 
 def _request(
@@ -197,7 +184,7 @@ def _settled_plan(
     return plan
 
 
-def _do_tiles(work: TileWork, n_tiles: int, slide: SlideOptions) -> Job[None]:
+def _do_tiles(work: TileWork, numbers: Sequence[int], slide: SlideOptions) -> Job[None]:
     """Do the tiles that are not there yet.
 
     Raises
@@ -207,7 +194,8 @@ def _do_tiles(work: TileWork, n_tiles: int, slide: SlideOptions) -> Job[None]:
     DiskFullError
         The next tiles would be worked out for nothing.
     """
-    todo = [n for n in range(n_tiles) if not is_whole(tile_path(work.folder, n))]
+    n_tiles = len(numbers)
+    todo = [n for n in numbers if not is_whole(tile_path(work.folder, n))]
     n_there = n_tiles - len(todo)
     if n_there:
         told = f"{n_there} of {n_tiles} tiles were there already"
@@ -238,7 +226,9 @@ def _news(work: TileWork, todo: Sequence[int], slide: SlideOptions) -> Generator
     if not todo or (slide.workers == 1 and slide.scheduler is None):
         return do_here(work, todo)
     n_workers = min(slide.workers, len(todo))
-    return do_with_dask(work, todo, n_workers=n_workers, address=slide.scheduler)
+    return do_with_dask(
+        work, todo, n_workers=n_workers, address=slide.scheduler, check=work.check
+    )
 
 
 def _made_by(
@@ -256,35 +246,3 @@ def _made_by(
         "intensity_bounds": list(plan.bounds),
         "zoom": plan.zoom,
     }
-
-
-def _write(
-    results: SlideResults,
-    image: CellImage,
-    plan: SlidePlan,
-    joined: JoinedSlide,
-    made: dict[str, Any],
-) -> Job[None]:
-    """Write labels, table and record; the record last."""
-    yield Progress(0, 0, "writing the labels")
-    painted = PaintedLabels(results.tiles, plan, joined.numbers)
-    write_labels_zarr(results.labels, painted, axes="YX", pixel_size=image.pixel_size)
-    yield Progress(0, 0, "writing the table")
-    n_pixels = plan.plane_yx[0] * plan.plane_yx[1]
-    table = MeasurementTable(joined.table, image.pixel_size, "YX", n_pixels)
-    record = {
-        **provenance(image),
-        **made,
-        "n_tiles": len(plan.tiles),
-        "n_tiles_of_glass": joined.n_glass,
-        "n_cells_cut_off": joined.n_cut,
-        "n_contested_pixels": painted.n_contested,
-    }
-    write_cells_csv(results.cells, table, record)
-    if joined.n_cut:
-        yield Notice(
-            0,
-            0,
-            f"{joined.n_cut} cells are larger than what is read around a tile and are "
-            "cut off there; give their --diameter.",
-        )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
+from napari_cellseg import __version__
 from napari_cellseg.core.errors import ImageReadError, OptionsError
 from napari_cellseg.core.given_sizes import with_given_sizes
 from napari_cellseg.core.part import PartSegmenter
@@ -48,6 +50,12 @@ class SlideSource:
         )
         return with_given_sizes(image, self.pixel_size_um, None)
 
+    def pixels_a_level_pixel(self, image: CellImage) -> tuple[float, float]:
+        """Return how many pixels of the full resolution one of the level is, (y, x)."""
+        full = image if self.level == 0 else replace(self, level=0).read()
+        y, x = (a / b for a, b in zip(full.shape[1:], image.shape[1:], strict=True))
+        return y, x
+
 
 @dataclass(frozen=True, slots=True)
 class TileWork:
@@ -63,6 +71,8 @@ class TileWork:
         Changes with the plan: a worker that goes on for days keeps what it has opened.
     model, device : str or None
         See `engines.open_segmenter`.
+    digest, version : str
+        Of the weights, and of the program that hands out the tiles.
     """
 
     source: SlideSource
@@ -70,6 +80,32 @@ class TileWork:
     plan_key: str
     model: str | None
     device: str
+    digest: str
+    version: str
+
+    def check(self) -> None:
+        """Raise `CellsegError` if this process would do other tiles than were asked for.
+
+        Raises
+        ------
+        OptionsError
+            If program or model are others than those of who hands out the tiles.
+        ImageReadError
+            If the slide, or the plan of this run, is not there.
+        """
+        if self.version != __version__:
+            raise OptionsError(
+                f"It has napari-cellseg {__version__}; the program that hands out the tiles "
+                f"is {self.version}. Install the same on both."
+            )
+        _opened(self)
+        digest = part_segmenter(self.model, self.device).spec.weights_sha256
+        if digest != self.digest:
+            raise OptionsError(
+                f"Its model '{self.model or 'of the program'}' is {digest[:12]}…; "
+                f"{self.digest[:12]}… is asked for. Give --model a folder that all see, or "
+                "put the same model on each computer."
+            )
 
     def __call__(self, number: int) -> int:
         """Do a tile, write it, and return how many cells it answers for."""
@@ -84,12 +120,23 @@ class TileWork:
 def _opened(work: TileWork) -> tuple[CellImage, SlidePlan]:
     """Return slide and plan, opened once a process."""
     found = read_plan(work.folder / PLAN_NAME)
-    if found is None:
+    if found is None or plan_key(work.folder) != work.plan_key:
         raise ImageReadError(
-            f"There is no plan in '{work.folder}'. Workers must see the folder of the "
-            "results under the same path as the program that hands out the tiles."
+            f"There is no plan of this run in '{work.folder}'. Workers must see the folder "
+            "of the results under the same path as the program that hands out the tiles."
         )
-    return work.source.read(), found[0]
+    try:
+        return work.source.read(), found[0]
+    except ImageReadError as error:
+        raise ImageReadError(
+            f"The slide cannot be read: {error} Workers must see it under the same path as "
+            "the program that hands out the tiles."
+        ) from error
+
+
+def plan_key(folder: Path) -> str:
+    """Return what changes with the plan of a run."""
+    return hashlib.sha256((folder / PLAN_NAME).read_bytes()).hexdigest()
 
 
 @lru_cache(maxsize=2)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -29,8 +30,9 @@ def slide(
 ) -> None:
     """Segment a whole slide of any size, in tiles, here or on a Dask cluster.
 
-    Writes NAME_labels.ome.zarr, NAME_cells.csv and NAME_cells.json (where the numbers come
-    from). The same command goes on where a run was stopped; nothing is done twice.
+    Writes NAME_labels.ome.zarr, NAME_cells.csv, NAME_cells.json (where the numbers come
+    from) and NAME_density.tif. The same command goes on where a run was stopped; nothing is
+    done twice.
 
     Example: cellseg slide tumour.svs --out results --workers 4
     """
@@ -49,7 +51,16 @@ def slide(
         )
         raise typer.Exit(INTERRUPTED) from None
     glass = f", {report.n_glass} of them bare glass" if report.n_glass else ""
+    files = ", ".join(map(str, report.files))
     typer.echo(
-        f"{report.n_cells} cells in {report.n_tiles} tiles{glass}: {report.labels}, "
-        f"{report.cells}"
+        f"{report.n_cells} cells in {report.n_tiles} tiles{glass}{_tissue(report.summary)}: "
+        f"{files}"
     )
+
+
+def _tissue(summary: Mapping[str, Any]) -> str:
+    """Return area and density of the tissue in words, where they are known."""
+    density = summary.get("density_per_mm2_of_tissue")
+    if density is None:
+        return ""
+    return f", {density:.0f} per mm² on {summary['tissue_area_mm2']:.2f} mm² of tissue"

@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import pandas as pd
@@ -58,6 +58,47 @@ def write_cells_csv(
     SaveError
         If one cannot be written.
     """
+    cells = _named_tracks(table.cells, table)
+    record = {
+        **provenance,
+        "summary": table.summary,
+        "pixel_size_um": pixel_size_values(table.pixel_size),
+    }
+    if (whole := table.in_3d) is not None:
+        csv_path = Path(path)
+        whole = _named_tracks(whole, table)
+        whole_path = csv_path.with_name(f"{csv_path.stem}{IN_3D}{csv_path.suffix}")
+        whole.insert(0, "image", _image_name(provenance), allow_duplicates=True)
+        record |= {"table_in_3d": whole_path.name, "columns_in_3d": list(whole.columns)}
+        with replacing(whole_path) as new_whole:
+            _write_frames(new_whole, [whole])
+    return write_cells_in_parts(path, [cells], record)
+
+
+def write_cells_in_parts(
+    path: str | Path, parts: Iterable[pd.DataFrame], record: Mapping[str, Any]
+) -> tuple[Path, Path]:
+    """Write a table that comes in parts as `write_cells_csv` does; one part is held.
+
+    Parameters
+    ----------
+    path : str or Path
+        The CSV; its folder must exist.
+    parts : iterable of pandas.DataFrame
+        One at least, all with the same columns; they get that of the image's name.
+    record : mapping
+        What stands in the JSON, with summary and pixel size.
+
+    Returns
+    -------
+    Path, Path
+        The CSV and the JSON, which appears last.
+
+    Raises
+    ------
+    SaveError
+        If one cannot be written.
+    """
     csv_path = Path(path)
     json_path = csv_path.with_suffix(".json")
     if json_path == csv_path:
@@ -65,26 +106,19 @@ def write_cells_csv(
             f"'{csv_path}' cannot be the table: its description goes to that name. "
             "Choose a name that ends in .csv."
         )
-    cells = _named_tracks(table.cells, table)
-    cells.insert(0, "image", _image_name(provenance), allow_duplicates=True)
-    record = {
-        **provenance,
-        "table": csv_path.name,
-        "summary": table.summary,
-        "pixel_size_um": pixel_size_values(table.pixel_size),
-        "columns": list(cells.columns),
-    }
-    if (whole := table.in_3d) is not None:
-        whole = _named_tracks(whole, table)
-        whole_path = csv_path.with_name(f"{csv_path.stem}{IN_3D}{csv_path.suffix}")
-        whole.insert(0, "image", _image_name(provenance), allow_duplicates=True)
-        record |= {"table_in_3d": whole_path.name, "columns_in_3d": list(whole.columns)}
-        with replacing(whole_path) as new_whole:
-            _write_frame(new_whole, whole)
+    name = _image_name(record)
     with replacing(json_path) as new_json, replacing(csv_path) as new_csv:
-        _write_frame(new_csv, cells)
-        _write_text(new_json, _json_text(record))
+        columns = _write_frames(new_csv, (_with_image(part, name) for part in parts))
+        values = {**record, "table": csv_path.name, "columns": columns}
+        _write_text(new_json, _json_text(values))
     return csv_path, json_path
+
+
+def _with_image(cells: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Return a copy of rows with the name of the image in front."""
+    named = cells.copy(deep=False)
+    named.insert(0, "image", name, allow_duplicates=True)
+    return named
 
 
 def _named_tracks(rows: pd.DataFrame, table: MeasurementTable) -> pd.DataFrame:
@@ -108,8 +142,10 @@ def write_summary_csv(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> No
         If it cannot be written; it is then as it was.
     """
     names = list(dict.fromkeys(name for row in rows for name in row))
-    with replacing(path) as new:
-        _write_rows(new, names, ([row.get(name) for name in names] for row in rows))
+    with replacing(path) as new, _csv_file(new) as file:
+        _write_row(file, map(str, names))
+        for row in rows:
+            _write_row(file, (row.get(name) for name in names))
 
 
 def read_csv_rows(path: str | Path) -> list[dict[str, str]]:
@@ -147,20 +183,28 @@ def _image_name(provenance: Mapping[str, Any]) -> str:
     return Path(str(provenance.get("labels", image or ""))).name
 
 
-def _write_frame(path: Path, cells: pd.DataFrame) -> None:
-    """Write a data frame."""
-    columns = [cells[name].tolist() for name in cells.columns]
-    _write_rows(path, list(cells.columns), zip(*columns, strict=True))
+def _write_frames(path: Path, frames: Iterable[pd.DataFrame]) -> list[str]:
+    """Write data frames one below the other; return the names of their columns."""
+    names: list[str] = []
+    with _csv_file(path) as file:
+        for frame in frames:
+            if not names:
+                names = list(frame.columns)
+                _write_row(file, map(str, names))
+            columns = [frame[name].tolist() for name in names]
+            for row in zip(*columns, strict=True):
+                _write_row(file, row)
+    return names
 
 
-def _write_rows(
-    path: Path, names: Sequence[str], rows: Iterable[Iterable[Any]]
-) -> None:
-    """Write a header and rows."""
-    with path.open("w", encoding="utf-8", errors=UNKNOWN, newline="") as file:
-        file.write(",".join(_cell(str(name)) for name in names) + "\n")
-        for row in rows:
-            file.write(",".join(_cell(value) for value in row) + "\n")
+def _csv_file(path: Path) -> TextIO:
+    """Open a CSV to be written."""
+    return path.open("w", encoding="utf-8", errors=UNKNOWN, newline="")
+
+
+def _write_row(file: TextIO, row: Iterable[Any]) -> None:
+    """Write a row."""
+    file.write(",".join(_cell(value) for value in row) + "\n")
 
 
 def _cell(value: Any) -> str:

@@ -8,17 +8,16 @@ which tiles were done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from scipy import spatial
 
-from napari_cellseg.core.table_columns import ordered_frame
 from napari_cellseg.slides.tile import BAND_PX, TileCells
 from napari_cellseg.slides.tile_file import read_tile, tile_path
 
@@ -30,77 +29,111 @@ N_HELD = 16
 #: Number of a tile, and place of a cell in it.
 Cell = tuple[int, int]
 ReadTile = Callable[[int], TileCells]
+Numbers: TypeAlias = NDArray[np.float64]
+#: Says of (n, 2) middles (y, x) which count.
+IsWanted: TypeAlias = Callable[[Numbers], NDArray[np.bool_]]
+#: Columns of the table that are held of every cell of a slide.
+HELD = ("centroid_y_px", "centroid_x_px", "area_px")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JoinedSlide:
-    """The cells of a slide.
+    """The cells of a slide, with the little that is held of each; n of them.
 
     Attributes
     ----------
-    numbers : list of (n,) int32 arrays
-        For each tile the numbers of its cells on the slide; 0 of those that another tile
-        answers for.
-    table : pandas.DataFrame
-        One row a cell, in rising order of its label.
+    numbers : mapping of int to (k,) int32 arrays
+        By tile the numbers of its cells on the slide; 0 of those that another tile answers
+        for, or that are not wanted.
+    middles_yx : (n, 2) float64
+        Of the cells in rising order of their numbers, in pixels.
+    areas_px : (n,) float64
+        In the same order.
     n_cut : int
         Cells that reach beyond what was read around their tile.
     n_glass : int
         Tiles on which nothing is stained.
+    n_tissue_px : int
+        Pixels of tissue; 0 where no tile knows of tissue.
     """
 
-    numbers: list[NDArray[np.int32]]
-    table: pd.DataFrame
+    numbers: Mapping[int, NDArray[np.int32]]
+    middles_yx: NDArray[np.float64]
+    areas_px: NDArray[np.float64]
     n_cut: int
     n_glass: int
+    n_tissue_px: int
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells."""
+        return len(self.areas_px)
 
 
-def join_tiles(folder: Path, n_tiles: int) -> JoinedSlide:
+def join_tiles(
+    folder: Path, numbers: Sequence[int], is_wanted: IsWanted | None = None
+) -> JoinedSlide:
     """Return the cells of a slide whose tiles are all done.
 
     Parameters
     ----------
     folder : Path
         Where the tiles lie.
-    n_tiles : int
-        How many there are.
+    numbers : sequence of int
+        Of the tiles, in rising order.
+    is_wanted : callable or None
+        Says of (n, 2) middles (y, x), in pixels, which are of cells that count. None: all.
     """
-    paths = [tile_path(folder, number) for number in range(n_tiles)]
-    tiles = [read_tile(path, with_masks=False) for path in paths]
-    read = lru_cache(maxsize=N_HELD)(lambda number: read_tile(paths[number]))
+    paths = [tile_path(folder, number) for number in numbers]
+    tiles = [read_tile(path, with_masks=False, columns=HELD) for path in paths]
+    read = lru_cache(maxsize=N_HELD)(lambda place: read_tile(paths[place], columns=()))
     left_out = _left_out(tiles, read)
     taken = [
         np.setdiff1d(np.flatnonzero(tile.is_owned | tile.is_near), sorted(places))
         for tile, places in zip(tiles, left_out, strict=True)
     ]
+    if is_wanted is not None:
+        taken = [
+            places[is_wanted(_middles(tile)[places])]
+            for tile, places in zip(tiles, taken, strict=True)
+        ]
     pairs = list(zip(tiles, taken, strict=True))
-    frames = [_rows(tile, places) for tile, places in pairs if not tile.is_glass]
-    # Without a tissue there is no column, but there is a table.
-    rows = pd.concat(frames, ignore_index=True) if frames else _no_rows()
-    order = np.lexsort((rows["centroid_x_px"], rows["centroid_y_px"]))
-    labels = np.empty(len(rows), np.int32)
-    labels[order] = np.arange(1, len(rows) + 1, dtype=np.int32)
-    table = rows.assign(label=labels, source="model").iloc[order]
+    middles = _of_all([_middles(tile)[places] for tile, places in pairs], (0, 2))
+    areas = _of_all([_column(tile, "area_px")[places] for tile, places in pairs], (0,))
+    order = np.lexsort((middles[:, 1], middles[:, 0]))
+    labels = np.empty(len(areas), np.int32)
+    labels[order] = np.arange(1, len(areas) + 1, dtype=np.int32)
     return JoinedSlide(
-        _by_tile(labels, pairs),
-        ordered_frame(table, ["label"]),
+        dict(zip(numbers, _by_tile(labels, pairs), strict=True)),
+        middles[order],
+        areas[order],
         sum(int(tile.is_cut[places].sum()) for tile, places in pairs),
         sum(tile.is_glass for tile in tiles),
+        sum(_tissue_px(tile, is_wanted) for tile in tiles),
     )
 
 
-def _rows(tile: TileCells, places: NDArray[np.intp]) -> pd.DataFrame:
-    """Return the rows of some cells of a tile."""
-    columns = {name: column[places] for name, column in tile.columns.items()}
-    return pd.DataFrame(
-        {**columns, "confidence": tile.confidence[places].astype(float)}
-    )
+def _of_all(parts: list[NDArray[np.float64]], empty: tuple[int, ...]) -> Numbers:
+    """Return the numbers of all tiles, one after the other."""
+    return np.concatenate([np.zeros(empty), *parts])
 
 
-def _no_rows() -> pd.DataFrame:
-    """Return the table of a slide without tissue."""
-    names = ("area_px", "centroid_y_px", "centroid_x_px", "confidence")
-    return pd.DataFrame({name: np.zeros(0) for name in names})
+def _column(tile: TileCells, name: str) -> Numbers:
+    """Return a column of a tile; bare glass has none."""
+    return np.asarray(tile.columns.get(name, np.zeros(0)), np.float64)
+
+
+def _middles(tile: TileCells) -> Numbers:
+    """Return the (n, 2) middles of the cells of a tile."""
+    return np.stack([_column(tile, f"centroid_{axis}_px") for axis in "yx"], axis=1)
+
+
+def _tissue_px(tile: TileCells, is_wanted: IsWanted | None) -> int:
+    """Return how many pixels of a tile are tissue that counts."""
+    blocks = tile.tissue
+    if is_wanted is not None:
+        blocks = blocks[is_wanted(blocks[:, :2].astype(np.float64))]
+    return int(blocks[:, 2].sum())
 
 
 def _left_out(tiles: Sequence[TileCells], read: ReadTile) -> list[set[int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -27,8 +28,8 @@ class PaintedLabels:
         Where the tiles lie.
     plan : SlidePlan
         How the slide was cut.
-    numbers : list of (n,) int32 arrays
-        See `joining.JoinedSlide`.
+    numbers : mapping of int to (n,) int32 arrays
+        See `joining.JoinedSlide`; tiles that are not in it show nothing.
 
     Attributes
     ----------
@@ -43,21 +44,22 @@ class PaintedLabels:
     ndim = 2
 
     def __init__(
-        self, folder: Path, plan: SlidePlan, numbers: list[NDArray[np.int32]]
+        self, folder: Path, plan: SlidePlan, numbers: Mapping[int, NDArray[np.int32]]
     ) -> None:
         self.shape = plan.plane_yx
         self.n_contested = 0
         self._numbers = numbers
         (seen_y, seen_x), (n_y, n_x) = plan.seen_yx, plan.plane_yx
-        self._windows: list[Window] = [
-            (
+        self._windows: dict[int, Window] = {
+            number: (
                 plane_span(tile.window_y, seen_y, n_y),
                 plane_span(tile.window_x, seen_x, n_x),
             )
-            for tile in plan.tiles
-        ]
+            for number, tile in enumerate(plan.tiles)
+            if number in numbers
+        }
         self._read = lru_cache(maxsize=N_HELD)(
-            lambda number: read_tile(tile_path(folder, number))
+            lambda number: read_tile(tile_path(folder, number), columns=())
         )
 
     def __getitem__(self, box: tuple[slice, ...], /) -> Labels:
@@ -65,7 +67,7 @@ class PaintedLabels:
         labels = np.zeros([span.stop - span.start for span in box], LABELS_DTYPE)
         cells = [
             (int(self._numbers[number][place]), number, place)
-            for number, window in enumerate(self._windows)
+            for number, window in self._windows.items()
             if _meet(window, box)
             for place in self._those_in(number, box)
         ]

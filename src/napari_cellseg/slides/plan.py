@@ -20,6 +20,7 @@ from napari_cellseg.core.part import PartSegmenter
 from napari_cellseg.core.resize import seen_size
 from napari_cellseg.core.tiling import Tile, plan_tiles
 from napari_cellseg.core.types import CellImage
+from napari_cellseg.core.window_labels import plane_span
 from napari_cellseg.core.zoom import LOOK_PX, Window, zoom_for
 from napari_cellseg.io.atomic import replacing
 
@@ -74,6 +75,18 @@ class SlidePlan:
         core_px = CORE_PX if self.zoom >= FAR_ZOOM else FAR_CORE_PX
         whole_px = core_px + 2 * HALO_PX
         return plan_tiles(self.seen_yx, core_px, HALO_PX, whole_px)
+
+    @property
+    def cores(self) -> list[Window]:
+        """What each tile answers for, in pixels of the slide."""
+        (seen_y, seen_x), (n_y, n_x) = self.seen_yx, self.plane_yx
+        return [
+            (
+                plane_span(tile.core_y, seen_y, n_y),
+                plane_span(tile.core_x, seen_x, n_x),
+            )
+            for tile in self.tiles
+        ]
 
     def write(self, path: Path, request: dict[str, Any]) -> None:
         """Write the plan, with what was asked for."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from napari_cellseg.core.window_labels import (
 )
 from napari_cellseg.core.zoom import Window
 from napari_cellseg.slides.plan import SlidePlan
+from napari_cellseg.slides.tissue import NO_TISSUE, tissue_blocks
 
 #: Neighbouring tiles place the middle of a cell alike to within this many pixels; cells so
 #: near to a border are kept by both and compared.
@@ -54,6 +55,8 @@ class TileCells:
         What of each box is the cell.
     columns : mapping of str to (n,) arrays
         Of the measurement table, but its label, source and confidence.
+    tissue : (k, 3) float32
+        Where tissue lies in the core of the tile, see `tissue_blocks`; of colour images.
     is_glass : bool
         Nothing on the tile is stained, and no network has seen it.
     """
@@ -65,6 +68,7 @@ class TileCells:
     is_cut: NDArray[np.bool_]
     masks: tuple[NDArray[np.bool_], ...]
     columns: Columns
+    tissue: NDArray[np.float32] = field(default_factory=lambda: NO_TISSUE)
     is_glass: bool = False
 
     def __len__(self) -> int:
@@ -122,7 +126,33 @@ def segment_tile(
         channels,
         image.pixel_size,
     )
-    return _kept(found, columns, plan, tile)
+    cells = _kept(found, columns, plan, tile)
+    return replace(cells, tissue=_tissue(image, plan, tile, (pixels, origin_yx)))
+
+
+def _tissue(
+    image: CellImage,
+    plan: SlidePlan,
+    tile: Tile,
+    part: tuple[NDArray[Any], tuple[int, int]],
+) -> NDArray[np.float32]:
+    """Return the tissue in the core of a tile, from pixels and where they begin."""
+    pixels, origin_yx = part
+    if not image.is_rgb:
+        return NO_TISSUE
+    core = [
+        plane_span(*each)
+        for each in zip(
+            (tile.core_y, tile.core_x), plan.seen_yx, plan.plane_yx, strict=True
+        )
+    ]
+    inside = (
+        slice(a.start - b, a.stop - b) for a, b in zip(core, origin_yx, strict=True)
+    )
+    scaled = scale_to_bounds(
+        pixels[(slice(None), *inside)].min(axis=0, keepdims=True), plan.bounds
+    )
+    return tissue_blocks(scaled[0], (core[0].start, core[1].start), image.pixel_size)
 
 
 def _is_glass(pixels: NDArray[Any], bounds: tuple[float, float]) -> bool:

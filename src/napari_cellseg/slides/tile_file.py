@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,15 @@ from napari_cellseg.slides.tile import TileCells
 
 #: In front of the columns of the table, which may have any name.
 COLUMN = "column "
-FACTS = ("boxes", "confidence", "is_owned", "is_near", "is_cut", "is_glass")
+FACTS = (
+    "boxes",
+    "confidence",
+    "is_owned",
+    "is_near",
+    "is_cut",
+    "tissue",
+    "is_glass",
+)
 
 
 def tile_path(folder: Path, number: int) -> Path:
@@ -37,7 +46,9 @@ def write_tile(path: Path, cells: TileCells) -> None:
         np.savez_compressed(file, allow_pickle=False, masks=np.packbits(bits), **arrays)
 
 
-def read_tile(path: Path, *, with_masks: bool = True) -> TileCells:
+def read_tile(
+    path: Path, *, with_masks: bool = True, columns: Collection[str] | None = None
+) -> TileCells:
     """Return the cells of a tile.
 
     Parameters
@@ -46,6 +57,8 @@ def read_tile(path: Path, *, with_masks: bool = True) -> TileCells:
         See `tile_path`.
     with_masks : bool
         False leaves the masks out, which are most of what a tile holds.
+    columns : collection of str or None
+        Which columns of the table are read; None: all.
 
     Raises
     ------
@@ -54,14 +67,17 @@ def read_tile(path: Path, *, with_masks: bool = True) -> TileCells:
     """
     with np.load(path, allow_pickle=False) as file:
         facts = {name: file[name] for name in FACTS}
-        columns = {
-            name.removeprefix(COLUMN): file[name]
-            for name in file.files
-            if name.startswith(COLUMN)
+        there = (
+            each.removeprefix(COLUMN) for each in file.files if each.startswith(COLUMN)
+        )
+        found = {
+            name: file[COLUMN + name]
+            for name in there
+            if columns is None or name in columns
         }
         masks = _unpacked(file["masks"], facts["boxes"]) if with_masks else ()
     is_glass = bool(facts.pop("is_glass"))
-    return TileCells(**facts, masks=masks, columns=columns, is_glass=is_glass)
+    return TileCells(**facts, masks=masks, columns=found, is_glass=is_glass)
 
 
 def is_whole(path: Path) -> bool:

@@ -47,6 +47,7 @@ def do_with_dask(
     *,
     n_workers: int,
     address: str | None = None,
+    check: Callable[[], None] | None = None,
 ) -> Generator[News]:
     """Let Dask do tiles; yield each as it is done, in any order.
 
@@ -60,11 +61,14 @@ def do_with_dask(
         Processes on this computer, where no address is given.
     address : str or None
         Of a scheduler, such as ``"tcp://head:8786"``; its workers must see the same files.
+    check : callable or None
+        Picklable; raises in a worker that cannot do tiles, before the first is handed out.
 
     Raises
     ------
     OptionsError
-        If Dask is not installed, or there is no scheduler at the address.
+        If Dask is not installed, there is no scheduler at the address, it has no worker, or
+        one of them fails the check.
     """
     dask, distributed = _dask()
     settings = {
@@ -81,8 +85,34 @@ def do_with_dask(
             )
             address = stack.enter_context(cluster).scheduler_address
         client = stack.enter_context(_connected(distributed, address))
-        n_there = max(1, len(client.nthreads()))
-        yield from _handed_out(distributed, client, do_tile, numbers, n_there)
+        workers = _workers(client, address)
+        if check is not None:
+            _check(client, workers, check)
+        yield from _handed_out(distributed, client, do_tile, numbers, len(workers))
+
+
+def _workers(client: Any, address: str) -> list[str]:
+    """Return the addresses of the workers of a scheduler."""
+    try:
+        client.wait_for_workers(1, timeout=WAIT_SECONDS)
+    except TimeoutError as error:
+        raise OptionsError(
+            f"The Dask scheduler at '{address}' has no worker. Start some, each with `dask "
+            f"worker {address} --nthreads 1`."
+        ) from error
+    return sorted(client.nthreads())
+
+
+def _check(client: Any, workers: Sequence[str], check: Callable[[], None]) -> None:
+    """Raise `OptionsError` that names a worker which cannot do tiles."""
+    asked = [client.submit(check, workers=[each], pure=False) for each in workers]
+    errors = [future.exception() for future in asked]
+    failed = [(each, why) for each, why in zip(workers, errors, strict=True) if why]
+    if failed:
+        others = f" (as {len(failed) - 1} others)" if failed[1:] else ""
+        raise OptionsError(
+            f"The Dask worker {failed[0][0]}{others} cannot do tiles. {failed[0][1]}"
+        ) from failed[0][1]
 
 
 def _handed_out(

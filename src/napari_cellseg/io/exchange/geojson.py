@@ -7,13 +7,14 @@ and the measurements of an object, and from 0.5 on its metadata.
 
 from __future__ import annotations
 
+import gzip
 import json
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TextIO, cast, get_args
 
 import numpy as np
 
@@ -48,6 +49,8 @@ RANKS = {
     "unknown": 2,
 }
 CONFIDENCE = "Confidence"
+#: Text of numbers hardly gets smaller at higher ones, which take several times as long.
+GZIP_LEVEL = 4
 
 
 def write_geojson(path: str | Path, cells: Cells) -> tuple[str, ...]:
@@ -70,22 +73,46 @@ def write_geojson(path: str | Path, cells: Cells) -> tuple[str, ...]:
     SaveError
         If it cannot be written.
     """
-    with replacing(path) as new, new.open("w", encoding="utf-8") as file:
+    write_features(path, (feature_of(cells, *each) for each in outlines_of(cells)))
+    return ()
+
+
+def write_features(path: str | Path, features: Iterable[Mapping[str, Any]]) -> None:
+    """Write features one after the other, so that one is held; whole or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+        Compressed if it ends in ``.gz``, which QuPath reads from 0.4 on.
+    features : iterable of mapping
+        See `feature_of`.
+
+    Raises
+    ------
+    SaveError
+        If it cannot be written.
+    """
+    with replacing(path) as new, _text_file(new) as file:
         file.write('{"type": "FeatureCollection", "features": [')
         before = "\n"
-        for cell, plane, polygons in outlines_of(cells):
-            feature = _feature(cells, cell, plane, polygons)
+        for feature in features:
             text = json.dumps(feature, ensure_ascii=False, allow_nan=False)
             file.write(before + text)
             before = ",\n"
         file.write("\n]}\n")
-    return ()
 
 
-def _feature(
+def _text_file(path: Path) -> TextIO:
+    """Open a file to be written, compressed if its name says so."""
+    if path.suffix == ".gz":
+        return cast("TextIO", gzip.open(path, "wt", GZIP_LEVEL, encoding="utf-8"))
+    return path.open("w", encoding="utf-8")
+
+
+def feature_of(
     cells: Cells, cell: int, plane: tuple[int, ...], polygons: list[Polygon]
 ) -> dict[str, Any]:
-    """Return a cell on a plane as a feature."""
+    """Return a cell on a plane as a feature; of `cells` the labels are not looked at."""
     numbers = dict(cells.measurements.get((cell, plane), {}))
     if cell in cells.confidence:
         numbers[CONFIDENCE] = float(cells.confidence[cell])
@@ -120,7 +147,7 @@ def _geometry(polygons: list[Polygon], place: Mapping[str, int]) -> dict[str, An
 
 def _closed(ring: Ring) -> list[list[int]]:
     """Return corners (x, y), the first again at the end, as GeoJSON wants it."""
-    corners = ring[:, ::-1].astype(np.int64).tolist()
+    corners = np.rint(ring[:, ::-1]).astype(np.int64).tolist()
     return [*corners, corners[0]]
 
 
@@ -173,6 +200,61 @@ def read_geojson(path: str | Path, shape: tuple[int, ...], axes: str) -> FoundLa
         return labels_of_cells(cells, shape, _notes(counts))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Annotation:
+    """A region that a person drew.
+
+    Attributes
+    ----------
+    name, kind : str
+        What it is called, and its class; "" if the file does not say.
+    polygons : list of polygons
+        Rings of corners (y, x) in pixels of the full resolution.
+    """
+
+    name: str
+    kind: str
+    polygons: list[Polygon]
+
+
+def read_annotations(
+    path: str | Path, *, limits: ReadLimits = LIMITS
+) -> list[Annotation]:
+    """Return the annotations of a file of QuPath; cells and points are left out.
+
+    Raises
+    ------
+    ImageReadError
+        If it is no GeoJSON, or holds no annotation with an area.
+    LimitError
+        If it is larger than `limits`.
+    """
+    file = Path(path)
+    content = read_json(file, limits)
+    with translated(file.name):
+        found = [
+            Annotation(
+                str(item.properties.get("name") or ""),
+                _class(item.properties.get("classification")),
+                [_rings(rings) for rings in _polygons(item.geometry)],
+            )
+            for item in _objects(content, Counter())
+            if item.rank == RANKS["annotation"]
+        ]
+    if not found:
+        raise ImageReadError(
+            f"{file.name} holds no annotation with an area. Draw some in QuPath and export "
+            "them as GeoJSON (File > Export objects)."
+        )
+    return found
+
+
+def _polygons(geometry: Mapping[str, Any]) -> list[Any]:
+    """Return the polygons of a geometry as the file has them."""
+    coordinates = geometry["coordinates"]
+    return [coordinates] if geometry["type"] == "Polygon" else coordinates
+
+
 def _is_empty_collection(content: Any) -> bool:
     """Say whether a file says that there is no cell."""
     return isinstance(content, dict) and content.get("features") == []
@@ -205,9 +287,8 @@ def _found_cell(item: _Object, shape: tuple[int, ...], axes: str) -> FoundCell:
     plane = tuple(place.get(axis, 0) for axis in axes[:-2])
     label = str(item.properties.get("name") or "A cell")
     start, shape_yx = plane_places(plane, shape, label)
-    coordinates = item.geometry["coordinates"]
-    polygons = [coordinates] if item.geometry["type"] == "Polygon" else coordinates
-    parts = [pixels_in_polygon(_rings(rings), shape_yx) for rings in polygons]
+    polygons = [_rings(rings) for rings in _polygons(item.geometry)]
+    parts = [pixels_in_polygon(rings, shape_yx) for rings in polygons]
     places = parts[0] if len(parts) == 1 else np.unique(np.concatenate([*parts, []]))
     return FoundCell(
         places.astype(np.int64) + start,
