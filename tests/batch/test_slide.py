@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +18,10 @@ from napari_cellseg import __version__
 from napari_cellseg.batch import slide_tile
 from napari_cellseg.batch.slide_options import SlideOptions
 from napari_cellseg.batch.slide_run import SlideReport, segment_slide
+from napari_cellseg.batch.slide_tile import TileWork
 from napari_cellseg.cli.main import app
 from napari_cellseg.core.errors import (
+    CellsegError,
     DiskFullError,
     ImageReadError,
     OptionsError,
@@ -192,6 +196,146 @@ def test_a_worker_without_the_folder_says_so(slide: Path, tmp_path: Path) -> Non
 
     with pytest.raises(ImageReadError, match="same path"):
         work(0)
+
+
+@pytest.fixture
+def work(segmenter: FakePartSegmenter, slide: Path, tmp_path: Path) -> TileWork:
+    """Return the work on a slide whose plan is made."""
+    job = segment_slide(slide, tmp_path / "out", SlideOptions(), FAST)
+    while not next(job).message.startswith("tiles"):
+        pass
+    job.close()
+    folder = tmp_path / "out" / "slide 1_tiles"
+    source = slide_tile.SlideSource(str(slide), None, 0, None)
+    slide_tile._opened.cache_clear()
+    key = slide_tile.plan_key(folder)
+    return TileWork(source, folder, key, None, "cpu", "f" * 64, __version__)
+
+
+def test_a_worker_that_sees_the_same_passes(work: TileWork) -> None:
+    work.check()
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        pytest.param(
+            {"version": "0.0.1"}, r"hands out the tiles is 0\.0\.1\.", id="version"
+        ),
+        pytest.param(
+            {"digest": "a" * 64},
+            "is ffffffffffff…; aaaaaaaaaaaa… is asked for",
+            id="model",
+        ),
+        pytest.param({"plan_key": "b"}, "no plan of this run", id="folder"),
+        pytest.param(
+            {"source": slide_tile.SlideSource("/not/here.svs", None, 0, None)},
+            "Workers must see it under the same path",
+            id="slide",
+        ),
+    ],
+)
+def test_a_worker_that_would_do_other_tiles_says_why(
+    other: dict[str, object], words: str, work: TileWork
+) -> None:
+    with pytest.raises(CellsegError, match=words):
+        replace(work, **other).check()
+
+
+def test_a_run_that_was_killed_while_it_wrote_goes_on(
+    segmenter: FakePartSegmenter,
+    slide: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job = segment_slide(slide, tmp_path / "out", SlideOptions(save_geojson=True), FAST)
+    while next(job).message != "writing the table":
+        pass
+    job.close()
+    n_done: list[int] = []
+    monkeypatch.setattr(slide_tile, "segment_tile", lambda *_: n_done.append(1))
+
+    report = segment(slide, tmp_path / "out", save_geojson=True)
+
+    assert report.n_cells == 5
+    assert n_done == []
+
+
+def test_only_what_lies_in_annotations_counts(
+    segmenter: FakePartSegmenter, slide: Path, tmp_path: Path
+) -> None:
+    # Around the cells at (30, 30) and (64, 64), and a part without any.
+    drawn = [("tumour", 0, 100), ("stroma", 145, 160)]
+    features = [
+        {
+            "type": "Feature",
+            "geometry": {
+                "type": "Polygon",
+                "coordinates": [[[a, a], [b, a], [b, b], [a, b], [a, a]]],
+            },
+            "properties": {"objectType": "annotation", "name": name},
+        }
+        for name, a, b in drawn
+    ]
+    path = tmp_path / "drawn.geojson"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+
+    report = segment(slide, tmp_path / "out", annotations=str(path))
+
+    assert report.n_cells == 2
+    # Of 3 x 3 tiles of 64 px, the first four and the last.
+    assert report.n_tiles == 5
+    labels = zarr.open_group(report.files[0], mode="r")["0"][:]
+    assert [int(labels[y, x]) for y, x in MIDDLES] == [1, 2, 0, 0, 0]
+    table = pd.read_csv(tmp_path / "out" / "slide 1_annotations.csv")
+    assert table["name"].tolist() == ["tumour", "stroma"]
+    assert table["n_cells"].tolist() == [2, 0]
+    # 100 x 100 px of half a micrometre are 0.0025 mm².
+    assert table["area_mm2"].tolist() == pytest.approx([0.0025, 15 * 15 * 0.25e-6])
+    assert len(pd.read_csv(tmp_path / "out" / "slide 1_cells.csv")) == 2
+
+
+def test_outlines_of_a_level_are_in_pixels_of_the_full_resolution(
+    segmenter: FakePartSegmenter, tmp_path: Path
+) -> None:
+    path = tmp_path / "levels.ome.tif"
+    full = disks((320, 320), [(100, 100)]).data[0]
+    with tifffile.TiffWriter(path) as writer:
+        writer.write(full, subifds=1, tile=(64, 64))
+        writer.write(full[::2, ::2], subfiletype=1, tile=(64, 64))
+
+    segment(path, tmp_path / "out", save_geojson=True, level=1)
+
+    content = gzip.decompress((tmp_path / "out" / "levels.geojson.gz").read_bytes())
+    (feature,) = json.loads(content)["features"]
+    corners = np.array(feature["geometry"]["coordinates"][0])
+    assert corners.mean(axis=0) == pytest.approx([100, 100], abs=1.5)
+
+
+def test_density_is_that_of_tissue(
+    segmenter: FakePartSegmenter, tmp_path: Path
+) -> None:
+    pixels = np.full((256, 256, 3), 240, np.uint8)
+    pixels[:128, :, 1] = 190
+    rows, columns = np.indices((256, 256))
+    pixels[(rows - 30) ** 2 + (columns - 30) ** 2 <= 256] = 40
+    path = tmp_path / "stained.tif"
+    tifffile.imwrite(
+        path,
+        pixels,
+        tile=(64, 64),
+        photometric="rgb",
+        resolution=(20000, 20000),
+        resolutionunit=3,
+    )
+
+    report = segment(path, tmp_path / "out")
+
+    # Half of 256 x 256 px of 0.25 µm² is stained.
+    assert report.summary["tissue_area_mm2"] == pytest.approx(256 * 128 * 0.25e-6)
+    density = report.summary["density_per_mm2_of_tissue"]
+    assert density == pytest.approx(1 / (256 * 128 * 0.25e-6))
+    assert report.n_cells == 1
 
 
 def test_two_dask_workers_give_what_one_process_gives(

@@ -49,6 +49,34 @@ def test_a_given_size_needs_no_look() -> None:
     assert segmenter.n_looks == 0
 
 
+@pytest.mark.parametrize(
+    ("diameter_px", "zoom"),
+    [
+        pytest.param(8.0, 1.25, id="as large as the model is best at"),
+        pytest.param(5.0, 1.5, id="no larger than half as large again"),
+        pytest.param(12.0, 1.0, id="large ones as they are"),
+    ],
+)
+def test_small_nuclei_of_a_stain_are_shown_larger(
+    diameter_px: float, zoom: float
+) -> None:
+    pixels = np.full((3, 100, 100), 240, np.uint8)
+    image = CellImage(pixels, is_rgb=True, name="slide")
+
+    plan = run(make_plan(image, FakePartSegmenter(diameter_px), SegmentOptions()))
+
+    # The fake is best at 10 px, and comfortable with all of these.
+    assert plan.zoom == pytest.approx(zoom)
+
+
+def test_small_cells_of_one_channel_are_shown_as_they_are() -> None:
+    image = CellImage(np.zeros((1, 100, 100), np.uint8), name="slide")
+
+    plan = run(make_plan(image, FakePartSegmenter(5.0), SegmentOptions()))
+
+    assert plan.zoom == 1.0
+
+
 def test_a_stack_is_refused_in_words() -> None:
     stack = CellImage(np.zeros((1, 4, 50, 50), np.uint8), axes="CZYX", name="stack")
 

@@ -63,3 +63,40 @@ def test_a_scheduler_that_does_not_answer_is_named(
 
     with pytest.raises(OptionsError, match="No Dask scheduler answers"):
         list(do_with_dask(Tiles(tmp_path), [0], n_workers=1, address=address))
+
+
+class Refuses:
+    """A check that fails in every worker."""
+
+    def __call__(self) -> None:
+        raise OptionsError("It has another model.")
+
+
+def test_a_worker_that_would_do_other_tiles_is_named_before_the_first(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("distributed")
+    news = do_with_dask(Tiles(tmp_path), [0, 1], n_workers=2, check=Refuses())
+
+    with pytest.raises(
+        OptionsError, match=r"worker tcp://.* \(as 1 others\) .* another model"
+    ):
+        list(news)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_scheduler_without_workers_is_not_waited_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr("napari_cellseg.slides.workers.WAIT_SECONDS", "1s")
+    with distributed.LocalCluster(
+        n_workers=0, processes=False, dashboard_address=None
+    ) as cluster:
+        news = do_with_dask(
+            Tiles(tmp_path), [0], n_workers=1, address=cluster.scheduler_address
+        )
+
+        with pytest.raises(OptionsError, match="has no worker"):
+            list(news)
