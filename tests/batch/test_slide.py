@@ -223,8 +223,6 @@ def test_a_worker_that_sees_the_same_passes(work: TileWork) -> None:
             {"version": "0.0.1"}, r"hands out the tiles is 0\.0\.1\.", id="version"
         ),
         pytest.param(
-            {"digest": "a" * 64}, "is ffffffffffff…; aaaaaaaaaaaa… is asked for", id="model"
-        ),
             {"digest": "a" * 64},
             "is ffffffffffff…; aaaaaaaaaaaa… is asked for",
             id="model",

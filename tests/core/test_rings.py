@@ -64,6 +64,25 @@ def test_pixels_that_share_a_corner_are_two_pieces() -> None:
     assert len(polygons_of(np.eye(2, dtype=bool))) == 2
 
 
+@given(masks)
+@settings(max_examples=300, deadline=None)
+def test_no_ring_comes_to_a_corner_twice(mask: np.ndarray) -> None:
+    for rings in polygons_of(mask):
+        corners = [list(map(tuple, ring.tolist())) for ring in rings]
+        assert all(len(set(each)) == len(each) for each in corners)
+
+
+def test_what_an_outline_closes_around_is_a_hole() -> None:
+    mask = np.ones((3, 3), bool)
+    # The middle is closed off but for a corner.
+    mask[1, 1] = mask[0, 0] = False
+
+    ((outer, hole),) = polygons_of(mask)
+
+    assert len(outer) == 6
+    assert sorted(map(tuple, hole.tolist())) == [(1, 1), (1, 2), (2, 1), (2, 2)]
+
+
 def test_an_empty_mask_has_no_polygon() -> None:
     assert polygons_of(np.zeros((3, 3), bool)) == []
 

@@ -47,12 +47,41 @@ def polygons_of(mask: NDArray[np.bool_]) -> list[Polygon]:
     outer = [ring for ring in rings if _doubled_area(ring) > 0]
     if len(outer) == 1:
         holes = [ring for ring in rings if ring is not outer[0]]
-        return [[_as_ring(ring) for ring in (outer[0], *holes)]]
-    polygons = [[_as_ring(ring)] for ring in outer]
+        return [_polygon([outer[0], *holes])]
+    polygons = [[ring] for ring in outer]
     for ring in rings:
         if _doubled_area(ring) < 0:
-            polygons[_piece_around(ring, outer)].append(_as_ring(ring))
-    return polygons
+            polygons[_piece_around(ring, outer)].append(ring)
+    return [_polygon(each) for each in polygons]
+
+
+def _polygon(rings: Sequence[NDArray[np.int64]]) -> Polygon:
+    """Return a piece and its holes as rings that do not touch themselves."""
+    loops = [loop for ring in rings for loop in _loops(ring)]
+    outer = max(loops, key=_doubled_area)
+    return [_as_ring(each) for each in (outer, *(x for x in loops if x is not outer))]
+
+
+def _loops(ring: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Return a ring cut where it touches itself, which strict readers refuse.
+
+    What an outline closes around with its own corner becomes a hole.
+    """
+    corners = list(map(tuple, ring.tolist()))
+    if len(set(corners)) == len(corners):
+        return [ring]
+    loops, way = [], []
+    places: dict[tuple[int, ...], int] = {}
+    for corner in corners:
+        if corner in places:
+            start = places[corner]
+            loops.append(way[start:])
+            for passed in way[start:]:
+                del places[passed]
+            del way[start:]
+        places[corner] = len(way)
+        way.append(corner)
+    return [np.array(loop, np.int64) for loop in (*loops, way)]
 
 
 def _as_ring(corners: NDArray[np.int64]) -> Ring:
