@@ -72,7 +72,8 @@ def _loops(ring: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     corners = list(map(tuple, ring.tolist()))
     if len(set(corners)) == len(corners):
         return [ring]
-    loops, way = [], []
+    loops: list[list[tuple[int, ...]]] = []
+    way: list[tuple[int, ...]] = []
     places: dict[tuple[int, ...], int] = {}
     for corner in corners:
         if corner in places:
