@@ -27,6 +27,7 @@ from napari_cellseg.cloud.logs import LogReader
 from napari_cellseg.cloud.requests import Call
 from napari_cellseg.cloud.sending import Sender
 from napari_cellseg.cloud.settings import CloudSettings
+from napari_cellseg.core.cloud_options import PlaceOptions
 from napari_cellseg.core.errors import OptionsError
 from napari_cellseg.core.finding import Finding
 
@@ -44,8 +45,11 @@ def own_prices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+OURS = PlaceOptions(PLACE.image, PLACE.role, BUCKET)
+
+
 def findings(sender: Sender) -> dict[str, Finding]:
-    found = check_up(PLACE, GPU, sender, read_prices(), NOW)
+    found = check_up(OURS, GPU, sender, read_prices(), NOW)
     return {finding.subject: finding for finding in found}
 
 
@@ -93,6 +97,33 @@ def test_what_is_missing_is_named_with_what_to_do(aws: Sender) -> None:
     assert "may not take it on" in found["role cellseg"].seen
     assert SERVICE in found["role cellseg"].remedy
     assert all(item.remedy for item in found.values() if item.state == "problem")
+
+
+def test_everything_that_is_not_given_is_named_at_once(
+    aws: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = list(check_up(PlaceOptions(), GPU, aws, read_prices(), NOW))
+    missing = [each for each in found if each.seen == "is not given"]
+    assert [each.subject for each in missing] == ["image", "role", "bucket"]
+    assert missing[2].remedy == "--bucket or CELLSEG_AWS_BUCKET, such as my-lab-cells"
+    # What needs none of them is looked at all the same.
+    assert found[-1].seen == "nothing of ours in this region"
+
+
+def test_no_region_and_no_credentials_are_named_together(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID",
+                 "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):  # fmt: skip
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    nobody = Sender(CloudSettings())
+    found = list(check_up(OURS, GPU, nobody, read_prices(), NOW))
+    assert [each.subject for each in found] == ["AWS", "sign-in"]
+    assert "No region is chosen" in found[0].seen
+    assert "No credentials for AWS were found" in found[1].seen
 
 
 @pytest.mark.parametrize(

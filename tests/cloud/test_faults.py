@@ -58,6 +58,11 @@ ANSWERS: dict[str, tuple[int, bytes, dict[str, str]]] = {
         OriginalMessage='{"error": "It is empty."}',
     ),
     "full": told("ModelError", OriginalStatusCode=429, OriginalMessage=""),
+    "no room": told(
+        "ModelError",
+        OriginalStatusCode=503,
+        OriginalMessage='{"error": "Too little memory is free."}',
+    ),
     "throttled": told("ThrottlingException"),
     "starting": told("ModelNotReadyException"),
     "expired": told("ExpiredTokenException"),
@@ -173,8 +178,8 @@ def test_what_is_no_address_is_called_so(address: str) -> None:
         ("reset", "broke"),
         ("reset early", "broke"),
         ("silent", r"not answered in time|has said nothing"),
-        ("500", r"answered 500|fault of its own"),
-        ("502", r"answered 502|fault of its own"),
+        ("500", r"it failed at this image|fault of its own"),
+        ("502", r"behind its proxy|fault of its own"),
         ("redirect", r"not followed|points to another address"),
         ("413", r"too large|larger than"),
     ],
@@ -231,11 +236,12 @@ def test_asking_who_we_are_or_what_is_there_tells_why_not(
 @pytest.mark.parametrize(
     ("fault", "words", "n_asked"),
     [
-        ("424", r"could not do it \(400\): It is empty\.", 1),
+        ("424", r"endpoint says: It is empty\.", 1),
         ("expired", "has expired", 1),
-        ("full", "429", 3),
+        ("full", "busy with other images", 3),
         ("throttled", "Wait a minute", 3),
         ("starting", "is starting", 3),
+        ("no room", "not ready yet: Too little memory is free.*nothing was charged", 3),
         ("503", "Wait a minute", 3),
     ],
 )
@@ -295,7 +301,10 @@ class Waking(http_server.BaseHTTPRequestHandler):
 
 @pytest.mark.parametrize(
     ("kind", "words"),
-    [("lab", "503: The model is being loaded"), ("endpoint", "endpoint is starting")],
+    [
+        ("lab", "says: The model is being loaded"),
+        ("endpoint", "endpoint is starting"),
+    ],
 )
 def test_a_model_that_is_being_loaded_is_waited_for_as_long_as_it_says(
     kind: str, words: str, monkeypatch: pytest.MonkeyPatch

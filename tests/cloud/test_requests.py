@@ -224,6 +224,7 @@ def test_an_address_may_hold_any_character() -> None:
     [
         (("", "arn:aws:iam::123456789012:role/r", "b"), "No image is given"),
         (("i", "", "b"), "No role is given"),
+        (("i", "", ""), "No role and no bucket are given.*--role or.*--bucket or"),
         (("i", "admin", "b"), "its ARN is needed"),
         (("i", "arn:aws:iam::123456789012:role/r", ""), "No bucket is given"),
     ],

@@ -198,7 +198,7 @@ def test_the_containers_own_words_are_passed_on() -> None:
         "OriginalMessage": '{"error": "The image is empty."}',
     }
     error = error_of_answer(answer, "segment an image")
-    assert str(error) == "The endpoint could not do it (400): The image is empty."
+    assert str(error) == "The endpoint says: The image is empty."
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import typer
 from napari_cellseg.cli import cloud_jobs_command, pipeline_command
 from napari_cellseg.cli.doctor_command import show_findings
 from napari_cellseg.cli.flags import takes_options
-from napari_cellseg.cloud.place import now_utc, place_of
+from napari_cellseg.cloud.place import filled, now_utc, place_of
 from napari_cellseg.cloud.sending import DrySender, sender_of
 from napari_cellseg.core.cloud_options import (
     SERVERLESS,
@@ -193,6 +193,6 @@ def doctor(
     from napari_cellseg.cloud.costs import read_prices
 
     findings = check_up(
-        place_of(place), instance_type, sender_of(account), read_prices(), now_utc()
+        filled(place), instance_type, sender_of(account), read_prices(), now_utc()
     )
     show_findings(findings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
@@ -12,9 +13,10 @@ from urllib.parse import unquote
 from napari_cellseg.cloud.costs import Prices, hourly_text
 from napari_cellseg.cloud.errors import DENIED_CODES, CloudError
 from napari_cellseg.cloud.inventory import running
-from napari_cellseg.cloud.place import CloudPlace
+from napari_cellseg.cloud.place import EXAMPLES, how_to_name
 from napari_cellseg.cloud.sending import Sender
-from napari_cellseg.cloud.settings import identity_of
+from napari_cellseg.cloud.settings import CloudSettings, identity_of
+from napari_cellseg.core.cloud_options import PlaceOptions
 from napari_cellseg.core.finding import Finding
 from napari_cellseg.io.aws import is_aws
 
@@ -28,6 +30,8 @@ ACTIONS = (
     "s3:PutObject",
     "iam:PassRole",
 )
+NO_REGION = "NoRegionError"
+ANY_REGION = "us-east-1"
 SERVICE = "sagemaker.amazonaws.com"
 #: How the quotas of SageMaker are called.
 QUOTAS = ("{type} for endpoint usage", "{type} for training job usage")
@@ -35,7 +39,11 @@ ASK_QUOTA = "Ask for more: Service Quotas > Amazon SageMaker in the console."
 
 
 def check_up(
-    place: CloudPlace, instance_type: str, sender: Sender, prices: Prices, now: datetime
+    place: PlaceOptions,
+    instance_type: str,
+    sender: Sender,
+    prices: Prices,
+    now: datetime,
 ) -> Iterator[Finding]:
     """Yield what is found, one after another; nothing is changed.
 
@@ -52,23 +60,39 @@ def check_up(
     now : datetime
         The time.
     """
+    for name in EXAMPLES:
+        if not getattr(place, name):
+            yield Finding(name, "problem", "is not given", how_to_name(name))
     try:
         who = identity_of(sender.settings)
     except CloudError as error:
         yield Finding("AWS", "problem", str(error))
+        if error.code == NO_REGION:
+            yield from _sign_in(sender.settings)
         return
     state = f"{who.name} in account {who.account}, region {who.region}, {who.address}"
     yield Finding("AWS", "ok" if is_aws(who.address) else "warning", state)
-    yield from _bucket(place, who.region, sender)
-    yield from _role(place, sender)
+    if place.bucket:
+        yield from _bucket(place, who.region, sender)
+    if place.role:
+        yield from _role(place, sender)
     yield from _rights(place, who.arn, sender)
-    yield from _image(place, sender)
+    if place.image:
+        yield from _image(place, sender)
     yield from _quotas(instance_type, sender)
     yield Finding("price", "ok", hourly_text(instance_type, 1, prices), prices.origin)
     yield from _what_runs(sender, prices, now)
 
 
-def _bucket(place: CloudPlace, region: str, sender: Sender) -> Iterator[Finding]:
+def _sign_in(settings: CloudSettings) -> Iterator[Finding]:
+    """Yield what else is missing where no region is chosen: any region knows that."""
+    try:
+        identity_of(replace(settings, aws=replace(settings.aws, region=ANY_REGION)))
+    except CloudError as error:
+        yield Finding("sign-in", "problem", str(error))
+
+
+def _bucket(place: PlaceOptions, region: str, sender: Sender) -> Iterator[Finding]:
     subject = f"bucket {place.bucket}"
     try:
         sender.ask(
@@ -99,7 +123,7 @@ def _bucket(place: CloudPlace, region: str, sender: Sender) -> Iterator[Finding]
     yield Finding(subject, "ok", f"is there, in {where}")
 
 
-def _role(place: CloudPlace, sender: Sender) -> Iterator[Finding]:
+def _role(place: PlaceOptions, sender: Sender) -> Iterator[Finding]:
     name = place.role.rsplit("/", 1)[-1]
     subject = f"role {name}"
     try:
@@ -129,7 +153,7 @@ def _document(given: Any) -> Any:
     return json.loads(unquote(given)) if isinstance(given, str) else given
 
 
-def _rights(place: CloudPlace, arn: str, sender: Sender) -> Iterator[Finding]:
+def _rights(place: PlaceOptions, arn: str, sender: Sender) -> Iterator[Finding]:
     """Yield what the person may not; asking may itself be forbidden."""
     assumed = re.fullmatch(r"(arn:[^:]+):sts::(\d+):assumed-role/([^/]+)/.*", arn)
     source = f"{assumed[1]}:iam::{assumed[2]}:role/{assumed[3]}" if assumed else arn
@@ -160,7 +184,8 @@ def _rights(place: CloudPlace, arn: str, sender: Sender) -> Iterator[Finding]:
             "your rights",
             "problem",
             f"you may not {', '.join(denied)}",
-            f"Ask whoever runs the account; iam:PassRole is needed on {place.role} only.",
+            "Ask whoever runs the account; iam:PassRole is needed on "
+            f"{place.role or 'the role for SageMaker'} only.",
         )
         return
     yield Finding("your rights", "ok", "enough to deploy, train and stop")
@@ -174,7 +199,7 @@ BUILD = (
 )
 
 
-def _image(place: CloudPlace, sender: Sender) -> Iterator[Finding]:
+def _image(place: PlaceOptions, sender: Sender) -> Iterator[Finding]:
     parts = re.fullmatch(
         r"(\d{12})\.dkr\.ecr\.[^/]+/([^:@]+)(?::([^@]+))?(@.+)?", place.image
     )

@@ -77,6 +77,15 @@ STARTING = (
     "The endpoint is starting: its model is not loaded yet. This takes some minutes after "
     "a pause; nothing was charged for this request. Repeat it then."
 )
+NOT_YET = (
+    "The endpoint is not ready yet: {told} This may take some minutes after a pause; "
+    "nothing was charged for this request."
+)
+ENDPOINT_BUSY = "The endpoint is busy with other images. Wait a minute and repeat."
+SAID_NOTHING = (
+    "The endpoint failed at this image and said nothing. Try a smaller region; its log "
+    "says more: Deploy, stop, costs… > Log…, or cellseg cloud logs NAME."
+)
 FAULT = "AWS had a fault of its own while asked to {doing}: {told} Repeat it later."
 TOO_LARGE = (
     "The request was larger than the endpoint takes: {told} Choose a smaller region, or "
@@ -255,13 +264,18 @@ def error_of_answer(
     if code == "ModelError":
         # The container's queue was full, or its model not there yet.
         inside = response.get("OriginalStatusCode")
+        said = _said(response)
         if inside == 503:
-            return CloudError(STARTING, NOT_READY, is_free=True, seconds=seconds)
-        return CloudError(_model_words(response), code, is_free=inside == 429)
+            words = NOT_YET.format(told=_sentence(said)) if said else STARTING
+            return CloudError(words, NOT_READY, is_free=True, seconds=seconds)
+        is_full = inside == 429
+        silent = ENDPOINT_BUSY if is_full else SAID_NOTHING
+        words = f"The endpoint says: {_sentence(said)}" if said else silent
+        return CloudError(words, code, is_free=is_full)
     if 300 <= status < 400:
         return CloudError(
-            f"The address points to another one ({status}), which is not followed. Check "
-            "the region; use the other address only if you trust it.",
+            "The address points to another one, which is not followed. Check the region; "
+            "use the other address only if you trust it.",
             code,
         )
     if code.startswith("Validation") and re.search(NO_ENDPOINT, told):
@@ -295,18 +309,12 @@ def _error_on_the_way(error: Exception, doing: str, profile: str) -> CloudError:
     return CloudError(text, code, is_free=code in NEVER_ARRIVED)
 
 
-def _model_words(response: dict[str, Any]) -> str:
-    """Return what the container said, or that it said nothing."""
-    status = response.get("OriginalStatusCode", "?")
+def _said(response: dict[str, Any]) -> str:
+    """Return what the container said; "" if nothing."""
     said = str(response.get("OriginalMessage", ""))
     with suppress(ValueError, KeyError, TypeError):
         said = str(json.loads(said)["error"])
-    if not said:
-        return (
-            f"The endpoint's container failed ({status}) and said nothing; its log in "
-            "CloudWatch says more."
-        )
-    return f"The endpoint could not do it ({status}): {_sentence(said)}"
+    return said
 
 
 def _naming(profile: str) -> dict[str, str]:

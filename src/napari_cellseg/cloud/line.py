@@ -235,7 +235,11 @@ REASONS = {
     404: "there is no cellseg server at this path; check the address",
     413: "the image is too large for this server; segment a region of it",
     429: "the server is busy; try again in a minute",
-    503: "the server is not ready yet; try again in a minute",
+    500: "it failed at this image; try a smaller region, or ask who runs it to look at "
+    "its log",
+    502: "it cannot be reached behind its proxy; ask who runs it whether it is on",
+    503: "it is not ready, or not on behind its proxy; try again in a minute, then ask "
+    "who runs it",
     504: "the image takes longer than the server may work on one; try a smaller region",
 }
 #: Nothing was worked on.
@@ -262,15 +266,21 @@ def check_status(status: int, body: bytes, name: str, retry_after: str = "") -> 
         told = str(json.loads(body)["error"])
     except (ValueError, KeyError, TypeError):
         told = ""
-    if 300 <= status < 400:
-        told = "it points to another address; use that one, if you trust it"
-    reason = told or REASONS.get(status, "it could not do what it was asked")
     # Who says when to come again knows that it will be ready; a proxy's 503 says less.
     code = NOT_READY if status == 503 and told and retry_after else str(status)
-    message = f"{name} answered {status}: {reason}.".replace("..", ".")
+    is_told = told and status >= 400
+    said = f"{name} says: {told}" if is_told else f"{name}: {_reason(status)}"
     raise CloudError(
-        message,
+        f"{said.rstrip('.')}.",
         code,
         is_free=status in FREE_STATUSES,
         seconds=seconds_of(retry_after),
     )
+
+
+def _reason(status: int) -> str:
+    """Return what a status means; its number only where nothing is known of it."""
+    if 300 <= status < 400:
+        return "it points to another address; use that one, if you trust it"
+    unknown = f"it could not do what it was asked, and says no more than {status}"
+    return REASONS.get(status, unknown)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -20,6 +20,12 @@ APP_TAG = ("app", "cellseg")
 ENDPOINT_TAG = "cellseg:endpoint"
 MODE_TAG = "cellseg:mode"
 STOP_TAG = "cellseg:stop-after"
+#: What has to be named, and how it looks; docs/aws.md says how to get it.
+EXAMPLES = {
+    "image": "123456789012.dkr.ecr.eu-central-1.amazonaws.com/cellseg:1",
+    "role": "arn:aws:iam::123456789012:role/cellseg",
+    "bucket": "my-lab-cells",
+}
 #: Of the one model of an endpoint.
 VARIANT = "AllTraffic"
 #: Room for ``-`` and the stamp of `stamped`.
@@ -52,25 +58,18 @@ class CloudPlace:
     scheduler_role: str = ""
 
     def __post_init__(self) -> None:
-        for name, text, example in (
-            (
-                "image",
-                self.image,
-                "123456789012.dkr.ecr.REGION.amazonaws.com/cellseg:1",
-            ),
-            ("role", self.role, "arn:aws:iam::123456789012:role/cellseg"),
-            ("bucket", self.bucket, "my-lab-cells"),
-        ):
-            if not text:
-                raise OptionsError(
-                    f"No {name} is given. Fill it in (in a terminal: --{name}, or "
-                    f"CELLSEG_AWS_{name.upper()}); it looks like {example}."
-                )
+        missing = [name for name in EXAMPLES if not getattr(self, name)]
+        if missing:
+            ways = "; ".join(how_to_name(name) for name in missing)
+            raise OptionsError(
+                f"No {' and no '.join(missing)} {'is' if len(missing) == 1 else 'are'} "
+                f"given. Fill in what is missing (in a terminal: {ways})."
+            )
         for role in (self.role, self.scheduler_role):
             if role and not re.fullmatch(r"arn:aws[a-z-]*:iam::\d{12}:role/.+", role):
                 raise OptionsError(
                     f"The role is '{role}'; its ARN is needed, such as "
-                    "arn:aws:iam::123456789012:role/cellseg."
+                    f"{EXAMPLES['role']}."
                 )
 
     def uri(self, *parts: str) -> str:
@@ -93,7 +92,17 @@ def place_of(options: PlaceOptions) -> CloudPlace:
     OptionsError
         If something is named nowhere.
     """
-    return CloudPlace(*(given(options, item.name) for item in fields(options)))
+    return CloudPlace(**asdict(filled(options)))
+
+
+def filled(options: PlaceOptions) -> PlaceOptions:
+    """Return options with what is empty taken from variables; it may stay empty."""
+    return PlaceOptions(*(given(options, item.name) for item in fields(options)))
+
+
+def how_to_name(name: str) -> str:
+    """Return how something of the place is named in a terminal, and how it looks."""
+    return f"--{name} or {VARIABLE.format(name.upper())}, such as {EXAMPLES[name]}"
 
 
 def account_of(options: AccountOptions) -> CloudSettings:

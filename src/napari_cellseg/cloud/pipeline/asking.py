@@ -147,7 +147,7 @@ def _refusal(response: dict[str, Any]) -> RefusedError | LaterError:
             said = str(json.loads(said)["error"])
         if status in IMAGE_FAULTS:
             return RefusedError(_line(said))
-        return LaterError(f"The endpoint failed ({status}): {_line(said)}")
+        return LaterError(f"The endpoint says: {_line(said)}")
     return LaterError(f"The endpoint refused ({code}): {told}")
 
 
