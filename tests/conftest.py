@@ -15,6 +15,8 @@ import pytest
 _folder = Path(tempfile.mkdtemp(prefix="cellseg-tests-"))
 atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 os.environ["NAPARI_CONFIG"] = str(_folder / "settings.yaml")
+# Nor may tests tell a person of endpoints and projects of theirs.
+os.environ["XDG_STATE_HOME"] = str(_folder / "state")
 os.environ.setdefault("NAPARI_STRICT_QT", "1")
 os.environ.setdefault("QT_API", "pyqt6")
 # Processes of `-n` share the cores: threads of torch would wait for each other.

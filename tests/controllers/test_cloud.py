@@ -16,6 +16,7 @@ from napari_cellseg.cloud import costs
 from napari_cellseg.cloud.sending import Sender
 from napari_cellseg.cloud.training import TrainWish
 from napari_cellseg.controllers import cloud as controllers
+from napari_cellseg.controllers import cloud_jobs
 from napari_cellseg.controllers.cloud import CloudController, DeployWish
 from napari_cellseg.controllers.task import JobListener, TaskController, failure_from
 from napari_cellseg.core.cloud_options import (
@@ -27,6 +28,7 @@ from napari_cellseg.core.cloud_options import (
 from napari_cellseg.core.errors import CellsegError, OptionsError, RemoteError
 from napari_cellseg.core.jobs import Job, run
 from napari_cellseg.core.options import FineTuneOptions
+from napari_cellseg.io import used_endpoints
 
 ACCOUNT = AccountOptions()
 OURS = PlaceOptions(PLACE.image, PLACE.role, BUCKET)
@@ -45,6 +47,7 @@ def at_once(job: Job[Any], listener: JobListener) -> None:
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sender]:
     monkeypatch.setattr(costs, "own_prices_path", lambda: tmp_path / "prices.toml")
+    monkeypatch.setattr(used_endpoints, "used_file", lambda: tmp_path / "used.json")
     with aws_stand_in() as sender:
         make_bucket(sender)
         yield sender
@@ -104,7 +107,7 @@ def test_what_aws_refuses_to_stop_is_not_asked_for_again_and_again(
     def refused(*_: object) -> Job[list[str]]:
         raise RemoteError("You may not.")
 
-    monkeypatch.setattr(controllers, "stop", refused)
+    monkeypatch.setattr(cloud_jobs, "stop", refused)
     assert cloud.stop_overdue()
     assert cloud.task.state == "failed"
     assert not cloud.stop_overdue()
@@ -121,7 +124,7 @@ def test_what_is_missing_is_said_before_anything_is_asked(
     cloud: CloudController, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CELLSEG_AWS_IMAGE", raising=False)
-    with pytest.raises(OptionsError, match="No image is given"):
+    with pytest.raises(OptionsError, match=r"No image.* are given.*--image or"):
         cloud.deploy(ACCOUNT, DeployWish("cells-general", "plates"))
     assert cloud.task.state == "idle"
 
@@ -142,7 +145,7 @@ def test_a_training_ends_with_a_model_in_the_menu(
         yield from ()
         return f"model of {name[:4]}"
 
-    monkeypatch.setattr(controllers, "fetch_model", fetched)
+    monkeypatch.setattr(cloud_jobs, "fetch_model", fetched)
     arrived: list[str] = []
     cloud.model_arrived.connect(arrived.append)
     wish = TrainWish(f"s3://{BUCKET}/set/", "mine")
@@ -188,6 +191,7 @@ def test_what_others_run_is_not_asked_about(
     cloud: CloudController, aws: Sender
 ) -> None:
     CloudController(cloud.task, lambda _: aws).deploy(ACCOUNT, wish("theirs"))
+    used_endpoints.used_file().unlink()  # it was made on another computer
     cloud.list_running(ACCOUNT)
     assert [each.name for each in cloud.there or ()] == ["theirs"]
     assert cloud.left_words() == []
@@ -198,11 +202,106 @@ def test_what_others_run_is_not_asked_about(
 def test_an_endpoint_whose_cost_may_not_be_seen_is_told_of(
     cloud: CloudController, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused(_: Sender) -> Any:
+    def refused(*_: object) -> Any:
         raise RemoteError("AWS does not allow to list endpoints.")
 
-    monkeypatch.setattr(controllers, "running", refused)
+    monkeypatch.setattr(cloud_jobs, "running", refused)
     cloud.note_used(ACCOUNT, "plates")
     assert cloud.left_words() == [
-        "endpoint plates: what it costs may not be seen from here"
+        "endpoint plates: was used from here, and costs money while it runs"
     ]
+
+
+def new_window(aws: Sender) -> CloudController:
+    return CloudController(TaskController(at_once), lambda _: aws)  # type: ignore[arg-type]
+
+
+def test_what_runs_is_told_of_until_it_is_gone_whatever_is_asked_meanwhile(
+    cloud: CloudController,
+) -> None:
+    cloud.deploy(ACCOUNT, wish())
+    cloud.check(ACCOUNT, OURS, GPU)
+    cloud.stop(ACCOUNT, "ghost")
+    (words,) = cloud.used.cost_words()
+    assert "endpoint plates" in words
+    assert "still running since" in words
+    cloud.stop(ACCOUNT, "plates")
+    assert cloud.used.cost_words() == []
+
+
+def test_an_endpoint_that_a_window_left_is_named_by_the_next(
+    cloud: CloudController, aws: Sender
+) -> None:
+    """The window is gone without a word, as after a crash."""
+    cloud.deploy(ACCOUNT, wish())
+    later = new_window(aws)
+    assert later.used.cost_words() == [
+        "endpoint plates: was used from here, and costs money while it runs"
+    ]
+    assert later.left_words() == []
+    later.list_running(ACCOUNT)
+    (words,) = later.used.cost_words()
+    assert "still running since" in words
+    assert later.left_words() == [words]
+    later.stop(ACCOUNT, "plates")
+    assert new_window(aws).used.cost_words() == []
+
+
+def test_an_endpoint_in_another_account_is_not_forgotten_by_asking_this_one(
+    cloud: CloudController, aws: Sender
+) -> None:
+    cloud.deploy(AccountOptions(region="eu-central-1"), wish())
+    later = new_window(aws)
+    later.account = AccountOptions("other")
+    aws.client("sagemaker").delete_endpoint(EndpointName="plates")
+    later.list_running(AccountOptions("other"))
+    (words,) = later.used.cost_words()
+    assert words.startswith("endpoint plates (eu-central-1): was used from here")
+    later.list_running(AccountOptions(region="eu-central-1"))
+    assert later.used.cost_words() == []
+
+
+def test_an_endpoint_that_could_not_be_made_is_not_told_of(
+    cloud: CloudController, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> Job[Any]:
+        yield from ()
+        raise RemoteError("A limit of the account is reached.")
+
+    monkeypatch.setattr(cloud_jobs, "deploy", refused)
+    cloud.deploy(ACCOUNT, wish())
+    assert cloud.lines == ("✕ A limit of the account is reached.",)
+    assert cloud.used.cost_words() == []
+    assert cloud.left_words() == []
+
+
+def test_what_others_made_is_told_of_where_it_is_used(
+    cloud: CloudController, aws: Sender
+) -> None:
+    """It has no tag of ours, and costs no less."""
+    cloud.deploy(ACCOUNT, wish("theirs"))
+    arn = aws.client("sagemaker").describe_endpoint(EndpointName="theirs")
+    aws.client("sagemaker").delete_tags(ResourceArn=arn["EndpointArn"], TagKeys=["app"])
+    later = new_window(aws)
+    later.note_used(ACCOUNT, "theirs")
+    (words,) = later.used.cost_words()
+    assert "still running since" in words
+    later.stop(ACCOUNT, "theirs")
+    assert later.task.failure is not None
+    assert "left alone" in later.task.failure.message
+
+
+def test_what_deploying_would_make_is_shown_and_not_made(
+    cloud: CloudController, aws: Sender
+) -> None:
+    preview = cloud.preview(wish())
+    assert preview.price.startswith("No price is known for ml.g4dn.xlarge")
+    assert preview.steps[0].startswith(f"write the model to s3://{BUCKET}/")
+    assert preview.steps[-1] == "make the endpoint 'plates'"
+    assert '"operation": "CreateEndpoint"' in preview.requests
+    assert aws.client("sagemaker").list_models()["Models"] == []
+    cloud.deploy(ACCOUNT, wish())
+    again = cloud.preview(wish())
+    assert again.steps[-1] == "change the endpoint 'plates'"
+    with pytest.raises(OptionsError, match="letters, digits"):
+        cloud.preview(wish("my plates"))

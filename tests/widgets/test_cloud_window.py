@@ -18,14 +18,16 @@ from tests.fakes import NowStarter
 from napari_cellseg.cloud import costs
 from napari_cellseg.cloud.inventory import ENDPOINT, Running
 from napari_cellseg.cloud.settings import CloudSettings
-from napari_cellseg.controllers import cloud as controllers
-from napari_cellseg.controllers import cloud_log
+from napari_cellseg.controllers import cloud_jobs, cloud_log, cloud_used
 from napari_cellseg.controllers.cloud import CloudController
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.jobs import run
+from napari_cellseg.core.run_place import RunPlace
+from napari_cellseg.io import used_endpoints
 from napari_cellseg.widgets import cloud_window, left_endpoints
 from napari_cellseg.widgets.cloud_window import CloudWindow
 from napari_cellseg.widgets.left_endpoints import LEAVE, STAY, STOP, LeftEndpoints
+from napari_cellseg.widgets.place import ASK_MINUTES, AT_ENDPOINT, PlaceRow
 from napari_cellseg.widgets.price_window import PriceWindow
 
 SINCE = datetime.now(UTC) - timedelta(hours=2)
@@ -34,8 +36,9 @@ PLATES = Running(ENDPOINT, "plates", "InService", SINCE, "ml.g5.xlarge", 1, "rea
 
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> CloudController:
+    monkeypatch.setattr(used_endpoints, "used_file", lambda: tmp_path / "used.json")
     monkeypatch.setattr(costs, "own_prices_path", lambda: tmp_path / "prices.toml")
-    monkeypatch.setattr(controllers, "running", lambda _: iter([PLATES]))
+    monkeypatch.setattr(cloud_jobs, "running", lambda *_: iter([PLATES]))
     sender = MagicMock(settings=CloudSettings())
 
     def at_once(job: Any, listener: Any) -> Any:
@@ -72,7 +75,7 @@ def test_what_is_chosen_is_stopped(
         yield from ()
         return ["delete the endpoint 'plates'"]
 
-    monkeypatch.setattr(controllers, "stop", stop)
+    monkeypatch.setattr(cloud_jobs, "stop", stop)
     window.list_button.click()
     window.running.setCurrentRow(0)
     assert "'plates'" in window.stop_button.toolTip()
@@ -99,19 +102,19 @@ def test_what_is_over_its_time_is_stopped_while_the_window_is_open(
 
 
 def test_the_price_follows_what_is_wished(window: CloudWindow) -> None:
-    assert window.price.text().startswith("About $1.41 an hour")
-    window.mode.setCurrentIndex(1)
-    assert window.price.text() == "Costs only while it works."
-    window.mode.setCurrentIndex(0)
-    window.computer.setText("ml.unknown.large")
-    assert "no price is known" in window.price.text().lower()
-    window.computer.setText("my laptop")
-    assert "instance_type is 'my laptop'" in window.price.text()
+    assert window.deploying.price.text().startswith("About $1.41 an hour")
+    window.deploying.mode.setCurrentIndex(1)
+    assert window.deploying.price.text() == "Costs only while it works."
+    window.deploying.mode.setCurrentIndex(0)
+    window.deploying.computer.setText("ml.unknown.large")
+    assert "no price is known" in window.deploying.price.text().lower()
+    window.deploying.computer.setText("my laptop")
+    assert "instance_type is 'my laptop'" in window.deploying.price.text()
 
 
 def test_prices_are_corrected_in_a_window(qtbot: Any, window: CloudWindow) -> None:
-    window.computer.setText("ml.p5.48xlarge")
-    assert "no price is known" in window.price.text().lower()
+    window.deploying.computer.setText("ml.p5.48xlarge")
+    assert "no price is known" in window.deploying.price.text().lower()
     window.prices_button.click()
     (prices,) = window.findChildren(PriceWindow)
     rows = [name for name, _ in prices.rows()]
@@ -121,12 +124,12 @@ def test_prices_are_corrected_in_a_window(qtbot: Any, window: CloudWindow) -> No
     prices.table.item(rows.index("ml.p5.48xlarge"), 1).setText("98,3")
     prices.save_button.click()
     assert not prices.isVisible()
-    assert window.price.text().startswith("About $98.30 an hour")
+    assert window.deploying.price.text().startswith("About $98.30 an hour")
     window.prices_button.click()
     again = window.findChildren(PriceWindow)[-1]
     assert ("ml.p5.48xlarge", "98.3") in again.rows()
     again.shipped_button.click()
-    assert "no price is known" in window.price.text().lower()
+    assert "no price is known" in window.deploying.price.text().lower()
     again.close()
 
 
@@ -163,8 +166,34 @@ def test_what_is_missing_is_said(
     window: CloudWindow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CELLSEG_AWS_IMAGE", raising=False)
-    window.deploy_button.click()
-    assert "No image is given" in window.report.text()
+    window.deploying.button.click()
+    assert "No image and no role and no bucket are given" in window.report.text()
+
+
+@pytest.mark.parametrize("is_wanted", [True, False])
+def test_what_will_be_made_is_shown_before_it_is_made(
+    window: CloudWindow, monkeypatch: pytest.MonkeyPatch, is_wanted: bool
+) -> None:
+    from qtpy.QtWidgets import QMessageBox
+
+    made: list[Any] = []
+    monkeypatch.setattr(window._cloud, "deploy", lambda *given: made.append(given))
+    window.image.setText("i")
+    window.role.setText("arn:aws:iam::123456789012:role/cellseg")
+    window.bucket.setText("lab-cells")
+    told: list[str] = []
+
+    def press(box: QMessageBox) -> None:
+        told.extend((box.text(), box.informativeText(), box.detailedText()))
+        word = "Make it" if is_wanted else "Not now"
+        next(one for one in box.buttons() if one.text() == word).click()
+
+    monkeypatch.setattr(QMessageBox, "exec", press)
+    window.deploying.button.click()
+    assert told[0].startswith("About $1.41 an hour")
+    assert "• make the endpoint 'cellseg'" in told[1]
+    assert '"operation": "CreateEndpointConfig"' in told[2]
+    assert len(made) == is_wanted
 
 
 def test_a_training_is_wished_for_as_it_is_filled_in(
@@ -201,18 +230,7 @@ def test_a_long_report_scrolls(window: CloudWindow, cloud: CloudController) -> N
 
 
 def test_the_dock_opens_it_with_the_account_that_is_chosen(qtbot: Any) -> None:
-    from napari_cellseg.core.run_place import RunPlace
-    from napari_cellseg.widgets.place import AT_ENDPOINT, PlaceRow
-
-    segment = MagicMock(device="CPU")
-    segment.place.current = RunPlace()
-    segment.place.lines = ()
-    segment.place.profiles = segment.place.regions = segment.place.endpoints = []
-    segment.place_task.is_running = False
-    segment.place_task.failure = None
-    segment.can_compare = False
-    row = PlaceRow(segment)
-    qtbot.addWidget(row)
+    row = place_row(qtbot)
     assert not row.account_button.isVisibleTo(row)
     row.menu.setCurrentIndex(AT_ENDPOINT)
     row.menu.activated.emit(AT_ENDPOINT)
@@ -222,6 +240,54 @@ def test_the_dock_opens_it_with_the_account_that_is_chosen(qtbot: Any) -> None:
     assert row.account is not None
     assert row.account.isVisible()
     assert row.account.region.text() == "eu-central-1"
+
+
+def place_row(qtbot: Any) -> PlaceRow:
+    segment = MagicMock(device="CPU")
+    segment.place.current = RunPlace()
+    segment.place.lines = ()
+    segment.place.profiles = segment.place.regions = segment.place.endpoints = []
+    segment.place_task.is_running = False
+    segment.place_task.failure = None
+    row = PlaceRow(segment)
+    qtbot.addWidget(row)
+    return row
+
+
+def test_what_an_earlier_window_left_stands_in_the_dock_and_is_looked_at(
+    qtbot: Any, cloud: CloudController, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used_endpoints.remember(used_endpoints.UsedEndpoint("plates", "lab", "eu-west-1"))
+    row = place_row(qtbot)
+    assert "endpoint plates (lab, eu-west-1): was used" in row.costs.text()
+    monkeypatch.setattr(cloud_window, "open_cloud", lambda _: cloud)
+    row.account_button.click()
+    assert row.account.region.text() == "eu-west-1"
+    assert "still running since" in row.costs.text()
+    # Whatever is said of the place, that stays.
+    row._segment.place.lines = ("Answered in 0.1 s.",)
+    row.refresh()
+    assert "still running since" in row.costs.text()
+    assert row.account_button.isVisibleTo(row)
+
+
+def test_the_cost_counts_on_and_ends_when_somebody_else_stops_it(
+    qtbot: Any, cloud: CloudController, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cloud_window, "open_cloud", lambda _: cloud)
+    row = place_row(qtbot)
+    assert not row.costs.isVisibleTo(row)
+    row._opened_cloud().note_used(cloud.account, PLATES.name)
+    assert "(2.0 h), about $1.41 an hour, $2.8" in row.costs.text()
+    later = datetime.now(UTC) + timedelta(hours=1)
+    monkeypatch.setattr(cloud_used, "now_utc", lambda: later)
+    row._clock.timeout.emit()
+    assert "(3.0 h), about $1.41 an hour, $4.2" in row.costs.text()
+    monkeypatch.setattr(cloud_jobs, "running", lambda *_: iter([]))
+    for _ in range(ASK_MINUTES):
+        row._clock.timeout.emit()
+    assert row.costs.text() == ""
+    assert not row._clock.isActive()
 
 
 @pytest.fixture
@@ -253,11 +319,11 @@ def test_an_endpoint_is_stopped_and_then_the_window_closes(
 
     def stop(name: str, _sender: Any) -> Any:
         stopped.append(name)
-        monkeypatch.setattr(controllers, "running", lambda _: iter([]))
+        monkeypatch.setattr(cloud_jobs, "running", lambda *_: iter([]))
         yield from ()
         return [f"delete '{name}'"]
 
-    monkeypatch.setattr(controllers, "stop", stop)
+    monkeypatch.setattr(cloud_jobs, "stop", stop)
     left.ask = lambda *_: STOP
     assert not left.may_close(window)
     assert stopped == ["plates"]

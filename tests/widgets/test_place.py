@@ -151,11 +151,3 @@ def test_until_it_is_connected_the_place_before_is_named(row):
     choose(row, AT_SERVER)
     assert "Until you connect, this computer segments" in row.report.text()
     assert not row.compare_button.isVisible()
-
-
-def test_an_endpoint_that_is_left_is_not_forgotten(row):
-    choose(row, AT_ENDPOINT)
-    row.endpoint.name.setCurrentText("my-cells")
-    row.connect_button.click()
-    choose(row, AT_HERE)
-    assert "The endpoint 'my-cells' is still there" in row.report.text()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -37,7 +36,9 @@ LOG_POLL_SECONDS = 5.0
 
 def show_requests(calls: Iterable[Call]) -> None:
     """Print requests as JSON; nothing is sent."""
-    typer.echo(json.dumps([call.to_dict() for call in calls], indent=2))
+    from napari_cellseg.cloud.requests import requests_text
+
+    typer.echo(requests_text(calls))
 
 
 @takes_options("account", AccountOptions)

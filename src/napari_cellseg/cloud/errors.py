@@ -265,13 +265,13 @@ def error_of_answer(
         # The container's queue was full, or its model not there yet.
         inside = response.get("OriginalStatusCode")
         said = _said(response)
-        if inside == 503:
-            words = NOT_YET.format(told=_sentence(said)) if said else STARTING
-            return CloudError(words, NOT_READY, is_free=True, seconds=seconds)
         is_full = inside == 429
+        if inside == 503:
+            starting = NOT_YET.format(told=_sentence(said)) if said else STARTING
+            return CloudError(starting, NOT_READY, is_free=True, seconds=seconds)
         silent = ENDPOINT_BUSY if is_full else SAID_NOTHING
-        words = f"The endpoint says: {_sentence(said)}" if said else silent
-        return CloudError(words, code, is_free=is_full)
+        answer = f"The endpoint says: {_sentence(said)}" if said else silent
+        return CloudError(answer, code, is_free=is_full)
     if 300 <= status < 400:
         return CloudError(
             "The address points to another one, which is not followed. Check the region; "

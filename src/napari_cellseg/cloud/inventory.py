@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -91,24 +91,31 @@ class Running:
         return f"about {dollars(price)} an hour{so_far}"
 
 
-def running(sender: Sender) -> Iterator[Running]:
+def running(sender: Sender, also: Container[str] = ()) -> Iterator[Running]:
     """Yield everything of ours that is there in the region.
+
+    Parameters
+    ----------
+    sender : Sender
+        The account.
+    also : container of str
+        Names of endpoints that are told of whoever made them.
 
     Raises
     ------
     CloudError
         If AWS cannot be asked.
     """
-    yield from _endpoints(sender)
+    yield from _endpoints(sender, also)
     yield from _jobs(sender, TRAINING)
     yield from _jobs(sender, BATCH)
 
 
-def _endpoints(sender: Sender) -> Iterator[Running]:
+def _endpoints(sender: Sender, also: Container[str]) -> Iterator[Running]:
     for page in sender.pages(SAGEMAKER, "ListEndpoints", "list endpoints"):
         for each in page["Endpoints"]:
             tags = sender.tags_of(each["EndpointArn"])
-            if tags.get(APP_TAG[0]) == APP_TAG[1]:
+            if tags.get(APP_TAG[0]) == APP_TAG[1] or each["EndpointName"] in also:
                 yield _endpoint(each["EndpointName"], tags, sender)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -69,6 +70,11 @@ class Call:
             "operation": self.operation,
             "parameters": plain(self.parameters),
         }
+
+
+def requests_text(calls: Iterable[Call]) -> str:
+    """Return requests as JSON, as a dry run shows them."""
+    return json.dumps([call.to_dict() for call in calls], indent=2)
 
 
 def plain(value: Any) -> Any:

@@ -16,21 +16,23 @@ from napari_cellseg.cloud.costs import (
     read_prices,
     total_text,
 )
-from napari_cellseg.cloud.deploy import Deployed, deploy
-from napari_cellseg.cloud.deploy_plan import NO_SCHEDULER, Deployment
-from napari_cellseg.cloud.inventory import ENDPOINT, Running, running
-from napari_cellseg.cloud.place import now_utc, place_of
+from napari_cellseg.cloud.deploy import dry_run
+from napari_cellseg.cloud.deploy_plan import Deployment
+from napari_cellseg.cloud.inventory import Running
+from napari_cellseg.cloud.place import filled, now_utc, place_of
+from napari_cellseg.cloud.requests import requests_text
 from napari_cellseg.cloud.sending import Sender, sender_of
-from napari_cellseg.cloud.teardown import stop
-from napari_cellseg.cloud.train_plan import TrainPlan
-from napari_cellseg.cloud.training import (
-    TrainWish,
-    compared_words,
-    fetch_model,
-    follow_training,
-    start_training,
+from napari_cellseg.cloud.training import TrainWish, compared_words
+from napari_cellseg.controllers.cloud_jobs import (
+    Done,
+    checked,
+    deployed,
+    listed,
+    stopped,
+    trained,
 )
 from napari_cellseg.controllers.cloud_log import LogController
+from napari_cellseg.controllers.cloud_used import UsedEndpoints, used
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.cloud_options import (
     SERVERLESS,
@@ -41,9 +43,9 @@ from napari_cellseg.core.cloud_options import (
 )
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.finding import Finding
-from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.options import FineTuneOptions
 from napari_cellseg.io.model_folder import find_model, list_models, read_model_spec
+from napari_cellseg.io.used_endpoints import UsedEndpoint
 
 #: Names of the tasks that train, and that make an endpoint.
 TRAINING = "Training at AWS"
@@ -73,6 +75,25 @@ class DeployWish:
     name: str
     options: DeployOptions = field(default_factory=DeployOptions)
     place: PlaceOptions = field(default_factory=PlaceOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What deploying would come to.
+
+    Attributes
+    ----------
+    price : str
+        What it costs, in words.
+    steps : tuple of str
+        What would be done, such as ``"make the endpoint 'cells'"``.
+    requests : str
+        Every request to AWS, as JSON.
+    """
+
+    price: str
+    steps: tuple[str, ...]
+    requests: str
 
 
 class CloudController:
@@ -109,9 +130,9 @@ class CloudController:
         #: What was made or begun last, or "".
         self.last = ""
         self._tried: set[str] = set()
-        #: Endpoints that this window made, or segmented on.
-        self._used: set[str] = set()
-        task.changed.connect(self.changed.emit)
+        #: What this window made, or segmented on, or found again.
+        self.used = UsedEndpoints()
+        task.changed.connect(self._on_task_changed)
 
     def models(self) -> list[str]:
         """Return the names of the models that can be deployed."""
@@ -120,9 +141,30 @@ class CloudController:
     # ------------------------------------------------------------------------- actions
     def list_running(self, account: AccountOptions) -> None:
         """Ask what runs; told by `changed`."""
-        self.account = account
-        self._begin()
-        self.task.start("Asking", _listed(self._open(account)), self._on_listed)
+        self._begin(account)
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Ask what runs in the same account, and leave standing what was said."""
+        if not self.task.is_running:
+            job = listed(self._open(self.account), self.used.names())
+            self.task.start("Asking", job, self._on_listed)
+
+    def preview(self, wish: DeployWish) -> Preview:
+        """Return what deploying would make and cost; nothing is asked or sent.
+
+        Raises
+        ------
+        CellsegError
+            If something is missing, or AWS would refuse a request for its form.
+        """
+        is_new = all(each.name != wish.name for each in self.there or ())
+        calls = dry_run(_deployment(wish), is_new=is_new)
+        return Preview(
+            self.price(wish.options),
+            tuple(dict.fromkeys(call.doing for call in calls)),
+            requests_text(calls),
+        )
 
     def deploy(self, account: AccountOptions, wish: DeployWish) -> None:
         """Make an endpoint; what was made goes again if it fails or is cancelled.
@@ -132,42 +174,39 @@ class CloudController:
         CellsegError
             If something is missing, before anything is asked.
         """
-        deployment = Deployment(
-            wish.name,
-            read_model_spec(find_model(wish.model)).name,
-            place_of(wish.place),
-            wish.options,
-            now_utc(),
-        )
-        self.account = account
-        self._used.add(wish.name)
+        deployment = _deployment(wish)
+        self._begin(account)
+        self.used.use(account, wish.name)
         self.last = wish.name
-        self._begin()
-        job = _deployed(deployment, wish.model, self._open(account))
+        job = deployed(deployment, wish.model, self._open(account), self.used.names())
         self.task.start(DEPLOYING, job, self._on_done)
 
     def note_used(self, account: AccountOptions, name: str) -> None:
         """Remember an endpoint that the window segments on, and ask what it costs."""
-        self._used.add(name)
-        if not self.task.is_running:
+        self.used.use(account, name)
+        if not self.task.is_running:  # it ends with what runs
             self.list_running(account)
 
     def stop(self, account: AccountOptions, name: str) -> None:
         """Delete an endpoint with all that hangs on it, or stop a job."""
-        self.account = account
-        self._begin()
-        self.task.start("Stopping", _stopped(name, self._open(account)), self._on_done)
+        self._begin(account)
+        self._stop([used(account, name)])
 
     def stop_left(self) -> None:
-        """Delete what `left_running` names; one that is being made goes again."""
+        """Delete what `left_words` names; one that is being made goes again."""
         if self.is_deploying:
             self.task.cancel()
             return
-        names = [each.name for each in self.left_running()]
-        if self.there is None:
-            names = sorted(self._used)
-        self._begin()
-        job = _all_stopped(names, self._open(self.account))
+        self._begin(self.account)
+        self._stop(self.used.running())
+
+    def _stop(self, what: Iterable[UsedEndpoint]) -> None:
+        url = self.account.endpoint_url
+        pairs = [
+            (one.name, self._open(AccountOptions(one.profile, one.region, url)))
+            for one in what
+        ]
+        job = stopped(pairs, self._open(self.account), self.used.names())
         self.task.start("Stopping", job, self._on_done)
 
     def stop_overdue(self) -> bool:
@@ -202,21 +241,19 @@ class CloudController:
             If something is missing, before anything is asked.
         """
         plan = wish.plan(place_of(place), options, machine, now_utc())
-        self.account, self.last = account, plan.job_name
-        self._begin()
-        job = _trained(plan, wish, self._open(account))
+        self._begin(account)
+        self.last = plan.job_name
+        job = trained(plan, wish, self._open(account), self.used.names())
         self.task.start(TRAINING, job, self._on_trained)
 
     def check(
         self, account: AccountOptions, place: PlaceOptions, instance_type: str
     ) -> None:
         """Look what of an account is ready; nothing is changed."""
-        ready = place_of(place)
-        self.account = account
-        self._begin()
+        self._begin(account)
         sender = self._open(account)
-        found = check_up(ready, instance_type, sender, read_prices(), now_utc())
-        self.task.start("Checking", _checked(found), self._on_checked)
+        found = check_up(filled(place), instance_type, sender, read_prices(), now_utc())
+        self.task.start("Checking", checked(found), self._on_checked)
 
     def prices_changed(self) -> None:
         """Say again what everything costs, by the prices that count now."""
@@ -237,29 +274,11 @@ class CloudController:
         """True while an endpoint is being made."""
         return self.task.is_running and self.task.name == DEPLOYING
 
-    def left_running(self) -> list[Running]:
-        """Return the endpoints that this window made or used, and that cost money now."""
-        prices = read_prices()
-        return [
-            each
-            for each in self.there or ()
-            if each.kind == ENDPOINT
-            and each.name in self._used
-            and each.hourly(prices) != 0
-        ]
-
     def left_words(self) -> list[str]:
         """Return a sentence on each thing that would go on, and cost, without a window."""
         if self.is_deploying:
             return [f"An endpoint is being made: {self.task.progress.message}."]
-        prices, now = read_prices(), now_utc()
-        words = [each.sentence(prices, now) for each in self.left_running()]
-        if self.there is None:
-            words += [
-                f"endpoint {name}: what it costs may not be seen from here"
-                for name in sorted(self._used)
-            ]
-        return words
+        return self.used.left_words()
 
     def sentences(self) -> list[str]:
         """Return what runs since when, at which cost."""
@@ -296,24 +315,38 @@ class CloudController:
         return f"{words[0].upper()}{words[1:]}."
 
     # ------------------------------------------------------------------------- results
-    def _begin(self) -> None:
+    def _begin(self, account: AccountOptions) -> None:
+        if account != self.account:
+            self.account, self.there = account, None
+            self.used.take(account, None)
         self.lines = ()
         self.changed.emit()
 
     def _on_listed(self, there: list[Running]) -> None:
         self.there = tuple(there)
+        self.used.take(self.account, self.there)
         self.changed.emit()
 
-    def _on_done(self, told: tuple[list[str], list[Running]]) -> None:
-        lines, there = told
-        self.lines, self.there = tuple(lines), tuple(there)
+    def _on_done(self, told: Done) -> None:
+        self.lines = tuple(told[0])
+        self._on_listed(told[1])
+
+    def _on_task_changed(self) -> None:
+        """Look what is left of an endpoint that could not be made."""
+        task = self.task
+        if task.name == DEPLOYING and task.state in ("failed", "cancelled"):
+            if task.failure is not None:
+                self.lines = (f"✕ {task.failure.message}",)
+            else:
+                self.lines = ("Cancelled.",)
+            self.look_again()
         self.changed.emit()
 
     def _on_trained(self, done: tuple[str, list[Running]]) -> None:
         name, there = done
         told = (f"'{name}' is in the model menu now.", compared_words(name))
-        self.lines, self.there = tuple(line for line in told if line), tuple(there)
-        self.changed.emit()
+        self.lines = tuple(line for line in told if line)
+        self._on_listed(there)
         self.model_arrived.emit(name)
 
     def _on_checked(self, findings: list[Finding]) -> None:
@@ -326,71 +359,8 @@ class CloudController:
         self.changed.emit()
 
 
-def _listed(sender: Sender) -> Job[list[Running]]:
-    yield Progress(0, 0, "asking AWS what runs")
-    return list(running(sender))
-
-
-def _deployed(
-    deployment: Deployment, model: str, sender: Sender
-) -> Job[tuple[list[str], list[Running]]]:
-    done = yield from deploy(deployment, find_model(model), sender)
-    there = yield from _listed(sender)
-    return [_deployed_words(done)], there
-
-
-def _deployed_words(done: Deployed) -> str:
-    answers = f"The endpoint '{done.name}' answers."
-    if done.stop_at is None:
-        return f"{answers} It costs money until you stop it here."
-    end = f"{done.stop_at:%Y-%m-%d %H:%M} UTC"
-    if done.is_scheduled:
-        return f"{answers} AWS deletes it at {end}."
-    return (
-        f"{answers} It is to be gone by {end}, and is stopped then while this window is "
-        f"open. AWS does not do it by itself: {NO_SCHEDULER}."
-    )
-
-
-def _stopped(name: str, sender: Sender) -> Job[tuple[list[str], list[Running]]]:
-    done = yield from stop(name, sender)
-    there = yield from _listed(sender)
-    return [f"Done: {line}" for line in done], there
-
-
-def _all_stopped(
-    names: list[str], sender: Sender
-) -> Job[tuple[list[str], list[Running]]]:
-    """Delete several endpoints, one after the other."""
-    done: list[str] = []
-    for name in names:
-        lines, _ = yield from _stopped(name, sender)
-        done += lines
-    there = yield from _listed(sender)
-    return done, there
-
-
-def _trained(
-    plan: TrainPlan, wish: TrainWish, sender: Sender
-) -> Job[tuple[str, list[Running]]]:
-    """Train, follow, fetch."""
-    from napari_cellseg.project.training_sources import training_items
-
-    items = []
-    if wish.is_here:
-        yield Progress(0, 0, "reading what is checked")
-        items = training_items(wish.data, wish.channel)
-    name = yield from start_training(plan, sender, items, wish.start_model())
-    yield from follow_training(name, sender)
-    model = yield from fetch_model(name, sender)
-    there = yield from _listed(sender)
-    return model, there
-
-
-def _checked(findings: Iterable[Finding]) -> Job[list[Finding]]:
-    found: list[Finding] = []
-    yield Progress(0, 0, "asking AWS who you are")
-    for finding in findings:
-        found.append(finding)
-        yield Progress(len(found), 0, f"looked at {finding.subject}")
-    return found
+def _deployment(wish: DeployWish) -> Deployment:
+    """Return what a wish comes to now; raises `CellsegError` if something is missing."""
+    model = read_model_spec(find_model(wish.model)).name
+    place = place_of(wish.place)
+    return Deployment(wish.name, model, place, wish.options, now_utc())

@@ -12,11 +12,6 @@ from napari_cellseg.core.run_place import HERE, RunPlace
 from napari_cellseg.core.types import CellImage
 
 Names = tuple[list[str], list[str]]
-#: Said when the window turns away from an endpoint.
-LEFT_BEHIND = (
-    "The endpoint '{name}' is still there and may cost money: choose SageMaker endpoint… > "
-    "Deploy, stop, costs… to stop it."
-)
 
 
 class PlaceController:
@@ -87,11 +82,8 @@ class PlaceController:
         self.changed.emit()
 
     def _on_moved(self, lines: list[str]) -> None:
-        left, self.current = self.current, self.wanted
+        self.current = self.wanted
         self.lines = tuple(lines)
-        if left.endpoint and left.endpoint != self.current.endpoint:
-            reminder = LEFT_BEHIND.format(name=left.endpoint)
-            self.lines = (*lines, reminder)
         self.moved.emit()
         self.changed.emit()
 

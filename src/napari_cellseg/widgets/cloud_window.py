@@ -11,7 +11,6 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
-    QComboBox,
     QDialog,
     QFormLayout,
     QGroupBox,
@@ -26,20 +25,16 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cellseg.cloud.deploy_plan import NO_SCHEDULER
-from napari_cellseg.cloud.place import VARIABLE
-from napari_cellseg.controllers.cloud import TRAINING, CloudController, DeployWish
+from napari_cellseg.cloud.place import EXAMPLES, VARIABLE
+from napari_cellseg.controllers.cloud import TRAINING, CloudController, Preview
 from napari_cellseg.controllers.task import TaskController
-from napari_cellseg.core.cloud_options import (
-    AccountOptions,
-    DeployOptions,
-    PlaceOptions,
-)
+from napari_cellseg.core.cloud_options import AccountOptions, PlaceOptions
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.options import range_of
+from napari_cellseg.widgets.cloud_deploy import DeployFields, ask_person
 from napari_cellseg.widgets.cloud_train import TrainFields
 from napari_cellseg.widgets.jobs import start_job
 from napari_cellseg.widgets.log_window import LogWindow
-from napari_cellseg.widgets.number_box import NumberBox
 from napari_cellseg.widgets.pages import scrolling
 from napari_cellseg.widgets.price_window import PriceWindow
 from napari_cellseg.widgets.words import line_label
@@ -50,17 +45,6 @@ LIST_HEIGHT = 90
 #: Three lines; a longer report scrolls.
 REPORT_HEIGHT = 48
 LOOK_MILLISECONDS = 60_000
-MODES = {
-    "real-time": "Answers at once, costs all the time",
-    "serverless": "No graphics card, up to 4 MB; costs while it works",
-    "async": "Through S3, up to 1 GB; sleeps when idle",
-}
-#: Shown where a field and its variable are empty; docs/aws.md says how to get them.
-EXAMPLES = {
-    "image": "123456789012.dkr.ecr.eu-central-1.amazonaws.com/cellseg:1",
-    "role": "arn:aws:iam::123456789012:role/cellseg",
-    "bucket": "my-lab-cells",
-}
 
 
 class CloudWindow(QDialog):
@@ -79,6 +63,7 @@ class CloudWindow(QDialog):
         self._cloud = cloud
         self.log_window: LogWindow | None = None
         self._shown: list[str] = []
+        self.ask: Callable[[QWidget, str, Preview], bool] = ask_person
         self.setWindowTitle(TITLE)
         self.resize(*SIZE)
         layout = QVBoxLayout(self)
@@ -168,41 +153,10 @@ class CloudWindow(QDialog):
         return box
 
     def _deploy_page(self) -> QWidget:
-        self.model = QComboBox()
-        self.model.addItems(self._cloud.models())
-        self.name = QLineEdit("cellseg")
-        self.name.setToolTip("An endpoint of this name gets the new model.")
-        self.mode = QComboBox()
-        for mode, words in MODES.items():
-            self.mode.addItem(f"{mode}: {words}", mode)
-        self.computer = QLineEdit(DeployOptions().instance_type)
-        self.computer.setToolTip(range_of(DeployOptions, "instance_type").help)
-        self.hours = NumberBox()
-        self.hours.setRange(0, 8760)
-        self.hours.setDecimals(0)
-        self.hours.setSuffix(" h")
-        self.hours.setValue(DeployOptions().stop_after_hours)
-        self.hours.setToolTip(range_of(DeployOptions, "stop_after_hours").help)
-        self.price = QLabel()
-        self.price.setWordWrap(True)
-        self.deploy_button = _button("Deploy", "")
-        self.deploy_button.clicked.connect(self._on_deploy_clicked)
-        self.mode.currentIndexChanged.connect(self._on_wish_changed)
-        self.computer.textChanged.connect(self._on_wish_changed)
-        self.hours.valueChanged.connect(self._on_wish_changed)
-        page = QWidget()
-        form = QFormLayout(page)
-        for title, part in (
-            ("Model", self.model),
-            ("Name", self.name),
-            ("Mode", self.mode),
-            ("Computer", self.computer),
-            ("Gone after", self.hours),
-        ):
-            form.addRow(title, part)
-        form.addRow(self.price)
-        form.addRow(self.deploy_button)
-        return page
+        self.deploying = DeployFields(self._cloud.models())
+        self.deploying.changed.connect(self._on_wish_changed)
+        self.deploying.button.clicked.connect(self._on_deploy_clicked)
+        return self.deploying
 
     def _train_page(self) -> QWidget:
         self.training = TrainFields(self._cloud.models())
@@ -238,14 +192,6 @@ class CloudWindow(QDialog):
             self.bucket.text().strip(),
         )
 
-    def options(self) -> DeployOptions:
-        """Return how to deploy; raises `OptionsError`."""
-        return DeployOptions(
-            mode=str(self.mode.currentData()),
-            instance_type=self.computer.text().strip(),
-            stop_after_hours=self.hours.value(),
-        )
-
     # ------------------------------------------------------------------- from the view
     def _on_list_clicked(self) -> None:
         self._cloud.list_running(self.account())
@@ -259,7 +205,10 @@ class CloudWindow(QDialog):
             self._cloud.stop_overdue()
 
     def _on_prices_clicked(self) -> None:
-        wanted = (self.computer.text().strip(), self.training.computer.text().strip())
+        wanted = (
+            self.deploying.computer.text().strip(),
+            self.training.computer.text().strip(),
+        )
         PriceWindow(self._cloud.prices_changed, wanted, self).open()
 
     def _on_log_clicked(self) -> None:
@@ -271,20 +220,16 @@ class CloudWindow(QDialog):
 
     def _on_check_clicked(self) -> None:
         try:
-            computer = self.options().instance_type
+            computer = self.deploying.options().instance_type
             self._cloud.check(self.account(), self.place(), computer)
         except CellsegError as error:
             self._cloud.say(error)
 
     def _on_deploy_clicked(self) -> None:
         try:
-            wish = DeployWish(
-                self.model.currentText(),
-                self.name.text().strip(),
-                self.options(),
-                self.place(),
-            )
-            self._cloud.deploy(self.account(), wish)
+            wish = self.deploying.wish(self.place())
+            if self.ask(self, wish.name, self._cloud.preview(wish)):
+                self._cloud.deploy(self.account(), wish)
         except CellsegError as error:
             self._cloud.say(error)
 
@@ -303,9 +248,9 @@ class CloudWindow(QDialog):
 
     def _on_wish_changed(self, *_values: Any) -> None:
         try:
-            self.price.setText(self._cloud.price(self.options()))
+            self.deploying.price.setText(self._cloud.price(self.deploying.options()))
         except CellsegError as error:
-            self.price.setText(str(error))
+            self.deploying.price.setText(str(error))
         try:
             words = self._cloud.train_price(self.training.machine())
         except CellsegError as error:
@@ -360,12 +305,14 @@ class CloudWindow(QDialog):
         for button in (
             self.list_button,
             self.check_button,
-            self.deploy_button,
+            self.deploying.button,
             self.training.button,
         ):
             button.setEnabled(not is_busy)
-        self.deploy_button.setToolTip(
-            "Something else is under way." if is_busy else "Make it, for this price."
+        self.deploying.button.setToolTip(
+            "Something else is under way."
+            if is_busy
+            else "Shows what will be made and what it costs; asks before it is made."
         )
         self.cancel_button.setEnabled(is_busy)
 

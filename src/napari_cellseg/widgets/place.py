@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -20,6 +20,7 @@ from napari_cellseg.controllers.segment import SegmentController
 from napari_cellseg.core.cloud_options import AccountOptions
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.run_place import HERE, RunPlace
+from napari_cellseg.io.used_endpoints import used_endpoints
 from napari_cellseg.widgets.options_form import may_be_narrow
 from napari_cellseg.widgets.place_fields import EndpointFields, ServerFields
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from napari_cellseg.widgets.cloud_window import CloudWindow
 
 AT_HERE, AT_SERVER, AT_ENDPOINT = 0, 1, 2
+#: The words on what runs count on so often, and AWS is asked again.
+LOOK_MILLISECONDS = 60_000
+ASK_MINUTES = 10
 NAMES = ("This computer", "Lab server…", "SageMaker endpoint…")
 
 
@@ -61,20 +65,21 @@ class PlaceRow(QWidget):
         self.endpoint.entered.connect(self._on_connect_clicked)
         self.endpoint.list_wanted.connect(self._on_list_wanted)
         self._build_buttons()
-        self.report = QLabel()
-        self.report.setTextFormat(Qt.TextFormat.PlainText)
-        self.report.setWordWrap(True)
-        # A long name must not widen the dock.
-        self.report.setSizePolicy(
-            QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred
-        )
+        self.report = _plain_label()
+        #: What runs at AWS and costs money stands as long as it does.
+        self.costs = _plain_label()
+        self._clock = QTimer(self)
+        self._clock.setInterval(LOOK_MILLISECONDS)
+        self._clock.timeout.connect(self._on_minute_passed)
+        self._n_minutes = 0
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         for part in (
-            self.menu, self.server, self.endpoint, self.buttons, self.account_button,
-            self.report, self.compare_button,
+            self.menu, self.server, self.endpoint, self.buttons, self.costs,
+            self.account_button, self.report, self.compare_button,
         ):  # fmt: skip
             layout.addWidget(part)
+        self._show_costs()
         self._show_fields(AT_HERE)
         segment.changed.connect(self.refresh)
         self._place.changed.connect(self.refresh)
@@ -118,11 +123,15 @@ class PlaceRow(QWidget):
             from napari_cellseg.widgets.cloud_window import CloudWindow
 
             self.account = CloudWindow(self._opened_cloud(), self)
-        place = self.endpoint.place()
-        self.account.profile.setText(place.profile)
-        self.account.region.setText(place.region)
+        place, left = self.endpoint.place(), used_endpoints()
+        is_typed = bool(place.profile or place.region)
+        where = left[0] if left and not is_typed else place
+        self.account.profile.setText(where.profile)
+        self.account.region.setText(where.region)
         self.account.show()
         self.account.raise_()
+        if left:
+            self.account.list_button.click()
 
     def known_cloud(self) -> CloudController | None:
         """Return what knows of endpoints; None while nobody asked for any."""
@@ -133,6 +142,7 @@ class PlaceRow(QWidget):
             from napari_cellseg.widgets.cloud_window import open_cloud
 
             self.cloud = open_cloud(self._on_model_arrived)
+            self.cloud.changed.connect(self._show_costs)
         return self.cloud
 
     def _on_model_arrived(self, _name: str) -> None:
@@ -188,7 +198,7 @@ class PlaceRow(QWidget):
     def _show_fields(self, index: int) -> None:
         self.server.setVisible(index == AT_SERVER)
         self.endpoint.setVisible(index == AT_ENDPOINT)
-        self.account_button.setVisible(index == AT_ENDPOINT)
+        self.account_button.setVisible(index == AT_ENDPOINT or bool(self.costs.text()))
         self.buttons.setVisible(index != AT_HERE)
 
     # ------------------------------------------------------------- from the controller
@@ -241,6 +251,40 @@ class PlaceRow(QWidget):
             text = f"Until you connect, {self._place.current.title} segments."
         self._say(text)
 
+    def _show_costs(self) -> None:
+        """Say what runs at AWS that was made or used here; what was left behind, too."""
+        try:
+            words = (
+                self.cloud.used.cost_words()
+                if self.cloud is not None
+                else [one.sentence for one in used_endpoints()]
+            )
+        except CellsegError as error:  # a price table that cannot be read
+            words = [str(error)]
+        self.costs.setText("\n".join(words))
+        self.costs.setVisible(bool(words))
+        self.account_button.setVisible(bool(words) or not self.endpoint.isHidden())
+        if not words:
+            self._clock.stop()
+        elif not self._clock.isActive():
+            self._clock.start()
+
+    def _on_minute_passed(self) -> None:
+        """Count on; ask AWS itself now and then, as somebody else may have stopped it."""
+        self._n_minutes += 1
+        if self.cloud is not None and self._n_minutes % ASK_MINUTES == 0:
+            self.cloud.look_again()
+        self._show_costs()
+
     def _is_filling_in(self) -> bool:
         """Say whether the fields of a place are open."""
         return not (self.server.isHidden() and self.endpoint.isHidden())
+
+
+def _plain_label() -> QLabel:
+    """Return a label for texts of any length; a long name must not widen the dock."""
+    label = QLabel()
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setWordWrap(True)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+    return label
