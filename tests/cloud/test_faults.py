@@ -217,7 +217,12 @@ def test_half_an_answer_or_a_login_page_is_no_answer(
 @pytest.mark.parametrize("ask", [identity_of, endpoint_names])
 @pytest.mark.parametrize(
     ("fault", "words"),
-    [("whole page", "login page"), ("reset", "broke")],
+    [
+        ("whole page", "login page"),
+        ("html", "login page"),
+        ("502", "fault of its own"),
+        ("reset", "broke"),
+    ],
 )
 def test_asking_who_we_are_or_what_is_there_tells_why_not(
     ask: Callable[[CloudSettings], object],
@@ -228,8 +233,10 @@ def test_asking_who_we_are_or_what_is_there_tells_why_not(
     address, server = broken
     server.fault = fault
     account = AwsAccount(region="eu-central-1", endpoint_url=address)
-    with pytest.raises(RemoteError, match=words):
+    with pytest.raises(RemoteError, match=words) as caught:
         ask(CloudSettings(account))
+    # A page is for browsers.
+    assert "<html" not in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", ["endpoint", "stream"])

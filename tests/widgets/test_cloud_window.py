@@ -190,7 +190,7 @@ def test_what_will_be_made_is_shown_before_it_is_made(
 
     monkeypatch.setattr(QMessageBox, "exec", press)
     window.deploying.button.click()
-    assert told[0].startswith("About $1.41 an hour")
+    assert "as an endpoint (real-time, ml.g5.xlarge).\nAbout $1.41 an hour" in told[0]
     assert "• make the endpoint 'cellseg'" in told[1]
     assert '"operation": "CreateEndpointConfig"' in told[2]
     assert len(made) == is_wanted

@@ -51,9 +51,14 @@ class Prices:
         return None if price is None else price * n_instances
 
     @property
+    def title(self) -> str:
+        """Of when and for where the prices are, in words."""
+        return f"prices of {self.checked} for {self.region}"
+
+    @property
     def origin(self) -> str:
         """Where the prices come from, in words."""
-        return f"prices of {self.checked} for {self.region}: {self.source}; {self.path}"
+        return f"{self.title}: {self.source}; {self.path}"
 
 
 def own_prices_path() -> Path:

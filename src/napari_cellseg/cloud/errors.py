@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from typing import Any
+from urllib.parse import urlsplit
 
 from napari_cellseg.core.errors import RemoteError
 
@@ -194,6 +195,7 @@ LOST = {
     ),
     "ResponseStreamingError": BROKEN_OFF,
     "IncompleteReadError": BROKEN_OFF,
+    "ResponseParserError": NO_ANSWER,
 }
 #: No request can have arrived.
 NEVER_ARRIVED = {"EndpointConnectionError", "ConnectTimeoutError"}
@@ -298,7 +300,8 @@ def _error_on_the_way(error: Exception, doing: str, profile: str) -> CloudError:
     """Return the error of a request that got no whole answer."""
     code = type(error).__name__
     known = getattr(error, "kwargs", {})
-    address = known.get("endpoint_url") or "AWS"
+    parts = urlsplit(known.get("endpoint_url") or "")
+    address = f"{parts.scheme}://{parts.netloc}" if parts.netloc else "AWS"
     words = LOST.get(code, "AWS could not be asked to {doing}: {told}")
     text = words.format(
         doing=doing,
@@ -328,6 +331,8 @@ def _naming(profile: str) -> dict[str, str]:
 def _sentence(text: str) -> str:
     """Return a text of somebody else on one line, cut to a length, with a stop."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    if line.startswith("<"):
+        line = ""  # a page, which is for browsers
     if len(line) > MAX_TOLD:
         line = f"{line[:MAX_TOLD]}…"
     return (

@@ -63,15 +63,19 @@ class Running:
         return self.stop_at is not None and now > self.stop_at
 
     def sentence(self, prices: Prices, now: datetime) -> str:
-        """Return what runs since when at which cost."""
+        """Return what runs on which computers, since when, and at which cost."""
+        title = f"{self.kind} {self.name} ({self._computers()}, {self.status})"
+        return f"{title}: {self.cost_words(prices, now)}"
+
+    def cost_words(self, prices: Prices, now: datetime) -> str:
+        """Return since when it runs, at which cost, and until when."""
         hours = self.hours(now)
         since = f"still running since {self.since:%Y-%m-%d %H:%M} UTC ({hours:.1f} h)"
         end = ""
         if self.stop_at:
             word = "OVERDUE, was to be gone" if self.is_overdue(now) else "to be gone"
             end = f"; {word} at {self.stop_at:%Y-%m-%d %H:%M} UTC"
-        title = f"{self.kind} {self.name} ({self._computers()}, {self.status})"
-        return f"{title}: {since}, {self._cost(prices, hours)}{end}"
+        return f"{since}, {self._cost(prices, hours)}{end}"
 
     def _computers(self) -> str:
         if self.mode == SERVERLESS:

@@ -83,14 +83,15 @@ class Preview:
 
     Attributes
     ----------
-    price : str
-        What it costs, in words.
+    title, price : str
+        What it is and what it costs, in words.
     steps : tuple of str
         What would be done, such as ``"make the endpoint 'cells'"``.
     requests : str
         Every request to AWS, as JSON.
     """
 
+    title: str
     price: str
     steps: tuple[str, ...]
     requests: str
@@ -160,7 +161,11 @@ class CloudController:
         """
         is_new = all(each.name != wish.name for each in self.there or ())
         calls = dry_run(_deployment(wish), is_new=is_new)
+        computer = "serverless"
+        if wish.options.mode != SERVERLESS:
+            computer = f"{wish.options.mode}, {wish.options.instance_type}"
         return Preview(
+            f"'{wish.model}' as an endpoint ({computer}).",
             self.price(wish.options),
             tuple(dict.fromkeys(call.doing for call in calls)),
             requests_text(calls),
@@ -293,7 +298,11 @@ class CloudController:
             return "Nothing of ours runs in this region."
         prices: Prices = read_prices()
         costs = [each.hourly(prices) for each in self.there]
-        return f"{total_text(costs)}; {prices.origin}."
+        return f"{total_text(costs)}; {prices.title}."
+
+    def origin(self) -> str:
+        """Return where the prices come from."""
+        return read_prices().origin
 
     def train_price(self, machine: TrainJobOptions) -> str:
         """Return what a training may cost at the most."""

@@ -54,17 +54,20 @@ class UsedEndpoints:
 
     def left_words(self) -> list[str]:
         """Return a sentence on each thing that would go on without the window."""
-        return self._sentences() + [one.sentence for one in self._unseen()]
+        prices, now = read_prices(), now_utc()
+        words = [each.sentence(prices, now) for each in self._mine()]
+        return words + [one.sentence for one in self._unseen()]
 
     def cost_words(self) -> list[str]:
-        """Return since when everything runs that is used here or was before, and its cost."""
+        """Return since when all that is or was used here runs, and its cost; for the dock."""
+        prices, now = read_prices(), now_utc()
+        words = [
+            f"{each.kind} {each.name}: {each.cost_words(prices, now)}"
+            for each in self._mine()
+        ]
         before = [one for one in used_endpoints() if not self._is_seen(one)]
         unseen = dict.fromkeys([*self._unseen(), *before])
-        return self._sentences() + [one.sentence for one in unseen]
-
-    def _sentences(self) -> list[str]:
-        prices, now = read_prices(), now_utc()
-        return [each.sentence(prices, now) for each in self._mine()]
+        return words + [one.sentence for one in unseen]
 
     def _costly(self) -> list[Running]:
         prices = read_prices()

@@ -86,7 +86,7 @@ def ask_person(parent: QWidget, name: str, preview: Preview) -> bool:
     box = QMessageBox(parent)
     box.setIcon(QMessageBox.Icon.Question)
     box.setWindowTitle(f"Deploy {name}")
-    box.setText(preview.price)
+    box.setText(f"{preview.title}\n{preview.price}")
     steps = "\n".join(f"• {step}" for step in preview.steps)
     box.setInformativeText(
         f"Nothing is made yet. This is what will be done:\n{steps}\nIf a step fails, what "

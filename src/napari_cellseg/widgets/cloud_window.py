@@ -275,6 +275,7 @@ class CloudWindow(QDialog):
             self.running.clear()
             self.running.addItems(sentences)
         self.total.setText(self._cloud.total())
+        self.total.setToolTip(self._cloud.origin())
 
     def _show_report(self) -> None:
         task = self._cloud.task
