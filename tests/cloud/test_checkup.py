@@ -105,7 +105,9 @@ def test_everything_that_is_not_given_is_named_at_once(
     found = list(check_up(PlaceOptions(), GPU, aws, read_prices(), NOW))
     missing = [each for each in found if each.seen == "is not given"]
     assert [each.subject for each in missing] == ["image", "role", "bucket"]
-    assert missing[2].remedy == "--bucket or CELLSEG_AWS_BUCKET, such as my-lab-cells"
+    assert missing[2].remedy == (
+        "Fill it in (in a terminal: --bucket or CELLSEG_AWS_BUCKET, such as my-lab-cells)."
+    )
     # What needs none of them is looked at all the same.
     assert found[-1].seen == "nothing of ours in this region"
 

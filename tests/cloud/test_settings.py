@@ -128,6 +128,14 @@ def test_only_hosts_of_aws_are_aws() -> None:
     assert not is_aws("https://example.org/.amazonaws.com")
 
 
+def test_the_region_may_come_from_the_variable_that_other_programs_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-west-3")
+    assert region_of(CloudSettings()) == "eu-west-3"
+    assert region_of(CloudSettings(AwsAccount(region=REGION))) == REGION
+
+
 def test_a_missing_region_and_profile_are_told() -> None:
     with pytest.raises(CloudError, match="No region is chosen"):
         aws_client("sagemaker-runtime", CloudSettings())

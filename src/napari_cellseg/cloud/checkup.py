@@ -30,6 +30,7 @@ ACTIONS = (
     "s3:PutObject",
     "iam:PassRole",
 )
+FILL_IN = "Fill it in (in a terminal: {})."
 NO_REGION = "NoRegionError"
 ANY_REGION = "us-east-1"
 SERVICE = "sagemaker.amazonaws.com"
@@ -62,7 +63,9 @@ def check_up(
     """
     for name in EXAMPLES:
         if not getattr(place, name):
-            yield Finding(name, "problem", "is not given", how_to_name(name))
+            yield Finding(
+                name, "problem", "is not given", FILL_IN.format(how_to_name(name))
+            )
     try:
         who = identity_of(sender.settings)
     except CloudError as error:

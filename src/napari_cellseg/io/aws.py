@@ -72,7 +72,9 @@ def open_session(account: AwsAccount) -> Any:
     import boto3
 
     session = boto3.session.Session(
-        profile_name=account.profile or None, region_name=account.region or None
+        profile_name=account.profile or None,
+        # AWS's other programs look at it; boto3 knows only AWS_DEFAULT_REGION.
+        region_name=account.region or os.environ.get("AWS_REGION") or None,
     )
     _borrow_roles(session)
     return session
