@@ -376,9 +376,18 @@ def test_a_name_that_is_taken_is_refused_before_the_training(aws: Sender) -> Non
             "On 40 cells that it had not seen it is better (mSA 0.700, old 0.600).",
         ),
         (
-            {"held_out/n_cells": 9, "held_out/msa": 0.6, "held_out/msa_of_parent": 0.6},
+            {"held_out/n_cells": 9, "held_out/msa": 0.5, "held_out/msa_of_parent": 0.6},
             "On 9 cells that it had not seen it is not better, keep the old one (mSA "
-            "0.600, old 0.600).",
+            "0.500, old 0.600).",
+        ),
+        (
+            {
+                "held_out/n_cells": 13,
+                "held_out/msa": 0.67404,
+                "held_out/msa_of_parent": 0.674,
+            },
+            "On 13 cells that it had not seen it is as good as the old one (mSA 0.674, old "
+            "0.674).",
         ),
         (
             {"held_out/n_cells": 0, "held_out/msa": 0.0, "held_out/msa_of_parent": 0.0},
@@ -386,7 +395,7 @@ def test_a_name_that_is_taken_is_refused_before_the_training(aws: Sender) -> Non
         ),
         ({}, ""),
     ],
-    ids=["better", "as good", "none held out", "not told"],
+    ids=["better", "worse", "as good", "none held out", "not told"],
 )
 def test_a_new_model_says_whether_it_is_better(
     monkeypatch: pytest.MonkeyPatch, figures: dict[str, float], words: str

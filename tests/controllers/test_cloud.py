@@ -28,6 +28,7 @@ from napari_cellseg.core.cloud_options import (
 from napari_cellseg.core.errors import CellsegError, OptionsError, RemoteError
 from napari_cellseg.core.jobs import Job, run
 from napari_cellseg.core.options import FineTuneOptions
+from napari_cellseg.core.training_item import TrainProgress
 from napari_cellseg.io import used_endpoints
 
 ACCOUNT = AccountOptions()
@@ -158,7 +159,22 @@ def test_a_training_ends_with_a_model_in_the_menu(
     assert asked["HyperParameters"]["steps"] == "4"
     assert asked["EnableManagedSpotTraining"] is True
     assert arrived == ["model of mine"]
-    assert cloud.lines == ("'model of mine' is in the model menu now.",)
+    assert cloud.lines == (
+        "'model of mine' is in the model menu of this computer now; New endpoint deploys "
+        "it.",
+    )
+
+
+def test_the_curve_of_a_training_is_kept_as_it_comes(cloud: CloudController) -> None:
+    """A job that went back to its checkpoint does some steps again."""
+    told = [(1, 0.9, None), (2, 0.8, None), (3, 0.7, 0.5), (2, 0.75, None)]
+
+    def followed() -> Job[None]:
+        for step, loss, score in told:
+            yield TrainProgress(step, 4, f"step {step} of 4", loss, score)
+
+    cloud.task.start(controllers.TRAINING, followed(), lambda _: None)
+    assert [(each.step, each.loss) for each in cloud.curve] == [(1, 0.9), (2, 0.75)]
 
 
 def test_a_training_says_what_it_may_cost(cloud: CloudController) -> None:

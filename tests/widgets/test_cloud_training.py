@@ -74,5 +74,8 @@ def train(dock: Any, qtbot: Any, data: Path, root: Path) -> list[str]:
     ):
         qtbot.mouseClick(window.training.button, Qt.MouseButton.LeftButton)
         qtbot.waitUntil(lambda: not window._cloud.task.is_running, timeout=1_200_000)
-    assert "mine&#x27; is in the model menu now." in window.report.text()
+    assert "mine&#x27; is in the model menu of this computer" in window.report.text()
+    assert window.deploying.model.currentText() == "mine"
+    assert [point.step for point in window._cloud.curve][-1] == 4
+    assert window.training.form.isVisibleTo(window)
     return seen

@@ -18,9 +18,11 @@ from tests.fakes import NowStarter
 from napari_cellseg.cloud import costs
 from napari_cellseg.cloud.inventory import ENDPOINT, Running
 from napari_cellseg.cloud.settings import CloudSettings
+from napari_cellseg.controllers import cloud as controllers
 from napari_cellseg.controllers import cloud_jobs, cloud_log, cloud_used
 from napari_cellseg.controllers.cloud import CloudController
 from napari_cellseg.controllers.task import TaskController
+from napari_cellseg.controllers.train import CurvePoint
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.run_place import RunPlace
 from napari_cellseg.io import used_endpoints
@@ -213,6 +215,37 @@ def test_a_training_is_wished_for_as_it_is_filled_in(
     assert fields.price.text() == "At most $8.46, less on spot."
     fields.computer.setText("my laptop")
     assert "instance_type is 'my laptop'" in fields.price.text()
+
+
+def test_the_curve_stands_where_the_training_was_filled_in(
+    window: CloudWindow, cloud: CloudController
+) -> None:
+    fields = window.training
+    window.pages.setCurrentWidget(fields)
+    cloud.curve = [CurvePoint(1, 0.9, None), CurvePoint(2, 0.8, 0.5)]
+    cloud.task.state, cloud.task.name = "running", controllers.TRAINING
+    window.refresh()
+    assert fields.curve.isVisibleTo(window)
+    assert not fields.form.isVisibleTo(window)
+    assert window.minimumSizeHint().height() <= 740
+    cloud.task.state = "done"
+    window.refresh()
+    assert fields.form.isVisibleTo(window)
+    assert not fields.curve.isVisibleTo(window)
+
+
+def test_a_model_that_arrived_is_ready_to_be_deployed(
+    window: CloudWindow, cloud: CloudController, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cloud, "models", lambda: ["cells-general", "mine", "other"])
+    cloud.model_arrived.emit("mine")
+    assert window.deploying.model.currentText() == "mine"
+    assert window.training.model.findText("mine") >= 0
+    # One that was made elsewhere meanwhile is offered when the window is shown again.
+    monkeypatch.setattr(cloud, "models", lambda: ["cells-general", "mine", "newest"])
+    window.show()
+    assert window.deploying.model.findText("newest") >= 0
+    assert window.deploying.model.currentText() == "mine"
 
 
 def test_the_window_fits_a_small_screen(window: CloudWindow) -> None:

@@ -340,6 +340,8 @@ def compared_words(name: str) -> str:
     if not n_cells:
         return "No cell was held out, so nobody knows whether it is better."
     word = "better" if new > old else "not better, keep the old one"
+    if f"{new:.3f}" == f"{old:.3f}":
+        word = "as good as the old one"
     return (
         f"On {n_cells} cells that it had not seen it is {word} (mSA {new:.3f}, old "
         f"{old:.3f})."

@@ -34,6 +34,7 @@ from napari_cellseg.controllers.cloud_jobs import (
 from napari_cellseg.controllers.cloud_log import LogController
 from napari_cellseg.controllers.cloud_used import UsedEndpoints, used
 from napari_cellseg.controllers.task import TaskController
+from napari_cellseg.controllers.train import CurvePoint, add_point
 from napari_cellseg.core.cloud_options import (
     SERVERLESS,
     AccountOptions,
@@ -44,6 +45,7 @@ from napari_cellseg.core.cloud_options import (
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.finding import Finding
 from napari_cellseg.core.options import FineTuneOptions
+from napari_cellseg.core.training_item import TrainProgress
 from napari_cellseg.io.model_folder import find_model, list_models, read_model_spec
 from napari_cellseg.io.used_endpoints import UsedEndpoint
 
@@ -113,6 +115,8 @@ class CloudController:
         What ran when it was last asked for; None before.
     lines : tuple of str
         What the last action came to.
+    curve : list of CurvePoint
+        Of the training that was begun last.
     """
 
     changed = Signal()
@@ -128,6 +132,7 @@ class CloudController:
         self.account = AccountOptions()
         self.there: tuple[Running, ...] | None = None
         self.lines: tuple[str, ...] = ()
+        self.curve: list[CurvePoint] = []
         #: What was made or begun last, or "".
         self.last = ""
         self._tried: set[str] = set()
@@ -247,7 +252,7 @@ class CloudController:
         """
         plan = wish.plan(place_of(place), options, machine, now_utc())
         self._begin(account)
-        self.last = plan.job_name
+        self.last, self.curve = plan.job_name, []
         job = trained(plan, wish, self._open(account), self.used.names())
         self.task.start(TRAINING, job, self._on_trained)
 
@@ -274,6 +279,11 @@ class CloudController:
         self.changed.emit()
 
     # --------------------------------------------------------------------------- words
+    @property
+    def is_training(self) -> bool:
+        """True while a training is followed."""
+        return self.task.is_running and self.task.name == TRAINING
+
     @property
     def is_deploying(self) -> bool:
         """True while an endpoint is being made."""
@@ -341,8 +351,10 @@ class CloudController:
         self._on_listed(told[1])
 
     def _on_task_changed(self) -> None:
-        """Look what is left of an endpoint that could not be made."""
-        task = self.task
+        """Draw the curve; look what is left of an endpoint that could not be made."""
+        task, step = self.task, self.task.progress
+        if isinstance(step, TrainProgress) and step.loss is not None:
+            add_point(self.curve, CurvePoint(step.done, step.loss, step.score))
         if task.name == DEPLOYING and task.state in ("failed", "cancelled"):
             if task.failure is not None:
                 self.lines = (f"✕ {task.failure.message}",)
@@ -353,7 +365,8 @@ class CloudController:
 
     def _on_trained(self, done: tuple[str, list[Running]]) -> None:
         name, there = done
-        told = (f"'{name}' is in the model menu now.", compared_words(name))
+        here = f"'{name}' is in the model menu of this computer now; New endpoint deploys it."
+        told = (here, compared_words(name))
         self.lines = tuple(line for line in told if line)
         self._on_listed(there)
         self.model_arrived.emit(name)

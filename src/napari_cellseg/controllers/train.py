@@ -306,20 +306,12 @@ class TrainController:
     def _on_task_changed(self) -> None:
         step = self.task.progress
         if isinstance(step, TrainProgress) and step.loss is not None:
-            self._draw(CurvePoint(step.done, step.loss, step.score))
+            add_point(self.curve, CurvePoint(step.done, step.loss, step.score))
         self.is_stopping = self.is_stopping and self.task.is_running
         if self.task.state == "failed" and self.left is None:
             self.curve = []
             self.look_for_left()  # a process that was killed can go on
         self.changed.emit()
-
-    def _draw(self, point: CurvePoint) -> None:
-        """Add a step to the curve; one that is done again takes the place of the first."""
-        while self.curve and self.curve[-1].step >= point.step:
-            if self.curve[-1] == point:
-                return
-            self.curve.pop()
-        self.curve.append(point)
 
     def _take(self, outcome: TrainingOutcome) -> None:
         self.outcome = outcome
@@ -373,6 +365,15 @@ class TrainController:
         self._segment.choose_model(name)
         self.promoted.emit(name)
         self.changed.emit()
+
+
+def add_point(curve: list[CurvePoint], point: CurvePoint) -> None:
+    """Add a step to a curve; one that is done again takes the place of the first."""
+    while curve and curve[-1].step >= point.step:
+        if curve[-1] == point:
+            return
+        curve.pop()
+    curve.append(point)
 
 
 def curve_in(folder: Path) -> list[CurvePoint]:

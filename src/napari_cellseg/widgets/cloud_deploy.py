@@ -30,10 +30,9 @@ class DeployFields(QWidget):
 
     changed = Signal()
 
-    def __init__(self, models: list[str]) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.model = QComboBox()
-        self.model.addItems(models)
         self.name = QLineEdit("cellseg")
         self.name.setToolTip("An endpoint of this name gets the new model.")
         self.mode = QComboBox()
@@ -67,6 +66,10 @@ class DeployFields(QWidget):
         form.addRow(self.price)
         form.addRow(self.button)
 
+    def offer(self, models: list[str]) -> None:
+        """Offer models to deploy; what is chosen stays."""
+        offer(self.model, models)
+
     def options(self) -> DeployOptions:
         """Return how to deploy; raises `OptionsError`."""
         return DeployOptions(
@@ -79,6 +82,14 @@ class DeployFields(QWidget):
         """Return what is wanted; raises `OptionsError`."""
         name = self.name.text().strip()
         return DeployWish(self.model.currentText(), name, self.options(), place)
+
+
+def offer(menu: QComboBox, names: list[str]) -> None:
+    """Offer other names in a menu; what is chosen stays if it is still there."""
+    chosen = menu.currentText()
+    menu.clear()
+    menu.addItems(names)
+    menu.setCurrentText(chosen)
 
 
 def ask_person(parent: QWidget, name: str, preview: Preview) -> bool:

@@ -15,9 +15,13 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cellseg.cloud.training import TrainWish
+from napari_cellseg.controllers.train import CurvePoint
 from napari_cellseg.core.cloud_options import TrainJobOptions
 from napari_cellseg.core.options import FineTuneOptions, range_of
+from napari_cellseg.widgets.cloud_deploy import offer
 from napari_cellseg.widgets.number_box import NumberBox
+from napari_cellseg.widgets.train import CURVE_WORDS, CurveView
+from napari_cellseg.widgets.words import line_label
 
 
 class TrainFields(QWidget):
@@ -25,7 +29,7 @@ class TrainFields(QWidget):
 
     changed = Signal()
 
-    def __init__(self, models: list[str]) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.data = QLineEdit()
         self.data.setPlaceholderText("project.cellseg, a folder, or s3://bucket/set/")
@@ -36,7 +40,6 @@ class TrainFields(QWidget):
         self.name = QLineEdit("my-model")
         self.name.setToolTip("Name of the new model.")
         self.model = QComboBox()
-        self.model.addItems(models)
         self.preset = QComboBox()
         preset = range_of(FineTuneOptions, "preset")
         self.preset.addItems(list(preset.choices))
@@ -52,6 +55,8 @@ class TrainFields(QWidget):
         self.spot.setToolTip(range_of(TrainJobOptions, "spot").help)
         self.price = QLabel()
         self.price.setWordWrap(True)
+        self.curve, self.curve_words = CurveView(), line_label()
+        self.curve_words.setText(CURVE_WORDS)
         self.button = QPushButton("Train there")
         self.button.setToolTip("Train, follow the curve, and fetch the new model.")
         self.button.setAutoDefault(False)
@@ -61,7 +66,9 @@ class TrainFields(QWidget):
         self.spot.toggled.connect(self.changed)
 
     def _lay_out(self) -> None:
-        form = QFormLayout()
+        self.form = QWidget()
+        form = QFormLayout(self.form)
+        form.setContentsMargins(0, 0, 0, 0)
         for title, part in (
             ("Learn from", self.data),
             ("New model", self.name),
@@ -73,10 +80,23 @@ class TrainFields(QWidget):
         ):
             form.addRow(title, part)
         layout = QVBoxLayout(self)
-        layout.addLayout(form)
-        layout.addWidget(self.price)
+        for shown in (self.form, self.curve, self.curve_words, self.price):
+            layout.addWidget(shown)
         layout.addWidget(self.button)
         layout.addStretch()
+
+    def offer(self, models: list[str]) -> None:
+        """Offer models to start from; what is chosen stays."""
+        offer(self.model, models)
+
+    def show_curve(
+        self, curve: list[CurvePoint], n_steps: int, *, is_training: bool
+    ) -> None:
+        """Show how far a training is in the place of what was filled in for it."""
+        self.form.setVisible(not is_training)
+        for part in (self.curve, self.curve_words):
+            part.setVisible(is_training)
+        self.curve.show_curve(curve, n_steps)
 
     def wish(self) -> TrainWish:
         """Return what is wanted."""

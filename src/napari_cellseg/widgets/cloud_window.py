@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from qtpy.QtCore import Qt, QTimer
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
@@ -79,6 +80,8 @@ class CloudWindow(QDialog):
         page.setMinimumHeight(REPORT_HEIGHT)
         layout.addWidget(page, 1)
         cloud.changed.connect(self.refresh)
+        cloud.model_arrived.connect(self._on_model_arrived)
+        self._offer_models()
         self.refresh()
 
     # ------------------------------------------------------------------------ building
@@ -153,13 +156,13 @@ class CloudWindow(QDialog):
         return box
 
     def _deploy_page(self) -> QWidget:
-        self.deploying = DeployFields(self._cloud.models())
+        self.deploying = DeployFields()
         self.deploying.changed.connect(self._on_wish_changed)
         self.deploying.button.clicked.connect(self._on_deploy_clicked)
         return self.deploying
 
     def _train_page(self) -> QWidget:
-        self.training = TrainFields(self._cloud.models())
+        self.training = TrainFields()
         self.training.changed.connect(self._on_wish_changed)
         self.training.button.clicked.connect(self._on_train_clicked)
         return self.training
@@ -246,6 +249,21 @@ class CloudWindow(QDialog):
         except CellsegError as error:
             self._cloud.say(error)
 
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Offer the models that were made since."""
+        self._offer_models()
+        super().showEvent(event)
+
+    def _offer_models(self) -> None:
+        models = self._cloud.models()
+        self.deploying.offer(models)
+        self.training.offer(models)
+
+    def _on_model_arrived(self, name: str) -> None:
+        """Have the new model ready to be deployed."""
+        self._offer_models()
+        self.deploying.model.setCurrentText(name)
+
     def _on_wish_changed(self, *_values: Any) -> None:
         try:
             self.deploying.price.setText(self._cloud.price(self.deploying.options()))
@@ -266,6 +284,11 @@ class CloudWindow(QDialog):
             self.total.setText(str(error))
         self._on_wish_changed()
         self._show_report()
+        self.training.show_curve(
+            self._cloud.curve,
+            self._cloud.task.progress.total,
+            is_training=self._cloud.is_training,
+        )
         self.refresh_buttons()
 
     def _show_running(self) -> None:
