@@ -700,3 +700,44 @@ def test_the_image_that_is_chosen_comes_into_sight_with_its_cells(dock, segment)
 def shown(dock):
     """Return the names of the layers that are visible."""
     return sorted(layer.name for layer in dock.viewer.layers if layer.visible)
+
+
+def test_an_image_that_is_opened_is_seen_alone_and_as_large_as_the_view(
+    dock, qtbot, tmp_path
+):
+    dock.viewer.add_image(squares(shape=(600, 600)), name="large")
+    tifffile.imwrite(tmp_path / "small.tif", squares())
+    dock.opener.open([str(tmp_path / "small.tif")])
+    wait_idle(qtbot, dock)
+    assert shown(dock) == ["small.tif"]
+    opened_zoom = dock.viewer.scene.camera.zoom
+
+    dock.header.menu.setCurrentIndex(0)
+    assert shown(dock) == ["large"]
+    assert dock.viewer.scene.camera.zoom == pytest.approx(opened_zoom / 10, rel=0.02)
+
+
+def test_the_view_stays_where_the_next_image_is_as_large(dock):
+    for n in (1, 2):
+        dock.viewer.add_image(squares(n), name=f"image {n}")
+    dock.viewer.scene.camera.zoom = 7.0
+    dock.header.menu.setCurrentIndex(0)
+    assert dock.viewer.scene.camera.zoom == 7.0
+
+
+def test_dim_nuclei_are_opened_bright(dock, qtbot, tmp_path):
+    tifffile.imwrite(tmp_path / "dim.tif", squares() // 10)
+    dock.opener.open([str(tmp_path / "dim.tif")])
+    wait_idle(qtbot, dock)
+    assert dock.viewer.layers[0].contrast_limits == [0, 20]
+    assert dock.viewer.layers[0].contrast_limits_range == [0, 255]
+
+
+def test_a_folder_is_opened_from_the_menu(dock, qtbot, tmp_path, monkeypatch):
+    tifffile.imwrite(tmp_path / "a.tif", squares())
+    monkeypatch.setattr(
+        QFileDialog, "getExistingDirectory", lambda *_a, **_k: str(tmp_path)
+    )
+    dock.opener.folder_action.trigger()
+    wait_idle(qtbot, dock)
+    assert dock.session.image.name == "a.tif"

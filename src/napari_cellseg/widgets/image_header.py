@@ -31,6 +31,7 @@ from napari_cellseg.widgets.layer_images import (
     ImageChoice,
     axes_of,
     drawn_over,
+    extent_yx,
     image_choices,
     note,
     read_choice,
@@ -185,10 +186,26 @@ class ImageHeader(QWidget):
         return self._choices[-1] if self._choices else None
 
     def _on_menu_changed(self, index: int) -> None:
-        """Work on what the person chose, and bring it into sight."""
         if 0 <= index < len(self._choices):
-            self.choose(self._choices[index])
-            uncover(self._choices[index], self._choices, self.labels_of)
+            self.show_choice(self._choices[index])
+
+    def show_choice(self, choice: ImageChoice) -> None:
+        """Work on a choice, and bring it into sight; one of the same size as it is seen."""
+        before = None if self.choice is None else extent_yx(self.choice.layers[0])
+        self.choose(choice)
+        self.show_chosen(is_fitted=before != extent_yx(choice.layers[0]))
+
+    def show_chosen(self, *, is_fitted: bool = True) -> None:
+        """Bring what is worked on into sight, and fit the view to it."""
+        if self.choice is not None:
+            uncover(self.choice, self._choices, self.labels_of)
+        if is_fitted:
+            self.fit_view()
+
+    def fit_view(self) -> None:
+        """Fit the view to the chosen image, whatever lies beside it; else to all."""
+        layers = None if self.choice is None else self.choice.layers
+        self._viewer.reset_view(layers=layers)
 
     def choose(self, choice: ImageChoice | None) -> None:
         """Work on a choice, or ask what its axes are, or say why it cannot be used."""
@@ -278,7 +295,7 @@ class ImageHeader(QWidget):
             set_pixel_size([*images, *over], size)
         self._session.set_pixel_size(size)
         # The image has another size on the canvas now.
-        self._viewer.reset_view()
+        self.fit_view()
         self.edit_button.setChecked(False)
 
     # ------------------------------------------------------------- what is not known

@@ -196,6 +196,7 @@ class CellSegmentationWidget(QWidget):
     def _connect(self) -> None:
         self.header.chosen.connect(self._on_image_chosen)
         self.header.labels_of = self.keeper.layer_of_image
+        self.opener.shown.connect(self.header.show_chosen)
         self.opener.project_button.clicked.connect(self.link.bar.open_wanted)
         self.tabs.currentChanged.connect(self._on_tab_changed)
         self.keeper.failed.connect(self.teller.show_error)

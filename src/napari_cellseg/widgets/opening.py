@@ -30,6 +30,7 @@ from napari_cellseg.widgets.contributions import (
     read_layers,
     sample_nuclei,
 )
+from napari_cellseg.widgets.layer_images import light_up
 from napari_cellseg.widgets.stand_in import StandIn
 
 #: napari takes about half a second for a layer, and lays them all on top of each other.
@@ -57,11 +58,14 @@ class FileOpener(QObject):
         More images than are opened unasked.
     project_found : str
         A project was to be opened as if it were an image.
+    shown
+        What was opened has its layers.
     """
 
     opening = Signal(list)
     many_found = Signal(list)
     project_found = Signal(str)
+    shown = Signal()
 
     def __init__(self, viewer: Any, task: TaskController, parent: QWidget) -> None:
         super().__init__(parent)
@@ -89,13 +93,15 @@ class FileOpener(QObject):
     def _more_button(self) -> QPushButton:
         """Return the button for what lies elsewhere."""
         button = QPushButton("⋯")
-        button.setToolTip("Images in S3, and results of a folder or bucket.")
+        button.setToolTip("A folder, images in S3, and results of a folder or bucket.")
         button.setMaximumWidth(3 * button.fontMetrics().height())
         menu = QMenu(button)
+        self.folder_action = QAction("Open folder…", menu)
+        self.folder_action.triggered.connect(self.ask_folder)
         self.address_action = QAction("Open an address in S3…", menu)
         self.address_action.triggered.connect(self.ask_address)
         self.watch_action = QAction("Watch a folder or bucket…", menu)
-        menu.addActions([self.address_action, self.watch_action])
+        menu.addActions([self.folder_action, self.address_action, self.watch_action])
         button.setMenu(menu)
         return button
 
@@ -109,6 +115,14 @@ class FileOpener(QObject):
         )
         if is_given and address.strip() not in ("", SCHEME):
             self.open([address.strip()])
+
+    def ask_folder(self) -> None:
+        """Ask for a folder of images, or one that is an image, and open it."""
+        folder = QFileDialog.getExistingDirectory(
+            self._dock, "Open a folder of images, or an OME-Zarr"
+        )
+        if folder:
+            self.open([folder])
 
     def ask(self) -> None:
         """Ask for files and open them."""
@@ -165,8 +179,10 @@ class FileOpener(QObject):
 
     def _show(self, layers: list[LayerData]) -> None:
         for data, values, kind in layers:
-            self._viewer.add_layer(Layer.create(data, values, kind))
-        self._viewer.reset_view()
+            layer = Layer.create(data, values, kind)
+            light_up(layer)
+            self._viewer.add_layer(layer)
+        self.shown.emit()
 
 
 def _files_of(path: str) -> list[str]:

@@ -51,6 +51,7 @@ class ProjectBar(QWidget):
     watch_wanted = Signal()
     address_wanted = Signal()
     files_wanted = Signal()
+    folder_wanted = Signal()
 
     def __init__(self, viewer: Any, projects: ProjectController) -> None:
         super().__init__()
@@ -160,6 +161,7 @@ class ProjectBar(QWidget):
         self.menu.addSeparator()
         # The buttons that open images are gone once there is one.
         self._offer("Open image…", self.files_wanted)
+        self._offer("Open folder…", self.folder_wanted)
         self._offer("Open an address in S3…", self.address_wanted)
         self._offer("Watch a folder or bucket…", self.watch_wanted)
         self.menu.addSeparator()

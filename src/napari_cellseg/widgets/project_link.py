@@ -204,7 +204,7 @@ class ProjectLink(QObject):
         if here is not None and MISSING not in noted(here.layers[0]):
             self._opener.task.abandon()
             self._wanted = -1
-            self._header.choose(here)
+            self._header.show_choice(here)
             self._on_bring_due()
             return
         self._put_away()

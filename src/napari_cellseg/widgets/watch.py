@@ -193,6 +193,7 @@ class WatchLink:
         dock.link.bar.watch_wanted.connect(self.panel.show_panel)
         dock.link.bar.address_wanted.connect(dock.opener.ask_address)
         dock.link.bar.files_wanted.connect(dock.opener.ask)
+        dock.link.bar.folder_wanted.connect(dock.opener.ask_folder)
 
     def release(self) -> None:
         """Look no more and let go of the dock."""
