@@ -10,8 +10,8 @@ NOTHING = Comparison(0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0, 0)
 
 def test_every_figure_stands_old_beside_new():
     rows = {title: pair for title, *pair in comparison_rows(HELD, BASE)}
-    assert rows["AP50"] == ["0.500 → 0.750", "0.900 → 0.890"]
-    assert rows["mSA"] == ["0.250 → 0.375", "0.700 → 0.700"]
+    assert rows["found (AP50)"] == ["0.500 → 0.750", "0.900 → 0.890"]
+    assert rows["outlines (mSA)"] == ["0.250 → 0.375", "0.700 → 0.700"]
     assert rows["count error"] == ["30% → 5%", "0% → 1%"]
     assert rows["cells gained"] == ["6", "0"]
     assert rows["cells lost"] == ["1", "2"]

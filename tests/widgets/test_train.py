@@ -205,7 +205,10 @@ def test_figures_say_what_they_mean_and_pictures_what_they_show(training, qtbot)
     train(dock, qtbot)
     result = dock.train_tab.result
     tips = {label.text(): label.toolTip() for label in result._cells}
-    assert all(tips[word] for word in ("AP50", "mSA", "count error", "cells gained"))
+    assert all(
+        tips[word]
+        for word in ("found (AP50)", "outlines (mSA)", "count error", "cells gained")
+    )
     assert [c.isHidden() for c in result.captions] == [
         p.isHidden() for p in result.pictures
     ]

@@ -193,9 +193,9 @@ class WarmSegmenter:
 
     def _wait(self) -> Job[None]:
         """Wait until no other job uses the segmenter."""
-        yield Progress(0, 0, "waking the model")
+        yield Progress(0, 0, "loading the model")
         while not self._lock.acquire(timeout=POLL_SECONDS):
-            yield Progress(0, 0, "waking the model")
+            yield Progress(0, 0, "loading the model")
 
     def _opened(self, model: str | None) -> Segmenter:
         """Return the segmenter of a model; that of another model is closed."""

@@ -50,7 +50,7 @@ def segment_many(
     from napari_cellseg.batch.options import BatchOptions
     from napari_cellseg.batch.segmenting import segment_files
 
-    yield Progress(0, len(paths), "waking the model")
+    yield Progress(0, len(paths), "loading the model")
     segmenter = engine.open_segmenter(model)
     try:
         batch = BatchOptions(

@@ -136,7 +136,7 @@ class SegmentController:
             and not self._warm_task.is_running
         ):
             job = self._segmenters.warm_up(self.model.name)
-            self._warm_task.start("Waking the model", job, self._on_woken)
+            self._warm_task.start("Loading the model", job, self._on_woken)
 
     def compare_places(self) -> None:
         """Segment a window of the image there and here; told by `place`."""

@@ -18,8 +18,8 @@ def comparison_rows(held_out: Comparison, base: Comparison) -> list[Row]:
     """
     both = (held_out, base)
     pairs = (
-        ("AP50", [(each.ap50_old, each.ap50_new) for each in both], ".3f"),
-        ("mSA", [(each.msa_old, each.msa_new) for each in both], ".3f"),
+        ("found (AP50)", [(each.ap50_old, each.ap50_new) for each in both], ".3f"),
+        ("outlines (mSA)", [(each.msa_old, each.msa_new) for each in both], ".3f"),
         (
             "count error",
             [(each.count_error_old, each.count_error_new) for each in both],

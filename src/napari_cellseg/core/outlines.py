@@ -188,8 +188,8 @@ def _points(points_yx: NDArray[Any], n_least: int) -> NDArray[np.float64]:
     points = np.asarray(points_yx, np.float64)
     if points.ndim != 2 or points.shape[1] != 2 or len(points) < n_least:
         raise EditError(
-            f"{n_least} points (y, x) at least are needed; an array of shape "
-            f"{points.shape} was given. Draw on the image."
+            f"A line of {len(points)} point{'' if len(points) == 1 else 's'} was drawn; at "
+            f"least {n_least} are needed. Keep the mouse button down while you draw."
         )
     if not np.isfinite(points).all():
         raise EditError("A drawn point is not a number. Draw again.")

@@ -186,7 +186,9 @@ def write_labels_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     from napari_cellseg.io.labels_file import write_labels
 
     if isinstance(data, list):
-        raise SaveError("A pyramid of labels cannot be written; save its first level.")
+        raise SaveError(
+            "Labels in several sizes cannot be written; save a layer of the largest."
+        )
     labels = check_labels(data)
     axes = _written_axes(meta, labels.ndim)
     write_labels(path, labels, axes=axes, pixel_size=_written_size(meta, axes))

@@ -92,9 +92,11 @@ class ImageHeader(QWidget):
         may_be_narrow(self.menu)
         self.menu.currentIndexChanged.connect(self._on_menu_changed)
         self.facts = line_label()
-        self.edit_button = QPushButton("edit")
+        self.edit_button = QPushButton()
         self.edit_button.setCheckable(True)
-        self.edit_button.setToolTip("Set the size of a pixel by hand.")
+        self.edit_button.setToolTip(
+            "The size of a pixel: it gives numbers in µm and µm²."
+        )
         self.edit_button.toggled.connect(self._on_edit_toggled)
         self._build_pixel_size()
         self.question = QWidget()
@@ -267,12 +269,12 @@ class ImageHeader(QWidget):
             say(self.facts, problem or empty, "warning" if problem else "dim", theme)
             return
         size = describe_pixel_size(image.pixel_size)
+        self.edit_button.setText("edit" if size else "set")
         facts = describe_image(image)
         if size:
             say(self.facts, f"{facts} · {size}", "plain", theme)
         else:
-            text = f"{facts} · pixel size unknown: set it to get µm²"
-            say(self.facts, text, "warning", theme)
+            say(self.facts, f"{facts} · pixel size unknown", "warning", theme)
         self.facts.setToolTip("\n".join(image.notes))
 
     def _on_edit_toggled(self, is_on: bool) -> None:  # noqa: FBT001 - Qt's signal
