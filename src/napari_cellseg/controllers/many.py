@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_cellseg.controllers.engine import Engine
+from napari_cellseg.controllers.engine import Engine, WarmSegmenter
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.options import SegmentOptions
-from napari_cellseg.core.types import PixelSize
+from napari_cellseg.core.types import CellImage, PixelSize, SegmentationResult
 
 if TYPE_CHECKING:
     from napari_cellseg.batch.segmenting import BatchReport
@@ -62,6 +62,30 @@ def segment_many(
         return (yield from segment_files(paths, out, segmenter, batch, plain))
     finally:
         segmenter.close()
+
+
+def segment_file(
+    segmenters: WarmSegmenter,
+    model: str | None,
+    source: str,
+    options: SegmentOptions,
+    pixel_size: PixelSize | None,
+) -> Job[tuple[CellImage, SegmentationResult]]:
+    """Read the image of a file and segment it; `pixel_size` counts if it says none.
+
+    Raises
+    ------
+    CellsegError
+        If it cannot be read or segmented.
+    """
+    from napari_cellseg.io.images import read_image
+
+    yield Progress(0, 0, "reading the image")
+    image = read_image(source)
+    if image.pixel_size is None:
+        image = image.with_pixel_size(pixel_size)
+    plain = replace(options, keep_maps=False)
+    return image, (yield from segmenters.segment(model, image, plain))
 
 
 def pixel_edge_um(size: PixelSize | None) -> float | None:

@@ -72,6 +72,7 @@ def check_room(
 
 def take_into(proofread: ProofreadController, run: Run, *, keeps: bool) -> Merged:
     """Take a run over the labels that are there, or open labels where none fit."""
+    check_room(proofread, run.image, run.region)
     if fits(proofread, run.image):
         merged = merged_with(proofread, run, run.result, keeps=keeps)
         proofread.take_run(merged, "segment", keeps=keeps)

@@ -14,7 +14,7 @@ from psygnal import Signal
 from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.controllers.engine import Engine, WarmSegmenter
 from napari_cellseg.controllers.lineage_following import follow_parents
-from napari_cellseg.controllers.many import segment_many
+from napari_cellseg.controllers.many import segment_file, segment_many
 from napari_cellseg.controllers.place import PlaceController
 from napari_cellseg.controllers.proofread import MOVED, ProofreadController
 from napari_cellseg.controllers.run_taking import (
@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 
 RegionKind = Literal["whole", "view", "drawn"]
 NO_MODEL = "No model is installed; 'cellseg doctor' says what is missing."
-"""A region below this in height or width holds no cell that could be measured."""
+#: A region below this in height or width holds no cell that could be measured.
+SMALLEST_SIDE_PX = 4
 
 
 class SegmentController:
@@ -231,6 +232,16 @@ class SegmentController:
         model = None if self.model is None else self.model.name
         size = self.session.pixel_size
         return segment_many(self._engine, model, paths, out, self.options, size)
+
+    def segment_file(self, source: str) -> Job[tuple[CellImage, SegmentationResult]]:
+        """Segment the image of a file with what is set here; `take` is for the result."""
+        model = None if self.model is None else self.model.name
+        size = self.session.pixel_size
+        return segment_file(self._segmenters, model, source, self.options, size)
+
+    def take(self, image: CellImage, result: SegmentationResult) -> None:
+        """Take a run over an image; what was done by hand stays."""
+        self._take(_Target(image, None, keeps=True), result)
 
     def redecode(self, **thresholds: Any) -> None:
         """Move thresholds of the last run; of several calls the last one wins."""

@@ -46,6 +46,7 @@ from napari_cellseg.widgets.opening import FileOpener, dropped_paths
 from napari_cellseg.widgets.pages import scrolling
 from napari_cellseg.widgets.pinned_button import PinnedButton
 from napari_cellseg.widgets.project_link import ProjectLink
+from napari_cellseg.widgets.project_run import ProjectRunLink
 from napari_cellseg.widgets.proofread import CorrectTab
 from napari_cellseg.widgets.question import HandWorkQuestion
 from napari_cellseg.widgets.results import ResultWriter
@@ -163,7 +164,9 @@ class CellSegmentationWidget(QWidget):
         self.rerun = DifferenceLink(self, TaskController(starter), self._cleanup)
         self.many = ManyImages(self, TaskController(starter), self._cleanup)
         self._layout.insertWidget(2, self.many.question)
-        self._layout.insertWidget(self._layout.count() - 1, self.many.progress)
+        self.whole = ProjectRunLink(self, TaskController(starter), self._cleanup)
+        for progress in (self.many.progress, self.whole.progress):
+            self._layout.insertWidget(self._layout.count() - 1, progress)
         self._drops = CanvasDrops(self.viewer, self.opener.open, self)
         self._screen = SmallScreen(self.viewer, self)
         self._cleanup.add(self._drops.release)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +92,9 @@ class ManyQuestion(QWidget):
 class ManyProgress(QWidget):
     """Says how far a run over many images is, and stops it."""
 
-    def __init__(self, task: TaskController) -> None:
+    def __init__(
+        self, task: TaskController, stop: Callable[[], None], tip: str
+    ) -> None:
         super().__init__()
         self._task = task
         self.text = QLabel()
@@ -102,8 +105,8 @@ class ManyProgress(QWidget):
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.button = QPushButton("Cancel")
-        self.button.setToolTip("Stop; what is finished stays in the folder.")
-        self.button.clicked.connect(task.cancel)
+        self.button.setToolTip(tip)
+        self.button.clicked.connect(stop)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         for widget in (self.text, self.file, self.bar, self.button):
@@ -144,7 +147,9 @@ class ManyImages(QObject):
         self._out = Path()
         self.task = task
         self.question = ManyQuestion()
-        self.progress = ManyProgress(task)
+        self.progress = ManyProgress(
+            task, task.cancel, "Stop; what is finished stays in the folder."
+        )
         self.question.project_wanted.connect(self._on_project_wanted)
         self.question.segment_wanted.connect(self._on_segment_wanted)
         self.question.all_wanted.connect(self._on_all_wanted)

@@ -52,6 +52,7 @@ class ProjectBar(QWidget):
     address_wanted = Signal()
     files_wanted = Signal()
     folder_wanted = Signal()
+    segment_wanted = Signal(bool)
 
     def __init__(self, viewer: Any, projects: ProjectController) -> None:
         super().__init__()
@@ -152,6 +153,7 @@ class ProjectBar(QWidget):
         self.menu.addMenu(recent)
         if is_open:
             self.menu.addSeparator()
+            self._offer_runs()
             self._offer("Add images…", self.add_wanted)
             self._offer("Add images in S3…", self.add_s3_wanted)
             self._offer("Find moved images…", self.relocate_wanted)
@@ -169,6 +171,23 @@ class ProjectBar(QWidget):
         self.menu.addMenu(self.format_menu)
         if is_open:
             self.menu.addMenu(self.every_menu)
+
+    def _offer_runs(self) -> None:
+        """Offer to segment all images, and those without cells where only some have any."""
+        project, images = self._projects.project, self._projects.images
+        if project is None or project.is_read_only or not images:
+            return
+        self._offer("Segment all images", self._on_all_wanted)
+        n_without = sum(not one.has_labels for one in images)
+        if 0 < n_without < len(images):
+            title = f"Segment the {n_without} without cells"
+            self._offer(title, self._on_rest_wanted)
+
+    def _on_all_wanted(self) -> None:
+        self.segment_wanted.emit(True)
+
+    def _on_rest_wanted(self) -> None:
+        self.segment_wanted.emit(False)
 
     def _offer(self, title: str, wanted: Any) -> None:
         action = QAction(title, self.menu)
@@ -228,7 +247,7 @@ class ProjectBar(QWidget):
     def _place(self, n_images: int) -> list[str]:
         """Return which image of how many is shown; nothing where it is the only one."""
         if self.index >= 0:
-            return [f"{self.index + 1} of {n_images} images"] if n_images > 1 else []
+            return [f"{self.index + 1} of {n_images}"] if n_images > 1 else []
         return [f"{n_images} image{'' if n_images == 1 else 's'}"]
 
     def _on_problem_changed(self, problem: str) -> None:

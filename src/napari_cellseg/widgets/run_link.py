@@ -16,7 +16,7 @@ from napari_cellseg.core.errors import CellsegError, ProjectError
 from napari_cellseg.core.rerun import Merged, Region
 from napari_cellseg.core.types import CellImage
 from napari_cellseg.widgets.kept_cells import choice_of, place_text
-from napari_cellseg.widgets.layer_images import labels_placement
+from napari_cellseg.widgets.layer_images import axes_of, labels_placement
 
 
 class RunLink(QObject):
@@ -33,12 +33,11 @@ class RunLink(QObject):
         super().__init__(dock)
         self._dock = dock
         self._layer: Image | None = None
-        self._placement: dict[str, Any] = {}
         dock.segment.recall = self.recall
         dock.segment.finished.connect(self._on_finished)
         dock.segment.arrived.connect(self._on_arrived)
 
-    def begin(self, layer: Image, axes: str, region: Region | None) -> None:
+    def begin(self, layer: Image, region: Region | None) -> None:
         """Remember what a run is started on.
 
         Raises
@@ -46,7 +45,7 @@ class RunLink(QObject):
         ProjectError
             If the cells of a region of a large image have no place.
         """
-        self._layer, self._placement = layer, labels_placement(layer, axes)
+        self._layer = layer
         image, segment = self._dock.session.image, self._dock.segment
         if region is None or segment.has_labels or not needs_disk(image):
             return
@@ -81,7 +80,10 @@ class RunLink(QObject):
         choice = choice_of(self._dock.viewer, place_text(image.source))
         if choice is not None:
             return choice.layers[0]
-        return self._layer if self._layer in self._dock.viewer.layers else None
+        layer = self._layer
+        if layer not in self._dock.viewer.layers or place_text(image.source):
+            return None
+        return layer
 
     def _on_finished(self, run: Run, _merged: Merged, is_new: bool) -> None:  # noqa: FBT001
         """Show new cells of the image that is worked on."""
@@ -107,9 +109,8 @@ class RunLink(QObject):
             text = f"The cells of '{name}' are in the project."
         else:
             text = f"The cells of '{name}' are on a layer of their own."
-            target = layer if layer is not None else self._layer
-            if target is not None:
-                self._show(run, cells, target)
+            if layer is not None:
+                self._show(run, cells, layer)
         self._layer = None
         dock.footer.tell(text)
 
@@ -130,5 +131,6 @@ class RunLink(QObject):
     def _show(self, run: Run, cells: CellLabels, layer: Image) -> None:
         """Put new cells on a layer, and into the project."""
         name = f"{run.image.name} cells"
-        self._dock.keeper.add_result(cells, name, self._placement, run.notes, layer)
+        placement = labels_placement(layer, axes_of(layer) or "")
+        self._dock.keeper.add_result(cells, name, placement, run.notes, layer)
         self._dock.link.on_result(layer)

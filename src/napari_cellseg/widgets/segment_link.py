@@ -83,7 +83,7 @@ class SegmentLink(QObject):
             layer = choice.layers[0]
             kind = dock.segment.region_kind
             region = wanted_region(kind, dock.viewer, layer, axes, image)
-            dock.runs.begin(layer, axes, region)
+            dock.runs.begin(layer, region)
             dock.segment.start(region, keeps=keeps)
         except CellsegError as error:
             dock.teller.show_error(str(error))

@@ -42,10 +42,10 @@ PICTURED = {
 #: What the rows of the comparison mean, by their first words.
 ROW_TIPS = {
     "cells": "True cells that old and new model are compared on.",
-    "found (AP50)": "Of true and found cells together, the share that is found with at least half "
-    "of it overlapping; 1 is perfect. Each image weighs the same.",
-    "outlines (mSA)": "As above, but averaged over ever stricter overlaps, 0.5 to 0.95; it falls where "
-    "outlines are inexact.",
+    "found (AP50)": "Of true and found cells together, the share that is found with at "
+    "least half of it overlapping; 1 is perfect. Each image weighs the same.",
+    "outlines (mSA)": "As above, but averaged over ever stricter overlaps, 0.5 to 0.95; it "
+    "falls where outlines are inexact.",
     "count error": "By how much the number of cells is wrong in an image.",
     "cells gained": "True cells that only the new model finds.",
     "cells lost": "True cells that only the old model finds.",
