@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 from typer.testing import CliRunner
@@ -232,3 +233,31 @@ def test_a_file_without_classes_leaves_those_of_the_cells_it_finds_again(
 
     with open_project(folder) as project:
         assert project.open_labels(1).classes == {9: "dead"}
+
+
+def test_the_cells_of_a_project_are_measured_as_they_are_now(
+    folder: Path, tmp_path: Path
+) -> None:
+    with open_project(folder) as project:
+        project.start_labels(2, NewLabels(LABELS, "YX", SOURCES, {2: 0.5}))
+    (tmp_path / "two.tif").unlink()
+
+    cellseg("project", "export", folder, "--format", "csv", "-o", tmp_path / "out")
+
+    tables = [pd.read_csv(tmp_path / "out" / f"{n}_cells.csv") for n in ("one", "two")]
+    for table in tables:
+        assert dict(zip(table["label"], table["source"], strict=True)) == SOURCES
+        assert table["area_px"].sum() == (LABELS > 0).sum()
+    assert "mean_intensity" in " ".join(tables[0].columns)
+    assert "mean_intensity" not in " ".join(tables[1].columns)  # its image is gone
+    summary = pd.read_csv(tmp_path / "out" / "summary.csv")
+    assert list(summary["n_cells"]) == [3, 3]
+
+
+def test_tables_of_a_project_that_are_there_are_not_replaced_unasked(
+    folder: Path, tmp_path: Path
+) -> None:
+    command = ("project", "export", folder, "--format", "csv", "-o", tmp_path / "out")
+    cellseg(*command)
+    cellseg(*command, code=1)
+    cellseg(*command, "--overwrite")

@@ -1,6 +1,7 @@
 """Export and import of cells in the dock, with and without a project."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 from napari.layers import Labels
@@ -212,8 +213,19 @@ def test_imported_cells_go_into_the_project_as_one_step(
         assert kept.journal.undo_name == "import a.geojson"
 
 
+@pytest.mark.parametrize(
+    ("format_name", "is_right"),
+    [
+        (
+            "tiff",
+            lambda out: set(np.unique(tifffile.imread(out / "a_labels.tif"))) == {0, 4},
+        ),
+        ("csv", lambda out: list(pd.read_csv(out / "a_cells.csv")["label"]) == [4]),
+    ],
+    ids=["labels", "tables"],
+)
 def test_all_images_of_a_project_are_exported_with_the_last_step(
-    opened, cells_file, qtbot, tmp_path, monkeypatch
+    opened, cells_file, qtbot, tmp_path, monkeypatch, format_name, is_right
 ):
     opened.link.create(str(tmp_path / "work"))
     opened.exchange.read(cells_file())
@@ -223,10 +235,10 @@ def test_all_images_of_a_project_are_exported_with_the_last_step(
     out.mkdir()
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_a: str(out))
     menu = opened.link.bar.every_menu
-    (action,) = [a for a in menu.actions() if a.data() == "tiff"]
+    (action,) = [a for a in menu.actions() if a.data() == format_name]
 
     action.trigger()
     wait_written(qtbot, opened)
 
-    assert set(np.unique(tifffile.imread(out / "a_labels.tif"))) == {0, 4}
+    assert is_right(out)
     assert "Saved: 1 file in out" in opened.footer.line.text()

@@ -108,7 +108,7 @@ def labels(
             typer.echo(str(path))
 
 
-FormatName = Literal["tiff", "zarr", "seg", "roi", "geojson", "coco"]
+FormatName = Literal["csv", "tiff", "zarr", "seg", "roi", "geojson", "coco"]
 
 
 @app.command("export")
@@ -119,7 +119,8 @@ def export_cells(
         FormatName,
         typer.Option(
             "--format",
-            help="tiff, zarr: labels; seg: Cellpose; roi: ImageJ; geojson: QuPath; coco.",
+            help="csv: measurements; tiff, zarr: labels; seg: Cellpose; roi: ImageJ; "
+            "geojson: QuPath; coco.",
         ),
     ] = "tiff",
     image: Annotated[
@@ -130,6 +131,7 @@ def export_cells(
 ) -> None:
     """Write the cells of the images for other programs."""
     from napari_cellseg.batch.names import plan_names, refuse_to_replace
+    from napari_cellseg.batch.project_tables import TABLE_SUFFIX, TABLES, write_tables
     from napari_cellseg.cli.progress import run_with_bar
     from napari_cellseg.io.atomic import make_folder
     from napari_cellseg.io.exchange.formats import COCO, COCO_NAME, format_named
@@ -139,14 +141,18 @@ def export_cells(
     with open_project(folder, read_only=True) as project:
         images = images_with_cells(project, image or ())
         names = plan_names([one.place for one in images])
-        one = format_named(format_name)
-        files = [f"{name}{one.suffix}" for name in names]
-        files = [COCO_NAME] if one.name == COCO else files
+        is_table = format_name == TABLES
+        suffix = TABLE_SUFFIX if is_table else format_named(format_name).suffix
+        files = [f"{name}{suffix}" for name in names]
+        files = [COCO_NAME] if format_name == COCO else files
         refuse_to_replace([out / file for file in files], overwrite=overwrite)
         make_folder(out)
         named = dict(zip(names, images, strict=True))
-        job = export_images(project, named, one, out)
-        _tell(run_with_bar(job))
+        if is_table:
+            _tell(run_with_bar(write_tables(project, named, out)))
+        else:
+            one = format_named(format_name)
+            _tell(run_with_bar(export_images(project, named, one, out)))
 
 
 @app.command("import")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from napari_cellseg.batch.names import plan_names
+from napari_cellseg.batch.project_tables import TABLES, write_tables
 from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.controllers.export import AXES_ALONE, Saved
 from napari_cellseg.controllers.project import ProjectController
@@ -28,7 +29,12 @@ from napari_cellseg.core.label_arrays import check_labels
 from napari_cellseg.core.measure import MeasurementTable
 from napari_cellseg.core.types import LABELS_DTYPE, CellImage
 from napari_cellseg.io.exchange.cells import Cells, FoundLabels, measurements_of
-from napari_cellseg.io.exchange.formats import Format, ImageFrame, read_cells
+from napari_cellseg.io.exchange.formats import (
+    Format,
+    ImageFrame,
+    format_named,
+    read_cells,
+)
 from napari_cellseg.project.exchange import (
     cells_of_image,
     export_images,
@@ -137,8 +143,8 @@ def _large_job(folder: Path, image_id: int, one: Format, path: Path) -> Job[Save
     return saved
 
 
-def write_project(folder: Path, one: Format, out: Path) -> Job[Saved]:
-    """Write the cells of all images of a project; one that fails stops no other.
+def write_project(folder: Path, format_name: str, out: Path) -> Job[Saved]:
+    """Write the cells of all images of a project, or their tables; none stops another.
 
     The project is opened a second time, to read only: its own connection belongs to the
     thread that opened it.
@@ -148,14 +154,18 @@ def write_project(folder: Path, one: Format, out: Path) -> Job[Saved]:
     ProjectError
         If no image has cells.
     SaveError
-        If the one file of COCO cannot be written.
+        If the one file of COCO, or the summary, cannot be written.
     """
     yield Progress(0, 0, "opening the project")
     with open_project(folder, read_only=True) as project:
         images = images_with_cells(project)
         names = plan_names([image.place for image in images])
         named = dict(zip(names, images, strict=True))
-        report = yield from export_images(project, named, one, out)
+        if format_name == TABLES:
+            report = yield from write_tables(project, named, out)
+        else:
+            one = format_named(format_name)
+            report = yield from export_images(project, named, one, out)
     n_files = f"{len(report.done)} file{'' if len(report.done) == 1 else 's'}"
     said = [f"{n_files} in {out.name}.", *report.notes]
     if report.failed:

@@ -92,7 +92,7 @@ def cells_of_image(
         If the labels cannot be read.
     """
     opened = project.open_labels(image.image_id)
-    pixels = _pixels_of(image, opened.labels.shape)
+    pixels = pixels_of(image, opened.labels.shape)
     cells = Cells(
         opened.labels,
         image.labels_axes,
@@ -110,7 +110,7 @@ def cells_of_image(
     return replace(cells, measurements=measurements_of(table))
 
 
-def _pixels_of(image: ProjectImage, shape: tuple[int, ...]) -> CellImage | None:
+def pixels_of(image: ProjectImage, shape: tuple[int, ...]) -> CellImage | None:
     """Return an image of a project, or None if it is gone, damaged or of another size."""
     if image.is_missing:
         return None

@@ -61,10 +61,14 @@ class FormatMenu(QMenu):
     def __init__(self, parent: QWidget, title: str = "Export cells as") -> None:
         super().__init__(title, parent)
         for one in FORMATS:
-            action = QAction(f"{one.title}…", self)
-            action.setData(one.name)
-            action.triggered.connect(self._on_triggered)
-            self.addAction(action)
+            self.offer(one.name, one.title)
+
+    def offer(self, name: str, title: str) -> None:
+        """Offer a format below the others."""
+        action = QAction(f"{title}…", self)
+        action.setData(name)
+        action.triggered.connect(self._on_triggered)
+        self.addAction(action)
 
     def _on_triggered(self) -> None:
         action = self.sender()
@@ -213,21 +217,20 @@ class CellExchange(QObject):
 
     def ask_export_all(self, format_name: str) -> None:
         """Ask for a folder and write the cells of all images of the project."""
-        one = format_named(format_name)
         folder = QFileDialog.getExistingDirectory(
-            self._dock, f"Export the cells of all images: {one.title}"
+            self._dock, "A folder for the files of all images"
         )
         if folder:
-            self.export_all(Path(folder), one)
+            self.export_all(Path(folder), format_name)
 
-    def export_all(self, out: Path, one: Format) -> None:
+    def export_all(self, out: Path, format_name: str) -> None:
         """Write the cells of all images of the project into a folder."""
         projects = self._dock.link.projects
         if projects.project is None or self._is_busy():
             return
         self._dock.keeper.reconcile()
         projects.write()
-        job = write_project(projects.project.folder, one, out)
+        job = write_project(projects.project.folder, format_name, out)
         self._dock.files.start("Writing", job, self._on_saved)
 
     def _on_saved(self, saved: Saved) -> None:

@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 )
 from superqt.utils import signals_blocked
 
+from napari_cellseg.batch.project_tables import TABLES, TABLES_TITLE
 from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.widgets.exchange import FormatMenu
 from napari_cellseg.widgets.options_form import may_be_narrow
@@ -76,6 +77,7 @@ class ProjectBar(QWidget):
         self.menu.aboutToShow.connect(self._fill_menu)
         self.format_menu = FormatMenu(self.menu)
         self.every_menu = FormatMenu(self.menu, "Export all images as")
+        self.every_menu.offer(TABLES, TABLES_TITLE)
         self.status = line_label()
         self._build_walk()
         self.problem = line_label()
