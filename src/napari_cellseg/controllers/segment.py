@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 
 RegionKind = Literal["whole", "view", "drawn"]
 NO_MODEL = "No model is installed; 'cellseg doctor' says what is missing."
-#: A region below this in height or width holds no cell that could be measured.
-SMALLEST_SIDE_PX = 4
 
 
 class SegmentController:
