@@ -292,7 +292,7 @@ def test_the_only_image_of_a_project_is_named_once(
     assert "work · every step is saved" in dock.link.bar.status.text()
     dock.link.projects.add_images([Path(path) for path in files[1:]])
     assert not dock.link.bar.images.parent().isHidden()
-    assert "1 of 2 images" in dock.link.bar.status.text()
+    assert "1 of 2 ·" in dock.link.bar.status.text()
 
 
 def test_cells_that_are_not_in_the_project_are_told_of(worked_on):
@@ -430,3 +430,25 @@ def test_what_another_tool_wrote_just_before_the_next_image_is_saved(
     wait_idle(qtbot, worked_on)
     with open_project(tmp_path / "work.cellseg", read_only=True) as reader:
         assert reader.open_labels(1).sources[9] == "hand"
+
+
+def test_an_image_is_seen_until_the_next_one_is_read(one_shown, qtbot):
+    one_shown.link.show_image(1)
+    assert [layer.name for layer in one_shown.viewer.layers] == [
+        "one.tif",
+        "one.tif cells",
+    ]
+    wait_idle(qtbot, one_shown)
+    assert one_shown.viewer.layers[0].name == "two.tif"
+    assert "one.tif" not in one_shown.viewer.layers
+
+
+def test_in_the_place_of_an_image_that_is_damaged_nothing_is_shown(
+    one_shown, files, qtbot
+):
+    Path(files[1]).write_bytes(b"II*\0 nothing")
+    one_shown.link.show_image(1)
+    wait_idle(qtbot, one_shown)
+    assert not one_shown.viewer.layers
+    assert one_shown.link.bar.index == 1
+    assert "two.tif" in one_shown.footer.line.text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -152,10 +153,22 @@ class FileOpener(QObject):
         paths = self._being_read = [*waiting, *paths]
         self.task.start("Opening", _read_job(paths), self._show_read)
 
-    def open_kept(self, address: str, stand_in: StandIn | None) -> None:
-        """Open an image of a project; if it cannot be had, what stands in for it."""
+    def open_kept(
+        self, address: str, stand_in: StandIn | None, make_room: Callable[[], None]
+    ) -> None:
+        """Open an image of a project; if it cannot be had, what stands in for it.
+
+        What is shown stays until it is read: only then `make_room` takes it away.
+        """
         self.opening.emit([address])
-        self.task.start("Opening", _kept_job(address, stand_in), self._show)
+        show = partial(self._show_instead, make_room)
+        self.task.start("Opening", _kept_job(address, stand_in), show)
+
+    def _show_instead(
+        self, make_room: Callable[[], None], layers: list[LayerData]
+    ) -> None:
+        make_room()
+        self._show(layers)
 
     def work(self, name: str, job: Job[Any], on_done: Callable[[Any], None]) -> None:
         """Do something with files off the main thread; what goes wrong is told of."""

@@ -97,6 +97,7 @@ class ProjectLink(QObject):
         self._proofread.reviewed.connect(self._on_reviewed)
         self.projects.problem_changed.connect(self._on_problem_changed)
         self.projects.outside.in_hand = self._proofread
+        self._opener.task.changed.connect(self._on_opening_changed)
         self.projects.outside.taken.connect(self._on_changed_outside)
 
     def release(self) -> None:
@@ -207,11 +208,10 @@ class ProjectLink(QObject):
             self._header.show_choice(here)
             self._on_bring_due()
             return
-        self._put_away()
         # The arrows go on from here while it is read.
         self._wanted = index
         self.bar.show_image(index)
-        self._opener.open_kept(image.address, stand_in)
+        self._opener.open_kept(image.address, stand_in, self._put_away)
 
     def _put_away(self) -> None:
         """Take the image that is shown, and its saved cells, out of the viewer.
@@ -219,7 +219,10 @@ class ProjectLink(QObject):
         What is not in the project stays: it would be lost.
         """
         choice, layer = self._header.choice, self._keeper.layer
-        if choice is None or self.bar.index < 0:
+        if (
+            choice is None
+            or self.projects.image_at(source_of(choice.layers[0])) is None
+        ):
             return
         if layer is not None and not self.projects.keeps(self._proofread.cells):
             return
@@ -228,6 +231,11 @@ class ProjectLink(QObject):
         for one in [layer, *choice.layers]:
             if one is not None and one in self._viewer.layers:
                 self._viewer.layers.remove(one)
+
+    def _on_opening_changed(self) -> None:
+        """Show nothing in the place of an image of the project that cannot be opened."""
+        if self._opener.task.state == "failed" and self._wanted >= 0:
+            self._put_away()
 
     def on_image_chosen(self) -> int:
         """Show the project's cells of the chosen image; return its place, -1 for none."""
