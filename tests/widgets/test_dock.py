@@ -741,3 +741,11 @@ def test_a_folder_is_opened_from_the_menu(dock, qtbot, tmp_path, monkeypatch):
     dock.opener.folder_action.trigger()
     wait_idle(qtbot, dock)
     assert dock.session.image.name == "a.tif"
+
+
+def test_no_diameter_is_shown_before_one_is_found_or_set(dock):
+    dock.viewer.add_image(squares())
+    tab = dock.segment_tab
+    assert tab.diameter.isHidden()
+    tab.diameter_auto.setChecked(False)
+    assert not tab.diameter.isHidden()

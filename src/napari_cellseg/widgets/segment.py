@@ -123,6 +123,9 @@ class SegmentTab(QWidget):
         self.diameter_auto.toggled.connect(self._on_diameter_auto)
         self.diameter = number_field("diameter_px")
         self.diameter.setMinimumWidth(60)
+        policy = self.diameter.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self.diameter.setSizePolicy(policy)
         self.diameter.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
         self.diameter_um = QLabel("")
         self.diameter.valueChanged.connect(self._on_diameter_changed)
@@ -298,6 +301,7 @@ class SegmentTab(QWidget):
             self.diameter.setEnabled(wanted is not None)
         size = self._segment.session.pixel_size
         is_known = wanted is not None or found is not None
+        self.diameter.setVisible(is_known)
         um = f"= {value * size.x_um:.3g} µm" if size is not None and is_known else ""
         self.diameter_um.setText(um)
         self.diameter_um.setVisible(bool(um))
