@@ -132,8 +132,8 @@ def test_the_region_may_come_from_the_variable_that_other_programs_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AWS_REGION", "eu-west-3")
-    assert region_of(CloudSettings()) == "eu-west-3"
-    assert region_of(CloudSettings(AwsAccount(region=REGION))) == REGION
+    assert open_session(AwsAccount()).region_name == "eu-west-3"
+    assert open_session(AwsAccount(region=REGION)).region_name == REGION
 
 
 def test_a_missing_region_and_profile_are_told() -> None:

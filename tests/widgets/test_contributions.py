@@ -11,11 +11,12 @@ import zarr
 from npe2 import io_utils
 from PIL import Image
 
-from napari_cellseg.core.errors import CellsegError
+from napari_cellseg.core.errors import AmbiguousAxesError, CellsegError
 from napari_cellseg.core.synthetic import SAMPLE_NAMES
 from napari_cellseg.core.types import PixelSize
 from napari_cellseg.io.labels_file import write_labels
 from napari_cellseg.io.sniff import IMAGE_SUFFIXES
+from napari_cellseg.widgets.contributions import read_layers
 
 MANIFEST = Path(__file__).parents[2] / "src" / "napari_cellseg" / "napari.yaml"
 NAME = "napari-cellseg"
@@ -161,3 +162,9 @@ def test_a_sample_opens(plugin, make_napari_viewer, name):
     viewer = make_napari_viewer()
     layers = viewer.open_sample(NAME, name)
     assert len(layers) == (2 if name == "two_channels" else 1)
+
+
+def test_five_axes_that_a_file_does_not_name_are_asked_for_in_a_sentence(tmp_path):
+    tifffile.imwrite(tmp_path / "five.tif", np.ones((2, 3, 2, 8, 9), np.float32))
+    with pytest.raises(AmbiguousAxesError, match=r"five\.tif .*'\?\?\?YX'"):
+        read_layers(str(tmp_path / "five.tif"))

@@ -20,6 +20,7 @@ from napari_cellseg.core.cell_boxes import (
     Box,
     box_of,
     counts_inside,
+    pixel_counts,
     plane_box,
     start_of,
     union_of,

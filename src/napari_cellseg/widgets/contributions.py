@@ -117,13 +117,10 @@ def _read(path: str) -> tuple[CellImage, bool]:
     try:
         return read_image(path), True
     except AmbiguousAxesError as error:
-        free = iter([x for x in STAND_INS if x not in error.known_axes])
-        try:
-            axes = "".join(
-                next(free) if letter == "?" else letter for letter in error.known_axes
-            )
-        except StopIteration:
-            raise error from None
+        free = [x for x in STAND_INS if x not in error.known_axes]
+        if error.known_axes.count("?") > len(free):
+            raise
+        axes = "".join(free.pop(0) if x == "?" else x for x in error.known_axes)
         return read_image(path, axes=axes), False
 
 

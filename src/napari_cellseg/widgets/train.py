@@ -36,8 +36,8 @@ CURVE_WORDS = "line: errors on what it learns · dots: right on held-out cells"
 STOP_WORDS = "Stop, keep the best so far"
 STOPPING_WORDS = "Stopping after this step…"
 PICTURED = {
-    PICTURE_NAME: "Your held-out cells: old model, new model",
-    BASE_PICTURE_NAME: "The base set: old model, new model",
+    PICTURE_NAME: "Your held-out cells: old, new · green: true, orange: found",
+    BASE_PICTURE_NAME: "The base set: old, new",
 }
 #: What the rows of the comparison mean, by their first words.
 ROW_TIPS = {
@@ -178,6 +178,7 @@ class TrainTab(QWidget):
         if train.outcome is not None:
             self.line.setText("")
             self.result.show_outcome(train.outcome, train.pictures)
+        self.line.setVisible(bool(self.line.text()))
 
     def _on_use_clicked(self) -> None:
         self._try(self._train.use_new)

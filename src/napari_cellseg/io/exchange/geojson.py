@@ -217,9 +217,7 @@ class Annotation:
     polygons: list[Polygon]
 
 
-def read_annotations(
-    path: str | Path, *, limits: ReadLimits = LIMITS
-) -> list[Annotation]:
+def read_annotations(path: str | Path) -> list[Annotation]:
     """Return the annotations of a file of QuPath; cells and points are left out.
 
     Raises
@@ -227,10 +225,10 @@ def read_annotations(
     ImageReadError
         If it is no GeoJSON, or holds no annotation with an area.
     LimitError
-        If it is larger than `limits`.
+        If it is larger than files may be.
     """
     file = Path(path)
-    content = read_json(file, limits)
+    content = read_json(file)
     with translated(file.name):
         found = [
             Annotation(
