@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from errno import ENOSPC, EROFS
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 from tests.project.test_journal import paint
 
 from napari_cellseg.core.edits import apply_edit, edit_on_labels
+from napari_cellseg.core.errors import ProjectError
+from napari_cellseg.project.database import told
 from napari_cellseg.project.labels import ProjectLabels
 from napari_cellseg.project.new_labels import NewLabels
 from napari_cellseg.project.store import create_project, open_project
@@ -104,3 +107,11 @@ def test_a_share_that_goes_away_loses_no_step_and_writing_goes_on_when_it_is_bac
         shown = opened.labels.copy()
     with open_project(folder) as project:
         assert np.array_equal(project.open_labels(1).labels, shown)
+
+
+def test_a_disk_that_is_full_or_closed_is_told_alike_by_database_and_files(
+    tmp_path: Path,
+) -> None:
+    for number, words in ((ENOSPC, "disk is full"), (EROFS, "writing there is not")):
+        with pytest.raises(ProjectError, match=words), told(tmp_path):
+            raise OSError(number, "as the system says it")

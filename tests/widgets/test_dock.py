@@ -147,6 +147,12 @@ def test_words_follow_the_theme(dock):
     assert (dock.footer.line.text(), dock.header.facts.text()) == dark
 
 
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_an_error_is_red(theme):
+    red, green, blue, _ = QColor(colour_of("error", theme)).getRgb()
+    assert red > 1.5 * max(green, blue)
+
+
 @pytest.mark.parametrize("tone", ["plain", "dim", "warning", "error"])
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_words_can_be_read_on_every_theme(tone, theme):

@@ -19,6 +19,7 @@ from napari_cellseg.core.jobs import Progress
 from napari_cellseg.project.store import open_project
 from napari_cellseg.widgets.question import KEEP
 from napari_cellseg.widgets.unsaved_steps import CLOSE, SAVE, STAY
+from napari_cellseg.widgets.words import colour_of
 
 
 @pytest.fixture
@@ -139,13 +140,16 @@ def test_a_full_disk_is_told_in_red_and_nothing_is_lost(worked_on, tmp_path):
     disk = FullDisk(opened.journal._connection)
     opened.journal._connection = disk
     worked_on.proofread.delete_cells([1])
-    line = worked_on.link.bar.problem
+    line, status = worked_on.link.bar.problem, worked_on.link.bar.status
     assert not line.isHidden()
     assert "disk is full" in line.text()
     assert "1 step kept in memory" in line.text()
+    assert colour_of("error", worked_on.viewer.theme) in line.text()
+    assert "not every step is saved" in status.text()
     disk.is_full = False
     worked_on.link.projects.write()
     assert line.isHidden()
+    assert "· every step is saved" in status.text()
     with open_project(tmp_path / "work.cellseg", read_only=True) as reader:
         assert set(reader.open_labels(1).sources) == {2, 3}
 

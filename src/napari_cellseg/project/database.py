@@ -7,6 +7,7 @@ it is a rollback journal, see `project.shares`.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -350,19 +351,17 @@ def told(folder: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         raise ProjectError(f"{folder} {_reason(error)}") from error
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise ProjectError(
-            f"{folder} could not be read or written: {reason}. Is its disk there?"
-        ) from error
+        raise ProjectError(f"{folder} {_reason(error)}") from error
 
 
-def _reason(error: sqlite3.Error) -> str:
+def _reason(error: sqlite3.Error | OSError) -> str:
     """Return what went wrong and what to do, to follow the folder's name."""
-    text = str(error)
-    if "full" in text:
+    text, number = str(error), getattr(error, "errno", None)
+    if "full" in text or number in (errno.ENOSPC, errno.EDQUOT):
         return "could not be written: the disk is full. Free some space."
-    if "readonly" in text or "attempt to write" in text:
-        return "could not be written: writing there is not allowed."
+    is_refused = number in (errno.EROFS, errno.EACCES, errno.EPERM)
+    if is_refused or "readonly" in text or "attempt to write" in text:
+        return "could not be written: writing there is not allowed. Allow it."
     if "locked" in text or "busy" in text:
         return "is held by another program; wait, or close it there."
     if "malformed" in text or "not a database" in text:

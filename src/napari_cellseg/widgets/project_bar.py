@@ -19,6 +19,7 @@ from superqt.utils import signals_blocked
 
 from napari_cellseg.batch.project_tables import TABLES, TABLES_TITLE
 from napari_cellseg.controllers.project import ProjectController
+from napari_cellseg.project.store import Project
 from napari_cellseg.widgets.exchange import FormatMenu
 from napari_cellseg.widgets.options_form import may_be_narrow
 from napari_cellseg.widgets.words import Tone, line_label, say
@@ -236,13 +237,19 @@ class ProjectBar(QWidget):
             text = "none · corrections are in memory only"
             say(self.status, text, "dim", self._viewer.theme)
             return
+        self._say_state(project, len(images))
+
+    def _say_state(self, project: Project, n_images: int) -> None:
+        """Say which project it is, and whether what is done goes to it."""
         state = "read only" if project.is_read_only else "every step is saved"
         tone: Tone = "plain"
         if not self._is_kept:
             tone = "warning"
             is_locked = project.is_read_only
             state += ": nothing is saved" if is_locked else ", but not these cells"
-        text = " · ".join((project.name, *self._place(len(images)), state))
+        elif self._projects.n_waiting:
+            state, tone = "not every step is saved", "error"
+        text = " · ".join((project.name, *self._place(n_images), state))
         say(self.status, text, tone, self._viewer.theme)
         self.status.setToolTip(str(project.folder))
 
@@ -255,14 +262,11 @@ class ProjectBar(QWidget):
     def _on_problem_changed(self, problem: str) -> None:
         """Show a red line for as long as steps are not on the disk."""
         self.problem.setVisible(bool(problem))
+        if self._projects.project is not None:
+            self._say_state(self._projects.project, len(self._projects.images))
         if problem:
             n = self._projects.n_waiting
-            held = f"{n} step{'s' if n != 1 else ''} kept in memory"
-            # The cells' own file lags behind; the steps themselves are on the disk.
-            kept = f"{held if n else 'No step is lost'}; tried again by itself."
-            say(
-                self.problem,
-                f"Not saved: {problem} {kept}",
-                "error",
-                self._viewer.theme,
-            )
+            held = f"Not saved, {n} step{'s' if n != 1 else ''} kept in memory"
+            start = held if n else "Every step is saved, but not the file of the cells"
+            text = f"{start}: {problem} It is tried again by itself."
+            say(self.problem, text, "error", self._viewer.theme)

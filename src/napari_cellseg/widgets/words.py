@@ -20,6 +20,8 @@ SAID = "said"
 MIDDLE_LIGHTNESS = 128
 #: Gives the warning yellow more than 4.5 : 1 on the background of the light theme.
 DARKER_PERCENT = 220
+#: Gives the red of errors more than 4.5 : 1 on dark and on light themes, 0 to 1.
+RED_LIGHTNESS = (0.72, 0.335)
 
 Tone = Literal["plain", "warning", "error", "dim"]
 
@@ -77,20 +79,24 @@ def say_again(root: QWidget, theme: str) -> None:
 
 
 def colour_of(tone: Tone, theme: str) -> str:
-    """Return the theme's colour of a tone; its error red is too dark for text.
+    """Return the theme's colour of a tone, so that it can be read on the dock.
 
-    napari has one warning yellow for all themes, too light to be read on a light one.
+    napari has one yellow of warnings and one red of errors for all themes: that is too
+    light on a light one, this neither light nor dark enough.
     """
     colours: Any = get_theme(theme)
     is_light = QColor(colours.background.as_hex()).lightness() > MIDDLE_LIGHTNESS
-    if is_light and tone in ("warning", "error"):
+    if tone == "warning" and is_light:
         yellow = QColor(colours.warning.as_hex())
         return str(yellow.darker(DARKER_PERCENT).name())
+    if tone == "error":
+        hue, saturation, _, _ = QColor(colours.error.as_hex()).getHslF()
+        lightness = RED_LIGHTNESS[is_light]
+        return str(QColor.fromHslF(hue, saturation, lightness).name())
     chosen = {
         "plain": colours.text,
         "dim": colours.icon,
         "warning": colours.warning,
-        "error": colours.warning,
     }[tone]
     return str(chosen.as_hex())
 
