@@ -104,6 +104,17 @@ def test_a_chosen_image_gets_outlines_and_a_count(page: Any, picture: Path) -> N
     assert orange.sum() > 50
 
 
+def test_the_same_image_can_be_chosen_again_with_the_right_token(
+    page: Any, picture: Path
+) -> None:
+    token(page, "wrong")
+    page.find_element("id", "file").send_keys(str(picture))
+    line_like(page, "the token is missing or wrong; ask who")
+    token(page, TOKEN)
+    page.find_element("id", "file").send_keys(str(picture))
+    assert int(line_like(page, r"\d+ cells in").split()[0]) > 3
+
+
 def test_a_dropped_image_does_as_well(page: Any, picture: Path) -> None:
     token(page, TOKEN)
     body = base64.b64encode(picture.read_bytes()).decode()

@@ -52,6 +52,7 @@ MIN_BYTES_A_SECOND = 8 * 1024
 #: What the runtime calls Content-Type and Accept where its own answer has others.
 RUNTIME_ACCEPT = "X-Amzn-SageMaker-Accept"
 RUNTIME_TYPE = "X-Amzn-SageMaker-Content-Type"
+NO_ENTRY = "the token is missing or wrong; ask who started the server for it"
 #: Batch transform sends no more at once.
 BATCH_MIB = 100
 
@@ -114,7 +115,7 @@ class _Doors:
             given = request.headers.get("authorization", "")
             is_right = hmac.compare_digest(given.encode(), wanted)
             if self._desk.options.token and not is_right:
-                return _response(refused(401, "the token is missing or wrong"))
+                return _response(refused(401, NO_ENTRY))
             try:
                 return await handler(request)
             except CellsegError as error:
