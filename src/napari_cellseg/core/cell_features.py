@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cellseg.core import feature_loops as loops
+from napari_cellseg.core.label_arrays import present_values
 from napari_cellseg.core.types import Labels
 
 Columns: TypeAlias = dict[str, NDArray[Any]]
@@ -65,7 +66,7 @@ def find_cells(plane: Labels, ids: Iterable[int] | None = None) -> PlaneCells:
         values = np.arange(present.size, dtype=np.int32)
     else:
         compact = np.ascontiguousarray(plane)
-        seen = loops.present_values(compact, highest)
+        seen = present_values(compact, highest)
         present = np.flatnonzero(seen).astype(np.int64)
         values = present.astype(np.int32)
     wanted = present > 0

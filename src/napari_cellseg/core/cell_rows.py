@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cellseg.core.compiled import compiled
+from napari_cellseg.core.label_arrays import present_values
 from napari_cellseg.core.types import Labels
 
 #: Beyond any coordinate.
@@ -74,29 +75,12 @@ def joined_rows(parts: Sequence[CellRows], ndim: int) -> CellRows:
 def _lookup(stack: Labels, highest: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the ids, rising, and a table from id to place; empty if it would be huge."""
     if highest <= max(stack.size, 1 << 20):
-        seen = np.zeros(highest + 1, np.bool_)
-        _mark(stack, seen)
-        ids = np.flatnonzero(seen).astype(np.int64)
+        ids = np.flatnonzero(present_values(stack, highest)[1:]) + 1
         table = np.full(highest + 1, -1, np.int64)
         table[ids] = np.arange(len(ids))
         return ids, table
     found = np.unique(stack).astype(np.int64)
     return found[found > 0], np.zeros(0, np.int64)
-
-
-@compiled
-def _mark(stack, seen):  # type: ignore[no-untyped-def]
-    """Mark every id that is there."""
-    last = -1
-    for t in range(stack.shape[0]):
-        for z in range(stack.shape[1]):
-            for y in range(stack.shape[2]):
-                for x in range(stack.shape[3]):
-                    cell = stack[t, z, y, x]
-                    if cell != last:
-                        if cell > 0:
-                            seen[cell] = True
-                        last = cell
 
 
 @compiled

@@ -13,16 +13,6 @@ _NOWHERE = 2**62
 
 
 @compiled
-def present_values(plane, highest):  # type: ignore[no-untyped-def]
-    """Return for each value from 0 to `highest` whether it is in the plane."""
-    seen = np.zeros(highest + 1, np.bool_)
-    for y in range(plane.shape[0]):
-        for x in range(plane.shape[1]):
-            seen[plane[y, x]] = True
-    return seen
-
-
-@compiled
 def moments(plane, places, n):  # type: ignore[no-untyped-def]
     """Return sums over the pixels of each cell, and boxes.
 

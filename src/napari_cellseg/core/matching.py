@@ -16,6 +16,7 @@ from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
 from napari_cellseg.core.errors import LabelsError
+from napari_cellseg.core.overlaps import areas, dense, shared_pixels
 
 #: Thresholds of mSA, the mean AP over IoU 0.50, 0.55, ... 0.95.
 MSA_THRESHOLDS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
@@ -83,23 +84,16 @@ def iou_matrix(truth: NDArray[np.integer], labels: NDArray[np.integer]) -> csr_a
             f"Labels of shape {labels.shape} cannot be compared with a truth of shape "
             f"{truth.shape}; both must be of one size."
         )
-    true_places, true_areas = _cells_of(truth)
-    label_places, label_areas = _cells_of(labels)
-    is_both = (true_places >= 0) & (label_places >= 0)
-    places = (true_places[is_both], label_places[is_both])
-    shape = (len(true_areas), len(label_areas))
-    ones = np.ones(len(places[0]), dtype=np.int64)
-    overlap = coo_array((ones, places), shape=shape).tocsr().tocoo()
+    (true_ids, true_cells), (label_ids, label_cells) = dense(truth), dense(labels)
+    true_areas = areas(true_cells, len(true_ids))
+    label_areas = areas(label_cells, len(label_ids))
+    overlap = shared_pixels(true_cells, label_cells).tocoo()
     union = true_areas[overlap.row] + label_areas[overlap.col] - overlap.data
-    return csr_array((overlap.data / union, (overlap.row, overlap.col)), shape=shape)
-
-
-def _cells_of(labels: NDArray[np.integer]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return for each pixel the place of its cell, -1 for background, and the areas."""
-    ids, places, areas = np.unique(labels, return_inverse=True, return_counts=True)
-    is_cell = ids != 0
-    place_of = np.where(is_cell, np.cumsum(is_cell) - 1, -1)
-    return place_of[places.ravel()], areas[is_cell]
+    # Ids with gaps to places without.
+    places = [np.cumsum(found > 0) - 1 for found in (true_areas, label_areas)]
+    rows, columns = places[0][overlap.row], places[1][overlap.col]
+    shape = tuple(int((found > 0).sum()) for found in (true_areas, label_areas))
+    return csr_array((overlap.data / union, (rows, columns)), shape=shape)
 
 
 def match_pairs(

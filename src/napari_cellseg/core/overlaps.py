@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeAlias
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, csr_matrix
 
 from napari_cellseg.core import label_arrays
-from napari_cellseg.core.types import Labels
 
+#: Of any integers; 0 is background.
+Labels: TypeAlias = NDArray[np.integer[Any]]
 #: Pixels that are compared at a time, so that memory stays small.
 BLOCK_PIXELS = 1 << 22
 # Above it, counting by sorting is cheaper in memory than a table of all numbers.
@@ -53,7 +56,7 @@ def best_agreement(labels: Labels, others: Labels) -> dict[int, float]:
 
     Parameters
     ----------
-    labels, others : int32 array
+    labels, others : integer array
         Of one shape; ids may have gaps.
     """
     (ids, own), (_, theirs) = dense(labels), dense(others)
