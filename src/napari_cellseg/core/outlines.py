@@ -186,7 +186,11 @@ def _direction(point: NDArray[Any], others: NDArray[Any]) -> NDArray[np.float64]
 def _points(points_yx: NDArray[Any], n_least: int) -> NDArray[np.float64]:
     """Return drawn points as floats, or say why they are none."""
     points = np.asarray(points_yx, np.float64)
-    if points.ndim != 2 or points.shape[1] != 2 or len(points) < n_least:
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise EditError(
+            f"Points (y, x) are needed; an array of shape {points.shape} was given."
+        )
+    if len(points) < n_least:
         raise EditError(
             f"A line of {len(points)} point{'' if len(points) == 1 else 's'} was drawn; at "
             f"least {n_least} are needed. Keep the mouse button down while you draw."
