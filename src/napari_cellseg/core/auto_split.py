@@ -38,12 +38,8 @@ def split_automatically(
 
     Parameters
     ----------
-    indexed : int32 array or CellIndex
-        2-D to 4-D.
-    cell : int
-        Which cell.
-    sources : mapping of int to Source
-        The sources of all cells.
+    indexed, cell, sources
+        As in `core.labels`.
     plane : tuple of int or None
         On this plane only; None: as a body, on all planes.
 

@@ -180,16 +180,12 @@ def add_found(
 
     Parameters
     ----------
-    indexed : int32 array or CellIndex
-        2-D to 4-D.
+    indexed, sources, plane
+        As in `core.labels`.
     mask : (y, x) bool
         The cell.
     start_yx : (y, x)
         Where the mask lies on the plane.
-    plane : tuple of int
-        Which plane.
-    sources : mapping of int to Source
-        The sources of all cells.
 
     Raises
     ------

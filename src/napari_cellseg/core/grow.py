@@ -28,14 +28,12 @@ def grow_cells(
 
     Parameters
     ----------
+    sources, plane
+        As in `core.labels`.
     indexed : int32 array or CellIndex
         2-D to 4-D; cells grow in their planes.
     ids : iterable of int
         Which cells; where two reach for a pixel, the lower id gets it.
-    sources : mapping of int to Source
-        The sources of all cells.
-    plane : tuple of int or None
-        On this plane only; None: on all.
 
     Raises
     ------
@@ -64,14 +62,10 @@ def shrink_cells(
 
     Parameters
     ----------
+    ids, sources, plane
+        As in `core.labels`.
     indexed : int32 array or CellIndex
         2-D to 4-D; cells shrink in their planes.
-    ids : iterable of int
-        Which cells.
-    sources : mapping of int to Source
-        The sources of all cells.
-    plane : tuple of int or None
-        On this plane only; None: on all.
 
     Raises
     ------
@@ -101,14 +95,10 @@ def cut_hole(
 
     Parameters
     ----------
-    indexed : int32 array or CellIndex
-        2-D to 4-D.
+    indexed, sources, plane
+        As in `core.labels`.
     outline_yx : (n, 2) float array
         Corners of the outline in pixels, three at least.
-    plane : tuple of int
-        Which plane.
-    sources : mapping of int to Source
-        The sources of all cells.
 
     Raises
     ------

@@ -1,10 +1,10 @@
 """Corrections of labels, each a pure function that returns an `Edit`.
 
 All take int32 labels with two to four axes, (Y, X) last, or a `CellIndex` of them, which
-spares looking for the cells; only the boxes of the cells are read. `plane` names one
-(Y, X) plane by a number for each axis before it, ``()`` in 2-D; where it may be None, the
-cells are changed wherever they are. Nothing here changes its input:
-`core.edits.apply_edit` writes the edit.
+spares looking for the cells; only the boxes of the cells are read. `ids` or `cell` says
+which cells, `sources` are those of all cells. `plane` names one (Y, X) plane by a number
+for each axis before it, ``()`` in 2-D; where it may be None, the cells are changed wherever
+they are. Nothing here changes its input: `core.edits.apply_edit` writes the edit.
 """
 
 from __future__ import annotations
@@ -59,12 +59,8 @@ def delete_cells(
 
     Parameters
     ----------
-    indexed : int32 array or CellIndex
-        2-D to 4-D.
-    ids : iterable of int
-        Which cells.
-    sources : mapping of int to Source
-        The sources of all cells.
+    indexed, ids, sources
+        See the head of this module.
     plane : tuple of int or None
         Delete them on this plane only; None: everywhere.
     name : str
@@ -96,14 +92,10 @@ def delete_in_region(
 
     Parameters
     ----------
-    indexed : int32 array or CellIndex
-        2-D to 4-D.
+    indexed, sources, plane
+        See the head of this module.
     region : (Y, X) bool or (n, 2) float array
         A mask of the plane, or the corners (y, x) of a polygon in pixels.
-    plane : tuple of int
-        Which plane.
-    sources : mapping of int to Source
-        The sources of all cells.
     everywhere : bool
         Whether they are deleted on all planes; False: on this one only.
 
@@ -176,12 +168,10 @@ def merge_cells(
 
     Parameters
     ----------
-    indexed : int32 array or CellIndex
-        2-D to 4-D.
+    indexed, sources
+        See the head of this module.
     ids : sequence of int
         The cells, two at least; the first is the one whose id survives.
-    sources : mapping of int to Source
-        The sources of all cells.
     plane : tuple of int or None
         Merge them on this plane only; None: everywhere.
 
@@ -248,12 +238,10 @@ def remove_small(
 
     Parameters
     ----------
-    indexed : int32 array or CellIndex
-        2-D to 4-D.
+    indexed, sources
+        See the head of this module.
     min_area_px : int
         Cells with fewer pixels are deleted; a cell on several planes counts with all.
-    sources : mapping of int to Source
-        The sources of all cells.
     plane : tuple of int or None
         Look at this plane only; None: at all.
 

@@ -81,12 +81,8 @@ def give_new_id(
 
     Parameters
     ----------
-    indexed : int32 array or CellIndex
-        2-D to 4-D.
-    cell : int
-        Which cell.
-    sources : mapping of int to Source
-        The sources of all cells.
+    indexed, cell, sources
+        As in `core.labels`.
     plane : tuple of int or None
         What is on this plane becomes a cell of its own; None: the whole cell.
 

@@ -33,12 +33,10 @@ def fill_holes(
 
     Parameters
     ----------
+    ids, sources
+        As in `core.labels`.
     indexed : int32 array or CellIndex
         2-D to 4-D; holes are those of a plane.
-    ids : iterable of int
-        Which cells.
-    sources : mapping of int to Source
-        The sources of all cells.
     plane : tuple of int or None
         Fill on this plane only; None: everywhere.
 
@@ -98,12 +96,10 @@ def smooth_cells(
 
     Parameters
     ----------
+    ids, sources
+        As in `core.labels`.
     indexed : int32 array or CellIndex
         2-D to 4-D; edges are those of a plane.
-    ids : iterable of int
-        Which cells.
-    sources : mapping of int to Source
-        The sources of all cells.
     width_px : float
         Standard deviation of the blur in pixels; less for small cells.
     plane : tuple of int or None

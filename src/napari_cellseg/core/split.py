@@ -46,14 +46,12 @@ def split_cell(
 
     Parameters
     ----------
-    indexed : int32 array or CellIndex
-        2-D to 4-D.
+    indexed, sources
+        As in `core.labels`.
     line_yx : (n, 2) float array
         Points of the line in pixels, two at least.
     plane : tuple of int
         On which plane the line was drawn.
-    sources : mapping of int to Source
-        The sources of all cells.
     through_planes : bool
         Whether the cells are cut on all planes of the last axis before y and x, as by a
         knife; False cuts them on this plane only.
@@ -186,14 +184,10 @@ def add_cell(
 
     Parameters
     ----------
-    indexed : int32 array or CellIndex
-        2-D to 4-D.
+    indexed, sources, plane
+        As in `core.labels`.
     outline_yx : (n, 2) float array
         Corners of the outline in pixels, three at least.
-    plane : tuple of int
-        Which plane.
-    sources : mapping of int to Source
-        The sources of all cells.
 
     Raises
     ------
