@@ -160,3 +160,31 @@ def test_labels_that_a_slide_came_to_open_as_labels(tmp_path):
     assert kind == "labels"
     assert values["scale"] == [0.5, 0.5]
     np.testing.assert_array_equal(data, labels)
+
+
+def test_labels_of_a_large_slide_are_shown_from_their_levels(tmp_path, monkeypatch):
+    monkeypatch.setattr(contributions, "PYRAMID_BYTES", 2**19)
+    labels = np.zeros((2100, 1500), np.int32)
+    labels[5:9, 7:12] = 3
+    path = tmp_path / "slide_labels.ome.zarr"
+    write_labels_zarr(path, labels, axes="YX", pixel_size=PixelSize(0.5, 0.5))
+
+    ((levels, values, kind),) = read_layers(str(path))
+
+    assert kind == "labels"
+    assert values["multiscale"]
+    assert values["scale"] == [0.5, 0.5]
+    assert [level.shape for level in levels] == [(2100, 1500), (1050, 750), (525, 375)]
+    assert not isinstance(levels[0], np.ndarray)
+    np.testing.assert_array_equal(levels[0][0:20, 5:15], labels[:20, 5:15])
+
+
+def test_the_density_of_a_slide_lies_over_it_and_is_no_image_to_work_on(tmp_path):
+    path = tmp_path / "slide_density.tif"
+    tifffile.imwrite(path, np.ones((5, 6), np.float32))
+
+    ((_, values, kind),) = read_layers(str(path))
+
+    assert kind == "image"
+    assert values["opacity"] < 1
+    assert values["metadata"]["napari-cellseg"]["is_seen"]

@@ -27,6 +27,11 @@ LABELS_ENDINGS = ("_labels.tif", "_labels.tiff", "_labels.ome.zarr")
 #: Images above this size that hold smaller copies of themselves are shown from these and
 #: read where the person looks: a whole slide opens at once.
 PYRAMID_BYTES = 2**28
+#: How the density of a slide ends, see `batch.slide_results`, and how it is shown.
+DENSITY_ENDING = "_density.tif"
+OVER_THE_SLIDE = {"colormap": "inferno", "blending": "translucent", "opacity": 0.5}
+#: As in `widgets.layer_images`: a layer that is looked at and no image to work on.
+SEEN = "is_seen"
 
 
 def get_reader(path: Paths) -> Callable[[Paths], list[LayerData]] | None:
@@ -67,7 +72,16 @@ def _image_layers(path: str) -> list[LayerData]:
     if levels := _levels_of(path):
         return _pyramid_layers(levels)
     image, has_axes = _read(path)
-    return layers_of(image, has_axes=has_axes)
+    layers = layers_of(image, has_axes=has_axes)
+    if path.lower().endswith(DENSITY_ENDING):
+        return [_lying_over(*layer) for layer in layers]
+    return layers
+
+
+def _lying_over(data: Any, values: dict[str, Any], kind: str) -> LayerData:
+    """Return the density of a slide as a layer to be seen over it, and never segmented."""
+    notes = {**values["metadata"][KEY], SEEN: True}
+    return data, {**values, **OVER_THE_SLIDE, "metadata": {KEY: notes}}, kind
 
 
 def _levels_of(path: str) -> list[CellImage]:
@@ -88,7 +102,7 @@ def _levels_of(path: str) -> list[CellImage]:
 def _pyramid_layers(levels: Sequence[CellImage]) -> list[LayerData]:
     """Return the layers of a plane that is shown from its levels."""
     by_level = [layers_of(level) for level in levels]
-    layers = []
+    layers: list[LayerData] = []
     for place, (_, values, kind) in enumerate(by_level[0]):
         data = [each[place][0] for each in by_level]
         layers.append((data, {**values, "multiscale": True}, kind))
@@ -96,14 +110,25 @@ def _pyramid_layers(levels: Sequence[CellImage]) -> list[LayerData]:
 
 
 def _labels_layer(path: str) -> LayerData:
-    """Return the labels of a file; axes that it does not name stay open."""
+    """Return the labels of a file; axes that it does not name stay open.
+
+    Those of a slide are shown from their levels, which cannot be painted on.
+    """
     from napari_cellseg.io.images import probe, read_labels
 
-    labels, pixel_size = read_labels(path)
-    named = probe(path).axes.replace("C", "").replace("S", "")
-    axes = named if named in LABELS_AXES else "YX".rjust(labels.ndim, "?")
+    labels: Any
+    values: dict[str, Any] = {"name": Path(path).stem}
+    levels = _levels_of(path)
+    if levels and levels[0].n_channels == 1 and levels[0].data.dtype.kind in "iu":
+        labels = [layers_of(level)[0][0] for level in levels]
+        axes, pixel_size = "YX", levels[0].pixel_size
+        values["multiscale"] = True
+    else:
+        labels, pixel_size = read_labels(path)
+        named = probe(path).axes.replace("C", "").replace("S", "")
+        axes = named if named in LABELS_AXES else "YX".rjust(labels.ndim, "?")
     notes: dict[str, Any] = {"name": Path(path).name, "source": path}
-    values = {**placement_of(pixel_size, axes), "name": Path(path).stem}
+    values |= placement_of(pixel_size, axes)
     if "?" not in axes:
         notes["axes"] = axes
         values["axis_labels"] = tuple(axes.lower())
