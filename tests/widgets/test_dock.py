@@ -755,3 +755,13 @@ def test_no_diameter_is_shown_before_one_is_found_or_set(dock):
     assert tab.diameter.isHidden()
     tab.diameter_auto.setChecked(False)
     assert not tab.diameter.isHidden()
+
+
+def test_enter_sets_the_pixel_size(dock, qtbot):
+    dock.viewer.add_image(squares())
+    dock.header.edit_button.setChecked(True)
+    dock.header.pixel_size_field.selectAll()
+    qtbot.keyClicks(dock.header.pixel_size_field, "0.25")
+    qtbot.keyClick(dock.header.pixel_size_field, Qt.Key.Key_Return)
+    assert dock.session.pixel_size.x_um == 0.25
+    assert dock.header.pixel_size_row.isHidden()

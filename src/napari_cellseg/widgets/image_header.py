@@ -137,8 +137,11 @@ class ImageHeader(QWidget):
         self.plane_step_field.setToolTip(
             "Distance from one plane of the stack to the next; gives volumes in µm³."
         )
-        self.pixel_size_button = QPushButton("Set")
+        self.pixel_size_button = QPushButton("OK")
         self.pixel_size_button.clicked.connect(self._on_pixel_size_set)
+        for field in (self.pixel_size_field, self.plane_step_field):
+            if (line := field.lineEdit()) is not None:
+                line.returnPressed.connect(self._on_pixel_size_set)
         self.plane_step_title = QLabel("Plane to plane")
         grid.addWidget(QLabel("Pixel size"), 0, 0)
         grid.addWidget(self.pixel_size_field, 0, 1)
