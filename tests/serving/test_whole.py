@@ -63,6 +63,25 @@ def test_the_answer_holds_every_part(tmp_path: Path) -> None:
     assert parts["overlay.png"].startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize(
+    ("name", "called"),
+    [
+        ("B02 ä.tif", "B02 ä.tif"),
+        ("../../etc/pass:wd", "pass_wd.tif"),
+        ("", "image.tif"),
+    ],
+)
+def test_a_damaged_file_is_called_what_it_was_sent_as(
+    tmp_path: Path, name: str, called: str
+) -> None:
+    cut = tiff(tmp_path)[:60]
+    sent = Message(cut, "image/tiff", file_attributes(name, "{}"))
+    with pytest.raises(CellsegError) as caught:
+        understood(sent, 2**20)
+    assert called in str(caught.value)
+    assert "etc" not in str(caught.value)
+
+
 def test_the_answer_for_a_stack_has_volumes(tmp_path: Path) -> None:
     pixels = np.zeros((3, 16, 34), np.uint16)
     pixels[1:, 4:9, 3:7] = 1000

@@ -13,8 +13,10 @@ from napari_cellseg.batch.results import ImageResults
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.measure import measure_cells
 from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.types import PixelSize
 from napari_cellseg.io.images import read_image
 from napari_cellseg.io.s3 import cache, client
+from napari_cellseg.io.writers import write_labels
 
 
 @pytest.fixture
@@ -99,6 +101,26 @@ def test_results_of_a_bucket_are_listed_as_they_come_and_a_click_opens_one(
     assert "ä 01" in dock.viewer.layers[0].name
     assert np.asarray(dock.viewer.layers[1].data).max() == 3
     panel.close_button.click()
+
+
+def test_cells_lie_over_an_image_whose_pixel_size_only_the_pipeline_was_told(
+    dock, qtbot, results
+):
+    labels = tifffile.imread(results / "A01_labels.tif").astype(np.int32)
+    write_labels(
+        results / "A01_labels.tif", labels, axes="YX", pixel_size=PixelSize(0.5, 0.5)
+    )
+    panel = dock.watch.panel
+    dock.link.bar.watch_wanted.emit()
+    panel.place.setText(str(results))
+    panel.watch_button.click()
+    qtbot.waitUntil(lambda: panel.list.count() == 1, timeout=20_000)
+    panel.list.itemClicked.emit(panel.list.item(0))
+    qtbot.waitUntil(lambda: len(dock.viewer.layers) >= 2, timeout=20_000)
+
+    image, cells = dock.viewer.layers[:2]
+    assert tuple(image.scale) == tuple(cells.scale) == (0.5, 0.5)
+    assert image.units == cells.units
 
 
 def test_a_bucket_that_is_not_there_is_told_of_in_the_panel(dock, qtbot, bucket):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import tempfile
 import zipfile
 from dataclasses import dataclass, replace
@@ -34,6 +35,9 @@ from napari_cellseg.io.labels_file import write_labels
 from napari_cellseg.io.limits import ReadLimits
 from napari_cellseg.io.writers import write_cells_csv
 from napari_cellseg.serving.overlay import overlay_png
+
+#: Letters of the name of a file that are kept; of four bytes each at the most.
+MAX_STEM = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,7 @@ def image_of_file(
         If a distance of planes is given, but no pixel size is known.
     """
     with tempfile.TemporaryDirectory(prefix="cellseg-") as folder:
-        path = Path(folder) / f"image{suffix}"
+        path = Path(folder) / _file_name(reading.name, suffix)
         path.write_bytes(body)
         image = read_image(
             path, axes=reading.axes, limits=ReadLimits(max_bytes=max_bytes)
@@ -121,6 +125,12 @@ def image_of_file(
         # The file goes away; what was to be read later is read now.
         image = replace(image, data=np.asarray(image.data), source="")
     return _as_told(image, reading)
+
+
+def _file_name(name: str, suffix: str) -> str:
+    """Return what a file is called here, so that what is said of it names it."""
+    plain = re.sub(r"[^\w .+()-]", "_", Path(name).stem)[:MAX_STEM].strip(". ")
+    return f"{plain or 'image'}{suffix}"
 
 
 def image_of_npy(body: bytes, reading: FileReading, max_bytes: int) -> CellImage:

@@ -228,7 +228,24 @@ def _read_job(paths: list[str]) -> Job[tuple[list[LayerData], list[str]]]:
             layers.extend(read_layers(path))
         except CellsegError as error:
             problems.append(str(error))
+    _give_sizes(layers)
     return layers, problems
+
+
+def _give_sizes(layers: list[LayerData]) -> None:
+    """Give an image whose file knows no pixel size that of the labels that came with it.
+
+    Who segmented it may have been told; else the cells would not lie over the image.
+    """
+    sized = {
+        data.shape: values
+        for data, values, kind in layers
+        if kind == "labels" and "units" in values and not isinstance(data, list)
+    }
+    for data, values, kind in layers:
+        known = sized.get(getattr(data, "shape", None))
+        if kind == "image" and "units" not in values and known is not None:
+            values.update(scale=known["scale"], units=known["units"])
 
 
 def _kept_job(address: str, stand_in: StandIn | None) -> Job[list[LayerData]]:
