@@ -2,7 +2,7 @@
 
 Counting on BBBC005 (SIMCEP, true counts known): mean relative error of the count for each
 blur and stain, over all images and over those that nothing was trained on. Phase contrast
-(Usiigaci): each fold of `io.base_sets`, with what the shipped weights were trained on.
+(Usiigaci): each fold of `io.datasets.base_sets`, with what the shipped weights were trained on.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from pathlib import Path
 import numpy as np
 
 from napari_cellseg.core.jobs import run
-from napari_cellseg.core.matching import match_labels
 from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.training.matching import match_labels
 from napari_cellseg.core.types import CellImage, Labels
 from napari_cellseg.engines import open_segmenter
-from napari_cellseg.io.base_sets import HELD_FOLD, N_FOLDS, base_sets
-from napari_cellseg.io.dataset import Sample, fold_of
-from napari_cellseg.io.images import read_image
+from napari_cellseg.io.datasets.base_sets import HELD_FOLD, N_FOLDS, base_sets
+from napari_cellseg.io.datasets.dataset import Sample, fold_of
+from napari_cellseg.io.datasets.samples import read_sample
 from napari_cellseg.io.plain_files import read_index
-from napari_cellseg.io.samples import read_sample
+from napari_cellseg.io.reading.images import read_image
 
 PHASE = "usiigaci_phase"
 

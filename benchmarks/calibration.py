@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cellseg.core.jobs import run
-from napari_cellseg.core.matching import iou_matrix, match_pairs
 from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.training.matching import iou_matrix, match_pairs
 from napari_cellseg.core.types import CellImage
 from napari_cellseg.engines import open_segmenter
-from napari_cellseg.io.base_sets import base_sets
-from napari_cellseg.io.samples import read_sample
+from napari_cellseg.io.datasets.base_sets import base_sets
+from napari_cellseg.io.datasets.samples import read_sample
 
 N_BINS = 10
 

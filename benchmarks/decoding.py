@@ -18,9 +18,9 @@ os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 import numpy as np
 
 from confluent import confluent_field
-from napari_cellseg.core.decode import labels_from_maps
 from napari_cellseg.core.options import SegmentOptions
-from napari_cellseg.core.targets import make_targets
+from napari_cellseg.core.segmentation.decode import labels_from_maps
+from napari_cellseg.core.training.targets import make_targets
 from napari_cellseg.core.types import PlaneMaps
 
 CELLS_PX = (96.0, 48.0, 36.0, 24.0, 16.0, 11.0, 8.0)

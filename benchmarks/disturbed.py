@@ -1,7 +1,8 @@
 """What disturbed images cost in accuracy: ``python benchmarks/disturbed.py DATA``.
 
-The validation images of `io.base_sets`, each as it is and disturbed in every way below; by-image
-AP at IoU 0.5, default preset, nothing given. Then synthetic nuclei of many sizes.
+The validation images of `io.datasets.base_sets`, each as it is and disturbed in every way
+below; by-image AP at IoU 0.5, default preset, nothing given. Then synthetic nuclei of many
+sizes.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from PIL import Image
 from scipy import ndimage
 
 from napari_cellseg.core.jobs import run
-from napari_cellseg.core.matching import match_labels
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.synthetic import CellOptions, SceneOptions, make_scene
+from napari_cellseg.core.training.matching import match_labels
 from napari_cellseg.core.types import CellImage, Labels
 from napari_cellseg.engines import open_segmenter
-from napari_cellseg.io.base_sets import base_sets
-from napari_cellseg.io.dataset import Sample
-from napari_cellseg.io.samples import read_sample
+from napari_cellseg.io.datasets.base_sets import base_sets
+from napari_cellseg.io.datasets.dataset import Sample
+from napari_cellseg.io.datasets.samples import read_sample
 
 Pixels = NDArray[np.float64]
 Segmented = Callable[[CellImage], Labels]

@@ -30,8 +30,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from napari_cellseg.core import labels_on_disk
 from napari_cellseg.core.jobs import run
+from napari_cellseg.core.labels import on_disk as labels_on_disk
 from napari_cellseg.project.labels_store import BLOCK_PX
 from napari_cellseg.project.new_labels import LargeLabels, NewLabels
 from napari_cellseg.project.store import create_project
@@ -216,7 +216,7 @@ def _corrections(window: Window, y: float, x: float) -> dict[str, float]:
 
 def _join(window: Window, cell: int) -> None:
     """Grow a cell until it touches the next one on its right."""
-    from napari_cellseg.core.grow import grow_cells
+    from napari_cellseg.core.editing.grow import grow_cells
 
     for _ in range(PITCH_PX - CELL_PX - 2):
         window.dock.proofread.make(grow_cells, [cell])

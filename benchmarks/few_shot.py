@@ -39,17 +39,17 @@ from few_shot_report import (
 )
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.options import FineTuneOptions, TrainOptions
-from napari_cellseg.core.training_item import TrainingItem, supply_of
-from napari_cellseg.io.base_sets import base_sets, benchmark_set
-from napari_cellseg.io.dataset import Sample, pairs_in_folder
-from napari_cellseg.io.model_folder import find_model
-from napari_cellseg.io.samples import read_sample, split_pieces
-from napari_cellseg.io.training_files import (
+from napari_cellseg.core.training.item import TrainingItem, supply_of
+from napari_cellseg.io.datasets.base_sets import base_sets, benchmark_set
+from napari_cellseg.io.datasets.dataset import Sample, pairs_in_folder
+from napari_cellseg.io.datasets.samples import read_sample, split_pieces
+from napari_cellseg.io.models.folder import find_model
+from napari_cellseg.io.models.training_files import (
     TrainingRequest,
     read_outcome,
     write_request,
 )
-from napari_cellseg.nn.fine_tune import fine_tune
+from napari_cellseg.nn.fine_tuning.fine_tune import fine_tune
 from plays import model_score, say_now_and_then
 
 SCRATCH, BASE = "from scratch", "from the base model"

@@ -10,16 +10,16 @@ from pathlib import Path
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.options import TrainOptions
 from napari_cellseg.core.synthetic import random_scene
-from napari_cellseg.io.dataset import Sample
-from napari_cellseg.nn.base_training import base_spec
-from napari_cellseg.nn.batches import TrainingImage, training_image
+from napari_cellseg.io.datasets.dataset import Sample
 from napari_cellseg.nn.device import choose_device
-from napari_cellseg.nn.training import fit
-from napari_cellseg.nn.training_data import PERCENTILES, load_training_images
+from napari_cellseg.nn.training.base import base_spec
+from napari_cellseg.nn.training.batches import TrainingImage, training_image
+from napari_cellseg.nn.training.data import PERCENTILES, load_training_images
+from napari_cellseg.nn.training.loop import fit
 from napari_cellseg.nn.weights import save_model
 from plays import say_now_and_then
 
-#: The kind of image that glowing nuclei are, real or drawn; see `nn.training.KIND_WEIGHTS`.
+#: The kind of image that glowing nuclei are, real or drawn; see `nn.training.loop.KIND_WEIGHTS`.
 NUCLEI = "grey_fluorescence"
 SCENE_PX = 256
 MADE_NAME = "made.json"

@@ -31,15 +31,15 @@ import numpy as np
 from few_shot import challenge_of
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.options import FineTuneOptions, SegmentOptions
-from napari_cellseg.io.dataset import Sample
-from napari_cellseg.io.model_folder import find_model
-from napari_cellseg.io.training_files import (
+from napari_cellseg.io.datasets.dataset import Sample
+from napari_cellseg.io.models.folder import find_model
+from napari_cellseg.io.models.training_files import (
     TrainingRequest,
     read_outcome,
     write_request,
 )
-from napari_cellseg.nn.fine_tune import fine_tune
-from napari_cellseg.nn.local import LocalSegmenter
+from napari_cellseg.nn.fine_tuning.fine_tune import fine_tune
+from napari_cellseg.nn.inference.local import LocalSegmenter
 from plays import model_score, say_now_and_then
 from review_desk import QUEUE, RANDOM, Desk, by_name, desk_of, order_of
 

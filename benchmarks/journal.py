@@ -9,7 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_cellseg.core.edits import apply_edit, edit_on_labels, updated_sources
+from napari_cellseg.core.editing.edits import (
+    apply_edit,
+    edit_on_labels,
+    updated_sources,
+)
 from napari_cellseg.project.labels import ProjectLabels
 from napari_cellseg.project.new_labels import NewLabels
 from napari_cellseg.project.store import create_project, open_project

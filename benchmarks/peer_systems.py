@@ -48,12 +48,12 @@ def ours(field: Field, repeats: int) -> None:
     """Time what ships: end to end, the network, and the decoder on two kinds of maps."""
     import torch
 
-    from napari_cellseg.core.decode import labels_from_maps
     from napari_cellseg.core.jobs import run
     from napari_cellseg.core.options import SegmentOptions
-    from napari_cellseg.core.targets import make_targets
+    from napari_cellseg.core.segmentation.decode import labels_from_maps
+    from napari_cellseg.core.training.targets import make_targets
     from napari_cellseg.core.types import CellImage, PlaneMaps
-    from napari_cellseg.nn.local import LocalSegmenter
+    from napari_cellseg.nn.inference.local import LocalSegmenter
 
     torch.set_num_threads(N_THREADS)
     segmenter = LocalSegmenter(None, "cpu")
@@ -182,7 +182,7 @@ def _instanseg_maps(labels: Any) -> Any:
     """Return (5, y, x): every pixel points to the middle of its cell; a seed in each."""
     from scipy import ndimage
 
-    from napari_cellseg.core.targets import make_targets
+    from napari_cellseg.core.training.targets import make_targets
 
     distance = make_targets(labels).distance / 255
     ids = np.arange(1, labels.max() + 1)

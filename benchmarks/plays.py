@@ -11,9 +11,9 @@ import numpy as np
 from napari_cellseg.core.jobs import Progress, run
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.types import CellImage
-from napari_cellseg.io.dataset import Sample
+from napari_cellseg.io.datasets.dataset import Sample
 from napari_cellseg.nn.evaluate import KindScore, evaluate, scores_by_kind
-from napari_cellseg.nn.local import LocalSegmenter
+from napari_cellseg.nn.inference.local import LocalSegmenter
 
 SECONDS_BETWEEN_LINES = 60.0
 _said_at = [0.0]

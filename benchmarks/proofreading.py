@@ -34,12 +34,12 @@ from qtpy.QtWidgets import QApplication
 from scipy import ndimage
 from skimage.measure import find_contours
 
-from napari_cellseg.core.matching import match_labels
 from napari_cellseg.core.synthetic import (
     CellOptions,
     SceneOptions,
     make_scene,
 )
+from napari_cellseg.core.training.matching import match_labels
 from napari_cellseg.widgets.main import CellSegmentationWidget
 
 SHAPE_YX = (700, 700)

@@ -8,7 +8,7 @@ all that belongs with it, is left out.
 Then held-out cells are drawn as a training holds them out: a strip of each of one to three
 images, or three tenths of 5 to 40 images. The gain of a new model on all images is taken
 away, and a true gain put in its place; what is left is luck. The rule of
-`nn.fine_tune_report` is asked whether it would recommend the new model.
+`nn.fine_tuning.report` is asked whether it would recommend the new model.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ import torch
 from few_shot import challenge_of, items_of
 from napari_cellseg.core.model_spec import settled_options
 from napari_cellseg.core.options import SegmentOptions
-from napari_cellseg.core.training_item import Comparison
-from napari_cellseg.io.dataset import Sample
-from napari_cellseg.io.training_files import ITEMS_FOLDER, read_items
-from napari_cellseg.nn.examiner import Examiner
-from napari_cellseg.nn.fine_tune_chance import CellCounts, drawn_gains
-from napari_cellseg.nn.fine_tune_report import FEWEST_TOLD, verdict
+from napari_cellseg.core.training.item import Comparison
+from napari_cellseg.io.datasets.dataset import Sample
+from napari_cellseg.io.models.training_files import ITEMS_FOLDER, read_items
+from napari_cellseg.nn.fine_tuning.chance import CellCounts, drawn_gains
+from napari_cellseg.nn.fine_tuning.examiner import Examiner
+from napari_cellseg.nn.fine_tuning.report import FEWEST_TOLD, verdict
 from napari_cellseg.nn.weights import load_model
 
 GAINS = (0.0, 0.02, 0.05, 0.1)

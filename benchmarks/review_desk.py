@@ -14,15 +14,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cellseg.core.checked import CheckedArea
-from napari_cellseg.core.doubt_signs import Signs, disagreements, touching_shares
-from napari_cellseg.core.measure import measure_cells
-from napari_cellseg.core.rerun import Footprint, merge_run
-from napari_cellseg.core.review import doubts
-from napari_cellseg.core.training_item import TrainingItem, items_of
+from napari_cellseg.core.editing.checked import CheckedArea
+from napari_cellseg.core.editing.rerun import Footprint, merge_run
+from napari_cellseg.core.measuring.measure import measure_cells
+from napari_cellseg.core.review.doubt_signs import Signs, disagreements, touching_shares
+from napari_cellseg.core.review.queue import doubts
+from napari_cellseg.core.training.item import TrainingItem, items_of
 from napari_cellseg.core.types import CellImage, SegmentationResult
-from napari_cellseg.io.dataset import Sample
-from napari_cellseg.io.samples import read_sample, split_pieces
+from napari_cellseg.io.datasets.dataset import Sample
+from napari_cellseg.io.datasets.samples import read_sample, split_pieces
 
 QUEUE, RANDOM = "queue", "random"
 #: A cell of the model that overlaps the true one so much (IoU) is accepted as it is.

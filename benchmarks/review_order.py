@@ -26,10 +26,10 @@ from numpy.typing import NDArray
 
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.options import SegmentOptions
-from napari_cellseg.io.base_sets import base_sets, benchmark_set
-from napari_cellseg.io.dataset import Sample, pairs_in_folder
-from napari_cellseg.io.model_folder import find_model
-from napari_cellseg.nn.local import LocalSegmenter
+from napari_cellseg.io.datasets.base_sets import base_sets, benchmark_set
+from napari_cellseg.io.datasets.dataset import Sample, pairs_in_folder
+from napari_cellseg.io.models.folder import find_model
+from napari_cellseg.nn.inference.local import LocalSegmenter
 from review_desk import (
     QUEUE,
     RANDOM,

@@ -1,7 +1,7 @@
 """What other runtimes gain and cost: ``python benchmarks/runtimes.py DATA``.
 
 For torch, ONNX Runtime, OpenVINO and OpenVINO int8: accuracy on the validation images of
-`io.base_sets` (never those of the benchmark), and the time of the network on a plane of
+`io.datasets.base_sets` (never those of the benchmark), and the time of the network on a plane of
 1024 x 1024 with two threads, in turns, so that all of them meet the same other work.
 """
 
@@ -20,13 +20,13 @@ import numpy as np
 import torch
 
 from napari_cellseg.core.jobs import run
-from napari_cellseg.core.matching import match_labels
 from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.training.matching import match_labels
 from napari_cellseg.core.types import CellImage
-from napari_cellseg.io.base_sets import base_sets
-from napari_cellseg.io.samples import read_sample
-from napari_cellseg.nn.local import LocalSegmenter
-from napari_cellseg.nn.runtimes import RUNTIMES
+from napari_cellseg.io.datasets.base_sets import base_sets
+from napari_cellseg.io.datasets.samples import read_sample
+from napari_cellseg.nn.inference.local import LocalSegmenter
+from napari_cellseg.nn.inference.runtimes import RUNTIMES
 
 N_THREADS = 2
 EDGE_PX = 1024

@@ -136,16 +136,16 @@ def stage_lines(size: Size, model: str | None) -> list[Line]:
 
 def single_stages(path: Path, size: Size, model: str | None) -> list[Line]:
     """Time read, normalise, network, decode and measure, each alone."""
-    from napari_cellseg.core.decode import labels_from_maps
-    from napari_cellseg.core.intensity import normalize
-    from napari_cellseg.core.measure import measure_cells
+    from napari_cellseg.core.measuring.measure import measure_cells
     from napari_cellseg.core.model_spec import settled_options
     from napari_cellseg.core.options import SegmentOptions
+    from napari_cellseg.core.segmentation.decode import labels_from_maps
+    from napari_cellseg.core.segmentation.intensity import normalize
     from napari_cellseg.core.types import PlaneMaps
-    from napari_cellseg.io.images import read_image
-    from napari_cellseg.io.model_folder import find_model
+    from napari_cellseg.io.models.folder import find_model
+    from napari_cellseg.io.reading.images import read_image
     from napari_cellseg.nn.device import choose_device
-    from napari_cellseg.nn.predict import Predictor
+    from napari_cellseg.nn.inference.predict import Predictor
     from napari_cellseg.nn.weights import load_model
 
     network, spec = load_model(find_model(model))
@@ -183,10 +183,10 @@ def single_stages(path: Path, size: Size, model: str | None) -> list[Line]:
 def whole_way(path: Path, size: Size, model: str | None) -> list[Line]:
     """Time file to numbers, for each way of finding the size of the cells."""
     from napari_cellseg.core.jobs import run
-    from napari_cellseg.core.measure import measure_cells
+    from napari_cellseg.core.measuring.measure import measure_cells
     from napari_cellseg.core.options import SegmentOptions
     from napari_cellseg.engines import open_segmenter
-    from napari_cellseg.io.images import read_image
+    from napari_cellseg.io.reading.images import read_image
 
     segmenter = open_segmenter("local", model)
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from moto_server import empty_aws
-from napari_cellseg.cloud.place import CloudPlace
-from napari_cellseg.cloud.sending import Sender
+from napari_cellseg.cloud.account.place import CloudPlace
+from napari_cellseg.cloud.account.sending import Sender
 from napari_cellseg.cloud.settings import CloudSettings
 from napari_cellseg.io.aws import AwsAccount
 

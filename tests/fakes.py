@@ -5,9 +5,9 @@ from scipy import ndimage
 
 from napari_cellseg.core.errors import RemoteError
 from napari_cellseg.core.jobs import Progress
-from napari_cellseg.core.join_planes import join_stack
 from napari_cellseg.core.model_spec import ModelSpec
-from napari_cellseg.core.training_item import Comparison, TrainingOutcome, TrainProgress
+from napari_cellseg.core.segmentation.join_planes import join_stack
+from napari_cellseg.core.training.item import Comparison, TrainingOutcome, TrainProgress
 from napari_cellseg.core.types import PlaneMaps, SegmentationResult
 
 FAKE_SPEC = ModelSpec(

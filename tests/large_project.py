@@ -42,7 +42,7 @@ def large_project(
     Without pixels the file of the image is none that could be read. Its cells, if it has
     any, are those of `grid`.
     """
-    monkeypatch.setattr("napari_cellseg.core.labels_on_disk.LARGE_PX", LOWERED_PX)
+    monkeypatch.setattr("napari_cellseg.core.labels.on_disk.LARGE_PX", LOWERED_PX)
     image = parent / "slide.tif"
     if pixels is None:
         image.write_bytes(b"pixels")

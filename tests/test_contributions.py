@@ -8,8 +8,8 @@ pytest.importorskip("pint")
 
 from napari_cellseg.core.errors import LabelsError, SaveError
 from napari_cellseg.core.types import CellImage, PixelSize
-from napari_cellseg.io.images import read_labels
-from napari_cellseg.io.labels_zarr import write_labels_zarr
+from napari_cellseg.io.reading.images import read_labels
+from napari_cellseg.io.writing.labels_zarr import write_labels_zarr
 from napari_cellseg.widgets import contributions
 from napari_cellseg.widgets.contributions import (
     get_reader,

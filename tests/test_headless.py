@@ -14,15 +14,15 @@ NEVER = {
     "napari_cellseg": (*GUI, *HEAVY, "numpy", "pandas"),
     "napari_cellseg.core.types": (*GUI, *HEAVY, "tifffile", "zarr"),
     "napari_cellseg.core.options": (*GUI, *HEAVY, "numpy"),
-    "napari_cellseg.core.decode": (*GUI, *HEAVY, "tifffile", "zarr"),
-    "napari_cellseg.core.measure": (*GUI, *HEAVY, "tifffile", "zarr"),
-    "napari_cellseg.io.images": (*GUI, *HEAVY),
-    "napari_cellseg.io.writers": (*GUI, *HEAVY),
+    "napari_cellseg.core.segmentation.decode": (*GUI, *HEAVY, "tifffile", "zarr"),
+    "napari_cellseg.core.measuring.measure": (*GUI, *HEAVY, "tifffile", "zarr"),
+    "napari_cellseg.io.reading.images": (*GUI, *HEAVY),
+    "napari_cellseg.io.writing.writers": (*GUI, *HEAVY),
     "napari_cellseg.engines": (*GUI, *HEAVY),
     "napari_cellseg.doctor": (*GUI, *HEAVY),
     "napari_cellseg.cli": (*GUI, *HEAVY, "numpy", "pandas", "tifffile"),
     "napari_cellseg.controllers": (*GUI, *HEAVY),
-    "napari_cellseg.nn.local": GUI,
+    "napari_cellseg.nn.inference.local": GUI,
 }
 
 

@@ -12,7 +12,7 @@ from tests.moving_cells import frame_by_frame, moving_cells, same_cells
 from napari_cellseg.core.errors import TrackingError
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.track_options import TrackOptions
-from napari_cellseg.core.tracks import find_detections, lineage_of, relabelled
+from napari_cellseg.core.tracking.tracks import find_detections, lineage_of, relabelled
 from napari_cellseg.tracking import link_cells
 from napari_cellseg.tracking_child import link_in_child
 

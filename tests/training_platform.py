@@ -26,8 +26,8 @@ import pytest
 import tifffile
 
 from aws_stand_in import keys_in
-from napari_cellseg.cloud.place import split_uri
-from napari_cellseg.cloud.sending import Sender
+from napari_cellseg.cloud.account.place import split_uri
+from napari_cellseg.cloud.account.sending import Sender
 from napari_cellseg.core.synthetic import random_scene
 
 CHILD = Path(__file__).parent / "serving" / "training_child.py"

@@ -19,8 +19,8 @@ import psutil
 from napari_cellseg import __version__
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.finding import Finding
-from napari_cellseg.io.images import read_image
-from napari_cellseg.io.model_folder import list_models
+from napari_cellseg.io.models.folder import list_models
+from napari_cellseg.io.reading.images import read_image
 
 #: Below this much free space on the disk a run of many images may not end well.
 MIN_FREE_GB = 2.0

@@ -13,15 +13,15 @@ from napari_cellseg.core.errors import ModelError, OptionsError
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
-from napari_cellseg.core.part import PartSegmenter
 from napari_cellseg.core.run_place import TOKEN_VARIABLE, RunPlace
+from napari_cellseg.core.segmentation.part import PartSegmenter
 from napari_cellseg.core.segmenter import Segmenter
 from napari_cellseg.core.types import CellImage
-from napari_cellseg.io import model_folder
+from napari_cellseg.io.models import folder as model_folder
 from napari_cellseg.nn.adapters import adapter_specs, is_adapter
-from napari_cellseg.nn.child import ChildSegmenter
-from napari_cellseg.nn.child_trainer import ChildTrainer
-from napari_cellseg.nn.known import open_here
+from napari_cellseg.nn.inference.known import open_here
+from napari_cellseg.nn.process.child import ChildSegmenter
+from napari_cellseg.nn.process.child_trainer import ChildTrainer
 
 if TYPE_CHECKING:
     from napari_cellseg.cloud.settings import CloudSettings
@@ -80,15 +80,15 @@ def _open_remote(
     where: str, token: str | None, cloud: CloudSettings | None
 ) -> Segmenter:
     """Return a segmenter that asks a lab server or an endpoint."""
-    from napari_cellseg.cloud.remote import RemoteSegmenter
+    from napari_cellseg.cloud.client.remote import RemoteSegmenter
 
     if where.startswith(("http://", "https://")):
-        from napari_cellseg.cloud.lab import LabLine
+        from napari_cellseg.cloud.client.lab import LabLine
 
         known = os.environ.get(TOKEN_VARIABLE, "") if token is None else token
         return RemoteSegmenter(LabLine(where, known))
     if where.startswith(SAGEMAKER):
-        from napari_cellseg.cloud.choice import open_line
+        from napari_cellseg.cloud.client.choice import open_line
         from napari_cellseg.cloud.settings import CloudSettings
 
         line = open_line(where.removeprefix(SAGEMAKER), cloud or CloudSettings())
@@ -133,7 +133,7 @@ def open_place(place: RunPlace, model: str | None) -> Segmenter:
 
 def check_place(place: RunPlace) -> Job[list[str]]:
     """Ask a place what it is, at no cost, and return that in lines; raises `RemoteError`."""
-    from napari_cellseg.cloud.check import check_endpoint, check_lab
+    from napari_cellseg.cloud.client.check import check_endpoint, check_lab
 
     if place.endpoint:
         return check_endpoint(place.endpoint, _cloud(place))
@@ -150,7 +150,7 @@ def compare_with_here(
     CellsegError
         If one of the two cannot segment it.
     """
-    from napari_cellseg.cloud.parity import compare_places
+    from napari_cellseg.cloud.client.parity import compare_places
 
     yield Progress(0, 0, f"asking {place.title}")
     there = open_place(place, None)
@@ -181,7 +181,7 @@ def account_names() -> tuple[list[str], list[str]]:
 
 def endpoint_names(place: RunPlace) -> list[str]:
     """Return the endpoints of a profile and region; none where they may not be seen."""
-    from napari_cellseg.cloud.check import endpoint_names as names
+    from napari_cellseg.cloud.client.check import endpoint_names as names
 
     return names(_cloud(place))
 
@@ -197,7 +197,7 @@ def open_part_segmenter(
     model: str | Path | None = None, device: str = "auto"
 ) -> PartSegmenter:
     """Return a segmenter in this process for several threads; see `open_segmenter`."""
-    from napari_cellseg.nn.local import for_many_threads
+    from napari_cellseg.nn.inference.local import for_many_threads
 
     return for_many_threads(model, device)
 

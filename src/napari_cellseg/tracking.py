@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cellseg.core.errors import TrackingError
-from napari_cellseg.core.label_arrays import relabel_sequential
-from napari_cellseg.core.track_edits import joined_confidence
+from napari_cellseg.core.labels.arrays import relabel_sequential
 from napari_cellseg.core.track_options import TrackOptions
-from napari_cellseg.core.tracks import (
+from napari_cellseg.core.tracking.track_edits import joined_confidence
+from napari_cellseg.core.tracking.tracks import (
     Detections,
     Parents,
     find_detections,

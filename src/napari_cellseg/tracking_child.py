@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from napari_cellseg.core.errors import TrackingError
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.track_options import TrackOptions
-from napari_cellseg.core.tracks import Detections
+from napari_cellseg.core.tracking.tracks import Detections
 from napari_cellseg.tracking import link_cells
 
 REQUEST, OPTIONS, LINKS, REFUSED = "cells.npz", "options.json", "links.npy", "why.txt"

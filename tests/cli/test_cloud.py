@@ -14,8 +14,8 @@ pytest.importorskip("boto3", reason="the extra 'aws' is not installed")
 
 from aws_stand_in import BUCKET, GPU, PLACE, REGION, aws_stand_in, keys_in, make_bucket
 from napari_cellseg.cli.main import app
-from napari_cellseg.cloud import costs
-from napari_cellseg.cloud.sending import Sender
+from napari_cellseg.cloud.account import costs
+from napari_cellseg.cloud.account.sending import Sender
 from napari_cellseg.core.errors import CellsegError
 from training_platform import folder_of_two
 

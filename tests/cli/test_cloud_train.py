@@ -15,12 +15,13 @@ pytest.importorskip("boto3", reason="the extra 'aws' is not installed")
 from aws_stand_in import BUCKET, GPU, PLACE, REGION, aws_stand_in, keys_in, make_bucket
 from napari_cellseg.cli import cloud_jobs_command
 from napari_cellseg.cli.main import app
-from napari_cellseg.cloud import costs, training
-from napari_cellseg.cloud import logs as logs_of_aws
+from napari_cellseg.cloud.account import costs
+from napari_cellseg.cloud.account.sending import Sender
 from napari_cellseg.cloud.errors import CloudError
-from napari_cellseg.cloud.sending import Sender
+from napari_cellseg.cloud.sagemaker import logs as logs_of_aws
+from napari_cellseg.cloud.sagemaker import training
 from napari_cellseg.core.errors import RemoteError
-from napari_cellseg.io.model_folder import find_model, read_model_spec
+from napari_cellseg.io.models.folder import find_model, read_model_spec
 from napari_cellseg.io.s3 import cache
 from training_platform import folder_of_two, little, training_platform
 

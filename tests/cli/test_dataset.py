@@ -14,11 +14,11 @@ from typer.testing import CliRunner
 
 from napari_cellseg.cli.evaluating import evaluate_folders
 from napari_cellseg.cli.main import app
-from napari_cellseg.core.checked import CheckedArea
+from napari_cellseg.core.editing.checked import CheckedArea
 from napari_cellseg.core.errors import ImageReadError, ProjectError
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.options import SegmentOptions
-from napari_cellseg.io.base_sets import base_sets
+from napari_cellseg.io.datasets.base_sets import base_sets
 from napari_cellseg.io.datasets.exporting import export_dataset
 from napari_cellseg.io.datasets.manifest import read_manifest, write_manifest
 from napari_cellseg.io.exchange.coco import CocoFile

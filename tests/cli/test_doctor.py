@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from napari_cellseg import doctor
 from napari_cellseg.cli.main import app
 from napari_cellseg.core.model_spec import ModelSpec
-from napari_cellseg.io.model_folder import read_model_spec
+from napari_cellseg.io.models.folder import read_model_spec
 from napari_cellseg.nn.network import CellNet
 from napari_cellseg.nn.weights import save_model
 

@@ -12,10 +12,10 @@ import tifffile
 from typer.testing import CliRunner
 
 from napari_cellseg.cli.main import app
-from napari_cellseg.core.checked import CheckedArea
-from napari_cellseg.core.classes import assign_class, updated_classes
-from napari_cellseg.core.edits import Source
-from napari_cellseg.core.lineage_steps import with_difference
+from napari_cellseg.core.editing.checked import CheckedArea
+from napari_cellseg.core.editing.classes import assign_class, updated_classes
+from napari_cellseg.core.editing.edits import Source
+from napari_cellseg.core.editing.lineage_steps import with_difference
 from napari_cellseg.io.exchange.formats import FORMATS
 from napari_cellseg.project.new_labels import NewLabels
 from napari_cellseg.project.store import open_project

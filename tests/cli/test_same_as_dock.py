@@ -11,11 +11,11 @@ from typer.testing import CliRunner
 
 from napari_cellseg.cli.main import app
 from napari_cellseg.core.jobs import run
-from napari_cellseg.core.measure import measure_cells
+from napari_cellseg.core.measuring.measure import measure_cells
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.types import SegmentationResult
 from napari_cellseg.engines import open_segmenter
-from napari_cellseg.io.images import read_image, read_labels
+from napari_cellseg.io.reading.images import read_image, read_labels
 
 SAMPLES = Path(__file__).parents[2] / "sample_data"
 

@@ -12,7 +12,7 @@ import pytest
 import tifffile
 
 from napari_cellseg.core.synthetic import random_scene
-from napari_cellseg.nn.run_curve import columns_of
+from napari_cellseg.nn.training.curve import columns_of
 
 TOGETHER = ["-m", "torch.distributed.run", "--nproc-per-node", "2"]
 

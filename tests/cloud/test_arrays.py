@@ -8,7 +8,7 @@ import imagecodecs
 import numpy as np
 import pytest
 
-from napari_cellseg.cloud.arrays import packed_arrays, unpacked_arrays, with_array
+from napari_cellseg.cloud.wire.arrays import packed_arrays, unpacked_arrays, with_array
 from napari_cellseg.core.errors import LimitError, RemoteError
 
 MIB = 2**20

@@ -14,16 +14,16 @@ import pytest
 from tests.servers import TOKEN, http, serving
 
 from moto_server import empty_aws
-from napari_cellseg.cloud import choice
-from napari_cellseg.cloud.async_endpoint import AsyncLine
-from napari_cellseg.cloud.check import check_endpoint, endpoint_names
-from napari_cellseg.cloud.choice import EndpointKind, kind_of
-from napari_cellseg.cloud.endpoint import EndpointLine
+from napari_cellseg.cloud.account.locations import place_of
+from napari_cellseg.cloud.client import choice
+from napari_cellseg.cloud.client.async_endpoint import AsyncLine
+from napari_cellseg.cloud.client.check import check_endpoint, endpoint_names
+from napari_cellseg.cloud.client.choice import EndpointKind, kind_of
+from napari_cellseg.cloud.client.endpoint import EndpointLine
+from napari_cellseg.cloud.client.remote import RemoteSegmenter
 from napari_cellseg.cloud.errors import CloudError, in_plain_words
-from napari_cellseg.cloud.locations import place_of
-from napari_cellseg.cloud.remote import RemoteSegmenter
 from napari_cellseg.cloud.settings import CloudSettings, aws_client
-from napari_cellseg.cloud.wire import Message
+from napari_cellseg.cloud.wire.envelope import Message
 from napari_cellseg.core.errors import RemoteError
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.options import SegmentOptions
@@ -274,7 +274,7 @@ def test_a_server_without_a_store_says_so(tmp_path: Path) -> None:
 def test_the_kind_decides_how_it_is_spoken_to(
     control: Any, cloud: CloudSettings
 ) -> None:
-    from napari_cellseg.cloud.choice import open_line
+    from napari_cellseg.cloud.client.choice import open_line
 
     assert isinstance(open_line("now", cloud), EndpointLine)
     assert isinstance(open_line("later", cloud), AsyncLine)

@@ -12,16 +12,16 @@ pytest.importorskip("starlette", reason="the extra 'serve' is not installed")
 
 from aws_stand_in import BUCKET, GPU, NOW, PLACE, aws_stand_in, keys_in, make_bucket
 from napari_cellseg.cli.cloud_flags import IMAGE_TYPES, RESULT_TYPES
-from napari_cellseg.cloud.batch import run_batch
-from napari_cellseg.cloud.deploy_plan import Deployment
+from napari_cellseg.cloud.account.sending import Sender
 from napari_cellseg.cloud.pipeline.contract import WHOLE_TYPE
-from napari_cellseg.cloud.sending import Sender
+from napari_cellseg.cloud.sagemaker.batch import run_batch
+from napari_cellseg.cloud.sagemaker.deploy_plan import Deployment
+from napari_cellseg.cloud.sagemaker.train_plan import BatchPlan
 from napari_cellseg.cloud.settings import CloudSettings, aws_client
-from napari_cellseg.cloud.train_plan import BatchPlan
 from napari_cellseg.core.cloud_options import DeployOptions
 from napari_cellseg.core.errors import RemoteError
 from napari_cellseg.core.jobs import run
-from napari_cellseg.io.model_folder import find_model
+from napari_cellseg.io.models.folder import find_model
 from napari_cellseg.serving.asking import SUFFIXES
 
 WANTED = Deployment("plates", "cells-general", PLACE, DeployOptions(), NOW)

@@ -14,18 +14,18 @@ import pytest
 pytest.importorskip("boto3", reason="the extra 'aws' is not installed")
 
 from aws_stand_in import BUCKET, GPU, NOW, PLACE, aws_stand_in, make_bucket
-from napari_cellseg.cloud import costs
-from napari_cellseg.cloud.checkup import SERVICE, check_up
-from napari_cellseg.cloud.costs import (
+from napari_cellseg.cloud.account import costs
+from napari_cellseg.cloud.account.costs import (
     hourly_text,
     make_own_prices,
     own_prices_path,
     read_prices,
 )
+from napari_cellseg.cloud.account.requests import Call
+from napari_cellseg.cloud.account.sending import Sender
 from napari_cellseg.cloud.errors import CloudError
-from napari_cellseg.cloud.logs import LogReader
-from napari_cellseg.cloud.requests import Call
-from napari_cellseg.cloud.sending import Sender
+from napari_cellseg.cloud.sagemaker.checkup import SERVICE, check_up
+from napari_cellseg.cloud.sagemaker.logs import LogReader
 from napari_cellseg.cloud.settings import CloudSettings
 from napari_cellseg.core.cloud_options import PlaceOptions
 from napari_cellseg.core.errors import OptionsError

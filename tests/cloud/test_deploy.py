@@ -27,17 +27,17 @@ from aws_stand_in import (
     keys_in,
     make_bucket,
 )
-from napari_cellseg.cloud.costs import read_prices
-from napari_cellseg.cloud.deploy import deploy
-from napari_cellseg.cloud.deploy_plan import Deployment
-from napari_cellseg.cloud.inventory import running
-from napari_cellseg.cloud.sending import DrySender, Sender
+from napari_cellseg.cloud.account.costs import read_prices
+from napari_cellseg.cloud.account.sending import DrySender, Sender
+from napari_cellseg.cloud.sagemaker.deploy import deploy
+from napari_cellseg.cloud.sagemaker.deploy_plan import Deployment
+from napari_cellseg.cloud.sagemaker.inventory import running
+from napari_cellseg.cloud.sagemaker.teardown import clear_leftovers, stop
 from napari_cellseg.cloud.settings import CloudSettings, aws_client
-from napari_cellseg.cloud.teardown import clear_leftovers, stop
 from napari_cellseg.core.cloud_options import DeployOptions
 from napari_cellseg.core.errors import RemoteError
 from napari_cellseg.core.jobs import run
-from napari_cellseg.io.model_folder import find_model
+from napari_cellseg.io.models.folder import find_model
 
 SCHEDULER = "arn:aws:iam::123456789012:role/cellseg-stop"
 

@@ -14,15 +14,16 @@ from typing import Any
 
 import pytest
 
-from napari_cellseg.cloud import lab, line, settings
-from napari_cellseg.cloud.check import endpoint_names
-from napari_cellseg.cloud.endpoint import EndpointLine
+from napari_cellseg.cloud import settings
+from napari_cellseg.cloud.client import lab, line
+from napari_cellseg.cloud.client.check import endpoint_names
+from napari_cellseg.cloud.client.endpoint import EndpointLine
+from napari_cellseg.cloud.client.lab import LabLine
+from napari_cellseg.cloud.client.line import Line, asked
 from napari_cellseg.cloud.errors import CloudError, seconds_of
-from napari_cellseg.cloud.lab import LabLine
-from napari_cellseg.cloud.line import Line, asked
 from napari_cellseg.cloud.settings import CloudSettings, identity_of
-from napari_cellseg.cloud.stream import STREAM_TYPE, last_line
-from napari_cellseg.cloud.wire import Message
+from napari_cellseg.cloud.wire.envelope import Message
+from napari_cellseg.cloud.wire.stream import STREAM_TYPE, last_line
 from napari_cellseg.core.errors import RemoteError
 from napari_cellseg.core.jobs import run
 from napari_cellseg.io.aws import AwsAccount, Patience
@@ -201,7 +202,7 @@ def test_what_may_have_been_paid_for_is_sent_once(
 def test_half_an_answer_or_a_login_page_is_no_answer(
     kind: str, fault: str, broken: tuple[str, type[Broken]]
 ) -> None:
-    from napari_cellseg.cloud.parts import decode_maps
+    from napari_cellseg.cloud.wire.parts import decode_maps
 
     address, server = broken
     server.fault = fault

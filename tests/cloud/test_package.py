@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from napari_cellseg.cloud.package import pack_model, unpack_model
+from napari_cellseg.cloud.sagemaker.package import pack_model, unpack_model
 from napari_cellseg.core.errors import ModelError
-from napari_cellseg.io.model_folder import find_model, read_model_spec
+from napari_cellseg.io.models.folder import find_model, read_model_spec
 
 
 def archive(path: Path, *members: tarfile.TarInfo, **texts: bytes) -> Path:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tests.fakes import FakeSegmenter
 
-from napari_cellseg.cloud.parity import (
+from napari_cellseg.cloud.client.parity import (
     WINDOW_PX,
     compare_places,
     labels_digest,

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from napari_cellseg.cloud import costs
-from napari_cellseg.cloud.costs import Prices, read_prices
-from napari_cellseg.cloud.price_table import (
+from napari_cellseg.cloud.account import costs
+from napari_cellseg.cloud.account.costs import Prices, read_prices
+from napari_cellseg.cloud.account.price_table import (
     forget_own_prices,
     rows_of,
     save_prices,

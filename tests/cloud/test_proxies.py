@@ -20,8 +20,8 @@ pytest.importorskip("cryptography", reason="cryptography is not installed")
 from botocore.exceptions import BotoCoreError
 from tests.certificates import write_certificate
 
+from napari_cellseg.cloud.client.lab import LabLine
 from napari_cellseg.cloud.errors import CloudError
-from napari_cellseg.cloud.lab import LabLine
 from napari_cellseg.cloud.settings import CloudSettings, aws_client
 from napari_cellseg.core.errors import RemoteError
 from napari_cellseg.io.aws import RUNTIME, AwsAccount

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from tests.servers import TOKEN, free_port, serving
 
-from napari_cellseg.cloud import tiles
+from napari_cellseg.cloud.client import tiles
+from napari_cellseg.cloud.client.kept import kept_folder
+from napari_cellseg.cloud.client.lab import LabLine
+from napari_cellseg.cloud.client.line import About
+from napari_cellseg.cloud.client.remote import RemoteSegmenter
 from napari_cellseg.cloud.errors import CloudError
-from napari_cellseg.cloud.kept import kept_folder
-from napari_cellseg.cloud.lab import LabLine
-from napari_cellseg.cloud.line import About
-from napari_cellseg.cloud.remote import RemoteSegmenter
-from napari_cellseg.cloud.wire import Message
+from napari_cellseg.cloud.wire.envelope import Message
 from napari_cellseg.core.errors import ModelError, OptionsError, RemoteError
 from napari_cellseg.core.jobs import Progress, run
 from napari_cellseg.core.options import SegmentOptions
@@ -39,7 +39,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep tiles in a folder of the test."""
     monkeypatch.setattr(tiles, "kept_folder", lambda: tmp_path / "tiles")
     monkeypatch.setattr(
-        "napari_cellseg.cloud.kept.kept_folder", lambda: tmp_path / "tiles"
+        "napari_cellseg.cloud.client.kept.kept_folder", lambda: tmp_path / "tiles"
     )
 
 
@@ -247,7 +247,7 @@ def test_the_runtime_api_gives_the_same_with_progress(
 def test_an_endpoint_without_streams_gives_the_same(
     server: str, large: CellImage
 ) -> None:
-    endpoint = pytest.importorskip("napari_cellseg.cloud.endpoint")
+    endpoint = pytest.importorskip("napari_cellseg.cloud.client.endpoint")
     settings_of = pytest.importorskip("napari_cellseg.cloud.settings")
     pytest.importorskip("boto3", reason="the extra 'aws' is not installed")
     cloud = settings_of.CloudSettings(runtime_url=server, token=TOKEN)

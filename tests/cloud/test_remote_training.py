@@ -26,14 +26,13 @@ import pytest
 pytest.importorskip("boto3", reason="the extra 'aws' is not installed")
 
 from aws_stand_in import BUCKET, GPU, NOW, PLACE, aws_stand_in, keys_in, make_bucket
-from napari_cellseg.cloud import training
-from napari_cellseg.cloud.package import pack_model
-from napari_cellseg.cloud.place import split_uri
-from napari_cellseg.cloud.sending import Sender
-from napari_cellseg.cloud.settings import CloudSettings, aws_client
-from napari_cellseg.cloud.teardown import stop
-from napari_cellseg.cloud.train_plan import TrainPlan
-from napari_cellseg.cloud.training import (
+from napari_cellseg.cloud.account.place import split_uri
+from napari_cellseg.cloud.account.sending import Sender
+from napari_cellseg.cloud.sagemaker import training
+from napari_cellseg.cloud.sagemaker.package import pack_model
+from napari_cellseg.cloud.sagemaker.teardown import stop
+from napari_cellseg.cloud.sagemaker.train_plan import TrainPlan
+from napari_cellseg.cloud.sagemaker.training import (
     check_free,
     compared_words,
     fetch_model,
@@ -41,13 +40,14 @@ from napari_cellseg.cloud.training import (
     follow_training,
     start_training,
 )
+from napari_cellseg.cloud.settings import CloudSettings, aws_client
 from napari_cellseg.core.cloud_options import TrainJobOptions
 from napari_cellseg.core.errors import LimitError, ModelError, RemoteError
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.options import FineTuneOptions
 from napari_cellseg.core.synthetic import random_scene
-from napari_cellseg.core.training_item import TrainingItem, TrainProgress
-from napari_cellseg.io.model_folder import find_model, list_models, read_model_spec
+from napari_cellseg.core.training.item import TrainingItem, TrainProgress
+from napari_cellseg.io.models.folder import find_model, list_models, read_model_spec
 from napari_cellseg.io.s3 import cache
 from napari_cellseg.io.s3.client import s3_client
 

@@ -10,12 +10,12 @@ import pytest
 pytest.importorskip("boto3", reason="the extra 'aws' is not installed")
 
 from aws_stand_in import GPU, NOW, PLACE
-from napari_cellseg.cloud.deploy import dry_run
-from napari_cellseg.cloud.deploy_plan import Deployment
-from napari_cellseg.cloud.metrics import metric_definitions
-from napari_cellseg.cloud.place import CloudPlace, checked_name, split_uri
-from napari_cellseg.cloud.requests import Answer, Call, check_call, filled
-from napari_cellseg.cloud.train_plan import (
+from napari_cellseg.cloud.account.place import CloudPlace, checked_name, split_uri
+from napari_cellseg.cloud.account.requests import Answer, Call, check_call, filled
+from napari_cellseg.cloud.sagemaker.deploy import dry_run
+from napari_cellseg.cloud.sagemaker.deploy_plan import Deployment
+from napari_cellseg.cloud.sagemaker.metrics import metric_definitions
+from napari_cellseg.cloud.sagemaker.train_plan import (
     BatchPlan,
     TrainPlan,
     batch_call,

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from napari_cellseg.cloud.endpoint import EndpointLine
-from napari_cellseg.cloud.lab import LabLine
-from napari_cellseg.cloud.line import Line
+from napari_cellseg.cloud.client.endpoint import EndpointLine
+from napari_cellseg.cloud.client.lab import LabLine
+from napari_cellseg.cloud.client.line import Line
 from napari_cellseg.cloud.settings import CloudSettings
-from napari_cellseg.cloud.wire import RESULT_TYPE, Message
+from napari_cellseg.cloud.wire.envelope import RESULT_TYPE, Message
 from napari_cellseg.core.errors import RemoteError
 from napari_cellseg.core.jobs import Progress
 from napari_cellseg.core.run_place import server_of

@@ -11,9 +11,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_cellseg.cloud.pixels import NPY_TYPE, TIFF_TYPE
-from napari_cellseg.cloud.result_maps import MAPS_ASKED, asks_for_maps, with_maps
-from napari_cellseg.cloud.wire import (
+from napari_cellseg.cloud.wire.envelope import (
     ARRAYS_RESULT_TYPE,
     RESULT_TYPE,
     ZSTD_RESULT_TYPE,
@@ -23,6 +21,8 @@ from napari_cellseg.cloud.wire import (
     encode_request,
     encode_result,
 )
+from napari_cellseg.cloud.wire.pixels import NPY_TYPE, TIFF_TYPE
+from napari_cellseg.cloud.wire.result_maps import MAPS_ASKED, asks_for_maps, with_maps
 from napari_cellseg.core.errors import CellsegError, LimitError, RemoteError
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.types import (

@@ -12,9 +12,9 @@ import pytest
 pytest.importorskip("boto3", reason="the extra 'aws' is not installed")
 
 from aws_stand_in import BUCKET, GPU, PLACE, aws_stand_in, make_bucket
-from napari_cellseg.cloud import costs
-from napari_cellseg.cloud.sending import Sender
-from napari_cellseg.cloud.training import TrainWish
+from napari_cellseg.cloud.account import costs
+from napari_cellseg.cloud.account.sending import Sender
+from napari_cellseg.cloud.sagemaker.training import TrainWish
 from napari_cellseg.controllers import cloud as controllers
 from napari_cellseg.controllers import cloud_jobs
 from napari_cellseg.controllers.cloud import CloudController, DeployWish
@@ -28,7 +28,7 @@ from napari_cellseg.core.cloud_options import (
 from napari_cellseg.core.errors import CellsegError, OptionsError, RemoteError
 from napari_cellseg.core.jobs import Job, run
 from napari_cellseg.core.options import FineTuneOptions
-from napari_cellseg.core.training_item import TrainProgress
+from napari_cellseg.core.training.item import TrainProgress
 from napari_cellseg.io import used_endpoints
 
 ACCOUNT = AccountOptions()
@@ -140,7 +140,7 @@ def test_the_check_up_is_told_line_by_line(cloud: CloudController) -> None:
 def test_a_training_ends_with_a_model_in_the_menu(
     cloud: CloudController, aws: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """moto trains nothing; that a job's model is fetched is tested with `cloud.training`."""
+    """moto trains nothing; that a model is fetched is tested with `cloud.sagemaker.training`."""
 
     def fetched(name: str, _sender: Sender) -> Any:
         yield from ()

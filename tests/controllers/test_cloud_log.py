@@ -11,7 +11,7 @@ pytest.importorskip("boto3", reason="the extra 'aws' is not installed")
 from tests.fakes import NowStarter
 
 from napari_cellseg.cloud.errors import CloudError
-from napari_cellseg.cloud.logs import End
+from napari_cellseg.cloud.sagemaker.logs import End
 from napari_cellseg.controllers import cloud_log
 from napari_cellseg.controllers.cloud_log import LogController
 from napari_cellseg.controllers.task import TaskController

@@ -7,7 +7,7 @@ from psygnal import Signal
 
 from napari_cellseg.controllers.gate import Gate
 from napari_cellseg.controllers.numbers import histogram_of, tones_of_cells
-from napari_cellseg.core.measure import MeasurementTable
+from napari_cellseg.core.measuring.measure import MeasurementTable
 
 
 class FakeMeasure:

@@ -20,8 +20,8 @@ from napari_cellseg.controllers.second_look import SecondLook
 from napari_cellseg.controllers.segment import SegmentController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
-from napari_cellseg.core.cell_rows import find_rows
-from napari_cellseg.core.edits import edit_on_labels
+from napari_cellseg.core.editing.edits import edit_on_labels
+from napari_cellseg.core.editing.rerun import Region
 from napari_cellseg.core.errors import (
     EditError,
     ImageError,
@@ -29,11 +29,11 @@ from napari_cellseg.core.errors import (
     ProjectError,
 )
 from napari_cellseg.core.jobs import run
-from napari_cellseg.core.labels_on_disk import is_on_disk
-from napari_cellseg.core.rerun import Region
-from napari_cellseg.core.training_item import items_of
+from napari_cellseg.core.labels.on_disk import is_on_disk
+from napari_cellseg.core.labels.rows import find_rows
+from napari_cellseg.core.training.item import items_of
 from napari_cellseg.io.exchange.formats import format_named
-from napari_cellseg.io.images import read_image, read_labels
+from napari_cellseg.io.reading.images import read_image, read_labels
 from napari_cellseg.project.new_labels import NewLabels
 
 EDGE = 30
@@ -317,8 +317,8 @@ def compared(window, monkeypatch):
     _paint(window, np.zeros_like(made), (y, x))
     _paint(window, np.full((6, 6), index.last_id + 1, np.int32), (y + 80, x + 80))
     _paint(window, np.zeros((12, 30), np.int32), (CORNER + PITCH, CORNER + PITCH))
-    monkeypatch.setattr("napari_cellseg.core.labels_on_disk.MAX_BOX_PX", PART_PX)
-    monkeypatch.setattr("napari_cellseg.core.difference.MAX_BOX_PX", PART_PX)
+    monkeypatch.setattr("napari_cellseg.core.labels.on_disk.MAX_BOX_PX", PART_PX)
+    monkeypatch.setattr("napari_cellseg.core.editing.difference.MAX_BOX_PX", PART_PX)
     difference = RerunDifference(window.proofread, TaskController(NowStarter()))
     window.segment.start(REGION)
     return difference
@@ -401,8 +401,8 @@ def test_a_run_waits_for_cells_that_are_not_open(window):
 
 def write(path, labels):
     """Write labels as TIFF or OME-Zarr."""
-    from napari_cellseg.io.labels_file import write_labels
-    from napari_cellseg.io.labels_zarr import write_labels_zarr
+    from napari_cellseg.io.writing.labels_file import write_labels
+    from napari_cellseg.io.writing.labels_zarr import write_labels_zarr
 
     writer = write_labels_zarr if path.name.endswith(".zarr") else write_labels
     writer(path, labels, axes="YX", pixel_size=None)

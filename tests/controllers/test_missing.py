@@ -5,9 +5,9 @@ import pytest
 
 from napari_cellseg.controllers.missing import MissingController
 from napari_cellseg.controllers.proofread import ProofreadController
-from napari_cellseg.core.doubt_signs import Signs
 from napari_cellseg.core.errors import EditError
-from napari_cellseg.core.missing_cells import MissingPlace
+from napari_cellseg.core.review.doubt_signs import Signs
+from napari_cellseg.core.review.missing_cells import MissingPlace
 
 
 def place(y, x, score):

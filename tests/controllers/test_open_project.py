@@ -13,8 +13,8 @@ from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.controllers.lineage_following import follow_parents
 from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.controllers.proofread import ProofreadController
-from napari_cellseg.core.edits import edit_on_labels
-from napari_cellseg.core.lineage_steps import parents_difference
+from napari_cellseg.core.editing.edits import edit_on_labels
+from napari_cellseg.core.editing.lineage_steps import parents_difference
 from napari_cellseg.project.store import open_project
 
 

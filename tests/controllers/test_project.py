@@ -16,9 +16,9 @@ from napari_cellseg.controllers.cell_labels import CellLabels, cells_of_project
 from napari_cellseg.controllers.exchange import Arrival, take_arrival
 from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.controllers.proofread import MOVED, ProofreadController
-from napari_cellseg.core.edits import Edit
-from napari_cellseg.core.numbering import renumber_cells
-from napari_cellseg.core.rerun import Merged
+from napari_cellseg.core.editing.edits import Edit
+from napari_cellseg.core.editing.numbering import renumber_cells
+from napari_cellseg.core.editing.rerun import Merged
 from napari_cellseg.core.types import CellImage
 from napari_cellseg.io.exchange.cells import FoundLabels
 from napari_cellseg.project.store import open_project

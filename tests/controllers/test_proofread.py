@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from napari_cellseg.controllers.proofread import MOVED, ProofreadController
-from napari_cellseg.core.cell_boxes import pixel_counts
+from napari_cellseg.core.editing.rerun import Merged
 from napari_cellseg.core.errors import EditError
-from napari_cellseg.core.rerun import Merged
+from napari_cellseg.core.labels.boxes import pixel_counts
 
 
 def two_cells(shape=(20, 20)):

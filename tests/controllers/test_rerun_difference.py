@@ -7,9 +7,9 @@ from tests.fakes import NowStarter
 from napari_cellseg.controllers.proofread import MOVED, ProofreadController
 from napari_cellseg.controllers.rerun_difference import RerunDifference
 from napari_cellseg.controllers.task import TaskController
+from napari_cellseg.core.editing.numbering import renumber_cells
+from napari_cellseg.core.editing.rerun import Merged
 from napari_cellseg.core.errors import EditError
-from napari_cellseg.core.numbering import renumber_cells
-from napari_cellseg.core.rerun import Merged
 
 
 def squares(*places, shape=(40, 80)):
@@ -131,7 +131,7 @@ def test_what_a_hand_has_changed_since_is_decided(difference, proofread):
 
 
 def test_cells_that_get_other_numbers_leave_nothing_to_decide(difference, proofread):
-    from napari_cellseg.core.edits import edit_on_labels
+    from napari_cellseg.core.editing.edits import edit_on_labels
 
     moved = np.where(AFTER > 0, AFTER + 10, 0).astype(np.int32)
     proofread.apply(

@@ -9,9 +9,9 @@ from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.review import ReviewController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
-from napari_cellseg.core.edits import edit_on_labels
+from napari_cellseg.core.editing.edits import edit_on_labels
+from napari_cellseg.core.editing.rerun import Merged
 from napari_cellseg.core.errors import EditError
-from napari_cellseg.core.rerun import Merged
 
 
 def reviewing(confidence):

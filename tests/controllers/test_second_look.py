@@ -12,7 +12,7 @@ from napari_cellseg.controllers.second_look import SecondLook
 from napari_cellseg.controllers.segment import SegmentController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
-from napari_cellseg.core.rerun import Region
+from napari_cellseg.core.editing.rerun import Region
 from napari_cellseg.core.types import CellImage, PlaneMaps, SegmentationResult
 
 

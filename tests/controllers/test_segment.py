@@ -10,8 +10,8 @@ from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.segment import SegmentController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
+from napari_cellseg.core.editing.rerun import Region
 from napari_cellseg.core.errors import ImageError
-from napari_cellseg.core.rerun import Region
 from napari_cellseg.core.run_place import HERE, RunPlace
 from napari_cellseg.core.types import CellImage
 

@@ -15,9 +15,9 @@ from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.controllers.tracks import TracksController
+from napari_cellseg.core.editing.numbering import renumber_cells
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.jobs import Progress
-from napari_cellseg.core.numbering import renumber_cells
 from napari_cellseg.core.types import CellImage
 from napari_cellseg.io.exchange.cells import FoundLabels
 from napari_cellseg.tracking import link_cells
@@ -174,7 +174,7 @@ def test_a_daughter_by_hand_and_its_undo(window, truth):
 
 
 def test_a_new_run_begins_without_lineage_and_undo_brings_it_back(window):
-    from napari_cellseg.core.rerun import Merged
+    from napari_cellseg.core.editing.rerun import Merged
 
     window.tracks.link()
     parents = dict(window.tracks.parents)

@@ -15,11 +15,11 @@ from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.controllers.train import TrainController
 from napari_cellseg.core.errors import TrainingError
-from napari_cellseg.core.training_item import TrainProgress
+from napari_cellseg.core.training.item import TrainProgress
 from napari_cellseg.core.types import CellImage, PixelSize
-from napari_cellseg.io.left_trainings import last_crop_seconds, trainings_folder
-from napari_cellseg.io.model_folder import MODELS_VARIABLE
-from napari_cellseg.io.training_files import write_outcome
+from napari_cellseg.io.models.folder import MODELS_VARIABLE
+from napari_cellseg.io.models.left_trainings import last_crop_seconds, trainings_folder
+from napari_cellseg.io.models.training_files import write_outcome
 
 
 @pytest.fixture

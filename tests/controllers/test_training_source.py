@@ -16,7 +16,7 @@ from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.controllers.training_source import TrainingSource
 from napari_cellseg.core.jobs import run
-from napari_cellseg.io.images import read_image
+from napari_cellseg.io.reading.images import read_image
 from napari_cellseg.project.new_labels import NewLabels
 from napari_cellseg.project.store import create_project
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from skimage.measure import label, regionprops_table
 
-from napari_cellseg.core.cell_features import (
+from napari_cellseg.core.measuring.cell_features import (
     MAX_TABLE,
     find_cells,
     intensity_columns,

@@ -9,39 +9,39 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from core.drawn_labels import LEADS, areas, drawn_labels, drawn_points, planes_of
-from napari_cellseg.core import cell_index
-from napari_cellseg.core.auto_split import split_automatically
-from napari_cellseg.core.cell_boxes import (
+from napari_cellseg.core.editing import cell_index
+from napari_cellseg.core.editing.auto_split import split_automatically
+from napari_cellseg.core.editing.cell_index import CellIndex
+from napari_cellseg.core.editing.corrections import (
+    delete_cells,
+    delete_in_region,
+    merge_cells,
+    remove_small,
+)
+from napari_cellseg.core.editing.edits import (
+    apply_edit,
+    edit_on_labels,
+)
+from napari_cellseg.core.editing.grow import cut_hole, grow_cells, shrink_cells
+from napari_cellseg.core.editing.history import History
+from napari_cellseg.core.editing.numbering import give_new_id
+from napari_cellseg.core.editing.planes import interpolate_cell
+from napari_cellseg.core.editing.reshape import (
+    fill_holes,
+    smooth_cells,
+)
+from napari_cellseg.core.editing.split import (
+    add_cell,
+    split_cell,
+)
+from napari_cellseg.core.errors import EditError
+from napari_cellseg.core.labels.boxes import (
     box_of,
     cell_boxes,
     changed_box,
     changed_counts,
     pixel_counts,
     without_cells,
-)
-from napari_cellseg.core.cell_index import CellIndex
-from napari_cellseg.core.edits import (
-    apply_edit,
-    edit_on_labels,
-)
-from napari_cellseg.core.errors import EditError
-from napari_cellseg.core.grow import cut_hole, grow_cells, shrink_cells
-from napari_cellseg.core.history import History
-from napari_cellseg.core.labels import (
-    delete_cells,
-    delete_in_region,
-    merge_cells,
-    remove_small,
-)
-from napari_cellseg.core.numbering import give_new_id
-from napari_cellseg.core.planes import interpolate_cell
-from napari_cellseg.core.reshape import (
-    fill_holes,
-    smooth_cells,
-)
-from napari_cellseg.core.split import (
-    add_cell,
-    split_cell,
 )
 
 leads = pytest.mark.parametrize("lead", LEADS, ids=["2-D", "3-D", "4-D"])

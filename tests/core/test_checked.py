@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_cellseg.core.checked import (
+from napari_cellseg.core.editing.checked import (
     CheckedArea,
     area_from_json,
     area_to_json,

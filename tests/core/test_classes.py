@@ -3,20 +3,20 @@
 import numpy as np
 import pytest
 
-from napari_cellseg.core import labels as corrections
-from napari_cellseg.core.cell_index import CellIndex
-from napari_cellseg.core.classes import (
+from napari_cellseg.core.editing import corrections
+from napari_cellseg.core.editing.cell_index import CellIndex
+from napari_cellseg.core.editing.classes import (
     assign_class,
     checked_name,
     n_by_class,
     updated_classes,
     with_classes,
 )
-from napari_cellseg.core.edits import Edit, apply_edit, edit_on_labels
+from napari_cellseg.core.editing.edits import Edit, apply_edit, edit_on_labels
+from napari_cellseg.core.editing.grow import grow_cells
+from napari_cellseg.core.editing.numbering import give_new_id, renumber_cells
+from napari_cellseg.core.editing.split import split_cell
 from napari_cellseg.core.errors import EditError
-from napari_cellseg.core.grow import grow_cells
-from napari_cellseg.core.numbering import give_new_id, renumber_cells
-from napari_cellseg.core.split import split_cell
 
 SOURCES = dict.fromkeys((1, 2, 5), "model")
 

@@ -1,7 +1,10 @@
 """Old and new model side by side, in words."""
 
-from napari_cellseg.core.comparison_rows import comparison_rows, comparison_table
-from napari_cellseg.core.training_item import Comparison
+from napari_cellseg.core.training.comparison_rows import (
+    comparison_rows,
+    comparison_table,
+)
+from napari_cellseg.core.training.item import Comparison
 
 HELD = Comparison(20, 0.5, 0.75, 0.25, 0.375, 0.3, 0.05, 6, 1)
 BASE = Comparison(1300, 0.9, 0.89, 0.7, 0.7, 0.0, 0.01, 0, 2)

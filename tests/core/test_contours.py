@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from napari_cellseg.core.contours import contours
+from napari_cellseg.core.labels.contours import contours
 
 
 def blobs(seed: int) -> np.ndarray:

@@ -7,16 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from napari_cellseg.core.decode import (
+from napari_cellseg.core.errors import SegmentationError
+from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.segmentation.decode import (
     decode_result,
     fill_enclosed,
     labels_from_maps,
 )
-from napari_cellseg.core.errors import SegmentationError
-from napari_cellseg.core.matching import match_labels
-from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.synthetic import sample_scene
-from napari_cellseg.core.targets import make_targets
+from napari_cellseg.core.training.matching import match_labels
+from napari_cellseg.core.training.targets import make_targets
 from napari_cellseg.core.types import PlaneMaps, SegmentationResult
 
 OPTIONS = SegmentOptions(

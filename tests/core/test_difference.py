@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_cellseg.core.difference import (
+from napari_cellseg.core.editing.difference import (
     Former,
     counts_of,
     find_changes,
     keep_old,
     view_of,
 )
-from napari_cellseg.core.edits import apply_edit, known_sources, updated_sources
+from napari_cellseg.core.editing.edits import apply_edit, known_sources, updated_sources
 from napari_cellseg.core.errors import EditError, LabelsError
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from napari_cellseg.core.cell_index import CellIndex
-from napari_cellseg.core.doubt_signs import (
+from napari_cellseg.core.editing.cell_index import CellIndex
+from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.review.doubt_signs import (
     NO_SIGNS,
     Signs,
     cells_cut_off,
@@ -16,9 +17,8 @@ from napari_cellseg.core.doubt_signs import (
     neighbours_of,
     touching_shares,
 )
-from napari_cellseg.core.doubt_words import ON_SEAM, WORDS, reasons
-from napari_cellseg.core.options import SegmentOptions
-from napari_cellseg.core.review import doubt_terms, doubts
+from napari_cellseg.core.review.doubt_words import ON_SEAM, WORDS, reasons
+from napari_cellseg.core.review.queue import doubt_terms, doubts
 from napari_cellseg.core.types import PlaneMaps
 
 SETTLED = SegmentOptions(

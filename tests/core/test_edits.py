@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.drawn_labels import LEADS, drawn_labels
-from napari_cellseg.core.edits import (
+from napari_cellseg.core.editing.edits import (
     Edit,
     apply_edit,
     edit_on_labels,
@@ -16,8 +16,8 @@ from napari_cellseg.core.edits import (
     known_sources,
     updated_sources,
 )
+from napari_cellseg.core.editing.history import History
 from napari_cellseg.core.errors import EditError, LabelsError
-from napari_cellseg.core.history import History
 
 leads = pytest.mark.parametrize("lead", LEADS, ids=["2-D", "3-D", "4-D"])
 

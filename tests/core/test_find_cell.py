@@ -8,9 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.drawn_labels import areas
-from napari_cellseg.core.edits import apply_edit
+from napari_cellseg.core.editing.edits import apply_edit
+from napari_cellseg.core.editing.find_cell import (
+    add_found,
+    cell_at_point,
+    cell_in_box,
+    maps_on,
+)
 from napari_cellseg.core.errors import EditError
-from napari_cellseg.core.find_cell import add_found, cell_at_point, cell_in_box, maps_on
 from napari_cellseg.core.types import PlaneMaps
 
 SHAPE = (60, 90)

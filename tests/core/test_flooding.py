@@ -7,8 +7,13 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_cellseg.core.flooding import flood, high_passes, hole_owners, peak_heights
-from napari_cellseg.core.label_arrays import areas, renumbered
+from napari_cellseg.core.labels.arrays import areas, renumbered
+from napari_cellseg.core.segmentation.flooding import (
+    flood,
+    high_passes,
+    hole_owners,
+    peak_heights,
+)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from napari_cellseg.core.holdout import (
+from napari_cellseg.core.training.holdout import (
     HELD_OUT,
     LEARNED,
     ItemErrors,
@@ -20,8 +20,8 @@ from napari_cellseg.core.holdout import (
     sides_from_json,
     sides_to_json,
 )
-from napari_cellseg.core.image_cuts import Cut
-from napari_cellseg.core.training_item import TrainingItem
+from napari_cellseg.core.training.image_cuts import Cut
+from napari_cellseg.core.training.item import TrainingItem
 
 
 def item(name: str, n_cells: int = 10) -> TrainingItem:

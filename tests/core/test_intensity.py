@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 
 from napari_cellseg.core.errors import ImageError
-from napari_cellseg.core.intensity import UPPER_CLIP, choose_channels, normalize
+from napari_cellseg.core.segmentation.intensity import (
+    UPPER_CLIP,
+    choose_channels,
+    normalize,
+)
 from napari_cellseg.core.types import CellImage
 
 

@@ -9,9 +9,9 @@ import pytest
 import tifffile
 from scipy import ndimage
 
-from napari_cellseg.core.join_planes import PlanesInOne, join_stack
-from napari_cellseg.core.matching import match_labels
 from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.segmentation.join_planes import PlanesInOne, join_stack
+from napari_cellseg.core.training.matching import match_labels
 
 
 def balls(shape, centres, radius_zyx):

@@ -6,35 +6,35 @@ import numpy as np
 import pytest
 
 from core.drawn_labels import areas
-from napari_cellseg.core.cell_boxes import pixel_counts
-from napari_cellseg.core.edits import (
-    apply_edit,
-    known_sources,
-    updated_sources,
-)
-from napari_cellseg.core.errors import EditError, LabelsError
-from napari_cellseg.core.label_arrays import (
-    MAX_ID,
-    check_labels,
-    relabel_sequential,
-)
-from napari_cellseg.core.labels import (
+from napari_cellseg.core.editing.corrections import (
     delete_cells,
     delete_in_region,
     merge_cells,
     remove_small,
 )
-from napari_cellseg.core.numbering import (
+from napari_cellseg.core.editing.edits import (
+    apply_edit,
+    known_sources,
+    updated_sources,
+)
+from napari_cellseg.core.editing.numbering import (
     next_id,
 )
-from napari_cellseg.core.reshape import (
+from napari_cellseg.core.editing.reshape import (
     fill_holes,
     smooth_cells,
 )
-from napari_cellseg.core.split import (
+from napari_cellseg.core.editing.split import (
     add_cell,
     split_cell,
 )
+from napari_cellseg.core.errors import EditError, LabelsError
+from napari_cellseg.core.labels.arrays import (
+    MAX_ID,
+    check_labels,
+    relabel_sequential,
+)
+from napari_cellseg.core.labels.boxes import pixel_counts
 
 
 def plane_with(**parts):

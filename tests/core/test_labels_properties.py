@@ -8,9 +8,15 @@ from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from core.drawn_labels import LEADS, areas, drawn_labels, drawn_points, planes_of
-from napari_cellseg.core.auto_split import split_automatically
-from napari_cellseg.core.classes import updated_classes, with_classes
-from napari_cellseg.core.edits import (
+from napari_cellseg.core.editing.auto_split import split_automatically
+from napari_cellseg.core.editing.classes import updated_classes, with_classes
+from napari_cellseg.core.editing.corrections import (
+    delete_cells,
+    delete_in_region,
+    merge_cells,
+    remove_small,
+)
+from napari_cellseg.core.editing.edits import (
     Edit,
     apply_edit,
     edit_on_labels,
@@ -18,36 +24,34 @@ from napari_cellseg.core.edits import (
     known_sources,
     updated_sources,
 )
-from napari_cellseg.core.errors import EditError
-from napari_cellseg.core.find_cell import add_found
-from napari_cellseg.core.grow import cut_hole, grow_cells, shrink_cells
-from napari_cellseg.core.history import History
-from napari_cellseg.core.label_arrays import (
-    relabel_sequential,
-)
-from napari_cellseg.core.labels import (
-    delete_cells,
-    delete_in_region,
-    merge_cells,
-    remove_small,
-)
-from napari_cellseg.core.numbering import (
+from napari_cellseg.core.editing.find_cell import add_found
+from napari_cellseg.core.editing.grow import cut_hole, grow_cells, shrink_cells
+from napari_cellseg.core.editing.history import History
+from napari_cellseg.core.editing.numbering import (
     give_new_id,
     moved_keys,
     moved_numbers,
     next_id,
     renumber_cells,
 )
-from napari_cellseg.core.planes import copy_to_plane, interpolate_cell
-from napari_cellseg.core.reshape import (
+from napari_cellseg.core.editing.planes import copy_to_plane, interpolate_cell
+from napari_cellseg.core.editing.reshape import (
     fill_holes,
     smooth_cells,
 )
-from napari_cellseg.core.split import (
+from napari_cellseg.core.editing.split import (
     add_cell,
     split_cell,
 )
-from napari_cellseg.core.track_edits import continue_track, cut_track, make_daughter
+from napari_cellseg.core.errors import EditError
+from napari_cellseg.core.labels.arrays import (
+    relabel_sequential,
+)
+from napari_cellseg.core.tracking.track_edits import (
+    continue_track,
+    cut_track,
+    make_daughter,
+)
 
 leads = pytest.mark.parametrize("lead", LEADS, ids=["2-D", "3-D", "4-D"])
 drawn = settings(

@@ -10,7 +10,7 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 from napari_cellseg.core.errors import LabelsError
-from napari_cellseg.core.matching import iou_matrix, match_labels, pooled
+from napari_cellseg.core.training.matching import iou_matrix, match_labels, pooled
 
 
 def squares(*corners: tuple[int, int], size: int = 4) -> np.ndarray:

@@ -8,20 +8,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_cellseg.core.edits import (
+from napari_cellseg.core.editing.corrections import (
+    delete_cells,
+    merge_cells,
+)
+from napari_cellseg.core.editing.edits import (
     apply_edit,
     edit_on_labels,
     known_sources,
     updated_sources,
 )
+from napari_cellseg.core.editing.reshape import smooth_cells
+from napari_cellseg.core.editing.split import split_cell
 from napari_cellseg.core.errors import LabelsError
-from napari_cellseg.core.labels import (
-    delete_cells,
-    merge_cells,
-)
-from napari_cellseg.core.measure import measure_cells, measure_labels
-from napari_cellseg.core.reshape import smooth_cells
-from napari_cellseg.core.split import split_cell
+from napari_cellseg.core.measuring.measure import measure_cells, measure_labels
 from napari_cellseg.core.types import CellImage, PixelSize
 
 SHAPES = {

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tests.core.test_doubt_signs import SETTLED, as_ndim, disc_maps
 
-from napari_cellseg.core.missing_cells import missing_places, outlines_of
+from napari_cellseg.core.review.missing_cells import missing_places, outlines_of
 from napari_cellseg.core.types import PlaneMaps
 
 

@@ -6,22 +6,22 @@ import numpy as np
 import pytest
 
 from core.drawn_labels import areas
-from napari_cellseg.core.auto_split import split_automatically
-from napari_cellseg.core.cell_index import CellIndex
-from napari_cellseg.core.edits import apply_edit, updated_sources
-from napari_cellseg.core.errors import EditError
-from napari_cellseg.core.grow import cut_hole, grow_cells, shrink_cells
-from napari_cellseg.core.numbering import (
+from napari_cellseg.core.editing.auto_split import split_automatically
+from napari_cellseg.core.editing.cell_index import CellIndex
+from napari_cellseg.core.editing.edits import apply_edit, updated_sources
+from napari_cellseg.core.editing.grow import cut_hole, grow_cells, shrink_cells
+from napari_cellseg.core.editing.numbering import (
     give_new_id,
     moved_keys,
     moved_numbers,
     renumber_cells,
 )
-from napari_cellseg.core.planes import copy_to_plane, interpolate_cell
-from napari_cellseg.core.rerun import deleted_footprints
-from napari_cellseg.core.reshape import cell_around
-from napari_cellseg.core.split import split_cell
-from napari_cellseg.core.tracks import parents_after
+from napari_cellseg.core.editing.planes import copy_to_plane, interpolate_cell
+from napari_cellseg.core.editing.rerun import deleted_footprints
+from napari_cellseg.core.editing.reshape import cell_around
+from napari_cellseg.core.editing.split import split_cell
+from napari_cellseg.core.errors import EditError
+from napari_cellseg.core.tracking.tracks import parents_after
 
 
 def done(labels, edit):

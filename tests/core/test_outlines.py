@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from skimage.draw import polygon
 
 from napari_cellseg.core.errors import EditError
-from napari_cellseg.core.outlines import outline_mask
+from napari_cellseg.core.labels.outlines import outline_mask
 
 whole = st.integers(-4, 14)
 halves = st.integers(-8, 28).map(lambda value: value / 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from napari_cellseg.core.errors import OptionsError
-from napari_cellseg.core.region_text import parse_region
+from napari_cellseg.core.segmentation.region_text import parse_region
 
 
 @pytest.mark.parametrize("text", ["10:30,5:25", " 10 : 30, 5:25 "])

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from napari_cellseg.core.edits import Edit
-from napari_cellseg.core.errors import EditError, LabelsError
-from napari_cellseg.core.options import SegmentOptions
-from napari_cellseg.core.rerun import (
+from napari_cellseg.core.editing.edits import Edit
+from napari_cellseg.core.editing.rerun import (
     Footprint,
     Region,
     deleted_footprints,
     merge_run,
 )
+from napari_cellseg.core.errors import EditError, LabelsError
+from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.types import SegmentationResult
 
 

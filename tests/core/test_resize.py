@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_cellseg.core.resize import MIN_SEEN_PX, resized, resized_reader, seen_size
+from napari_cellseg.core.segmentation.resize import (
+    MIN_SEEN_PX,
+    resized,
+    resized_reader,
+    seen_size,
+)
 
 ZOOMS = (0.1, 0.25, 0.37, 0.5, 0.93, 1.31, 2.0, 4.0)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from napari_cellseg.core.review import doubts, review_queue, stop_hint
+from napari_cellseg.core.review.queue import doubts, review_queue, stop_hint
 
 
 def cells(**columns: list[float]) -> pd.DataFrame:
@@ -86,7 +86,7 @@ def test_cells_that_were_looked_at_leave_the_queue() -> None:
 
 
 def test_numbers_may_be_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("napari_cellseg.core.review.MAX_TABLE", 1)
+    monkeypatch.setattr("napari_cellseg.core.review.queue.MAX_TABLE", 1)
     doubt = doubts(cells(area_px=[100, 101, 102]), {1: 0.9, 2: 0.2, 3: 0.6})
     made = dict.fromkeys((1, 2, 3), "model")
     assert review_queue(doubt, {2: "accepted"}, made) == [3, 1]

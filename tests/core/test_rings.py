@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from napari_cellseg.core.errors import LabelsError
-from napari_cellseg.core.placing import place_cells, places_of_cells
-from napari_cellseg.core.rings import pixels_in_polygon, polygons_of
-from napari_cellseg.core.rle import (
+from napari_cellseg.core.labels.placing import place_cells, places_of_cells
+from napari_cellseg.core.labels.rings import pixels_in_polygon, polygons_of
+from napari_cellseg.core.labels.rle import (
     coco_counts,
     packed_counts,
     places_of,

@@ -7,7 +7,7 @@ import pytest
 
 from napari_cellseg.core.errors import SegmentationError
 from napari_cellseg.core.options import SegmentOptions
-from napari_cellseg.core.semantic import probability_map, semantic_mask
+from napari_cellseg.core.segmentation.semantic import probability_map, semantic_mask
 from napari_cellseg.core.types import PlaneMaps, SegmentationResult
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_cellseg.core.jobs import Job, run
-from napari_cellseg.core.stack_zoom import Found, PlaneIndex, StackZoom
+from napari_cellseg.core.segmentation.stack_zoom import Found, PlaneIndex, StackZoom
 from napari_cellseg.core.types import CellImage
 
 

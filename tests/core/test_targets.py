@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_cellseg.core.synthetic import random_scene
-from napari_cellseg.core.targets import make_targets
+from napari_cellseg.core.training.targets import make_targets
 
 
 @pytest.mark.parametrize("seed", range(4))

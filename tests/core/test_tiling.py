@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_cellseg.core.tiling import plan_tiles
-from napari_cellseg.core.zoom import (
+from napari_cellseg.core.segmentation.tiling import plan_tiles
+from napari_cellseg.core.segmentation.zoom import (
     Look,
     is_too_near,
     look_at,

@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_cellseg.core.edits import apply_edit, known_sources, updated_sources
+from napari_cellseg.core.editing.edits import apply_edit, known_sources, updated_sources
 from napari_cellseg.core.errors import EditError
-from napari_cellseg.core.track_edits import (
+from napari_cellseg.core.tracking.track_edits import (
     continue_track,
     cut_track,
     joined_confidence,
     link_all,
     make_daughter,
 )
-from napari_cellseg.core.tracks import find_detections, lineage_of
+from napari_cellseg.core.tracking.tracks import find_detections, lineage_of
 
 LEFT, RIGHT = (slice(2, 6), slice(2, 6)), (slice(2, 6), slice(10, 14))
 DEPTHS = [None, 3]

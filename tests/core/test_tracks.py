@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from tests.moving_cells import frame_by_frame, moving_cells, same_cells
 
-from napari_cellseg.core.measure import measure_cells
-from napari_cellseg.core.tracks import (
+from napari_cellseg.core.measuring.measure import measure_cells
+from napari_cellseg.core.tracking.tracks import (
     find_detections,
     known_links,
     lineage_of,

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from napari_cellseg.core.checked import CheckedArea
+from napari_cellseg.core.editing.checked import CheckedArea
 from napari_cellseg.core.errors import TrainingError
-from napari_cellseg.core.holdout import hold_out
-from napari_cellseg.core.training_item import (
+from napari_cellseg.core.training.holdout import hold_out
+from napari_cellseg.core.training.item import (
     RING_PX,
     TrainingItem,
     items_of,

@@ -7,9 +7,13 @@ import pandas as pd
 import pytest
 
 from napari_cellseg.controllers.numbers import histogram_of
-from napari_cellseg.core.edits import apply_edit, edit_on_labels, updated_sources
-from napari_cellseg.core.measure import measure_cells
-from napari_cellseg.core.review import doubts
+from napari_cellseg.core.editing.edits import (
+    apply_edit,
+    edit_on_labels,
+    updated_sources,
+)
+from napari_cellseg.core.measuring.measure import measure_cells
+from napari_cellseg.core.review.queue import doubts
 from napari_cellseg.core.types import CellImage, PixelSize
 
 SIZE = PixelSize(0.5, 0.5, 2.0)

@@ -5,11 +5,11 @@ import itertools
 import numpy as np
 import pytest
 
-from napari_cellseg.core.decode import labels_from_maps
 from napari_cellseg.core.options import SegmentOptions
-from napari_cellseg.core.resize import seen_size
+from napari_cellseg.core.segmentation.decode import labels_from_maps
+from napari_cellseg.core.segmentation.resize import seen_size
+from napari_cellseg.core.segmentation.window_labels import labels_of_window, plane_span
 from napari_cellseg.core.types import PlaneMaps
-from napari_cellseg.core.window_labels import labels_of_window, plane_span
 
 SETTLED = SegmentOptions(
     decoder="watershed",

@@ -11,8 +11,11 @@ from napari_cellseg.core.errors import OptionsError
 from napari_cellseg.core.jobs import Job, run
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.segmentation.with_nuclei import (
+    cells_with_nuclei,
+    segment_with_nuclei,
+)
 from napari_cellseg.core.types import CellImage, Labels, SegmentationResult
-from napari_cellseg.core.with_nuclei import cells_with_nuclei, segment_with_nuclei
 
 
 def both(cells: Labels, nuclei: Labels) -> tuple[Labels, list[float]]:

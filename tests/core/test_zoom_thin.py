@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from napari_cellseg.core.options import SegmentOptions
-from napari_cellseg.core.synthetic import CellOptions, SceneOptions, make_scene
-from napari_cellseg.core.zoom import (
+from napari_cellseg.core.segmentation.zoom import (
     NEARER_PX,
     Look,
     finest_window,
@@ -15,6 +14,7 @@ from napari_cellseg.core.zoom import (
     look_at,
     zoom_for_width,
 )
+from napari_cellseg.core.synthetic import CellOptions, SceneOptions, make_scene
 
 
 def pixels_of(kind: str, diameter_px: float, elongation: float) -> np.ndarray:

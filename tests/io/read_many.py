@@ -47,7 +47,7 @@ def read_in_child(
 def _read(path: str) -> dict[str, Any]:
     """Read one file and say what came of it."""
     from napari_cellseg.core.errors import CellsegError
-    from napari_cellseg.io.images import read_image
+    from napari_cellseg.io.reading.images import read_image
 
     start = time.monotonic()
     result: dict[str, Any] = {"path": path, "error": None}

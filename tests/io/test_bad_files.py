@@ -13,8 +13,8 @@ import pytest
 import tifffile
 
 from napari_cellseg.core.errors import CellsegError, ImageReadError, LimitError
-from napari_cellseg.io.images import is_readable, read_image, read_images
 from napari_cellseg.io.limits import ReadLimits
+from napari_cellseg.io.reading.images import is_readable, read_image, read_images
 
 GREY = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
 

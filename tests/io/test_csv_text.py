@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_cellseg.io.csv_text import original_text, safe_text
+from napari_cellseg.io.writing.csv_text import original_text, safe_text
 
 SIGNS = ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"]
 TEXTS = st.text() | st.text(alphabet="'=+-@;\t\r\n ＝＋－＠a1")

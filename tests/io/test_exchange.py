@@ -16,7 +16,7 @@ from roifile import ROI_TYPE, ImagejRoi, roiread
 
 from napari_cellseg.core.errors import CellsegError, ImageReadError, LabelsError
 from napari_cellseg.core.jobs import run
-from napari_cellseg.core.measure import measure_cells
+from napari_cellseg.core.measuring.measure import measure_cells
 from napari_cellseg.core.types import PixelSize
 from napari_cellseg.io.exchange.cells import Cells, measurements_of
 from napari_cellseg.io.exchange.coco import CocoFile, write_coco_images
@@ -468,7 +468,7 @@ def test_a_zarr_takes_the_place_of_a_zarr_and_of_nothing_else(tmp_path: Path) ->
 
 
 def test_cells_of_real_images_come_back(tmp_path: Path, shared_data: Path) -> None:
-    from napari_cellseg.io.images import read_labels
+    from napari_cellseg.io.reading.images import read_labels
 
     paths = [
         *sorted((shared_data / "usiigaci_phase" / "masks").glob("*.tif"))[:2],

@@ -8,8 +8,8 @@ import tifffile
 
 from napari_cellseg.core.errors import LabelsError, SaveError
 from napari_cellseg.core.types import PixelSize
-from napari_cellseg.io import labels_file
-from napari_cellseg.io.labels_file import write_labels
+from napari_cellseg.io.writing import labels_file
+from napari_cellseg.io.writing.labels_file import write_labels
 
 SHAPES = {
     "YX": (40, 50),
@@ -110,7 +110,7 @@ def test_a_file_that_is_cut_short_is_not_kept(tmp_path, monkeypatch):
 
 
 def test_our_own_reader_takes_them(tmp_path):
-    images = pytest.importorskip("napari_cellseg.io.images")
+    images = pytest.importorskip("napari_cellseg.io.reading.images")
     path = tmp_path / "a_labels.tif"
     size = PixelSize(0.5, 0.25, 2.0)
     write_labels(path, _labels("TZYX"), axes="TZYX", pixel_size=size)

@@ -12,8 +12,8 @@ import zarr
 from napari_cellseg.core.errors import SaveError
 from napari_cellseg.core.types import PixelSize
 from napari_cellseg.io import atomic
-from napari_cellseg.io.images import read_labels
-from napari_cellseg.io.labels_zarr import write_labels_zarr
+from napari_cellseg.io.reading.images import read_labels
+from napari_cellseg.io.writing.labels_zarr import write_labels_zarr
 
 LABELS = np.ones((8, 8), np.int32)
 

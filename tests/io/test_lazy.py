@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_cellseg.io.axes import to_canonical
-from napari_cellseg.io.lazy import LazyArray
+from napari_cellseg.io.reading.axes import to_canonical
+from napari_cellseg.io.reading.lazy import LazyArray
 
 KEYS = [
     np.s_[...], np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[..., 3:9, ::2], np.s_[..., ::-1],

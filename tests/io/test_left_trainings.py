@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from napari_cellseg.io.left_trainings import (
+from napari_cellseg.io.models.folder import MODELS_VARIABLE
+from napari_cellseg.io.models.left_trainings import (
     is_running,
     left_trainings,
     running_in,
     settle,
     trainings_folder,
 )
-from napari_cellseg.io.model_folder import MODELS_VARIABLE
-from napari_cellseg.io.training_files import (
+from napari_cellseg.io.models.training_files import (
     ALONE_NAME,
     LOG_NAME,
     OUTCOME_NAME,

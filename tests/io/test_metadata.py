@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from napari_cellseg.core.types import PixelSize
-from napari_cellseg.io.metadata import length_um, scaled, um_per
-from napari_cellseg.io.ome_xml import parse_ome_xml
+from napari_cellseg.io.reading.metadata import length_um, scaled, um_per
+from napari_cellseg.io.reading.ome_xml import parse_ome_xml
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from napari_cellseg.core.errors import ModelError
-from napari_cellseg.io import model_store
-from napari_cellseg.io.model_folder import (
+from napari_cellseg.io.models import store as model_store
+from napari_cellseg.io.models.folder import (
     DEFAULT_MODEL,
     MODELS_VARIABLE,
     SPEC_NAME,

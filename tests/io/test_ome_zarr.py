@@ -10,8 +10,8 @@ import zarr
 
 from napari_cellseg.core.errors import AmbiguousAxesError, ImageReadError, LimitError
 from napari_cellseg.core.types import PixelSize
-from napari_cellseg.io.images import probe, read_image, read_images, read_labels
 from napari_cellseg.io.limits import ReadLimits
+from napari_cellseg.io.reading.images import probe, read_image, read_images, read_labels
 
 LAZY = ReadLimits(lazy_bytes=0)
 KINDS = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}

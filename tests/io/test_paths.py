@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from napari_cellseg.core.errors import ImageReadError
-from napari_cellseg.io.paths import full_address, image_place, list_images
+from napari_cellseg.io.reading.paths import full_address, image_place, list_images
 
 
 @pytest.fixture

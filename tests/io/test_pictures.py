@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from napari_cellseg.core.errors import LimitError
-from napari_cellseg.io.images import read_image, read_labels
 from napari_cellseg.io.limits import ReadLimits
+from napari_cellseg.io.reading.images import read_image, read_labels
 
 COLOUR = np.random.default_rng(0).integers(0, 255, (6, 7, 3), np.uint8)
 

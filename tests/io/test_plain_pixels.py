@@ -11,9 +11,9 @@ import pytest
 import tifffile
 
 from napari_cellseg.core.errors import ImageReadError
-from napari_cellseg.io import tiff_pixels
-from napari_cellseg.io.images import read_image, read_one_image
 from napari_cellseg.io.limits import ReadLimits
+from napari_cellseg.io.reading import tiff_pixels
+from napari_cellseg.io.reading.images import read_image, read_one_image
 
 LAZY = ReadLimits(lazy_bytes=0)
 

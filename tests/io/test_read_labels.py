@@ -8,8 +8,8 @@ import tifffile
 
 from napari_cellseg.core.errors import ImageReadError, LabelsError, LimitError
 from napari_cellseg.core.types import PixelSize
-from napari_cellseg.io.images import read_labels
 from napari_cellseg.io.limits import ReadLimits
+from napari_cellseg.io.reading.images import read_labels
 
 
 @pytest.fixture

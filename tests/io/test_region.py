@@ -13,8 +13,8 @@ from PIL import Image
 
 from napari_cellseg.core.errors import ImageReadError, LimitError
 from napari_cellseg.core.types import PixelSize
-from napari_cellseg.io.images import read_image, read_one_image
 from napari_cellseg.io.limits import ReadLimits
+from napari_cellseg.io.reading.images import read_image, read_one_image
 
 BOX = (20, 40, 52, 90)  # 32 rows, 50 columns
 ROWS, COLUMNS = slice(20, 52), slice(40, 90)

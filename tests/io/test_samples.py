@@ -10,8 +10,8 @@ import tifffile
 from skimage.io import imsave
 
 from napari_cellseg.core.errors import ImageError
-from napari_cellseg.io.dataset import pairs_in_folder, unlabelled_in_folder
-from napari_cellseg.io.samples import read_sample
+from napari_cellseg.io.datasets.dataset import pairs_in_folder, unlabelled_in_folder
+from napari_cellseg.io.datasets.samples import read_sample
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import tifffile
 
 from napari_cellseg.core.errors import AmbiguousAxesError, ImageReadError, LimitError
 from napari_cellseg.core.types import PixelSize
-from napari_cellseg.io.images import probe, read_image, read_images
 from napari_cellseg.io.limits import ReadLimits
+from napari_cellseg.io.reading.images import probe, read_image, read_images
 
 LAZY = ReadLimits(lazy_bytes=0)
 SIZES = {"T": 2, "C": 3, "Z": 4, "Y": 16, "X": 20}

@@ -12,8 +12,8 @@ import pytest
 
 from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.options import FineTuneOptions
-from napari_cellseg.core.training_item import TrainingItem
-from napari_cellseg.io.training_files import (
+from napari_cellseg.core.training.item import TrainingItem
+from napari_cellseg.io.models.training_files import (
     REQUEST_NAME,
     TrainingRequest,
     read_request,

@@ -10,8 +10,8 @@ import pytest
 
 from napari_cellseg.core.errors import ImageReadError
 from napari_cellseg.core.types import PixelSize
-from napari_cellseg.io import vendors
-from napari_cellseg.io.images import read_image, read_images
+from napari_cellseg.io.reading import vendors
+from napari_cellseg.io.reading.images import read_image, read_images
 
 
 class OddError(Exception):

@@ -14,13 +14,13 @@ import pandas as pd
 import pytest
 
 from napari_cellseg.core.errors import SaveError
-from napari_cellseg.core.measure import measure_cells
+from napari_cellseg.core.measuring.measure import measure_cells
+from napari_cellseg.core.measuring.provenance import provenance
 from napari_cellseg.core.options import SegmentOptions
-from napari_cellseg.core.provenance import provenance
 from napari_cellseg.core.types import CellImage, PixelSize, SegmentationResult
-from napari_cellseg.io.csv_text import original_text
-from napari_cellseg.io.labels_file import write_labels
-from napari_cellseg.io.writers import (
+from napari_cellseg.io.writing.csv_text import original_text
+from napari_cellseg.io.writing.labels_file import write_labels
+from napari_cellseg.io.writing.writers import (
     read_csv_rows,
     write_cells_csv,
     write_summary_csv,
@@ -187,9 +187,9 @@ WRITE = """
     from pathlib import Path
     import numpy as np
     from napari_cellseg.core.errors import SaveError
-    from napari_cellseg.core.measure import measure_cells
-    from napari_cellseg.io.labels_file import write_labels
-    from napari_cellseg.io.writers import write_cells_csv
+    from napari_cellseg.core.measuring.measure import measure_cells
+    from napari_cellseg.io.writing.labels_file import write_labels
+    from napari_cellseg.io.writing.writers import write_cells_csv
     labels = np.random.default_rng(0).integers(0, 2000, (200, 200)).astype(np.int32)
     table = measure_cells(None, labels)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))

@@ -13,12 +13,12 @@ from typing import Any
 import torch
 
 from napari_cellseg.core.options import TrainOptions
-from napari_cellseg.nn import training
-from napari_cellseg.nn.batches import TrainingImage
 from napari_cellseg.nn.network import CellNet
-from napari_cellseg.nn.team import joined_team
-from napari_cellseg.nn.training import fit
-from napari_cellseg.nn.training_data import synthetic_training_images
+from napari_cellseg.nn.training import loop as training
+from napari_cellseg.nn.training.batches import TrainingImage
+from napari_cellseg.nn.training.data import synthetic_training_images
+from napari_cellseg.nn.training.loop import fit
+from napari_cellseg.nn.training.team import joined_team
 from napari_cellseg.nn.weights import save_state
 
 OPTIONS = TrainOptions(

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from napari_cellseg.core.synthetic import KINDS, CellOptions
-from napari_cellseg.nn import fine_tune_data
-from napari_cellseg.nn.fine_tune_data import base_scene
+from napari_cellseg.nn.fine_tuning import data as fine_tune_data
+from napari_cellseg.nn.fine_tuning.data import base_scene
 
 
 def cells_of(seeds: Iterable[int]) -> list[CellOptions]:

@@ -15,12 +15,13 @@ from napari_cellseg.core.errors import SaveError
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.options import TrainOptions
 from napari_cellseg.core.synthetic import random_scene
-from napari_cellseg.io.base_sets import BaseSets
-from napari_cellseg.io.dataset import Sample, pairs_in_folder
-from napari_cellseg.io.model_folder import read_model_spec
-from napari_cellseg.nn import base_training, training
-from napari_cellseg.nn.base_training import BaseRun, train_base
+from napari_cellseg.io.datasets.base_sets import BaseSets
+from napari_cellseg.io.datasets.dataset import Sample, pairs_in_folder
+from napari_cellseg.io.models.folder import read_model_spec
 from napari_cellseg.nn.network import CellNet
+from napari_cellseg.nn.training import base as base_training
+from napari_cellseg.nn.training import loop as training
+from napari_cellseg.nn.training.base import BaseRun, train_base
 
 OPTIONS = TrainOptions(
     steps=4,

@@ -12,7 +12,7 @@ from napari_cellseg.core.jobs import run
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.types import CellImage
 from napari_cellseg.nn import memory
-from napari_cellseg.nn.local import LocalSegmenter
+from napari_cellseg.nn.inference.local import LocalSegmenter
 from napari_cellseg.nn.memory import check_memory
 
 GIB = 2**30

@@ -17,43 +17,44 @@ import torch
 
 from napari_cellseg.core import options as core_options
 from napari_cellseg.core.errors import SaveError, TrainingError
-from napari_cellseg.core.holdout import ItemErrors
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.options import FineTuneOptions, SegmentOptions
 from napari_cellseg.core.synthetic import random_scene
-from napari_cellseg.core.training_item import (
+from napari_cellseg.core.training.holdout import ItemErrors
+from napari_cellseg.core.training.item import (
     Comparison,
     TrainingItem,
     TrainProgress,
     known_around,
 )
-from napari_cellseg.io.left_trainings import is_running
-from napari_cellseg.io.model_folder import find_model, read_model_spec
-from napari_cellseg.io.training_files import (
+from napari_cellseg.io.models.folder import find_model, read_model_spec
+from napari_cellseg.io.models.left_trainings import is_running
+from napari_cellseg.io.models.training_files import (
     STOP_NAME,
     TrainingRequest,
     pictures_in,
     read_outcome,
     write_request,
 )
-from napari_cellseg.nn import fine_tune_data, fine_tune_pace
-from napari_cellseg.nn.augment import draw_crops
-from napari_cellseg.nn.batches import CropSampler
-from napari_cellseg.nn.child_trainer import ChildTrainer
-from napari_cellseg.nn.examiner import Examination, Examiner, compare
-from napari_cellseg.nn.fine_tune import fine_tune
-from napari_cellseg.nn.fine_tune_data import (
+from napari_cellseg.nn.fine_tuning import data as fine_tune_data
+from napari_cellseg.nn.fine_tuning import pace as fine_tune_pace
+from napari_cellseg.nn.fine_tuning.data import (
     REPLAYED,
     as_shared,
     replayed_images,
     training_images,
 )
-from napari_cellseg.nn.fine_tune_judge import Judge
-from napari_cellseg.nn.fine_tune_picture import most_changed
-from napari_cellseg.nn.fine_tune_report import advice, luck_of, nothing_kept, verdict
-from napari_cellseg.nn.fine_tune_run import FineTuneRun
-from napari_cellseg.nn.fine_tune_split import Split, Splitter
+from napari_cellseg.nn.fine_tuning.examiner import Examination, Examiner, compare
+from napari_cellseg.nn.fine_tuning.fine_tune import fine_tune
+from napari_cellseg.nn.fine_tuning.judge import Judge
+from napari_cellseg.nn.fine_tuning.report import advice, luck_of, nothing_kept, verdict
+from napari_cellseg.nn.fine_tuning.split import Split, Splitter
+from napari_cellseg.nn.fine_tuning.state import FineTuneRun
 from napari_cellseg.nn.network import CellNet
+from napari_cellseg.nn.process.child_trainer import ChildTrainer
+from napari_cellseg.nn.side_by_side import most_changed
+from napari_cellseg.nn.training.augment import draw_crops
+from napari_cellseg.nn.training.batches import CropSampler
 
 OPTIONS = FineTuneOptions(steps=4, batch_size=2, crop_px=64)
 SAME = Comparison(40, 0.8, 0.8, 0.5, 0.5, 0.1, 0.1, 0, 0)
@@ -575,7 +576,7 @@ def test_a_training_ends_with_the_window_unless_it_is_let_alone(
     write_request(tmp_path, request(replace(OPTIONS, steps=4000)), items)
     program = (
         "import sys, pathlib, os\n"
-        "from napari_cellseg.nn.child_trainer import ChildTrainer\n"
+        "from napari_cellseg.nn.process.child_trainer import ChildTrainer\n"
         "job = ChildTrainer(None, 'mine', 'Mine', 'cpu').go_on(pathlib.Path(sys.argv[1]))\n"
         "next(step for step in job if step.done > 1)\n"
         "os._exit(0)\n"
@@ -598,7 +599,7 @@ def test_a_training_that_is_let_alone_ends_without_its_window(
     write_request(tmp_path, request(replace(OPTIONS, steps=6)), items)
     program = (
         "import sys, pathlib, os\n"
-        "from napari_cellseg.nn.child_trainer import ChildTrainer\n"
+        "from napari_cellseg.nn.process.child_trainer import ChildTrainer\n"
         "trainer = ChildTrainer(None, 'mine', 'Mine', 'cpu')\n"
         "job = trainer.go_on(pathlib.Path(sys.argv[1]))\n"
         "next(step for step in job if step.done > 1)\n"

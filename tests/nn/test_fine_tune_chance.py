@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_cellseg.core.matching import MSA_THRESHOLDS, match_labels
-from napari_cellseg.nn.fine_tune_chance import CellCounts, cell_counts, sureness
+from napari_cellseg.core.training.matching import MSA_THRESHOLDS, match_labels
+from napari_cellseg.nn.fine_tuning.chance import CellCounts, cell_counts, sureness
 
 N = len(MSA_THRESHOLDS)
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from napari_cellseg.core.options import QUICK_SECONDS, FineTuneOptions
-from napari_cellseg.nn import fine_tune_pace
-from napari_cellseg.nn.fine_tune_pace import (
+from napari_cellseg.nn.fine_tuning import pace as fine_tune_pace
+from napari_cellseg.nn.fine_tuning.pace import (
     FEWEST_STEPS,
     SETTLED_AT,
     Costs,
@@ -18,7 +18,7 @@ from napari_cellseg.nn.fine_tune_pace import (
     affordable,
     is_settled_late,
 )
-from napari_cellseg.nn.fine_tune_run import FineTuneRun
+from napari_cellseg.nn.fine_tuning.state import FineTuneRun
 from napari_cellseg.nn.network import CellNet
 
 

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from napari_cellseg.core.holdout import (
+from napari_cellseg.core.synthetic import random_scene
+from napari_cellseg.core.training.holdout import (
     HELD_OUT,
     hold_out,
     image_key,
     key_of,
 )
-from napari_cellseg.core.image_cuts import Cut
-from napari_cellseg.core.synthetic import random_scene
-from napari_cellseg.core.training_item import TrainingItem
-from napari_cellseg.nn.fine_tune_twins import twins_together
+from napari_cellseg.core.training.image_cuts import Cut
+from napari_cellseg.core.training.item import TrainingItem
+from napari_cellseg.nn.fine_tuning.twins import twins_together
 
 SHAPE = (160, 160)
 

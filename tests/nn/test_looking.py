@@ -9,15 +9,15 @@ import torch
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.model_spec import ModelSpec, settled_options
 from napari_cellseg.core.options import SegmentOptions
-from napari_cellseg.core.training_item import TrainingItem
+from napari_cellseg.core.segmentation.zoom import look_at, zoom_for
+from napari_cellseg.core.training.item import TrainingItem
 from napari_cellseg.core.types import CellImage
-from napari_cellseg.core.zoom import look_at, zoom_for
-from napari_cellseg.io.model_folder import find_model
-from napari_cellseg.nn.batches import _random_zoom
-from napari_cellseg.nn.examiner import Examiner, item_diameter_px
-from napari_cellseg.nn.fine_tune_data import training_images
-from napari_cellseg.nn.looking import Looker
-from napari_cellseg.nn.predict import Predictor
+from napari_cellseg.io.models.folder import find_model
+from napari_cellseg.nn.fine_tuning.data import training_images
+from napari_cellseg.nn.fine_tuning.examiner import Examiner, item_diameter_px
+from napari_cellseg.nn.inference.looking import Looker
+from napari_cellseg.nn.inference.predict import Predictor
+from napari_cellseg.nn.training.batches import _random_zoom
 from napari_cellseg.nn.weights import load_model
 
 BEST_PX = 28.0

@@ -10,20 +10,20 @@ import numpy as np
 import pytest
 import torch
 
-from napari_cellseg.core.decode import labels_from_maps
 from napari_cellseg.core.errors import SegmentationError
-from napari_cellseg.core.intensity import normalize
 from napari_cellseg.core.jobs import run
-from napari_cellseg.core.matching import match_labels
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.segmentation.decode import labels_from_maps
+from napari_cellseg.core.segmentation.intensity import normalize
+from napari_cellseg.core.segmentation.tiling import plan_tiles
 from napari_cellseg.core.synthetic import CellOptions, SceneOptions, make_scene
-from napari_cellseg.core.tiling import plan_tiles
+from napari_cellseg.core.training.matching import match_labels
 from napari_cellseg.core.types import CellImage, PlaneMaps
-from napari_cellseg.io.model_folder import find_model
-from napari_cellseg.nn import local
+from napari_cellseg.io.models.folder import find_model
+from napari_cellseg.nn.inference import local
+from napari_cellseg.nn.inference.predict import Predictor, _undone
 from napari_cellseg.nn.network import CellNet
-from napari_cellseg.nn.predict import Predictor, _undone
 from napari_cellseg.nn.weights import load_model
 
 OPTIONS = SegmentOptions(

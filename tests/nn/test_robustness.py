@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_cellseg.core.jobs import run
-from napari_cellseg.core.matching import match_labels
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.synthetic import CellOptions, Scene, SceneOptions, make_scene
+from napari_cellseg.core.training.matching import match_labels
 from napari_cellseg.core.types import CellImage, Labels
-from napari_cellseg.nn.local import LocalSegmenter
+from napari_cellseg.nn.inference.local import LocalSegmenter
 
 Pixels = NDArray[np.float64]
 RANDOM = np.random.default_rng(5)

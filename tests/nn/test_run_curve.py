@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from napari_cellseg.core.errors import SaveError
-from napari_cellseg.nn.run_curve import (
+from napari_cellseg.nn.training.curve import (
     CURVE_NAME,
     VALIDATION_NAME,
     append_row,

@@ -11,12 +11,12 @@ import torch
 
 from napari_cellseg.core.errors import ModelError
 from napari_cellseg.core.jobs import run
-from napari_cellseg.core.matching import match_labels
 from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.training.matching import match_labels
 from napari_cellseg.core.types import CellImage
-from napari_cellseg.nn import exporting, runtimes
-from napari_cellseg.nn.exporting import export_model
-from napari_cellseg.nn.local import LocalSegmenter
+from napari_cellseg.nn.inference import exporting, runtimes
+from napari_cellseg.nn.inference.exporting import export_model
+from napari_cellseg.nn.inference.local import LocalSegmenter
 from napari_cellseg.nn.network import CellNet
 
 HAS_ONNX = all(importlib.util.find_spec(name) for name in ("onnx", "onnxruntime"))

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_cellseg.core.decode import decode_result
 from napari_cellseg.core.errors import ImageError, ModelError, SegmentationError
 from napari_cellseg.core.jobs import Progress, run
 from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.segmentation.decode import decode_result
 from napari_cellseg.core.types import CellImage
-from napari_cellseg.nn.child import ChildSegmenter
-from napari_cellseg.nn.local import LocalSegmenter
+from napari_cellseg.nn.inference.local import LocalSegmenter
+from napari_cellseg.nn.process.child import ChildSegmenter
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +174,7 @@ def test_a_killed_process_is_one_sentence_and_the_next_job_works(
 
 def test_the_process_ends_with_its_viewer() -> None:
     script = (
-        "from napari_cellseg.nn.child import ChildSegmenter\n"
+        "from napari_cellseg.nn.process.child import ChildSegmenter\n"
         "from napari_cellseg.core.jobs import run\n"
         "s = ChildSegmenter(device='cpu'); run(s.warm_up())\n"
         "print(s._process.pid, flush=True)\n"

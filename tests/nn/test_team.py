@@ -17,11 +17,11 @@ from tests.nn import team_run
 from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.synthetic import random_scene
-from napari_cellseg.nn import training
-from napari_cellseg.nn.augment import draw_crops
-from napari_cellseg.nn.batches import CropSampler, training_image
-from napari_cellseg.nn.run_curve import columns_of
-from napari_cellseg.nn.team import Team, joined_team
+from napari_cellseg.nn.training import loop as training
+from napari_cellseg.nn.training.augment import draw_crops
+from napari_cellseg.nn.training.batches import CropSampler, training_image
+from napari_cellseg.nn.training.curve import columns_of
+from napari_cellseg.nn.training.team import Team, joined_team
 
 ROOT = Path(__file__).parents[2]
 START = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]

@@ -7,16 +7,16 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from napari_cellseg.core.decode import labels_from_maps
-from napari_cellseg.core.intensity import normalize
-from napari_cellseg.core.matching import match_labels
 from napari_cellseg.core.model_spec import settled_options
 from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.segmentation.decode import labels_from_maps
+from napari_cellseg.core.segmentation.intensity import normalize
+from napari_cellseg.core.segmentation.tiling import HALO_PX, Tile, plan_tiles
 from napari_cellseg.core.synthetic import CellOptions, SceneOptions, make_scene
-from napari_cellseg.core.tiling import HALO_PX, Tile, plan_tiles
+from napari_cellseg.core.training.matching import match_labels
 from napari_cellseg.core.types import Labels, PlaneMaps
-from napari_cellseg.io.model_folder import find_model
-from napari_cellseg.nn.predict import Predictor
+from napari_cellseg.io.models.folder import find_model
+from napari_cellseg.nn.inference.predict import Predictor
 from napari_cellseg.nn.weights import load_model
 
 SHAPE = (416, 448)

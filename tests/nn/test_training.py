@@ -11,15 +11,15 @@ import torch
 from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.options import TrainOptions
-from napari_cellseg.nn import training
-from napari_cellseg.nn.batches import (
+from napari_cellseg.nn.training import loop as training
+from napari_cellseg.nn.training.batches import (
     CropSampler,
     TrainingImage,
     touching_border,
     training_image,
 )
-from napari_cellseg.nn.losses import Targets, map_losses
-from napari_cellseg.nn.training_data import synthetic_training_images
+from napari_cellseg.nn.training.data import synthetic_training_images
+from napari_cellseg.nn.training.losses import Targets, map_losses
 
 OPTIONS = TrainOptions(
     steps=4, batch_size=2, crop_px=64, checkpoint_every=2, warmup_steps=1

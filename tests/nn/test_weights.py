@@ -11,7 +11,7 @@ import torch
 
 from napari_cellseg.core.errors import ModelError
 from napari_cellseg.core.model_spec import ModelSpec
-from napari_cellseg.io.model_folder import find_model, list_models, read_model_spec
+from napari_cellseg.io.models.folder import find_model, list_models, read_model_spec
 from napari_cellseg.nn.network import CellNet
 from napari_cellseg.nn.weights import load_model, save_model
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from napari_cellseg.nn import window_watch
-from napari_cellseg.nn.window_watch import WindowWatch
+from napari_cellseg.nn.process import window_watch
+from napari_cellseg.nn.process.window_watch import WindowWatch
 
 
 class FakeProcess:

@@ -14,13 +14,22 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_cellseg.core import labels as corrections
-from napari_cellseg.core import labels_on_disk
-from napari_cellseg.core.cell_index import IndexedLabels
-from napari_cellseg.core.classes import assign_class, updated_classes, with_classes
-from napari_cellseg.core.edits import Edit, apply_edit, edit_on_labels, updated_sources
+from napari_cellseg.core.editing import corrections
+from napari_cellseg.core.editing.cell_index import IndexedLabels
+from napari_cellseg.core.editing.classes import (
+    assign_class,
+    updated_classes,
+    with_classes,
+)
+from napari_cellseg.core.editing.edits import (
+    Edit,
+    apply_edit,
+    edit_on_labels,
+    updated_sources,
+)
+from napari_cellseg.core.editing.split import split_cell
 from napari_cellseg.core.errors import EditError
-from napari_cellseg.core.split import split_cell
+from napari_cellseg.core.labels import on_disk as labels_on_disk
 from napari_cellseg.project.labels import ProjectLabels
 from napari_cellseg.project.store import open_project
 

@@ -11,7 +11,7 @@ import pytest
 from filelock import FileLock, Timeout
 from tests.project.test_journal import paint
 
-from napari_cellseg.core.edits import apply_edit
+from napari_cellseg.core.editing.edits import apply_edit
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.project.database import PlacedConnection
 from napari_cellseg.project.labels import ProjectLabels

@@ -8,14 +8,14 @@ import pytest
 from tests.project.test_journal import FullDisk
 from tests.project.test_large_labels import grid, step
 
-from napari_cellseg.core import labels as corrections
-from napari_cellseg.core.checked import CheckedArea
-from napari_cellseg.core.edits import edit_on_labels
-from napari_cellseg.core.errors import ProjectError
-from napari_cellseg.core.jobs import run
-from napari_cellseg.core.numbering import (
+from napari_cellseg.core.editing import corrections
+from napari_cellseg.core.editing.checked import CheckedArea
+from napari_cellseg.core.editing.edits import edit_on_labels
+from napari_cellseg.core.editing.numbering import (
     next_id,
 )
+from napari_cellseg.core.errors import ProjectError
+from napari_cellseg.core.jobs import run
 from napari_cellseg.project import store
 from napari_cellseg.project.new_labels import LargeLabels
 from napari_cellseg.project.store import create_project, open_project
@@ -28,7 +28,7 @@ AREA = CheckedArea((), np.array([[0.0, 0], [0, 90], [90, 90]]))
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """Return a project of one image with labels on disk that have no cell yet."""
-    monkeypatch.setattr("napari_cellseg.core.labels_on_disk.LARGE_PX", 2**17)
+    monkeypatch.setattr("napari_cellseg.core.labels.on_disk.LARGE_PX", 2**17)
     image = tmp_path / "image.tif"
     image.write_bytes(b"pixels")
     with create_project(tmp_path / "exchanged") as project:

@@ -16,8 +16,8 @@ import zarr
 from moto_server import moto_aws
 from napari_cellseg.core.errors import ImageReadError
 from napari_cellseg.core.jobs import run
-from napari_cellseg.io.images import read_image
-from napari_cellseg.io.paths import list_places
+from napari_cellseg.io.reading.images import read_image
+from napari_cellseg.io.reading.paths import list_places
 from napari_cellseg.io.s3 import cache, client, objects
 from napari_cellseg.io.s3.address import parse_s3_address
 from napari_cellseg.project.facts import project_facts

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_cellseg.core.classes import assign_class, updated_classes
-from napari_cellseg.core.edits import (
+from napari_cellseg.core.editing.classes import assign_class, updated_classes
+from napari_cellseg.core.editing.edits import (
     Edit,
     apply_edit,
     edit_on_labels,
     updated_sources,
 )
+from napari_cellseg.core.editing.history import History
 from napari_cellseg.core.errors import ProjectError
-from napari_cellseg.core.history import History
 from napari_cellseg.project.copying import purge_dropped
 from napari_cellseg.project.labels import ProjectLabels
 from napari_cellseg.project.new_labels import NewLabels

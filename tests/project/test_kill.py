@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from tests.project.editing_run import digest, show, whole
 
-from napari_cellseg.core.cell_rows import find_rows
-from napari_cellseg.core.edits import apply_edit
+from napari_cellseg.core.editing.edits import apply_edit
 from napari_cellseg.core.jobs import run
-from napari_cellseg.core.labels_on_disk import LARGE_PX, is_on_disk
+from napari_cellseg.core.labels.on_disk import LARGE_PX, is_on_disk
+from napari_cellseg.core.labels.rows import find_rows
 from napari_cellseg.project.labels import ProjectLabels
 from napari_cellseg.project.new_labels import LargeLabels, NewLabels
 from napari_cellseg.project.store import Project, create_project, open_project
@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a project whose labels are left on disk."""
-    monkeypatch.setattr("napari_cellseg.core.labels_on_disk.LARGE_PX", LOWERED_PX)
+    monkeypatch.setattr("napari_cellseg.core.labels.on_disk.LARGE_PX", LOWERED_PX)
     return made(tmp_path, LARGE_SIDE)
 
 
@@ -164,7 +164,7 @@ def test_undo_and_redo_on_large_labels_go_all_the_way_after_a_crash(
 def test_labels_are_those_before_or_after_an_undo_of_an_import_when_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("napari_cellseg.core.labels_on_disk.LARGE_PX", LOWERED_PX)
+    monkeypatch.setattr("napari_cellseg.core.labels.on_disk.LARGE_PX", LOWERED_PX)
     image = tmp_path / "image.tif"
     image.write_bytes(b"pixels")
     imported = np.zeros((LARGE_SIDE, LARGE_SIDE), np.int32)

@@ -7,16 +7,16 @@ import pytest
 from tests.large_project import PITCH, SIDE, grid, large_project
 from tests.project.test_journal import FullDisk
 
-from napari_cellseg.core import labels as corrections
-from napari_cellseg.core.cell_rows import find_rows
-from napari_cellseg.core.checked import CheckedArea
-from napari_cellseg.core.edits import apply_edit, edit_on_labels, update_sources
-from napari_cellseg.core.errors import EditError, ProjectError
-from napari_cellseg.core.jobs import run
-from napari_cellseg.core.labels_on_disk import is_on_disk
-from napari_cellseg.core.numbering import (
+from napari_cellseg.core.editing import corrections
+from napari_cellseg.core.editing.checked import CheckedArea
+from napari_cellseg.core.editing.edits import apply_edit, edit_on_labels, update_sources
+from napari_cellseg.core.editing.numbering import (
     next_id,
 )
+from napari_cellseg.core.errors import EditError, ProjectError
+from napari_cellseg.core.jobs import run
+from napari_cellseg.core.labels.on_disk import is_on_disk
+from napari_cellseg.core.labels.rows import find_rows
 from napari_cellseg.project.exchanges import Exchanges
 from napari_cellseg.project.new_labels import LargeLabels
 from napari_cellseg.project.store import create_project, open_project
@@ -107,7 +107,7 @@ def test_a_pyramid_that_a_crash_left_behind_is_renewed(folder, monkeypatch):
         opened.write()
         assert opened.levels()[1][5, 5] == 1
     monkeypatch.undo()
-    monkeypatch.setattr("napari_cellseg.core.labels_on_disk.LARGE_PX", 2**20)
+    monkeypatch.setattr("napari_cellseg.core.labels.on_disk.LARGE_PX", 2**20)
     with open_project(folder) as project:
         opened = project.open_labels(1)
         assert opened.levels()[1][5, 5] == 0
@@ -151,7 +151,7 @@ def test_empty_labels_of_any_size_take_no_room(tmp_path):
 
 
 def test_memory_is_bounded_by_the_chunks_that_are_kept(folder, monkeypatch):
-    monkeypatch.setattr("napari_cellseg.core.labels_on_disk.MAX_KEPT_CHUNKS", 3)
+    monkeypatch.setattr("napari_cellseg.core.labels.on_disk.MAX_KEPT_CHUNKS", 3)
     with open_project(folder) as project:
         opened = project.open_labels(1)
         truth = grid()

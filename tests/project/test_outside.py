@@ -12,9 +12,9 @@ import zarr
 
 from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.core.editing.corrections import delete_cells
+from napari_cellseg.core.editing.split import add_cell
 from napari_cellseg.core.errors import ProjectError
-from napari_cellseg.core.labels import delete_cells
-from napari_cellseg.core.split import add_cell
 from napari_cellseg.project.new_labels import NewLabels
 from napari_cellseg.project.outside import CHANGED_OUTSIDE
 from napari_cellseg.project.store import create_project, open_project
@@ -39,7 +39,7 @@ def folder(request, tmp_path, monkeypatch):
         project.start_labels(1, NewLabels(cells(), "YX", by_model))
         found = project.folder
     if request.param:
-        monkeypatch.setattr("napari_cellseg.core.labels_on_disk.LARGE_PX", 2**18)
+        monkeypatch.setattr("napari_cellseg.core.labels.on_disk.LARGE_PX", 2**18)
         open_project(found).close()
     return found
 
@@ -121,7 +121,7 @@ def test_our_own_steps_are_no_change_by_another_program(folder):
 DYING = """
 import os, signal, sys
 from pathlib import Path
-from napari_cellseg.core.labels import delete_cells
+from napari_cellseg.core.editing.corrections import delete_cells
 from napari_cellseg.project.known_chunks import KnownChunks
 from napari_cellseg.project.store import open_project
 

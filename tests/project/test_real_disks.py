@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from tests.project.test_journal import paint
 
-from napari_cellseg.core.edits import apply_edit, edit_on_labels
+from napari_cellseg.core.editing.edits import apply_edit, edit_on_labels
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.project.database import told
 from napari_cellseg.project.labels import ProjectLabels

@@ -8,9 +8,9 @@ from napari_cellseg.controllers.cell_tools import CellTools
 from napari_cellseg.controllers.missing import MissingController
 from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.controllers.proofread import ProofreadController
-from napari_cellseg.core.doubt_signs import NO_SIGNS, Signs
-from napari_cellseg.core.missing_cells import MissingPlace
-from napari_cellseg.core.rerun import Merged
+from napari_cellseg.core.editing.rerun import Merged
+from napari_cellseg.core.review.doubt_signs import NO_SIGNS, Signs
+from napari_cellseg.core.review.missing_cells import MissingPlace
 from napari_cellseg.project.store import create_project
 
 DIGEST = "a" * 64

@@ -15,12 +15,12 @@ import zarr
 from filelock import FileLock
 from tests.project.test_journal import FullDisk, paint
 
-from napari_cellseg.core.checked import CheckedArea
-from napari_cellseg.core.edits import apply_edit, edit_on_labels
+from napari_cellseg.core.editing.checked import CheckedArea
+from napari_cellseg.core.editing.edits import apply_edit, edit_on_labels
+from napari_cellseg.core.editing.history import History
 from napari_cellseg.core.errors import ProjectError, ReadOnlyProjectError
-from napari_cellseg.core.history import History
 from napari_cellseg.core.types import PixelSize
-from napari_cellseg.io.images import read_image
+from napari_cellseg.io.reading.images import read_image
 from napari_cellseg.project.facts import project_facts
 from napari_cellseg.project.labels_store import LabelsStore
 from napari_cellseg.project.new_labels import NewLabels, labels_axes_of

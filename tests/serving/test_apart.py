@@ -19,7 +19,7 @@ pytest.importorskip("starlette", reason="the extra 'serve' is not installed")
 from tests.servers import http, listening
 from tests.serving import benches
 
-from napari_cellseg.cloud.wire import Message
+from napari_cellseg.cloud.wire.envelope import Message
 from napari_cellseg.core.jobs import Progress
 from napari_cellseg.serving.app import create_app
 from napari_cellseg.serving.bench import Answer, Problem, Setup, Step, Task

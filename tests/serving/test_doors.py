@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from tests.servers import listening
 from tests.serving.benches import HandBench
 
-from napari_cellseg.cloud.parts import encode_info
+from napari_cellseg.cloud.wire.parts import encode_info
 from napari_cellseg.serving import app as app_module
 from napari_cellseg.serving import door as door_module
 from napari_cellseg.serving.app import create_app

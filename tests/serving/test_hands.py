@@ -14,7 +14,7 @@ import pytest
 import tifffile
 from tests.fakes import FakeSegmenter
 
-from napari_cellseg.cloud.wire import RESULT_TYPE, encode_request
+from napari_cellseg.cloud.wire.envelope import RESULT_TYPE, encode_request
 from napari_cellseg.core.errors import ModelError, OutOfMemoryError
 from napari_cellseg.core.jobs import Progress, run
 from napari_cellseg.core.options import SegmentOptions

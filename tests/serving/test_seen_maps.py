@@ -13,8 +13,8 @@ from tests.servers import TOKEN, http, serving
 from typer.testing import CliRunner
 
 from napari_cellseg.cli.main import app
-from napari_cellseg.io.dataset import pairs_in_folder
-from napari_cellseg.io.images import read_image
+from napari_cellseg.io.datasets.dataset import pairs_in_folder
+from napari_cellseg.io.reading.images import read_image
 
 pytest.importorskip("starlette", reason="the extra 'serve' is not installed")
 

@@ -25,17 +25,17 @@ from PIL import Image
 from tests.servers import TOKEN, free_port, http, serving
 from tifffile import TiffFile
 
-from napari_cellseg.cloud.arrays import ARRAYS_TYPE
-from napari_cellseg.cloud.lab import LabLine
-from napari_cellseg.cloud.line import asked
-from napari_cellseg.cloud.remote import RemoteSegmenter
-from napari_cellseg.cloud.result_maps import MAPS_ASKED
-from napari_cellseg.cloud.wire import (
+from napari_cellseg.cloud.client.lab import LabLine
+from napari_cellseg.cloud.client.line import asked
+from napari_cellseg.cloud.client.remote import RemoteSegmenter
+from napari_cellseg.cloud.wire.arrays import ARRAYS_TYPE
+from napari_cellseg.cloud.wire.envelope import (
     ZSTD_RESULT_TYPE,
     Message,
     decode_result,
     encode_request,
 )
+from napari_cellseg.cloud.wire.result_maps import MAPS_ASKED
 from napari_cellseg.core.errors import CellsegError, OptionsError, RemoteError
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.options import SegmentOptions
@@ -464,7 +464,7 @@ def test_a_server_that_says_too_much_fills_no_memory(
 def test_each_fault_of_a_server_is_one_sentence(
     fault: str, words: str, image: CellImage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("napari_cellseg.cloud.line.WAITS", (0.05, 0.1))
+    monkeypatch.setattr("napari_cellseg.cloud.client.line.WAITS", (0.05, 0.1))
     handler = type("Handler", (_Broken,), {"fault": fault})
     with http_server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as broken:
         threading.Thread(target=broken.serve_forever, daemon=True).start()

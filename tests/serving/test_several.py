@@ -12,7 +12,7 @@ import psutil
 import pytest
 from tests.serving.benches import READY, HandBench
 
-from napari_cellseg.cloud.wire import Message
+from napari_cellseg.cloud.wire.envelope import Message
 from napari_cellseg.core.errors import OptionsError
 from napari_cellseg.serving import several
 from napari_cellseg.serving.bench import Answer, Ended, News, Problem, Ready, Task

@@ -20,8 +20,8 @@ from tests.servers import free_port, serving
 from typer.testing import CliRunner
 
 from napari_cellseg.cli.main import app
+from napari_cellseg.cloud.client.lab import LabLine
 from napari_cellseg.cloud.errors import CloudError
-from napari_cellseg.cloud.lab import LabLine
 
 
 @pytest.fixture(scope="module")

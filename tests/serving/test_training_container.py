@@ -23,15 +23,15 @@ from napari_cellseg.cli.container_training import (
     team_environment,
     train_in_container,
 )
-from napari_cellseg.cloud.metrics import (
+from napari_cellseg.cloud.sagemaker.metrics import (
     curve_from_lines,
     metric_definitions,
     metric_line,
 )
-from napari_cellseg.cloud.package import pack_model, unpack_model
+from napari_cellseg.cloud.sagemaker.package import pack_model, unpack_model
 from napari_cellseg.core.errors import CellsegError, OptionsError, TrainingError
 from napari_cellseg.core.synthetic import random_scene
-from napari_cellseg.io.model_folder import find_model, read_model_spec
+from napari_cellseg.io.models.folder import find_model, read_model_spec
 from napari_cellseg.nn.weights import load_model
 from napari_cellseg.serving.training_job import Hosts, read_job, start_model
 

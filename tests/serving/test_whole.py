@@ -15,7 +15,7 @@ import tifffile
 from fakes import FakeSegmenter
 from napari_cellseg.cloud.pipeline.contract import PARTS, WHOLE_TYPE, file_attributes
 from napari_cellseg.cloud.pipeline.outputs import unpacked
-from napari_cellseg.cloud.wire import Message
+from napari_cellseg.cloud.wire.envelope import Message
 from napari_cellseg.core.errors import CellsegError, OptionsError
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.types import PixelSize

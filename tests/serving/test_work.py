@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.serving.benches import READY, HandBench
 
-from napari_cellseg.cloud.wire import Message
+from napari_cellseg.cloud.wire.envelope import Message
 from napari_cellseg.core.errors import OptionsError, SegmentationError
 from napari_cellseg.serving.allowed import container_options, lab_options
 from napari_cellseg.serving.bench import Problem

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from napari_cellseg.cli import main
-from napari_cellseg.nn import fine_tune_data
+from napari_cellseg.nn.fine_tuning import data as fine_tune_data
 
 fine_tune_data.REPLAY_SEEDS = range(2)
 fine_tune_data.BASE_SEEDS = range(2, 4)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from napari_cellseg.core.measure import measure_cells
+from napari_cellseg.core.measuring.measure import measure_cells
 from napari_cellseg.core.types import CellImage, Labels, PixelSize
 from napari_cellseg.slides import plan as plan_module
 from napari_cellseg.slides import table as table_module

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QApplication
 from tests.fakes import FakeEngine
 
 from napari_cellseg.cli.display import virtual_display
-from napari_cellseg.io.model_folder import MODELS_VARIABLE
+from napari_cellseg.io.models.folder import MODELS_VARIABLE
 from napari_cellseg.widgets.jobs import JobRunner, Later
 
 GRACE_SECONDS = 5.0

@@ -12,7 +12,8 @@ from qtpy.QtCore import Qt
 pytest.importorskip("boto3", reason="the extra 'aws' is not installed")
 
 from aws_stand_in import BUCKET, GPU, PLACE, REGION, aws_stand_in, make_bucket
-from napari_cellseg.cloud import costs, training
+from napari_cellseg.cloud.account import costs
+from napari_cellseg.cloud.sagemaker import training
 from napari_cellseg.io.s3 import cache
 from napari_cellseg.widgets.main import CellSegmentationWidget
 from napari_cellseg.widgets.place import AT_ENDPOINT

@@ -15,8 +15,8 @@ pytest.importorskip("boto3", reason="the extra 'aws' is not installed")
 from qtpy.QtGui import QGuiApplication
 from tests.fakes import NowStarter
 
-from napari_cellseg.cloud import costs
-from napari_cellseg.cloud.inventory import ENDPOINT, Running
+from napari_cellseg.cloud.account import costs
+from napari_cellseg.cloud.sagemaker.inventory import ENDPOINT, Running
 from napari_cellseg.cloud.settings import CloudSettings
 from napari_cellseg.controllers import cloud as controllers
 from napari_cellseg.controllers import cloud_jobs, cloud_log, cloud_used

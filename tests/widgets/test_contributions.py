@@ -14,8 +14,8 @@ from PIL import Image
 from napari_cellseg.core.errors import AmbiguousAxesError, CellsegError
 from napari_cellseg.core.synthetic import SAMPLE_NAMES
 from napari_cellseg.core.types import PixelSize
-from napari_cellseg.io.labels_file import write_labels
 from napari_cellseg.io.sniff import IMAGE_SUFFIXES
+from napari_cellseg.io.writing.labels_file import write_labels
 from napari_cellseg.widgets.contributions import read_layers
 
 MANIFEST = Path(__file__).parents[2] / "src" / "napari_cellseg" / "napari.yaml"

@@ -512,7 +512,7 @@ def test_csv_and_labels_are_written(dock, segment, qtbot, tmp_path):
     assert "f" * 64 in (tmp_path / "cells.json").read_text()
     dock.results.write_labels(tmp_path / "labels.tif")
     wait_idle(qtbot, dock)
-    from napari_cellseg.io.images import read_labels
+    from napari_cellseg.io.reading.images import read_labels
 
     labels, size = read_labels(tmp_path / "labels.tif")
     np.testing.assert_array_equal(labels, dock.proofread.labels)

@@ -11,7 +11,7 @@ from tests.widgets.test_tools import press
 
 from napari_cellseg.controllers.edit_window import ZOOM_IN
 from napari_cellseg.controllers.proofread import ProofreadController
-from napari_cellseg.core.labels_on_disk import is_on_disk
+from napari_cellseg.core.labels.on_disk import is_on_disk
 from napari_cellseg.project.new_labels import NewLabels
 from napari_cellseg.project.store import create_project, open_project
 

@@ -7,8 +7,8 @@ from qtpy.QtTest import QTest
 from tests.widgets.conftest import squares, wait_idle
 
 from napari_cellseg.controllers.cell_labels import CellLabels
-from napari_cellseg.core.doubt_signs import Signs
-from napari_cellseg.core.missing_cells import MissingPlace
+from napari_cellseg.core.review.doubt_signs import Signs
+from napari_cellseg.core.review.missing_cells import MissingPlace
 from napari_cellseg.widgets.looked_at import FRAME_LAYER
 
 

@@ -11,8 +11,8 @@ from tests.widgets.test_edit_window import GlobalMouse, cell_at, look_at
 from tests.widgets.test_tools import press
 
 from napari_cellseg.core.jobs import run
-from napari_cellseg.core.labels_on_disk import is_on_disk
-from napari_cellseg.io.images import read_labels
+from napari_cellseg.core.labels.on_disk import is_on_disk
+from napari_cellseg.io.reading.images import read_labels
 from napari_cellseg.project.new_labels import LargeLabels
 from napari_cellseg.project.store import open_project
 

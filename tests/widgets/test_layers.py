@@ -7,7 +7,7 @@ from psygnal import EmitLoopError
 from qtpy.QtCore import QObject
 
 from napari_cellseg.controllers.proofread import ProofreadController
-from napari_cellseg.core.rerun import Merged
+from napari_cellseg.core.editing.rerun import Merged
 from napari_cellseg.widgets.label_look import can_correct, make_labels_layer
 from napari_cellseg.widgets.layers import LabelsBinding
 

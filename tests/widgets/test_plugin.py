@@ -42,7 +42,7 @@ def test_samples_open_as_one_choice(plugin, make_napari_viewer, name):
 def test_labels_are_saved_by_our_writer(plugin, make_napari_viewer, tmp_path):
     import numpy as np
 
-    from napari_cellseg.io.images import read_labels
+    from napari_cellseg.io.reading.images import read_labels
 
     viewer = make_napari_viewer()
     layer = viewer.add_labels(

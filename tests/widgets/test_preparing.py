@@ -18,7 +18,7 @@ from napari_cellseg.widgets.preparing import Preparing
 @pytest.fixture
 def projects(tmp_path, monkeypatch):
     """Return a project of two images with large labels and one with small ones."""
-    monkeypatch.setattr("napari_cellseg.core.labels_on_disk.LARGE_PX", 2**16)
+    monkeypatch.setattr("napari_cellseg.core.labels.on_disk.LARGE_PX", 2**16)
     images = [tmp_path / name for name in ("slide.tif", "small.tif", "second.tif")]
     with create_project(tmp_path / "work") as project:
         for number, side in enumerate((600, 60, 600), start=1):

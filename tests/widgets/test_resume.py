@@ -8,7 +8,7 @@ import urllib3
 from qtpy.QtCore import Qt
 from tests.servers import TOKEN, serving
 
-from napari_cellseg.cloud import kept, remote
+from napari_cellseg.cloud.client import kept, remote
 from napari_cellseg.core.run_place import RunPlace
 from napari_cellseg.core.synthetic import random_scene
 from napari_cellseg.widgets.main import CellSegmentationWidget
@@ -103,7 +103,7 @@ def test_a_run_that_broke_goes_on_from_the_tiles_that_arrived(
 
 def list_tiles():
     """Return the tiles of the image, and the question for the size."""
-    from napari_cellseg.core.tiling import plan_tiles
+    from napari_cellseg.core.segmentation.tiling import plan_tiles
 
     return [None, *plan_tiles((1300, 1300))]
 

@@ -8,7 +8,7 @@ import pytest
 from psygnal import Signal
 from qtpy.QtCore import Qt
 
-from napari_cellseg.core.measure import MeasurementTable
+from napari_cellseg.core.measuring.measure import MeasurementTable
 from napari_cellseg.widgets.table import CellTable
 
 

@@ -10,7 +10,7 @@ from tests.widgets.conftest import squares, wait_idle
 from tests.widgets.test_gestures import Mouse, around
 
 from napari_cellseg.controllers.cell_labels import CellLabels
-from napari_cellseg.core.edits import edit_on_labels
+from napari_cellseg.core.editing.edits import edit_on_labels
 from napari_cellseg.core.types import PlaneMaps
 from napari_cellseg.widgets.keys import ACTIONS, HELP_KEY, NAPARI_KEYS, TOOLS, shown_key
 

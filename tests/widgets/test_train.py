@@ -16,16 +16,16 @@ from tests.widgets.conftest import squares, wait_idle
 
 from napari_cellseg.controllers.engine import LocalEngine
 from napari_cellseg.controllers.train import CurvePoint
-from napari_cellseg.core.training_item import TrainProgress
-from napari_cellseg.io.left_trainings import LeftTraining
-from napari_cellseg.io.model_folder import (
+from napari_cellseg.core.training.item import TrainProgress
+from napari_cellseg.io.models.folder import (
     DEFAULT_MODEL,
     MODELS_VARIABLE,
     SPEC_NAME,
     find_model,
     read_model_spec,
 )
-from napari_cellseg.io.training_files import write_outcome
+from napari_cellseg.io.models.left_trainings import LeftTraining
+from napari_cellseg.io.models.training_files import write_outcome
 from napari_cellseg.widgets.left_training import (
     FINISH,
     STAY,

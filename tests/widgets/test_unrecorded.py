@@ -7,7 +7,7 @@ from qtpy.QtCore import QPoint
 from tests.widgets.conftest import squares, wait_idle
 from tests.widgets.test_gestures import Mouse
 
-from napari_cellseg.core.edits import apply_edit
+from napari_cellseg.core.editing.edits import apply_edit
 from napari_cellseg.project.store import open_project
 
 

@@ -11,12 +11,12 @@ from tests.widgets.conftest import squares
 
 from napari_cellseg.batch.results import ImageResults
 from napari_cellseg.core.jobs import run
-from napari_cellseg.core.measure import measure_cells
+from napari_cellseg.core.measuring.measure import measure_cells
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.types import PixelSize
-from napari_cellseg.io.images import read_image
+from napari_cellseg.io.reading.images import read_image
 from napari_cellseg.io.s3 import cache, client
-from napari_cellseg.io.writers import write_labels
+from napari_cellseg.io.writing.writers import write_labels
 
 
 @pytest.fixture

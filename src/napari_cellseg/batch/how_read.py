@@ -8,7 +8,7 @@ from typing import Any
 
 from napari_cellseg.batch.options import BatchOptions
 from napari_cellseg.core.errors import CellsegError
-from napari_cellseg.io.paths import ImagePlace
+from napari_cellseg.io.reading.paths import ImagePlace
 from napari_cellseg.io.s3.address import S3Address
 
 #: The options that change what is read of a file, or what is done with it.

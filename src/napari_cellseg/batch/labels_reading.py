@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from napari_cellseg.core.options import Range, option
-from napari_cellseg.core.region_text import parse_region
+from napari_cellseg.core.segmentation.region_text import parse_region
 
 #: What the person types counts more than what a file says.
 PIXEL_SIZE = Range(

@@ -14,16 +14,20 @@ from napari_cellseg.batch.labels_reading import LabelsReading
 from napari_cellseg.batch.names import LABELS_SUFFIX, stem_of
 from napari_cellseg.core.errors import AmbiguousAxesError, LabelsError, SaveError
 from napari_cellseg.core.given_sizes import given_size
-from napari_cellseg.core.measure import MeasurementTable, measure_cells, measure_labels
-from napari_cellseg.core.provenance import provenance
-from napari_cellseg.core.region_text import parse_region
-from napari_cellseg.core.tracks import PARENT, Parents
+from napari_cellseg.core.measuring.measure import (
+    MeasurementTable,
+    measure_cells,
+    measure_labels,
+)
+from napari_cellseg.core.measuring.provenance import provenance
+from napari_cellseg.core.segmentation.region_text import parse_region
+from napari_cellseg.core.tracking.tracks import PARENT, Parents
 from napari_cellseg.core.types import CellImage, Labels
 from napari_cellseg.io.exchange.classes import read_classes
 from napari_cellseg.io.exchange.formats import ImageFrame
-from napari_cellseg.io.images import read_labels_with_axes, read_one_image
-from napari_cellseg.io.paths import address_key, full_address
-from napari_cellseg.io.writers import read_csv_rows, write_cells_csv
+from napari_cellseg.io.reading.images import read_labels_with_axes, read_one_image
+from napari_cellseg.io.reading.paths import address_key, full_address
+from napari_cellseg.io.writing.writers import read_csv_rows, write_cells_csv
 
 #: Cells that a note names.
 MAX_NAMED = 10

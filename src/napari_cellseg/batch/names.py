@@ -11,7 +11,7 @@ from pathlib import Path
 
 from napari_cellseg.core.errors import SaveError
 from napari_cellseg.io.atomic import MAX_NAME_BYTES
-from napari_cellseg.io.paths import ImagePlace, full_address
+from napari_cellseg.io.reading.paths import ImagePlace, full_address
 from napari_cellseg.io.s3.address import FORBIDDEN_IN_NAMES, S3Address
 
 LABELS_SUFFIX = "_labels.tif"

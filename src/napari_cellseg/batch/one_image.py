@@ -11,17 +11,17 @@ from napari_cellseg.batch.options import BatchOptions
 from napari_cellseg.batch.results import ImageResults, Row
 from napari_cellseg.core.errors import CellsegError, DiskFullError
 from napari_cellseg.core.given_sizes import with_given_sizes
-from napari_cellseg.core.intensity import channel_named
 from napari_cellseg.core.jobs import Job, Progress
-from napari_cellseg.core.measure import measure_cells
+from napari_cellseg.core.measuring.measure import measure_cells
 from napari_cellseg.core.options import SegmentOptions
-from napari_cellseg.core.region_text import parse_region
+from napari_cellseg.core.segmentation.intensity import channel_named
+from napari_cellseg.core.segmentation.region_text import parse_region
 from napari_cellseg.core.segmenter import Segmenter
 from napari_cellseg.core.track_options import TrackOptions
-from napari_cellseg.core.tracks import Parents
+from napari_cellseg.core.tracking.tracks import Parents
 from napari_cellseg.core.types import CellImage
-from napari_cellseg.io.images import read_one_image
-from napari_cellseg.io.paths import full_address
+from napari_cellseg.io.reading.images import read_one_image
+from napari_cellseg.io.reading.paths import full_address
 from napari_cellseg.tracking import track_result
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from napari_cellseg.batch.labels_reading import LEVEL, PIXEL_SIZE, REGION, SCENE, Z_STEP
 from napari_cellseg.core.errors import OptionsError
 from napari_cellseg.core.options import Range, option
-from napari_cellseg.core.region_text import parse_region
+from napari_cellseg.core.segmentation.region_text import parse_region
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from typing import Any
 from napari_cellseg.batch.summary import SUMMARY_NAME, write_summary
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.jobs import Job, Progress
-from napari_cellseg.core.measure import measure_cells
-from napari_cellseg.core.provenance import provenance
-from napari_cellseg.io.writers import write_cells_csv
+from napari_cellseg.core.measuring.measure import measure_cells
+from napari_cellseg.core.measuring.provenance import provenance
+from napari_cellseg.io.writing.writers import write_cells_csv
 from napari_cellseg.project.exchange import ExchangeReport, pixels_of
 from napari_cellseg.project.images import ProjectImage
 from napari_cellseg.project.store import Project

@@ -13,17 +13,17 @@ from napari_cellseg.batch.how_read import differences
 from napari_cellseg.batch.names import LABELS_SUFFIX
 from napari_cellseg.batch.options import BatchOptions
 from napari_cellseg.core.errors import SaveError
-from napari_cellseg.core.measure import MeasurementTable
+from napari_cellseg.core.measuring.measure import MeasurementTable
+from napari_cellseg.core.measuring.provenance import provenance
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
-from napari_cellseg.core.provenance import provenance
-from napari_cellseg.core.semantic import probability_map, semantic_mask
+from napari_cellseg.core.segmentation.semantic import probability_map, semantic_mask
 from napari_cellseg.core.types import CellImage, SegmentationResult
 from napari_cellseg.io.atomic import replacing
-from napari_cellseg.io.finished import IS_FINISHED, says_finished
-from napari_cellseg.io.labels_file import write_labels, write_pixels
-from napari_cellseg.io.paths import ImagePlace, address_key, full_address
-from napari_cellseg.io.writers import write_cells_csv
+from napari_cellseg.io.reading.paths import ImagePlace, address_key, full_address
+from napari_cellseg.io.writing.finished import IS_FINISHED, says_finished
+from napari_cellseg.io.writing.labels_file import write_labels, write_pixels
+from napari_cellseg.io.writing.writers import write_cells_csv
 
 RECORD_SUFFIX = "_cells.json"
 #: Of a record; another program's JSON of the same name may hold anything there.

@@ -16,7 +16,7 @@ from napari_cellseg.batch.summary import SUMMARY_NAME
 from napari_cellseg.core.jobs import Job
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.segmenter import Segmenter
-from napari_cellseg.io.paths import ImagePlace
+from napari_cellseg.io.reading.paths import ImagePlace
 from napari_cellseg.io.s3.address import S3Address, file_name_of, parse_s3_address
 from napari_cellseg.io.s3.objects import (
     list_below,

@@ -25,8 +25,8 @@ from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.segmenter import Segmenter
 from napari_cellseg.io.atomic import make_folder
-from napari_cellseg.io.images import probe
-from napari_cellseg.io.paths import ImagePlace, full_address
+from napari_cellseg.io.reading.images import probe
+from napari_cellseg.io.reading.paths import ImagePlace, full_address
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ from typing import Any
 from napari_cellseg.batch.names import refuse_to_replace
 from napari_cellseg.batch.slide_tile import PLAN_NAME
 from napari_cellseg.core.jobs import Job, Notice, Progress
-from napari_cellseg.core.measure import UM2_PER_MM2
-from napari_cellseg.core.provenance import pixel_size_values, provenance
+from napari_cellseg.core.measuring.measure import UM2_PER_MM2
+from napari_cellseg.core.measuring.provenance import pixel_size_values, provenance
 from napari_cellseg.core.types import CellImage
 from napari_cellseg.io.exchange.geojson import write_features
-from napari_cellseg.io.labels_file import write_pixels
-from napari_cellseg.io.labels_zarr import write_labels_zarr
-from napari_cellseg.io.writers import write_cells_in_parts, write_summary_csv
+from napari_cellseg.io.writing.labels_file import write_pixels
+from napari_cellseg.io.writing.labels_zarr import write_labels_zarr
+from napari_cellseg.io.writing.writers import write_cells_in_parts, write_summary_csv
 from napari_cellseg.slides.annotations import Region, counts
 from napari_cellseg.slides.density import density_map
 from napari_cellseg.slides.joining import JoinedSlide

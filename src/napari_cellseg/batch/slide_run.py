@@ -31,11 +31,11 @@ from napari_cellseg.batch.slide_tile import (
 from napari_cellseg.core.errors import DiskFullError, SaveError, SegmentationError
 from napari_cellseg.core.jobs import Job, Notice, Progress
 from napari_cellseg.core.options import SegmentOptions
-from napari_cellseg.core.part import PartSegmenter
+from napari_cellseg.core.segmentation.part import PartSegmenter
 from napari_cellseg.core.types import CellImage
 from napari_cellseg.io.atomic import make_folder
 from napari_cellseg.io.exchange.geojson import read_annotations
-from napari_cellseg.io.paths import ImagePlace, full_address
+from napari_cellseg.io.reading.paths import ImagePlace, full_address
 from napari_cellseg.slides.annotations import Region, in_any, regions_of, tiles_met
 from napari_cellseg.slides.joining import join_tiles
 from napari_cellseg.slides.plan import SlidePlan, make_plan, read_plan

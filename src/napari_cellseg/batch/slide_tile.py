@@ -11,10 +11,10 @@ from typing import cast
 from napari_cellseg import __version__
 from napari_cellseg.core.errors import ImageReadError, OptionsError
 from napari_cellseg.core.given_sizes import with_given_sizes
-from napari_cellseg.core.part import PartSegmenter
+from napari_cellseg.core.segmentation.part import PartSegmenter
 from napari_cellseg.core.types import CellImage
 from napari_cellseg.engines import open_segmenter
-from napari_cellseg.io.images import BY_WINDOWS, read_one_image
+from napari_cellseg.io.reading.images import BY_WINDOWS, read_one_image
 from napari_cellseg.slides.plan import SlidePlan, read_plan
 from napari_cellseg.slides.tile import segment_tile
 from napari_cellseg.slides.tile_file import tile_path, write_tile

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from napari_cellseg.io.paths import address_key
-from napari_cellseg.io.writers import read_csv_rows, write_summary_csv
+from napari_cellseg.io.reading.paths import address_key
+from napari_cellseg.io.writing.writers import read_csv_rows, write_summary_csv
 
 SUMMARY_NAME = "summary.csv"
 

@@ -9,8 +9,8 @@ import typer
 from napari_cellseg.cli import cloud_jobs_command, pipeline_command
 from napari_cellseg.cli.doctor_command import show_findings
 from napari_cellseg.cli.flags import takes_options
-from napari_cellseg.cloud.place import filled, now_utc, place_of
-from napari_cellseg.cloud.sending import DrySender, sender_of
+from napari_cellseg.cloud.account.place import filled, now_utc, place_of
+from napari_cellseg.cloud.account.sending import DrySender, sender_of
 from napari_cellseg.core.cloud_options import (
     SERVERLESS,
     AccountOptions,
@@ -52,10 +52,10 @@ def deploy_model(
     If a step fails, what was made is deleted again.
     """
     from napari_cellseg.cli.progress import run_with_bar
-    from napari_cellseg.cloud import deploy as deploying
-    from napari_cellseg.cloud.costs import hourly_text, read_prices
-    from napari_cellseg.cloud.deploy_plan import NO_SCHEDULER, Deployment
-    from napari_cellseg.io.model_folder import find_model, read_model_spec
+    from napari_cellseg.cloud.account.costs import hourly_text, read_prices
+    from napari_cellseg.cloud.sagemaker import deploy as deploying
+    from napari_cellseg.cloud.sagemaker.deploy_plan import NO_SCHEDULER, Deployment
+    from napari_cellseg.io.models.folder import find_model, read_model_spec
 
     folder = find_model(model)
     wanted = Deployment(
@@ -89,8 +89,8 @@ def status(account: AccountOptions) -> None:
 
 
 def _show_running(account: AccountOptions) -> None:
-    from napari_cellseg.cloud.costs import read_prices, total_text
-    from napari_cellseg.cloud.inventory import running
+    from napari_cellseg.cloud.account.costs import read_prices, total_text
+    from napari_cellseg.cloud.sagemaker.inventory import running
 
     prices, now = read_prices(), now_utc()
     there = list(running(sender_of(account)))
@@ -123,8 +123,8 @@ def stop(
 ) -> None:
     """Delete an endpoint with all that hangs on it, or stop a job."""
     from napari_cellseg.cli.progress import run_with_bar
-    from napari_cellseg.cloud import teardown
-    from napari_cellseg.cloud.inventory import running
+    from napari_cellseg.cloud.sagemaker import teardown
+    from napari_cellseg.cloud.sagemaker.inventory import running
 
     if (name is not None) + all_of_them + overdue != 1:
         raise OptionsError("Say what to stop: a NAME, --all or --overdue.")
@@ -163,7 +163,11 @@ def cost(
     account: AccountOptions,
 ) -> None:
     """Say what runs costs now, and the prices that this is worked out from."""
-    from napari_cellseg.cloud.costs import hourly_text, make_own_prices, read_prices
+    from napari_cellseg.cloud.account.costs import (
+        hourly_text,
+        make_own_prices,
+        read_prices,
+    )
 
     if edit:
         typer.echo(f"Edit '{make_own_prices()}'; it is used from now on.")
@@ -189,8 +193,8 @@ def doctor(
 
     Nothing is changed. Exit code 1 if there is a problem.
     """
-    from napari_cellseg.cloud.checkup import check_up
-    from napari_cellseg.cloud.costs import read_prices
+    from napari_cellseg.cloud.account.costs import read_prices
+    from napari_cellseg.cloud.sagemaker.checkup import check_up
 
     findings = check_up(
         filled(place), instance_type, sender_of(account), read_prices(), now_utc()

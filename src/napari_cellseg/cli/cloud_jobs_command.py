@@ -11,8 +11,8 @@ import typer
 
 from napari_cellseg.cli.cloud_flags import RESULT_TYPES, BatchFlags, TrainFlags
 from napari_cellseg.cli.flags import takes_options
-from napari_cellseg.cloud.place import now_utc, place_of, split_uri
-from napari_cellseg.cloud.sending import sender_of
+from napari_cellseg.cloud.account.place import now_utc, place_of, split_uri
+from napari_cellseg.cloud.account.sending import sender_of
 from napari_cellseg.core.cloud_options import (
     AccountOptions,
     DeployOptions,
@@ -23,12 +23,12 @@ from napari_cellseg.core.errors import RemoteError
 from napari_cellseg.core.options import FineTuneOptions
 
 if TYPE_CHECKING:
-    from napari_cellseg.cloud.logs import LogReader
-    from napari_cellseg.cloud.requests import Call
-    from napari_cellseg.cloud.sending import Sender
-    from napari_cellseg.cloud.train_plan import TrainPlan
+    from napari_cellseg.cloud.account.requests import Call
+    from napari_cellseg.cloud.account.sending import Sender
+    from napari_cellseg.cloud.sagemaker.logs import LogReader
+    from napari_cellseg.cloud.sagemaker.train_plan import TrainPlan
     from napari_cellseg.core.jobs import Progress
-    from napari_cellseg.core.training_item import TrainingItem
+    from napari_cellseg.core.training.item import TrainingItem
 
 #: Seconds between two looks at a log.
 LOG_POLL_SECONDS = 5.0
@@ -36,7 +36,7 @@ LOG_POLL_SECONDS = 5.0
 
 def show_requests(calls: Iterable[Call]) -> None:
     """Print requests as JSON; nothing is sent."""
-    from napari_cellseg.cloud.requests import requests_text
+    from napari_cellseg.cloud.account.requests import requests_text
 
     typer.echo(requests_text(calls))
 
@@ -66,7 +66,7 @@ def train(
     Ctrl-C leaves the job running; `cellseg cloud logs NAME --follow` goes on with it,
     `cellseg cloud fetch NAME` gets its model, `cellseg cloud stop NAME` ends it.
     """
-    from napari_cellseg.cloud.training import TrainWish, training_calls
+    from napari_cellseg.cloud.sagemaker.training import TrainWish, training_calls
 
     wish = TrainWish(data, flags.name, flags.model, flags.channel)
     plan = wish.plan(place_of(place), options, machine, now_utc())
@@ -82,7 +82,7 @@ def train(
 
 def _items(data: str, channel: int | None) -> Sequence[TrainingItem]:
     """Return what a folder here holds."""
-    from napari_cellseg.core.training_item import supply_of
+    from napari_cellseg.core.training.item import supply_of
     from napari_cellseg.project.training_sources import training_items
 
     items = training_items(Path(data), channel)
@@ -97,8 +97,8 @@ def _start(
 ) -> str:
     """Start the job, after saying what it may cost."""
     from napari_cellseg.cli.progress import run_with_bar
-    from napari_cellseg.cloud.costs import dollars, hourly_text, read_prices
-    from napari_cellseg.cloud.training import start_training
+    from napari_cellseg.cloud.account.costs import dollars, hourly_text, read_prices
+    from napari_cellseg.cloud.sagemaker.training import start_training
 
     prices, machine = read_prices(), plan.machine
     price = prices.hourly(machine.instance_type, machine.hosts)
@@ -115,7 +115,7 @@ def _start(
 
 def _follow(name: str, sender: Sender) -> None:
     """Print the curve of a job until it ends."""
-    from napari_cellseg.cloud.training import follow_training
+    from napari_cellseg.cloud.sagemaker.training import follow_training
     from napari_cellseg.core.jobs import run
 
     done = run(follow_training(name, sender), _Lines())
@@ -129,7 +129,7 @@ class _Lines:
         self._last = ""
 
     def __call__(self, progress: Progress) -> None:
-        from napari_cellseg.core.training_item import TrainProgress
+        from napari_cellseg.core.training.item import TrainProgress
 
         text = progress.message
         if isinstance(progress, TrainProgress) and progress.loss is not None:
@@ -156,7 +156,7 @@ def fetch(
     if report is None:
         return
     from napari_cellseg.cli.progress import run_with_bar
-    from napari_cellseg.cloud.training import fetch_report
+    from napari_cellseg.cloud.sagemaker.training import fetch_report
 
     for path in run_with_bar(fetch_report(job, sender_of(account), report)):
         typer.echo(path)
@@ -164,7 +164,7 @@ def fetch(
 
 def _fetch(name: str, sender: Sender) -> None:
     from napari_cellseg.cli.progress import run_with_bar
-    from napari_cellseg.cloud.training import compared_words, fetch_model
+    from napari_cellseg.cloud.sagemaker.training import compared_words, fetch_model
 
     model = run_with_bar(fetch_model(name, sender))
     typer.echo(f"'{model}' is among your models now: cellseg models show {model}")
@@ -188,10 +188,10 @@ def batch(
     For plates/A01.tif there will be plates/A01.tif.out.
     """
     from napari_cellseg.cli.progress import run_with_bar
-    from napari_cellseg.cloud import batch as batching
-    from napari_cellseg.cloud.deploy_plan import Deployment
-    from napari_cellseg.cloud.train_plan import BatchPlan
-    from napari_cellseg.io.model_folder import find_model, read_model_spec
+    from napari_cellseg.cloud.sagemaker import batch as batching
+    from napari_cellseg.cloud.sagemaker.deploy_plan import Deployment
+    from napari_cellseg.cloud.sagemaker.train_plan import BatchPlan
+    from napari_cellseg.io.models.folder import find_model, read_model_spec
 
     for uri in (images, results):
         split_uri(uri)
@@ -229,7 +229,7 @@ def logs(
     account: AccountOptions,
 ) -> None:
     """Print what the container of an endpoint or job has printed."""
-    from napari_cellseg.cloud.logs import all_logs
+    from napari_cellseg.cloud.sagemaker.logs import all_logs
 
     sender = sender_of(account)
     readers = all_logs(name, sender)
@@ -258,7 +258,7 @@ def _stay(name: str, sender: Sender, readers: Sequence[LogReader]) -> None:
     RemoteError
         If it failed.
     """
-    from napari_cellseg.cloud.logs import EndWatch
+    from napari_cellseg.cloud.sagemaker.logs import EndWatch
 
     watch = EndWatch(name, sender)
     # Asked for before the lines: what was written by its end is read then.

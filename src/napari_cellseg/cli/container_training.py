@@ -15,19 +15,19 @@ from types import FrameType
 
 import typer
 
-from napari_cellseg.cloud.metrics import HELD_OUT, LOSS, STEP, metric_line
-from napari_cellseg.cloud.package import REPORT_SUFFIXES, unpack_model
+from napari_cellseg.cloud.sagemaker.metrics import HELD_OUT, LOSS, STEP, metric_line
+from napari_cellseg.cloud.sagemaker.package import REPORT_SUFFIXES, unpack_model
 from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.jobs import Progress, run
-from napari_cellseg.core.training_item import (
+from napari_cellseg.core.training.item import (
     TrainingItem,
     TrainingOutcome,
     TrainProgress,
     supply_of,
 )
-from napari_cellseg.io.dataset import has_pairs
-from napari_cellseg.io.model_folder import SPEC_NAME, WEIGHTS_NAME, find_model
-from napari_cellseg.io.training_files import (
+from napari_cellseg.io.datasets.dataset import has_pairs
+from napari_cellseg.io.models.folder import SPEC_NAME, WEIGHTS_NAME, find_model
+from napari_cellseg.io.models.training_files import (
     ITEMS_FOLDER,
     REQUEST_NAME,
     STOP_NAME,
@@ -36,9 +36,9 @@ from napari_cellseg.io.training_files import (
     write_request,
 )
 from napari_cellseg.nn.device import n_devices
-from napari_cellseg.nn.fine_tune import fine_tune
-from napari_cellseg.nn.run_curve import write_curve
-from napari_cellseg.nn.team import joined_team
+from napari_cellseg.nn.fine_tuning.fine_tune import fine_tune
+from napari_cellseg.nn.training.curve import write_curve
+from napari_cellseg.nn.training.team import joined_team
 from napari_cellseg.project.store import SUFFIX
 from napari_cellseg.project.training_sources import training_items
 from napari_cellseg.serving.training_job import (

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from napari_cellseg.core.errors import ImageReadError
 from napari_cellseg.core.jobs import Job, run
 from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.segmentation.with_nuclei import check_two_channels
 from napari_cellseg.core.segmenter import Segmenter
 from napari_cellseg.core.types import CellImage, Labels
-from napari_cellseg.core.with_nuclei import check_two_channels
-from napari_cellseg.io.dataset import Sample, pairs_in_folder, whole_samples
+from napari_cellseg.io.datasets.dataset import Sample, pairs_in_folder, whole_samples
 from napari_cellseg.nn.evaluate import evaluate, score_table, scores_by_kind
 
 

@@ -11,7 +11,7 @@ from napari_cellseg.cli.flags import takes_options
 from napari_cellseg.core.options import FineTuneOptions
 
 if TYPE_CHECKING:
-    from napari_cellseg.io.training_files import TrainingRequest
+    from napari_cellseg.io.models.training_files import TrainingRequest
 
 
 @takes_options("options", FineTuneOptions)
@@ -48,11 +48,11 @@ def fine_tune(
     torchrun --nproc-per-node 2 -m napari_cellseg fine-tune ...
     """
     from napari_cellseg.cli.progress import run_with_bar
-    from napari_cellseg.core.comparison_rows import comparison_table
-    from napari_cellseg.io.model_folder import find_model
-    from napari_cellseg.io.training_files import TrainingRequest, pictures_in
-    from napari_cellseg.nn.fine_tune import fine_tune as train
-    from napari_cellseg.nn.team import joined_team
+    from napari_cellseg.core.training.comparison_rows import comparison_table
+    from napari_cellseg.io.models.folder import find_model
+    from napari_cellseg.io.models.training_files import TrainingRequest, pictures_in
+    from napari_cellseg.nn.fine_tuning.fine_tune import fine_tune as train
+    from napari_cellseg.nn.training.team import joined_team
 
     request = TrainingRequest(
         str(find_model(model)), device, options, out.name, out.name
@@ -73,9 +73,9 @@ def fine_tune(
 def _write(request: TrainingRequest, data: str, out: Path, channel: int | None) -> None:
     """Write what is learned from, and say how much it is."""
     from napari_cellseg.cli.unlabelled import tell_unlabelled
-    from napari_cellseg.core.training_item import supply_of
-    from napari_cellseg.io.training_files import write_request
-    from napari_cellseg.nn.fine_tune_split import check_supply
+    from napari_cellseg.core.training.item import supply_of
+    from napari_cellseg.io.models.training_files import write_request
+    from napari_cellseg.nn.fine_tuning.split import check_supply
     from napari_cellseg.project.training_sources import training_items
 
     items = training_items(data, channel)

@@ -15,8 +15,8 @@ Name = Annotated[str, typer.Argument(help="Name of a model.")]
 @app.command("list")
 def list_all() -> None:
     """List the models; * is the one that the dock begins with, other programs' come last."""
-    from napari_cellseg.io import model_store
-    from napari_cellseg.io.model_folder import list_models
+    from napari_cellseg.io.models import store as model_store
+    from napari_cellseg.io.models.folder import list_models
     from napari_cellseg.nn.adapters import adapter_specs, missing_programs
 
     first = model_store.promoted()
@@ -32,7 +32,7 @@ def list_all() -> None:
 @app.command()
 def show(name: Name) -> None:
     """Print what a model is: data, licence, figures, digest, parent."""
-    from napari_cellseg.nn.known import known_model
+    from napari_cellseg.nn.inference.known import known_model
 
     typer.echo(known_model(name)[1].to_json().rstrip())
 
@@ -42,7 +42,7 @@ def take_in(
     source: Annotated[Path, typer.Argument(help="A model folder, or a zip of one.")],
 ) -> None:
     """Take a model in; its weights are checked against its digest first."""
-    from napari_cellseg.io import model_store
+    from napari_cellseg.io.models import store as model_store
     from napari_cellseg.nn.weights import load_model
 
     with model_store.unpacked(source) as folder:
@@ -64,14 +64,14 @@ def export(
     ] = "zip",
 ) -> None:
     """Write a model into one file: a zip to hand on, or ONNX for other programs."""
-    from napari_cellseg.io import model_store
-    from napari_cellseg.io.model_folder import find_model
+    from napari_cellseg.io.models import store as model_store
+    from napari_cellseg.io.models.folder import find_model
 
     folder = find_model(name)
     if format_ == "zip":
         model_store.pack(folder, out)
     else:
-        from napari_cellseg.nn.exporting import export_model
+        from napari_cellseg.nn.inference.exporting import export_model
 
         export_model(folder, out, is_int8=format_ == "onnx-int8")
     typer.echo(f"'{name}' is in '{out}'.")
@@ -80,7 +80,7 @@ def export(
 @app.command()
 def remove(name: Name) -> None:
     """Delete one of your own models; those that ship stay."""
-    from napari_cellseg.io import model_store
+    from napari_cellseg.io.models import store as model_store
 
     model_store.remove(name)
     typer.echo(f"'{name}' is gone.")

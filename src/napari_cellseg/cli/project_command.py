@@ -29,7 +29,7 @@ Images = Annotated[
 @app.command()
 def new(folder: Folder, images: Images) -> None:
     """Make a project of images; they stay where they are, also in S3."""
-    from napari_cellseg.io.paths import list_places
+    from napari_cellseg.io.reading.paths import list_places
     from napari_cellseg.project.store import create_project
 
     places = list_places(images)
@@ -41,7 +41,7 @@ def new(folder: Folder, images: Images) -> None:
 @app.command()
 def add(folder: Folder, images: Images) -> None:
     """Add images to a project."""
-    from napari_cellseg.io.paths import list_places
+    from napari_cellseg.io.reading.paths import list_places
     from napari_cellseg.project.store import open_project
 
     places = list_places(images)
@@ -58,7 +58,7 @@ def relocate(
 ) -> None:
     """Find images that have moved, also to S3 or from it."""
     from napari_cellseg.cli.progress import run_with_bar
-    from napari_cellseg.io.paths import image_place
+    from napari_cellseg.io.reading.paths import image_place
     from napari_cellseg.project.moved import find_moved
     from napari_cellseg.project.store import open_project
 
@@ -90,8 +90,8 @@ def labels(
     """Write the labels of every image as NAME_labels.tif."""
     from napari_cellseg.batch.names import LABELS_SUFFIX, plan_names, refuse_to_replace
     from napari_cellseg.io.atomic import make_folder
-    from napari_cellseg.io.images import read_image
-    from napari_cellseg.io.labels_file import write_labels
+    from napari_cellseg.io.reading.images import read_image
+    from napari_cellseg.io.writing.labels_file import write_labels
     from napari_cellseg.project.exchange import images_with_cells
     from napari_cellseg.project.store import open_project
 

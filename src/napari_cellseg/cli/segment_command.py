@@ -65,7 +65,7 @@ def segment(
     from napari_cellseg.batch.segmenting import segment_files
     from napari_cellseg.cli.progress import run_with_bar
     from napari_cellseg.engines import open_segmenter
-    from napari_cellseg.io.paths import list_places
+    from napari_cellseg.io.reading.paths import list_places
     from napari_cellseg.io.s3.address import is_s3_address
 
     batch, options = _with_channels(batch, options, channel, nuclei_channel)

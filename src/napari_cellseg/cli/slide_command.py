@@ -38,7 +38,7 @@ def slide(
     """
     from napari_cellseg.batch.slide_run import segment_slide
     from napari_cellseg.cli.progress import run_with_bar
-    from napari_cellseg.io.paths import image_place
+    from napari_cellseg.io.reading.paths import image_place
 
     job = segment_slide(image_place(path), out, slide_options, options)
     try:

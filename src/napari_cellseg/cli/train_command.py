@@ -58,8 +58,8 @@ def train(
         )
     from napari_cellseg.cli.progress import run_with_bar
     from napari_cellseg.cli.unlabelled import tell_partly
-    from napari_cellseg.nn.base_training import BaseRun, train_base
-    from napari_cellseg.nn.team import joined_team
+    from napari_cellseg.nn.training.base import BaseRun, train_base
+    from napari_cellseg.nn.training.team import joined_team
 
     command = shlex.join(["cellseg", *sys.argv[1:]])
     with joined_team(device) as team:

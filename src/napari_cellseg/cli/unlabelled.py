@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from napari_cellseg.io.dataset import pairs_in_folder, unlabelled_in_folder
+from napari_cellseg.io.datasets.dataset import pairs_in_folder, unlabelled_in_folder
 from napari_cellseg.io.datasets.manifest import is_dataset
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from napari_cellseg.core.cell_index import CellIndex
-from napari_cellseg.core.cell_notes import CellNotes, updated_notes
-from napari_cellseg.core.checked import CheckedArea, ReviewState
-from napari_cellseg.core.doubt_signs import NO_SIGNS
-from napari_cellseg.core.edits import Edit, Source
-from napari_cellseg.core.history import History, Steps
-from napari_cellseg.core.labels_on_disk import is_on_disk
-from napari_cellseg.core.lineage_steps import Lineage, ParentsDifference
-from napari_cellseg.core.numbering import moved_keys, moved_numbers
-from napari_cellseg.core.replay import steps_since
-from napari_cellseg.core.rerun import Footprint, deleted_footprints
+from napari_cellseg.core.editing.cell_index import CellIndex
+from napari_cellseg.core.editing.cell_notes import CellNotes, updated_notes
+from napari_cellseg.core.editing.checked import CheckedArea, ReviewState
+from napari_cellseg.core.editing.edits import Edit, Source
+from napari_cellseg.core.editing.history import History, Steps
+from napari_cellseg.core.editing.lineage_steps import Lineage, ParentsDifference
+from napari_cellseg.core.editing.numbering import moved_keys, moved_numbers
+from napari_cellseg.core.editing.replay import steps_since
+from napari_cellseg.core.editing.rerun import Footprint, deleted_footprints
+from napari_cellseg.core.labels.on_disk import is_on_disk
+from napari_cellseg.core.review.doubt_signs import NO_SIGNS
 from napari_cellseg.core.types import Labels, PixelSize, SegmentationResult
 from napari_cellseg.project.labels import ProjectLabels
 from napari_cellseg.project.new_labels import NewLabels
@@ -47,9 +47,9 @@ class CellLabels:
     areas : list of CheckedArea
         Where everything was looked at.
     classes : dict of int to str
-        What kind each cell is, where a person said so; see `core.classes`.
+        What kind each cell is, where a person said so; see `core.editing.classes`.
     parents : dict of int to int
-        By a daughter its mother, in labels with time; see `core.tracks`.
+        By a daughter its mother, in labels with time; see `core.tracking.tracks`.
     levels : list of arrays
         Of large labels: the pyramid on disk, the full resolution first.
     around_runs : dict

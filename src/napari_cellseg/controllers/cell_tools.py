@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_cellseg.controllers.proofread import ProofreadController
-from napari_cellseg.core import labels as corrections
-from napari_cellseg.core.auto_split import split_automatically
-from napari_cellseg.core.grow import cut_hole, grow_cells, shrink_cells
-from napari_cellseg.core.numbering import give_new_id, renumber_cells
-from napari_cellseg.core.planes import copy_to_plane, interpolate_cell
-from napari_cellseg.core.reshape import cell_around, fill_holes, smooth_cells
-from napari_cellseg.core.split import add_cell, split_cell
+from napari_cellseg.core.editing import corrections
+from napari_cellseg.core.editing.auto_split import split_automatically
+from napari_cellseg.core.editing.grow import cut_hole, grow_cells, shrink_cells
+from napari_cellseg.core.editing.numbering import give_new_id, renumber_cells
+from napari_cellseg.core.editing.planes import copy_to_plane, interpolate_cell
+from napari_cellseg.core.editing.reshape import cell_around, fill_holes, smooth_cells
+from napari_cellseg.core.editing.split import add_cell, split_cell
 
 Plane = tuple[int, ...]
 Points = NDArray[Any]

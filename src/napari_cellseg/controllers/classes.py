@@ -11,10 +11,10 @@ from psygnal import Signal
 
 from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.controllers.proofread import ProofreadController
-from napari_cellseg.core.classes import FIRST_NAMES, checked_name, n_by_class
-from napari_cellseg.core.edits import Edit
+from napari_cellseg.core.editing.classes import FIRST_NAMES, checked_name, n_by_class
+from napari_cellseg.core.editing.corrections import cells_in_region
+from napari_cellseg.core.editing.edits import Edit
 from napari_cellseg.core.errors import EditError
-from napari_cellseg.core.labels import cells_in_region
 
 
 class ClassController:

@@ -8,21 +8,21 @@ from datetime import timedelta
 
 from psygnal import Signal
 
-from napari_cellseg.cloud.checkup import check_up
-from napari_cellseg.cloud.costs import (
+from napari_cellseg.cloud.account.costs import (
     Prices,
     dollars,
     hourly_text,
     read_prices,
     total_text,
 )
-from napari_cellseg.cloud.deploy import dry_run
-from napari_cellseg.cloud.deploy_plan import Deployment
-from napari_cellseg.cloud.inventory import Running
-from napari_cellseg.cloud.place import filled, now_utc, place_of
-from napari_cellseg.cloud.requests import requests_text
-from napari_cellseg.cloud.sending import Sender, sender_of
-from napari_cellseg.cloud.training import TrainWish, compared_words
+from napari_cellseg.cloud.account.place import filled, now_utc, place_of
+from napari_cellseg.cloud.account.requests import requests_text
+from napari_cellseg.cloud.account.sending import Sender, sender_of
+from napari_cellseg.cloud.sagemaker.checkup import check_up
+from napari_cellseg.cloud.sagemaker.deploy import dry_run
+from napari_cellseg.cloud.sagemaker.deploy_plan import Deployment
+from napari_cellseg.cloud.sagemaker.inventory import Running
+from napari_cellseg.cloud.sagemaker.training import TrainWish, compared_words
 from napari_cellseg.controllers.cloud_jobs import (
     Done,
     checked,
@@ -45,8 +45,8 @@ from napari_cellseg.core.cloud_options import (
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.finding import Finding
 from napari_cellseg.core.options import FineTuneOptions
-from napari_cellseg.core.training_item import TrainProgress
-from napari_cellseg.io.model_folder import find_model, list_models, read_model_spec
+from napari_cellseg.core.training.item import TrainProgress
+from napari_cellseg.io.models.folder import find_model, list_models, read_model_spec
 from napari_cellseg.io.used_endpoints import UsedEndpoint
 
 #: Names of the tasks that train, and that make an endpoint.

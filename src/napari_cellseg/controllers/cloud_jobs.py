@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable
 
-from napari_cellseg.cloud.deploy import Deployed, deploy
-from napari_cellseg.cloud.deploy_plan import NO_SCHEDULER, Deployment
-from napari_cellseg.cloud.inventory import Running, running
-from napari_cellseg.cloud.sending import Sender
-from napari_cellseg.cloud.teardown import stop
-from napari_cellseg.cloud.train_plan import TrainPlan
-from napari_cellseg.cloud.training import (
+from napari_cellseg.cloud.account.sending import Sender
+from napari_cellseg.cloud.sagemaker.deploy import Deployed, deploy
+from napari_cellseg.cloud.sagemaker.deploy_plan import NO_SCHEDULER, Deployment
+from napari_cellseg.cloud.sagemaker.inventory import Running, running
+from napari_cellseg.cloud.sagemaker.teardown import stop
+from napari_cellseg.cloud.sagemaker.train_plan import TrainPlan
+from napari_cellseg.cloud.sagemaker.training import (
     TrainWish,
     fetch_model,
     follow_training,
@@ -18,7 +18,7 @@ from napari_cellseg.cloud.training import (
 )
 from napari_cellseg.core.finding import Finding
 from napari_cellseg.core.jobs import Job, Progress
-from napari_cellseg.io.model_folder import find_model
+from napari_cellseg.io.models.folder import find_model
 
 #: What was done, in sentences, and what runs then.
 Done = tuple[list[str], list[Running]]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from psygnal import Signal
 
-from napari_cellseg.cloud.logs import End, EndWatch, LogReader, all_logs
-from napari_cellseg.cloud.sending import Sender, sender_of
+from napari_cellseg.cloud.account.sending import Sender, sender_of
+from napari_cellseg.cloud.sagemaker.logs import End, EndWatch, LogReader, all_logs
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.cloud_options import AccountOptions
 from napari_cellseg.core.jobs import Job, Progress

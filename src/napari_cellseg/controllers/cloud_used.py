@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from napari_cellseg.cloud.costs import read_prices
-from napari_cellseg.cloud.inventory import ENDPOINT, Running
-from napari_cellseg.cloud.place import now_utc
+from napari_cellseg.cloud.account.costs import read_prices
+from napari_cellseg.cloud.account.place import now_utc
+from napari_cellseg.cloud.sagemaker.inventory import ENDPOINT, Running
 from napari_cellseg.core.cloud_options import AccountOptions
 from napari_cellseg.io.used_endpoints import (
     UsedEndpoint,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from napari_cellseg.core.volumes import INTENSITY
+from napari_cellseg.core.measuring.volumes import INTENSITY
 
 MEANINGS = {
     "label": "Number of the cell in the labels.",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cellseg.core.cell_boxes import Box
+from napari_cellseg.core.labels.boxes import Box
 
 #: A view of more pixels a side is an overview: a cell of 20 px takes less than 10 of the
 #: 1,000 that a canvas has, and napari finds the outlines of a window anew when it moves,

@@ -132,7 +132,7 @@ class LocalEngine:
         self, result: SegmentationResult, options: SegmentOptions
     ) -> SegmentationResult:
         """Decode the kept maps of a result with other thresholds."""
-        from napari_cellseg.core.decode import decode_result
+        from napari_cellseg.core.segmentation.decode import decode_result
 
         return decode_result(result, options)
 

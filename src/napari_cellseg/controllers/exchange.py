@@ -14,19 +14,19 @@ from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.controllers.export import AXES_ALONE, Saved
 from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.controllers.proofread import ProofreadController
-from napari_cellseg.core.cell_notes import with_notes
-from napari_cellseg.core.classes import n_by_class, with_classes
-from napari_cellseg.core.edits import Source, is_empty
-from napari_cellseg.core.errors import ImageError, LabelsError
-from napari_cellseg.core.importing import (
+from napari_cellseg.core.editing.cell_notes import with_notes
+from napari_cellseg.core.editing.classes import n_by_class, with_classes
+from napari_cellseg.core.editing.edits import Source, is_empty
+from napari_cellseg.core.editing.importing import (
     ImportedCells,
     ImportMode,
     import_cells,
     untouched_areas,
 )
+from napari_cellseg.core.errors import ImageError, LabelsError
 from napari_cellseg.core.jobs import Job, Progress
-from napari_cellseg.core.label_arrays import check_labels
-from napari_cellseg.core.measure import MeasurementTable
+from napari_cellseg.core.labels.arrays import check_labels
+from napari_cellseg.core.measuring.measure import MeasurementTable
 from napari_cellseg.core.types import LABELS_DTYPE, CellImage
 from napari_cellseg.io.exchange.cells import Cells, FoundLabels, measurements_of
 from napari_cellseg.io.exchange.formats import (

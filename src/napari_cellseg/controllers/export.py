@@ -10,8 +10,8 @@ from typing import Any
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.core.errors import LabelsError
 from napari_cellseg.core.jobs import Job, Progress
-from napari_cellseg.core.measure import MeasurementTable
-from napari_cellseg.core.provenance import provenance
+from napari_cellseg.core.measuring.measure import MeasurementTable
+from napari_cellseg.core.measuring.provenance import provenance
 from napari_cellseg.core.types import CellImage, Labels, PixelSize
 
 #: Axes of labels without an image, by their number.
@@ -38,7 +38,7 @@ def save_table(
     path: Path, table: MeasurementTable, origin: Mapping[str, Any]
 ) -> Job[Saved]:
     """Write the table as CSV, with its JSON beside it; raises `SaveError`."""
-    from napari_cellseg.io.writers import write_cells_csv
+    from napari_cellseg.io.writing.writers import write_cells_csv
 
     yield Progress(0, 0, "writing the table")
     csv, record = write_cells_csv(path, table, origin)
@@ -50,7 +50,7 @@ def save_labels(
     path: Path, labels: Labels, axes: str, pixel_size: PixelSize | None
 ) -> Job[Saved]:
     """Write labels as TIFF; raises `SaveError`, `LabelsError`."""
-    from napari_cellseg.io.labels_file import write_labels
+    from napari_cellseg.io.writing.labels_file import write_labels
 
     yield Progress(0, 0, "writing the labels")
     write_labels(path, labels, axes=axes, pixel_size=pixel_size)

@@ -11,10 +11,15 @@ from numpy.typing import NDArray
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.segment import SegmentController
 from napari_cellseg.controllers.task import TaskController
-from napari_cellseg.core.cell_boxes import on_plane, shifted
+from napari_cellseg.core.editing.find_cell import (
+    add_found,
+    cell_at_point,
+    cell_in_box,
+    maps_on,
+)
+from napari_cellseg.core.editing.rerun import Region
 from napari_cellseg.core.errors import EditError
-from napari_cellseg.core.find_cell import add_found, cell_at_point, cell_in_box, maps_on
-from napari_cellseg.core.rerun import Region
+from napari_cellseg.core.labels.boxes import on_plane, shifted
 from napari_cellseg.core.types import CellImage, PlaneMaps, SegmentationResult
 
 #: The model looks at a window of this edge around the pointer, in pixels, once.

@@ -9,10 +9,10 @@ from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.core.jobs import Job, run
-from napari_cellseg.core.labels_on_disk import is_large
+from napari_cellseg.core.labels.on_disk import is_large
 from napari_cellseg.core.types import CellImage
 from napari_cellseg.io.exchange.formats import ImageFrame
-from napari_cellseg.io.paths import image_place
+from napari_cellseg.io.reading.paths import image_place
 from napari_cellseg.project.images import ProjectImage
 from napari_cellseg.project.large_import import import_large, refuse_over_cells
 from napari_cellseg.project.new_labels import LargeLabels

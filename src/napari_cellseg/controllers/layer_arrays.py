@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from napari_cellseg.core.errors import ImageError
 from napari_cellseg.core.types import CellImage, PixelSize
-from napari_cellseg.io.lazy import LazyArray
+from napari_cellseg.io.reading.lazy import LazyArray
 
 ORDER = "TCZYX"
 

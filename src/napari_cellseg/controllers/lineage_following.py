@@ -6,13 +6,13 @@ import weakref
 
 from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.controllers.rerun_difference import RUN_NAMES
-from napari_cellseg.core.edits import Edit
-from napari_cellseg.core.lineage_steps import (
+from napari_cellseg.core.editing.edits import Edit
+from napari_cellseg.core.editing.lineage_steps import (
     Lineage,
     parents_difference,
     with_difference,
 )
-from napari_cellseg.core.tracks import parents_after
+from napari_cellseg.core.tracking.tracks import parents_after
 
 
 def lineage_after(cells: CellLabels, edit: Edit) -> Lineage:

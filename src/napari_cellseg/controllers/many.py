@@ -78,7 +78,7 @@ def segment_file(
     CellsegError
         If it cannot be read or segmented.
     """
-    from napari_cellseg.io.images import read_image
+    from napari_cellseg.io.reading.images import read_image
 
     yield Progress(0, 0, "reading the image")
     image = read_image(source)

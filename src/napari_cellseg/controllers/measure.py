@@ -21,12 +21,12 @@ from napari_cellseg.controllers.numbers import (
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
-from napari_cellseg.core.cell_boxes import Box
-from napari_cellseg.core.edits import Edit, Source
+from napari_cellseg.core.editing.edits import Edit, Source
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.jobs import Job, Progress
-from napari_cellseg.core.labels_on_disk import is_on_disk
-from napari_cellseg.core.measure import MeasurementTable, measure_cells
+from napari_cellseg.core.labels.boxes import Box
+from napari_cellseg.core.labels.on_disk import is_on_disk
+from napari_cellseg.core.measuring.measure import MeasurementTable, measure_cells
 from napari_cellseg.core.types import CellImage, Labels
 
 #: An edit of more pixels is measured off the main thread, from the beginning.

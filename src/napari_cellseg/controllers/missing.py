@@ -8,12 +8,12 @@ from psygnal import Signal
 
 from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.controllers.proofread import ProofreadController
-from napari_cellseg.core.cell_index import overlap
-from napari_cellseg.core.doubt_signs import Signs
-from napari_cellseg.core.edits import Edit
+from napari_cellseg.core.editing.cell_index import overlap
+from napari_cellseg.core.editing.edits import Edit
+from napari_cellseg.core.editing.find_cell import add_found
 from napari_cellseg.core.errors import EditError
-from napari_cellseg.core.find_cell import add_found
-from napari_cellseg.core.missing_cells import MissingPlace
+from napari_cellseg.core.review.doubt_signs import Signs
+from napari_cellseg.core.review.missing_cells import MissingPlace
 
 
 class MissingController:

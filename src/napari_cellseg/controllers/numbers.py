@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_cellseg.core.measure import MeasurementTable
-from napari_cellseg.core.volumes import CELL_COLUMNS, cell_keys
+from napari_cellseg.core.measuring.measure import MeasurementTable
+from napari_cellseg.core.measuring.volumes import CELL_COLUMNS, cell_keys
 
 N_BINS = 24
 #: Colours run between these percentiles, so that a few odd cells do not take them all.

@@ -8,7 +8,7 @@ from psygnal import Signal
 
 from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.controllers.proofread import ProofreadController
-from napari_cellseg.core.edits import Edit
+from napari_cellseg.core.editing.edits import Edit
 
 
 class OutsideSteps:

@@ -22,12 +22,12 @@ from napari_cellseg.controllers.lineage_following import LineageFollower
 from napari_cellseg.controllers.outside import OutsideSteps
 from napari_cellseg.controllers.unsaved_notes import UnsavedNotes
 from napari_cellseg.controllers.unsaved_steps import add_steps
+from napari_cellseg.core.editing.history import History
+from napari_cellseg.core.editing.lineage_steps import Lineage
 from napari_cellseg.core.errors import CellsegError, ImageReadError, ProjectError
-from napari_cellseg.core.history import History
 from napari_cellseg.core.jobs import Job
-from napari_cellseg.core.lineage_steps import Lineage
 from napari_cellseg.core.types import PixelSize
-from napari_cellseg.io.paths import ImagePlace, image_place
+from napari_cellseg.io.reading.paths import ImagePlace, image_place
 from napari_cellseg.io.s3.address import is_s3_address
 from napari_cellseg.project.identity import Identity
 from napari_cellseg.project.image_places import ImagePlaces

@@ -18,32 +18,32 @@ from napari_cellseg.controllers.seen_edits import (
     is_shown,
     still_deleted,
 )
-from napari_cellseg.core import labels as corrections
-from napari_cellseg.core.checked import (
+from napari_cellseg.core.editing import corrections
+from napari_cellseg.core.editing.checked import (
     CheckedArea,
     ReviewState,
     cells_inside,
     checked_background,
     locked_ids,
 )
-from napari_cellseg.core.classes import (
+from napari_cellseg.core.editing.classes import (
     assign_class,
     updated_classes,
     with_classes,
 )
-from napari_cellseg.core.edits import (
+from napari_cellseg.core.editing.edits import (
     Edit,
     Source,
     apply_edit,
     is_empty,
     update_sources,
 )
+from napari_cellseg.core.editing.history import History, Steps
+from napari_cellseg.core.editing.rerun import Footprint, Merged
+from napari_cellseg.core.editing.reshape import fill_holes, smooth_cells
+from napari_cellseg.core.editing.split import add_cell, split_cell
 from napari_cellseg.core.errors import EditError
-from napari_cellseg.core.history import History, Steps
-from napari_cellseg.core.label_arrays import check_labels
-from napari_cellseg.core.rerun import Footprint, Merged
-from napari_cellseg.core.reshape import fill_holes, smooth_cells
-from napari_cellseg.core.split import add_cell, split_cell
+from napari_cellseg.core.labels.arrays import check_labels
 from napari_cellseg.core.types import Labels
 
 #: Runs of this name follow each other while a slider moves; they count as one.
@@ -245,7 +245,7 @@ class ProofreadController:
         Parameters
         ----------
         edit : Edit
-            The classes of the cells that it changes follow, see `core.classes`.
+            The classes of the cells that it changes follow, see `core.editing.classes`.
         said : mapping of int to str
             Classes that are known otherwise, such as from a file.
         """
@@ -314,7 +314,7 @@ class ProofreadController:
         Parameters
         ----------
         merged : Merged
-            From `core.rerun.merge_run`.
+            From `core.editing.rerun.merge_run`.
         name : str
             What undo is to say.
         keeps : bool

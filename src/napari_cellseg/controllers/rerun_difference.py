@@ -9,10 +9,10 @@ from psygnal import Signal
 
 from napari_cellseg.controllers.proofread import MOVED, ProofreadController
 from napari_cellseg.controllers.task import TaskController
-from napari_cellseg.core.cell_notes import CellNotes, with_notes
-from napari_cellseg.core.checked import ReviewState
-from napari_cellseg.core.classes import updated_classes
-from napari_cellseg.core.difference import (
+from napari_cellseg.core.editing.cell_notes import CellNotes, with_notes
+from napari_cellseg.core.editing.checked import ReviewState
+from napari_cellseg.core.editing.classes import updated_classes
+from napari_cellseg.core.editing.difference import (
     Change,
     ChangeView,
     Former,
@@ -22,10 +22,10 @@ from napari_cellseg.core.difference import (
     keep_old,
     view_of,
 )
-from napari_cellseg.core.edits import Edit, Source, updated_sources
+from napari_cellseg.core.editing.edits import Edit, Source, updated_sources
+from napari_cellseg.core.editing.numbering import moved_numbers
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.jobs import Job, Progress
-from napari_cellseg.core.numbering import moved_numbers
 from napari_cellseg.core.types import Labels
 
 RUN_NAMES = ("segment", MOVED)

@@ -9,11 +9,11 @@ from psygnal import Signal
 
 from napari_cellseg.controllers.measure import MeasureController
 from napari_cellseg.controllers.proofread import ProofreadController
-from napari_cellseg.core.doubt_signs import NO_SIGNS, Signs, neighbours_of
-from napari_cellseg.core.doubt_words import reasons
-from napari_cellseg.core.edits import Edit
+from napari_cellseg.core.editing.edits import Edit
 from napari_cellseg.core.errors import EditError
-from napari_cellseg.core.review import (
+from napari_cellseg.core.review.doubt_signs import NO_SIGNS, Signs, neighbours_of
+from napari_cellseg.core.review.doubt_words import reasons
+from napari_cellseg.core.review.queue import (
     StopHint,
     doubt_terms,
     doubts_of_terms,

@@ -8,11 +8,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cellseg.core.cell_boxes import pixel_counts
-from napari_cellseg.core.cell_index import CellIndex, IndexedLabels, labels_of
-from napari_cellseg.core.cell_notes import CellNotes, with_notes
-from napari_cellseg.core.checked import ReviewState
-from napari_cellseg.core.edits import (
+from napari_cellseg.core.editing.cell_index import CellIndex, IndexedLabels, labels_of
+from napari_cellseg.core.editing.cell_notes import CellNotes, with_notes
+from napari_cellseg.core.editing.checked import ReviewState
+from napari_cellseg.core.editing.edits import (
     NUMBER_ANEW,
     Edit,
     Source,
@@ -20,8 +19,9 @@ from napari_cellseg.core.edits import (
     known_sources,
     with_sources,
 )
-from napari_cellseg.core.numbering import moved_keys, moved_numbers
-from napari_cellseg.core.rerun import Merged
+from napari_cellseg.core.editing.numbering import moved_keys, moved_numbers
+from napari_cellseg.core.editing.rerun import Merged
+from napari_cellseg.core.labels.boxes import pixel_counts
 from napari_cellseg.core.types import Labels
 
 

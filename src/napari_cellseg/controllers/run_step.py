@@ -7,11 +7,20 @@ from dataclasses import dataclass
 
 from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.controllers.run_edits import notes_of_run, run_edit
-from napari_cellseg.core.cell_notes import updated_notes, with_notes
-from napari_cellseg.core.classes import class_change, updated_classes, with_classes
-from napari_cellseg.core.edits import Edit, apply_edit, is_empty, updated_sources
+from napari_cellseg.core.editing.cell_notes import updated_notes, with_notes
+from napari_cellseg.core.editing.classes import (
+    class_change,
+    updated_classes,
+    with_classes,
+)
+from napari_cellseg.core.editing.edits import (
+    Edit,
+    apply_edit,
+    is_empty,
+    updated_sources,
+)
+from napari_cellseg.core.editing.rerun import Footprint, Merged
 from napari_cellseg.core.errors import EditError
-from napari_cellseg.core.rerun import Footprint, Merged
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +61,7 @@ def step_of_run(
     cells : CellLabels
         Before the run. With `replaces_last` the last step is taken out of their history.
     merged : Merged
-        From `core.rerun.merge_run`.
+        From `core.editing.rerun.merge_run`.
     name : str
         What undo is to say.
     replaces_last : bool

@@ -10,9 +10,9 @@ import numpy as np
 
 from napari_cellseg.controllers.large_project import MAX_IN_MEMORY_PX
 from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.core.editing.region_run import merge_region
+from napari_cellseg.core.editing.rerun import Merged, Region, merge_run
 from napari_cellseg.core.errors import ImageError, LabelsError
-from napari_cellseg.core.region_run import merge_region
-from napari_cellseg.core.rerun import Merged, Region, merge_run
 from napari_cellseg.core.types import LABELS_DTYPE, CellImage, SegmentationResult
 
 

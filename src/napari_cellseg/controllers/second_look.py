@@ -11,9 +11,14 @@ from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.run_taking import Run
 from napari_cellseg.controllers.segment import SegmentController
 from napari_cellseg.controllers.task import TaskController
-from napari_cellseg.core.cell_boxes import shifted, start_of
-from napari_cellseg.core.cell_index import overlap
-from napari_cellseg.core.doubt_signs import (
+from napari_cellseg.core.editing.cell_index import overlap
+from napari_cellseg.core.editing.edits import Edit
+from napari_cellseg.core.editing.numbering import moved_numbers
+from napari_cellseg.core.editing.rerun import Footprint, Merged, Region, with_footprints
+from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.labels.boxes import shifted, start_of
+from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.review.doubt_signs import (
     NO_SIGNS,
     Signs,
     cells_cut_off,
@@ -22,12 +27,7 @@ from napari_cellseg.core.doubt_signs import (
     disagreements_between,
     touching_shares,
 )
-from napari_cellseg.core.edits import Edit
-from napari_cellseg.core.jobs import Job, Progress
-from napari_cellseg.core.missing_cells import MissingPlace, missing_places
-from napari_cellseg.core.numbering import moved_numbers
-from napari_cellseg.core.options import SegmentOptions
-from napari_cellseg.core.rerun import Footprint, Merged, Region, with_footprints
+from napari_cellseg.core.review.missing_cells import MissingPlace, missing_places
 from napari_cellseg.core.types import LABELS_DTYPE, Labels, PlaneMaps
 
 #: Maps of more pixels are not read again: 16 million take 4 s and 0.3 GB in the background.

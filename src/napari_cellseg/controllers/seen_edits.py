@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.controllers.run_edits import is_bare
 from napari_cellseg.controllers.strokes import after_stroke, is_erasure, stroke_box
-from napari_cellseg.core.cell_boxes import shifted
-from napari_cellseg.core.cut_cells import carried_on
-from napari_cellseg.core.edits import Edit, edit_on_labels
-from napari_cellseg.core.rerun import Footprint
+from napari_cellseg.core.editing.cut_cells import carried_on
+from napari_cellseg.core.editing.edits import Edit, edit_on_labels
+from napari_cellseg.core.editing.rerun import Footprint
+from napari_cellseg.core.labels.boxes import shifted
 from napari_cellseg.core.types import Labels
 
 #: Of large labels, each place of a deleted cell that is looked at may be a read from disk.

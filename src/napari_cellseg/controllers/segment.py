@@ -27,14 +27,14 @@ from napari_cellseg.controllers.run_taking import (
 )
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
-from napari_cellseg.core.edits import Edit
+from napari_cellseg.core.editing.edits import Edit
+from napari_cellseg.core.editing.rerun import Merged, Region
 from napari_cellseg.core.errors import ImageError
-from napari_cellseg.core.intensity import intensity_bounds
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
-from napari_cellseg.core.region_text import SMALLEST_SIDE_PX
-from napari_cellseg.core.rerun import Merged, Region
+from napari_cellseg.core.segmentation.intensity import intensity_bounds
+from napari_cellseg.core.segmentation.region_text import SMALLEST_SIDE_PX
 from napari_cellseg.core.types import CellImage, SegmentationResult
 
 if TYPE_CHECKING:

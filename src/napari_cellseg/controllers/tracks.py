@@ -15,14 +15,15 @@ from napari_cellseg.controllers.lineage_following import follow_parents
 from napari_cellseg.controllers.measure import MeasureController
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.task import TaskController
-from napari_cellseg.core.cell_notes import CellNotes, with_notes
-from napari_cellseg.core.checked import ReviewState
-from napari_cellseg.core.edits import Edit, is_empty
+from napari_cellseg.core.editing.cell_notes import CellNotes, with_notes
+from napari_cellseg.core.editing.checked import ReviewState
+from napari_cellseg.core.editing.edits import Edit, is_empty
+from napari_cellseg.core.editing.lineage_steps import parents_difference
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.jobs import Job, Progress
-from napari_cellseg.core.lineage_steps import parents_difference
-from napari_cellseg.core.measure import MeasurementTable
-from napari_cellseg.core.track_edits import (
+from napari_cellseg.core.measuring.measure import MeasurementTable
+from napari_cellseg.core.track_options import TrackOptions
+from napari_cellseg.core.tracking.track_edits import (
     TrackEdit,
     continue_track,
     cut_track,
@@ -30,8 +31,7 @@ from napari_cellseg.core.track_edits import (
     link_all,
     make_daughter,
 )
-from napari_cellseg.core.track_options import TrackOptions
-from napari_cellseg.core.tracks import (
+from napari_cellseg.core.tracking.tracks import (
     Detections,
     Parents,
     find_detections,

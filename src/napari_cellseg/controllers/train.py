@@ -22,7 +22,7 @@ from napari_cellseg.controllers.training_source import (
 from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.jobs import Job
 from napari_cellseg.core.options import FineTuneOptions
-from napari_cellseg.core.training_item import (
+from napari_cellseg.core.training.item import (
     Trainer,
     TrainingItem,
     TrainingOutcome,
@@ -30,16 +30,16 @@ from napari_cellseg.core.training_item import (
     TrainProgress,
     supply_of,
 )
-from napari_cellseg.io import model_store
-from napari_cellseg.io.left_trainings import (
+from napari_cellseg.io.models import store as model_store
+from napari_cellseg.io.models.left_trainings import (
     LeftTraining,
     last_crop_seconds,
     left_trainings,
     settle,
     trainings_folder,
 )
-from napari_cellseg.io.training_files import pictures_in, read_outcome
-from napari_cellseg.nn.run_curve import CURVE_NAME, columns_of
+from napari_cellseg.io.models.training_files import pictures_in, read_outcome
+from napari_cellseg.nn.training.curve import CURVE_NAME, columns_of
 
 TrainerOpener = Callable[[str | None, str, str], Trainer]
 #: Until a training was done here: seconds for one crop of 256 x 256 pixels, forth and

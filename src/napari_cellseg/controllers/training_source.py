@@ -13,7 +13,7 @@ from napari_cellseg.controllers.segment import SegmentController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.jobs import Job, Progress
-from napari_cellseg.core.training_item import (
+from napari_cellseg.core.training.item import (
     TrainingItem,
     TrainingSupply,
     TrainProgress,

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from napari_cellseg.controllers.cell_labels import CellLabels
+from napari_cellseg.core.editing.history import History
 from napari_cellseg.core.errors import ProjectError
-from napari_cellseg.core.history import History
 from napari_cellseg.project.store import Project, open_project
 
 

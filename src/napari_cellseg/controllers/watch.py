@@ -6,7 +6,11 @@ from psygnal import Signal
 
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.jobs import Job, Progress
-from napari_cellseg.io.finished import FinishedImage, describe_finished, find_finished
+from napari_cellseg.io.writing.finished import (
+    FinishedImage,
+    describe_finished,
+    find_finished,
+)
 
 #: Results that are listed; older ones are found where they lie.
 MAX_LISTED = 200

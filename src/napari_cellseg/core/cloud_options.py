@@ -20,7 +20,7 @@ def text_option(default: str, help_: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class AccountOptions:
-    """Whose account; what is empty is looked up, see `cloud.place.account_of`."""
+    """Whose account; what is empty is looked up, see `cloud.account.place.account_of`."""
 
     profile: str = text_option("", "Profile in ~/.aws; empty: what boto3 finds itself.")
     region: str = text_option("", "Such as eu-central-1; empty: the profile's.")
@@ -32,7 +32,7 @@ class AccountOptions:
 
 @dataclass(frozen=True, slots=True)
 class PlaceOptions:
-    """What of an account is ours; what is empty is looked up, see `cloud.place.place_of`."""
+    """What of an account is ours; what is empty is looked up, see `cloud.account.place`."""
 
     image: str = text_option("", "Our container in ECR; or set CELLSEG_AWS_IMAGE.")
     role: str = text_option("", "ARN of SageMaker's role; or set CELLSEG_AWS_ROLE.")

@@ -58,7 +58,7 @@ class ModelSpec:
         Measured figures, such as ``{"dsb2018_stardist_test/ap50": 0.87}``.
     sides : mapping
         Of corrections that it and its parents were trained with: what was held out, see
-        `core.holdout.sides_to_json`. Names of images are in it as digests only.
+        `core.training.holdout.sides_to_json`. Names of images are in it as digests only.
     """
 
     name: str

@@ -291,7 +291,7 @@ class TrainOptions:
         return options_to_dict(self)
 
 
-#: A quick training ends within these, reading and comparing too; see `nn.fine_tune_pace`.
+#: A quick training ends within these, reading and comparing too; see `nn.fine_tuning.pace`.
 QUICK_SECONDS = 150.0
 #: Steps, crops a step and peak learning rate of each preset of `FineTuneOptions`.
 FINE_TUNE_PRESETS = {

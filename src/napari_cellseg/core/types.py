@@ -170,8 +170,8 @@ class PlaneMaps:
     Attributes
     ----------
     maps : (5, y, x) uint8
-        See `core.decode.MAP_NAMES`: foreground, distance and border as 0..255 for 0..1;
-        flow y and x as 0..255 for -1..1.
+        See `core.segmentation.decode.MAP_NAMES`: foreground, distance and border as 0..255
+        for 0..1; flow y and x as 0..255 for -1..1.
     shape_yx : tuple of int
         Size of the plane that the labels must have; differs from (y, x) where the network
         ran on a rescaled image.

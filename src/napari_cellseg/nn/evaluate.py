@@ -9,9 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cellseg.core.jobs import Job, Progress
-from napari_cellseg.core.matching import MSA_THRESHOLDS, Matching, match_labels, pooled
-from napari_cellseg.io.dataset import Sample
-from napari_cellseg.io.samples import read_sample
+from napari_cellseg.core.training.matching import (
+    MSA_THRESHOLDS,
+    Matching,
+    match_labels,
+    pooled,
+)
+from napari_cellseg.io.datasets.dataset import Sample
+from napari_cellseg.io.datasets.samples import read_sample
 
 Predict = Callable[[NDArray[np.generic]], NDArray[np.int32]]
 SHOWN_THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)

@@ -18,7 +18,7 @@ from torch import Tensor
 from napari_cellseg.core.errors import ModelError, SaveError, TrainingError
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.io.atomic import replacing
-from napari_cellseg.io.model_folder import SPEC_NAME, WEIGHTS_NAME, read_model_spec
+from napari_cellseg.io.models.folder import SPEC_NAME, WEIGHTS_NAME, read_model_spec
 from napari_cellseg.nn.network import CellNet
 
 MAX_WEIGHTS_BYTES = 2**30

@@ -9,9 +9,9 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
-from napari_cellseg.core.edits import Source
+from napari_cellseg.core.editing.edits import Source
+from napari_cellseg.core.editing.rerun import Footprint, deleted_footprints
 from napari_cellseg.core.jobs import Job, Progress
-from napari_cellseg.core.rerun import Footprint, deleted_footprints
 from napari_cellseg.project.packing import edit_of
 
 READ_CELLS = "SELECT label, source, confidence, class FROM cells WHERE image = ?"

@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.core.jobs import Job, Progress
-from napari_cellseg.core.training_item import TrainingItem
+from napari_cellseg.core.training.item import TrainingItem
 from napari_cellseg.core.types import LABELS_DTYPE, CellImage
 from napari_cellseg.io.datasets.importing import (
     IMAGES,

@@ -9,22 +9,22 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_cellseg.core.cell_notes import CellNotes, with_notes
-from napari_cellseg.core.classes import with_classes
-from napari_cellseg.core.edits import Edit, Source, is_empty
-from napari_cellseg.core.errors import CellsegError, ProjectError
-from napari_cellseg.core.importing import (
+from napari_cellseg.core.editing.cell_notes import CellNotes, with_notes
+from napari_cellseg.core.editing.classes import with_classes
+from napari_cellseg.core.editing.edits import Edit, Source, is_empty
+from napari_cellseg.core.editing.importing import (
     Import,
     ImportedCells,
     ImportMode,
     import_cells,
     untouched_areas,
 )
+from napari_cellseg.core.editing.lineage_steps import Lineage, parents_difference
+from napari_cellseg.core.errors import CellsegError, ProjectError
 from napari_cellseg.core.jobs import Job, Progress
-from napari_cellseg.core.labels_on_disk import is_large
-from napari_cellseg.core.lineage_steps import Lineage, parents_difference
-from napari_cellseg.core.measure import measure_cells
-from napari_cellseg.core.tracks import parents_after
+from napari_cellseg.core.labels.on_disk import is_large
+from napari_cellseg.core.measuring.measure import measure_cells
+from napari_cellseg.core.tracking.tracks import parents_after
 from napari_cellseg.core.types import LABELS_DTYPE, CellImage
 from napari_cellseg.io.exchange.cells import Cells, measurements_of
 from napari_cellseg.io.exchange.cells_file import cells_for_coco
@@ -38,7 +38,7 @@ from napari_cellseg.io.exchange.formats import (
     image_stem,
     read_cells,
 )
-from napari_cellseg.io.images import probe, read_image
+from napari_cellseg.io.reading.images import probe, read_image
 from napari_cellseg.project.images import ProjectImage
 from napari_cellseg.project.labels import ProjectLabels
 from napari_cellseg.project.large_import import import_large, refuse_over_cells

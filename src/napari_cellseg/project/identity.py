@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from napari_cellseg.core.jobs import Job, Progress
-from napari_cellseg.io.paths import ImagePlace, list_places
+from napari_cellseg.io.reading.paths import ImagePlace, list_places
 from napari_cellseg.io.s3.address import S3Address
 
 #: Size in bytes, and a digest of the two ends of a file or the ETag of an object.
@@ -196,7 +196,7 @@ def s3_additions(text: str) -> Job[dict[ImagePlace, Identity]]:
     Parameters
     ----------
     text : str
-        An object, a prefix or a pattern; see `io.paths.list_places`.
+        An object, a prefix or a pattern; see `io.reading.paths.list_places`.
 
     Raises
     ------

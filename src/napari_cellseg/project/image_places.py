@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
-from napari_cellseg.io.paths import ImagePlace
+from napari_cellseg.io.reading.paths import ImagePlace
 from napari_cellseg.io.s3.address import S3Address
 from napari_cellseg.project.images import ProjectImage
 

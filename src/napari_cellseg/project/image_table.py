@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from napari_cellseg.core.errors import ProjectError
-from napari_cellseg.io.paths import ImagePlace
+from napari_cellseg.io.reading.paths import ImagePlace
 from napari_cellseg.project.database import told, transaction
 from napari_cellseg.project.identity import Identity, identity_of
 from napari_cellseg.project.image_places import (

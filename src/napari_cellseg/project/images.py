@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_cellseg.io.paths import ImagePlace, full_address
+from napari_cellseg.io.reading.paths import ImagePlace, full_address
 from napari_cellseg.io.s3.address import S3Address, is_s3_address, parse_s3_address
 
 
@@ -39,7 +39,7 @@ class ProjectImage:
 
     @property
     def address(self) -> str:
-        """Where it was last, as text that `io.images.read_image` takes."""
+        """Where it was last, as text that `io.reading.images.read_image` takes."""
         return full_address(self.place)
 
     @property

@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from napari_cellseg.core.edits import Edit
+from napari_cellseg.core.editing.edits import Edit
+from napari_cellseg.core.editing.history import History, TwoPiles
+from napari_cellseg.core.editing.lineage_steps import Lineage
 from napari_cellseg.core.errors import ProjectError
-from napari_cellseg.core.history import History, TwoPiles
-from napari_cellseg.core.lineage_steps import Lineage
 from napari_cellseg.project.database import check_place, told, transaction
 from napari_cellseg.project.exchanges import Exchanges
 from napari_cellseg.project.lineage import lineage_notes
@@ -59,7 +59,7 @@ class _Entry:
 
 
 class Journal(TwoPiles[_Entry]):
-    """What can be undone and redone; has the shape of `core.history.History`.
+    """What can be undone and redone; has the shape of `core.editing.history.History`.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ from zarr.core.buffer import default_buffer_prototype
 from zarr.storage import MemoryStore
 
 from napari_cellseg.core.errors import ProjectError
-from napari_cellseg.io.labels_zarr import ARRAY_NAME
+from napari_cellseg.io.writing.labels_zarr import ARRAY_NAME
 from napari_cellseg.project.database import transaction
 from napari_cellseg.project.labels_store import LabelsStore, Place
 

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from napari_cellseg.core.cell_index import CellIndex
-from napari_cellseg.core.cell_notes import CellNotes, updated_notes
-from napari_cellseg.core.classes import updated_classes
-from napari_cellseg.core.edits import Edit, Source, apply_edit, update_sources
+from napari_cellseg.core.editing.cell_index import CellIndex
+from napari_cellseg.core.editing.cell_notes import CellNotes, updated_notes
+from napari_cellseg.core.editing.classes import updated_classes
+from napari_cellseg.core.editing.edits import Edit, Source, apply_edit, update_sources
+from napari_cellseg.core.editing.rerun import Footprint
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.core.jobs import run
-from napari_cellseg.core.labels_on_disk import LabelsOnDisk, as_labels, is_on_disk
-from napari_cellseg.core.rerun import Footprint
+from napari_cellseg.core.labels.on_disk import LabelsOnDisk, as_labels, is_on_disk
 from napari_cellseg.core.types import Labels
 from napari_cellseg.project.cell_facts import (
     CellFacts,

@@ -18,10 +18,10 @@ import zarr
 
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.core.jobs import Job, Progress, run
-from napari_cellseg.core.label_arrays import check_labels
+from napari_cellseg.core.labels.arrays import check_labels
 from napari_cellseg.core.types import LABELS_DTYPE, Labels, PixelSize
 from napari_cellseg.io.atomic import sync_file, sync_folder
-from napari_cellseg.io.labels_zarr import ARRAY_NAME, labels_metadata
+from napari_cellseg.io.writing.labels_zarr import ARRAY_NAME, labels_metadata
 
 LABELS_FOLDER = "labels"
 #: Edge of a chunk in pixels: one stroke writes one to four of them, 2 ms each.

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_cellseg.core.cell_index import CellIndex
-from napari_cellseg.core.cell_rows import CellRows, find_rows, joined_rows
+from napari_cellseg.core.editing.cell_index import CellIndex
 from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.labels.rows import CellRows, find_rows, joined_rows
 from napari_cellseg.project.database import told, transaction
 from napari_cellseg.project.labels_store import LabelsStore, Place, blocks_of
 from napari_cellseg.project.pyramid import Pyramid

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_cellseg.core.cell_rows import CellRows
+from napari_cellseg.core.editing.rerun import Footprint
 from napari_cellseg.core.jobs import Job, Progress, run
-from napari_cellseg.core.rerun import Footprint
+from napari_cellseg.core.labels.rows import CellRows
 from napari_cellseg.project.cell_facts import (
     CellFacts,
     read_cells,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_cellseg.core.edits import Edit, Source
+from napari_cellseg.core.editing.edits import Edit, Source
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.core.jobs import Job
 from napari_cellseg.core.types import LABELS_DTYPE

@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 
-from napari_cellseg.core.lineage_steps import Lineage, ParentsDifference
-from napari_cellseg.core.tracks import Parents
+from napari_cellseg.core.editing.lineage_steps import Lineage, ParentsDifference
+from napari_cellseg.core.tracking.tracks import Parents
 from napari_cellseg.project.notes import Note
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from napari_cellseg.core.errors import ImageReadError
 from napari_cellseg.core.jobs import Job, Progress
-from napari_cellseg.io.paths import ImagePlace
+from napari_cellseg.io.reading.paths import ImagePlace
 from napari_cellseg.io.s3.address import S3Address
 from napari_cellseg.project.identity import Identity, is_same
 from napari_cellseg.project.images import ProjectImage

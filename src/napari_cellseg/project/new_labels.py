@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from napari_cellseg.core.checked import CheckedArea, ReviewState
-from napari_cellseg.core.edits import Source
+from napari_cellseg.core.editing.checked import CheckedArea, ReviewState
+from napari_cellseg.core.editing.edits import Source
+from napari_cellseg.core.editing.history import History
+from napari_cellseg.core.editing.lineage_steps import Lineage
 from napari_cellseg.core.errors import ProjectError
-from napari_cellseg.core.history import History
-from napari_cellseg.core.lineage_steps import Lineage
 from napari_cellseg.core.types import Labels, PixelSize
 
 #: The order in which labels have their axes.

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cellseg.core.cell_boxes import Box, start_of, union_of
-from napari_cellseg.core.cell_index import CellIndex
-from napari_cellseg.core.edits import Edit, Source, edit_on_labels, is_empty
+from napari_cellseg.core.editing.cell_index import CellIndex
+from napari_cellseg.core.editing.edits import Edit, Source, edit_on_labels, is_empty
 from napari_cellseg.core.errors import ProjectError
+from napari_cellseg.core.labels.boxes import Box, start_of, union_of
 from napari_cellseg.core.types import Labels
 from napari_cellseg.project.known_chunks import FormerChunk
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numcodecs import Zstd
 
-from napari_cellseg.core.cell_notes import CellNotes
-from napari_cellseg.core.checked import area_from_json, area_to_json
-from napari_cellseg.core.edits import Edit
+from napari_cellseg.core.editing.cell_notes import CellNotes
+from napari_cellseg.core.editing.checked import area_from_json, area_to_json
+from napari_cellseg.core.editing.edits import Edit
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.core.types import LABELS_DTYPE, Labels
 

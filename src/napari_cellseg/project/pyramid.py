@@ -15,7 +15,7 @@ import zarr
 
 from napari_cellseg.core.types import LABELS_DTYPE, Labels
 from napari_cellseg.io.atomic import sync_file
-from napari_cellseg.io.labels_zarr import (
+from napari_cellseg.io.writing.labels_zarr import (
     ARRAY_NAME,
     SMALLEST_PX,
     at_level,

@@ -7,13 +7,13 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from napari_cellseg.core.checked import (
+from napari_cellseg.core.editing.checked import (
     CheckedArea,
     ReviewState,
     area_from_json,
     area_to_json,
 )
-from napari_cellseg.core.edits import Edit
+from napari_cellseg.core.editing.edits import Edit
 from napari_cellseg.project.database import told, transaction
 
 SET_STATE = """

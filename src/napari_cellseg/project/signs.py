@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from napari_cellseg.core.doubt_signs import NO_SIGNS, Signs
-from napari_cellseg.core.edits import NUMBER_ANEW, Source
-from napari_cellseg.core.missing_cells import MissingPlace
+from napari_cellseg.core.editing.edits import NUMBER_ANEW, Source
+from napari_cellseg.core.review.doubt_signs import NO_SIGNS, Signs
+from napari_cellseg.core.review.missing_cells import MissingPlace
 from napari_cellseg.project.cell_facts import read_last_step
 from napari_cellseg.project.database import told, transaction
 from napari_cellseg.project.notes import Note

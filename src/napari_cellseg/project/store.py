@@ -16,10 +16,10 @@ from filelock import FileLock
 from napari_cellseg import __version__
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.core.jobs import Job, run
-from napari_cellseg.core.labels_on_disk import is_large
+from napari_cellseg.core.labels.on_disk import is_large
 from napari_cellseg.core.types import PixelSize
-from napari_cellseg.io.images import probe
-from napari_cellseg.io.paths import ImagePlace
+from napari_cellseg.io.reading.images import probe
+from napari_cellseg.io.reading.paths import ImagePlace
 from napari_cellseg.project.cell_facts import read_last_step
 from napari_cellseg.project.copying import (
     copy_database,

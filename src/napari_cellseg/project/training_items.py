@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from napari_cellseg.core.checked import locked_ids
-from napari_cellseg.core.training_item import TrainingItem, items_of
-from napari_cellseg.io.images import read_image
+from napari_cellseg.core.editing.checked import locked_ids
+from napari_cellseg.core.training.item import TrainingItem, items_of
+from napari_cellseg.io.reading.images import read_image
 from napari_cellseg.project.images import ProjectImage
 from napari_cellseg.project.store import Project
 

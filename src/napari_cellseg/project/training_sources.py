@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cellseg.core.errors import TrainingError
-from napari_cellseg.core.training_item import TrainingItem
-from napari_cellseg.io.dataset import Sample, pairs_in_folder
-from napari_cellseg.io.images import read_labels
+from napari_cellseg.core.training.item import TrainingItem
+from napari_cellseg.io.datasets.dataset import Sample, pairs_in_folder
+from napari_cellseg.io.datasets.samples import read_sample
+from napari_cellseg.io.reading.images import read_labels
 from napari_cellseg.io.s3.address import is_s3_address
-from napari_cellseg.io.samples import read_sample
 from napari_cellseg.project.store import SUFFIX, open_project
 from napari_cellseg.project.training_items import project_items
 
@@ -78,7 +78,7 @@ def _checked_part(sample: Sample, shape: tuple[int, ...]) -> NDArray[np.bool_]:
 def _samples(data: str | Path) -> Iterable[Sample]:
     """Return the pairs of a folder; those in S3 are fetched one by one."""
     if is_s3_address(data):
-        from napari_cellseg.io.s3.dataset import s3_samples
+        from napari_cellseg.io.datasets.on_s3 import s3_samples
 
         return s3_samples(str(data))
     _refuse_lonely_labels(Path(data))

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from napari_cellseg.cloud.parts import LOOK, MAPS, Seen, encode_maps
 from napari_cellseg.cloud.pipeline.contract import WHOLE_TYPE
-from napari_cellseg.cloud.pixels import labels_tiff, pixels_tiff
-from napari_cellseg.cloud.result_maps import SHAPE_KEY, asks_for_maps, with_maps
-from napari_cellseg.cloud.wire import JSON_TYPE, encode_result
-from napari_cellseg.core.measure import measure_cells
+from napari_cellseg.cloud.wire.envelope import JSON_TYPE, encode_result
+from napari_cellseg.cloud.wire.parts import LOOK, MAPS, Seen, encode_maps
+from napari_cellseg.cloud.wire.pixels import labels_tiff, pixels_tiff
+from napari_cellseg.cloud.wire.result_maps import SHAPE_KEY, asks_for_maps, with_maps
+from napari_cellseg.core.measuring.measure import measure_cells
 from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.segmentation.semantic import probability_map, semantic_mask
 from napari_cellseg.core.segmenter import Segmenter
-from napari_cellseg.core.semantic import probability_map, semantic_mask
 from napari_cellseg.core.types import CellImage, SegmentationResult
 from napari_cellseg.serving.asking import Asked
 from napari_cellseg.serving.overlay import overlay_png

@@ -23,8 +23,8 @@ from starlette.responses import (
 )
 from starlette.routing import Route
 
-from napari_cellseg.cloud.stream import STREAM_TYPE
-from napari_cellseg.cloud.wire import ATTRIBUTES_HEADER, RESULT_TYPE, Message
+from napari_cellseg.cloud.wire.envelope import ATTRIBUTES_HEADER, RESULT_TYPE, Message
+from napari_cellseg.cloud.wire.stream import STREAM_TYPE
 from napari_cellseg.core.errors import CellsegError, LimitError, RemoteError
 from napari_cellseg.serving.desk import MIB, Desk, ServerOptions, streamed
 from napari_cellseg.serving.later import LaterDoor

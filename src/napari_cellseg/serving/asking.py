@@ -9,25 +9,25 @@ from typing import Any
 
 import numpy as np
 
-from napari_cellseg.cloud.parts import (
+from napari_cellseg.cloud.wire.envelope import (
+    JSON_TYPE,
+    Message,
+    attributes_of,
+    decode_request,
+)
+from napari_cellseg.cloud.wire.parts import (
     INFO,
     LOOK,
     MAPS,
     decode_look,
     decode_part,
 )
-from napari_cellseg.cloud.pixels import NPY_TYPE
-from napari_cellseg.cloud.result_maps import asks_for_maps
-from napari_cellseg.cloud.wire import (
-    JSON_TYPE,
-    Message,
-    attributes_of,
-    decode_request,
-)
+from napari_cellseg.cloud.wire.pixels import NPY_TYPE
+from napari_cellseg.cloud.wire.result_maps import asks_for_maps
 from napari_cellseg.core.errors import LimitError, RemoteError
 from napari_cellseg.core.jobs import Job
 from napari_cellseg.core.options import SegmentOptions
-from napari_cellseg.core.part import PartSegmenter
+from napari_cellseg.core.segmentation.part import PartSegmenter
 from napari_cellseg.core.types import CellImage
 from napari_cellseg.serving.whole import (
     FileReading,
@@ -51,7 +51,7 @@ class Asked:
     Attributes
     ----------
     kind : str
-        `IMAGE`, or one of `cloud.parts`.
+        `IMAGE`, or one of `cloud.wire.parts`.
     work : callable or None
         Gets the segmenter and returns the job; None if there is nothing to work on.
     image : CellImage or None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from napari_cellseg.cloud.wire import Message
+from napari_cellseg.cloud.wire.envelope import Message
 from napari_cellseg.core.jobs import Progress
 from napari_cellseg.serving.reply import Reply
 

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from napari_cellseg import __version__
-from napari_cellseg.cloud.parts import INFO
-from napari_cellseg.cloud.stream import last_line, progress_line
-from napari_cellseg.cloud.wire import Message, attributes_of
+from napari_cellseg.cloud.wire.envelope import Message, attributes_of
+from napari_cellseg.cloud.wire.parts import INFO
+from napari_cellseg.cloud.wire.stream import last_line, progress_line
 from napari_cellseg.core.errors import CellsegError, RemoteError
 from napari_cellseg.core.jobs import Progress
 from napari_cellseg.core.options import SegmentOptions, fields_with_ranges
@@ -134,7 +134,7 @@ class Desk:
             order.drop()
 
     async def pieces(self, order: Order) -> AsyncIterator[bytes]:
-        """Yield a streamed answer; see `cloud.stream`. Closing it drops the order."""
+        """Yield a streamed answer; see `cloud.wire.stream`. Closing it drops the order."""
         answer = asyncio.wrap_future(order.answer)
         try:
             while not answer.done():

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import IO, Any
 
-from napari_cellseg.cloud.wire import Message
+from napari_cellseg.cloud.wire.envelope import Message
 from napari_cellseg.core.jobs import Progress
-from napari_cellseg.nn.messages import receive, send
+from napari_cellseg.nn.process.messages import receive, send
 from napari_cellseg.serving.bench import Answer, Ended, News, Problem, Ready, Step, Task
 from napari_cellseg.serving.reply import Reply, no_room
 

@@ -1,7 +1,7 @@
 """The hands of a bench: threads that read, segment and pack, one request each.
 
 Several work at a time, so that one request is read, decoded or packed while the network
-looks at another; the network itself takes one window at a time (`nn.predict`).
+looks at another; the network itself takes one window at a time (`nn.inference.predict`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from napari_cellseg.core.errors import (
     SegmentationError,
 )
 from napari_cellseg.core.jobs import Progress, run
-from napari_cellseg.core.part import PartSegmenter
+from napari_cellseg.core.segmentation.part import PartSegmenter
 from napari_cellseg.engines import n_devices, open_part_segmenter
 from napari_cellseg.serving.answering import measure_once, reply_to
 from napari_cellseg.serving.asking import understood

@@ -12,7 +12,12 @@ from dataclasses import dataclass
 
 from starlette.concurrency import run_in_threadpool
 
-from napari_cellseg.cloud.wire import ATTRIBUTES_HEADER, JSON_TYPE, RESULT_TYPE, Message
+from napari_cellseg.cloud.wire.envelope import (
+    ATTRIBUTES_HEADER,
+    JSON_TYPE,
+    RESULT_TYPE,
+    Message,
+)
 from napari_cellseg.core.errors import CellsegError, RemoteError
 from napari_cellseg.serving.desk import Desk
 from napari_cellseg.serving.reply import BusyError, Reply, refusal

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 from skimage.segmentation import find_boundaries
 
-from napari_cellseg.core.intensity import normalize
+from napari_cellseg.core.segmentation.intensity import normalize
 from napari_cellseg.core.types import CellImage, Labels
 
 COLOUR = (255, 176, 32)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from napari_cellseg.cloud.wire import JSON_TYPE
+from napari_cellseg.cloud.wire.envelope import JSON_TYPE
 from napari_cellseg.core.errors import CellsegError, LimitError, SegmentationError
 
 #: Said where nothing has been measured yet.

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
+from napari_cellseg.cloud.account.locations import SCHEME, place_of
 from napari_cellseg.cloud.errors import in_plain_words
-from napari_cellseg.cloud.locations import SCHEME, place_of
 from napari_cellseg.cloud.settings import CloudSettings, aws_client
 from napari_cellseg.core.errors import CellsegError, LimitError, RemoteError
 from napari_cellseg.io.atomic import replacing

@@ -22,18 +22,18 @@ from napari_cellseg.cloud.pipeline.contract import (
     OVERLAY,
     VERSION,
 )
-from napari_cellseg.cloud.pixels import read_npy
+from napari_cellseg.cloud.wire.pixels import read_npy
 from napari_cellseg.core.errors import RemoteError
 from napari_cellseg.core.given_sizes import with_given_sizes
-from napari_cellseg.core.measure import MeasurementTable
+from napari_cellseg.core.measuring.measure import MeasurementTable
+from napari_cellseg.core.measuring.provenance import provenance
 from napari_cellseg.core.options import SegmentOptions, segment_options_from_dict
-from napari_cellseg.core.provenance import provenance
 from napari_cellseg.core.types import CellImage, SegmentationResult
-from napari_cellseg.io.axes import canonical_axes, resolve_axes, to_canonical
-from napari_cellseg.io.images import read_image
-from napari_cellseg.io.labels_file import write_labels
 from napari_cellseg.io.limits import ReadLimits
-from napari_cellseg.io.writers import write_cells_csv
+from napari_cellseg.io.reading.axes import canonical_axes, resolve_axes, to_canonical
+from napari_cellseg.io.reading.images import read_image
+from napari_cellseg.io.writing.labels_file import write_labels
+from napari_cellseg.io.writing.writers import write_cells_csv
 from napari_cellseg.serving.overlay import overlay_png
 
 #: Letters of the name of a file that are kept; of four bytes each at the most.

@@ -8,7 +8,7 @@ import time
 from concurrent.futures import Future
 from types import TracebackType
 
-from napari_cellseg.cloud.wire import Message
+from napari_cellseg.cloud.wire.envelope import Message
 from napari_cellseg.core.errors import SegmentationError
 from napari_cellseg.core.jobs import Progress
 from napari_cellseg.serving.bench import (

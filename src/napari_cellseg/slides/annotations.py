@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from skimage.measure import points_in_poly
 
 from napari_cellseg.core.errors import ImageError
-from napari_cellseg.core.measure import UM2_PER_MM2
-from napari_cellseg.core.rings import Polygon, Ring
+from napari_cellseg.core.labels.rings import Polygon, Ring
+from napari_cellseg.core.measuring.measure import UM2_PER_MM2
+from napari_cellseg.core.segmentation.zoom import Window
 from napari_cellseg.core.types import PixelSize
-from napari_cellseg.core.zoom import Window
 from napari_cellseg.io.exchange.geojson import Annotation
 from napari_cellseg.slides.joining import JoinedSlide, Numbers
 

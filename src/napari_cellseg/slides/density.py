@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cellseg.core.measure import UM2_PER_MM2
+from napari_cellseg.core.measuring.measure import UM2_PER_MM2
 from napari_cellseg.core.types import PixelSize
 
 #: Edge of a square of the density: a few cells of dense tissue.

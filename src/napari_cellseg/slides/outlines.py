@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from napari_cellseg.core.measure import MeasurementTable
-from napari_cellseg.core.rings import polygons_of
+from napari_cellseg.core.labels.rings import polygons_of
+from napari_cellseg.core.measuring.measure import MeasurementTable
 from napari_cellseg.core.types import LABELS_DTYPE, CellImage
 from napari_cellseg.io.exchange.cells import Cells, measurements_of
 from napari_cellseg.io.exchange.geojson import feature_of

@@ -9,18 +9,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cellseg.core.segmentation.window_labels import plane_span
+from napari_cellseg.core.segmentation.zoom import Window
 from napari_cellseg.core.types import LABELS_DTYPE, Labels
-from napari_cellseg.core.window_labels import plane_span
-from napari_cellseg.core.zoom import Window
 from napari_cellseg.slides.plan import SlidePlan
 from napari_cellseg.slides.tile_file import read_tile, tile_path
 
-#: A box of labels of `io.labels_zarr` meets at most so many tiles.
+#: A box of labels of `io.writing.labels_zarr` meets at most so many tiles.
 N_HELD = 16
 
 
 class PaintedLabels:
-    """Labels that are painted where they are asked for; `io.labels_zarr` writes them.
+    """Labels that are painted where they are asked for; `io.writing.labels_zarr` writes them.
 
     Parameters
     ----------

@@ -12,16 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cellseg.core.errors import ImageError
-from napari_cellseg.core.intensity import choose_channels, intensity_bounds
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.model_spec import settled_options
 from napari_cellseg.core.options import SegmentOptions
-from napari_cellseg.core.part import PartSegmenter
-from napari_cellseg.core.resize import seen_size
-from napari_cellseg.core.tiling import Tile, plan_tiles
+from napari_cellseg.core.segmentation.intensity import choose_channels, intensity_bounds
+from napari_cellseg.core.segmentation.part import PartSegmenter
+from napari_cellseg.core.segmentation.resize import seen_size
+from napari_cellseg.core.segmentation.tiling import Tile, plan_tiles
+from napari_cellseg.core.segmentation.window_labels import plane_span
+from napari_cellseg.core.segmentation.zoom import LOOK_PX, Window, zoom_for
 from napari_cellseg.core.types import CellImage
-from napari_cellseg.core.window_labels import plane_span
-from napari_cellseg.core.zoom import LOOK_PX, Window, zoom_for
 from napari_cellseg.io.atomic import replacing
 
 #: What a tile answers for and what is read around it, in pixels that the network sees:

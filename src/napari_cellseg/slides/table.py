@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_cellseg.core.measure import MeasurementTable
-from napari_cellseg.core.table_columns import ordered_frame
+from napari_cellseg.core.measuring.measure import MeasurementTable
+from napari_cellseg.core.measuring.table_columns import ordered_frame
 from napari_cellseg.core.types import PixelSize
 from napari_cellseg.slides.joining import HELD, JoinedSlide
 from napari_cellseg.slides.tile import TileCells

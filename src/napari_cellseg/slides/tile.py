@@ -9,21 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_cellseg.core.cell_features import Columns
-from napari_cellseg.core.intensity import scale_to_bounds
 from napari_cellseg.core.jobs import run
-from napari_cellseg.core.part import Frame, PartSegmenter, PlanePart
-from napari_cellseg.core.resize import source_window
-from napari_cellseg.core.table_columns import intensity_names
-from napari_cellseg.core.tiling import Tile
-from napari_cellseg.core.types import CellImage
-from napari_cellseg.core.window_columns import LabelledWindow, window_columns
-from napari_cellseg.core.window_labels import (
+from napari_cellseg.core.measuring.cell_features import Columns
+from napari_cellseg.core.measuring.table_columns import intensity_names
+from napari_cellseg.core.measuring.window_columns import LabelledWindow, window_columns
+from napari_cellseg.core.segmentation.intensity import scale_to_bounds
+from napari_cellseg.core.segmentation.part import Frame, PartSegmenter, PlanePart
+from napari_cellseg.core.segmentation.resize import source_window
+from napari_cellseg.core.segmentation.tiling import Tile
+from napari_cellseg.core.segmentation.window_labels import (
     WindowLabels,
     labels_of_window,
     plane_span,
 )
-from napari_cellseg.core.zoom import Window
+from napari_cellseg.core.segmentation.zoom import Window
+from napari_cellseg.core.types import CellImage
 from napari_cellseg.slides.plan import SlidePlan
 from napari_cellseg.slides.tissue import NO_TISSUE, tissue_blocks
 

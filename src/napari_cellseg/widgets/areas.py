@@ -9,7 +9,7 @@ from napari.layers import Labels, Shapes
 from qtpy.QtCore import QObject
 
 from napari_cellseg.controllers.proofread import ProofreadController
-from napari_cellseg.core.checked import CheckedArea
+from napari_cellseg.core.editing.checked import CheckedArea
 from napari_cellseg.widgets.jobs import Later
 from napari_cellseg.widgets.label_places import lay
 from napari_cellseg.widgets.labels_keeper import LabelsKeeper

@@ -20,7 +20,7 @@ from superqt.utils import signals_blocked
 
 from napari_cellseg.controllers.class_marks import class_marks
 from napari_cellseg.controllers.classes import ClassController
-from napari_cellseg.core.edits import Edit
+from napari_cellseg.core.editing.edits import Edit
 from napari_cellseg.core.errors import CellsegError, EditError
 from napari_cellseg.widgets.cleanup import Cleanup
 from napari_cellseg.widgets.gestures import Drawn

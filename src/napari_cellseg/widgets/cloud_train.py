@@ -14,7 +14,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_cellseg.cloud.training import TrainWish
+from napari_cellseg.cloud.sagemaker.training import TrainWish
 from napari_cellseg.controllers.train import CurvePoint
 from napari_cellseg.core.cloud_options import TrainJobOptions
 from napari_cellseg.core.options import FineTuneOptions, range_of

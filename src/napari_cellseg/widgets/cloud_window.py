@@ -25,8 +25,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_cellseg.cloud.deploy_plan import NO_SCHEDULER
-from napari_cellseg.cloud.place import EXAMPLES, VARIABLE
+from napari_cellseg.cloud.account.place import EXAMPLES, VARIABLE
+from napari_cellseg.cloud.sagemaker.deploy_plan import NO_SCHEDULER
 from napari_cellseg.controllers.cloud import TRAINING, CloudController, Preview
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.cloud_options import AccountOptions, PlaceOptions

@@ -11,9 +11,9 @@ import numpy as np
 
 from napari_cellseg.controllers.layer_arrays import channels_of, colour_last
 from napari_cellseg.core.errors import AmbiguousAxesError, LabelsError, SaveError
-from napari_cellseg.core.label_arrays import check_labels
+from napari_cellseg.core.labels.arrays import check_labels
 from napari_cellseg.core.types import CellImage, PixelSize
-from napari_cellseg.io.labels_file import LABELS_AXES
+from napari_cellseg.io.writing.labels_file import LABELS_AXES
 
 LayerData = tuple[Any, dict[str, Any], str]
 Paths = str | Sequence[str]
@@ -36,7 +36,7 @@ SEEN = "is_seen"
 
 def get_reader(path: Paths) -> Callable[[Paths], list[LayerData]] | None:
     """Return the reader if every path begins like an image that can be read."""
-    from napari_cellseg.io.images import is_readable
+    from napari_cellseg.io.reading.images import is_readable
 
     paths = [path] if isinstance(path, str) else list(path)
     return read_layers if paths and all(is_readable(one) for one in paths) else None
@@ -86,7 +86,7 @@ def _lying_over(data: Any, values: dict[str, Any], kind: str) -> LayerData:
 
 def _levels_of(path: str) -> list[CellImage]:
     """Return all levels of a large plane, the full one first; of other images none."""
-    from napari_cellseg.io.images import BY_WINDOWS, probe, read_image
+    from napari_cellseg.io.reading.images import BY_WINDOWS, probe, read_image
 
     described = probe(path)
     n_levels = len(described.level_shapes)
@@ -114,7 +114,7 @@ def _labels_layer(path: str) -> LayerData:
 
     Those of a slide are shown from their levels, which cannot be painted on.
     """
-    from napari_cellseg.io.images import probe, read_labels
+    from napari_cellseg.io.reading.images import probe, read_labels
 
     labels: Any
     values: dict[str, Any] = {"name": Path(path).stem}
@@ -137,7 +137,7 @@ def _labels_layer(path: str) -> LayerData:
 
 def _read(path: str) -> tuple[CellImage, bool]:
     """Return the image, and whether its axes are known; the dock asks for others."""
-    from napari_cellseg.io.images import read_image
+    from napari_cellseg.io.reading.images import read_image
 
     try:
         return read_image(path), True
@@ -205,7 +205,7 @@ def write_labels_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     LabelsError, SaveError
         If the layer holds no cells' numbers, or cannot be written.
     """
-    from napari_cellseg.io.labels_file import write_labels
+    from napari_cellseg.io.writing.labels_file import write_labels
 
     if isinstance(data, list):
         raise SaveError(

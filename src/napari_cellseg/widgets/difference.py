@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QGridLayout, QGroupBox, QPushButton, QVBoxLayout
 
 from napari_cellseg.controllers.rerun_difference import RerunDifference
 from napari_cellseg.controllers.task import TaskController
-from napari_cellseg.core.difference import Change
+from napari_cellseg.core.editing.difference import Change
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.widgets.cleanup import Cleanup
 from napari_cellseg.widgets.gestures import DRAWING

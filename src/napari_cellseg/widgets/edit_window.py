@@ -23,8 +23,8 @@ from napari_cellseg.controllers.edit_window import (
     first_window,
     window_of,
 )
-from napari_cellseg.core.cell_boxes import Box, start_of
-from napari_cellseg.core.numbering import next_id
+from napari_cellseg.core.editing.numbering import next_id
+from napari_cellseg.core.labels.boxes import Box, start_of
 from napari_cellseg.widgets.jobs import Later
 from napari_cellseg.widgets.label_look import bright_colours
 from napari_cellseg.widgets.layer_images import KEY, noted

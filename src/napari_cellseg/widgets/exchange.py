@@ -31,8 +31,8 @@ from napari_cellseg.controllers.exchange import (
 )
 from napari_cellseg.controllers.export import Saved, proposed_path
 from napari_cellseg.controllers.large_project import goes_to_disk, import_into_large
+from napari_cellseg.core.editing.importing import ImportMode
 from napari_cellseg.core.errors import CellsegError
-from napari_cellseg.core.importing import ImportMode
 from napari_cellseg.core.jobs import Job
 from napari_cellseg.core.types import CellImage
 from napari_cellseg.io.exchange.formats import (

@@ -11,7 +11,7 @@ from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.core.errors import CellsegError, ImageReadError, ProjectError
 from napari_cellseg.core.types import CellImage
-from napari_cellseg.io.paths import full_address, image_place
+from napari_cellseg.io.reading.paths import full_address, image_place
 from napari_cellseg.project.image_places import is_same_place
 from napari_cellseg.project.images import ProjectImage
 from napari_cellseg.project.store import Project

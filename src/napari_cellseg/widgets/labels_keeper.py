@@ -13,8 +13,8 @@ from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.controllers.edit_window import first_window
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.core.errors import CellsegError
-from napari_cellseg.core.label_arrays import check_labels
-from napari_cellseg.core.labels_on_disk import is_large
+from napari_cellseg.core.labels.arrays import check_labels
+from napari_cellseg.core.labels.on_disk import is_large
 from napari_cellseg.widgets.canvas import canvas_widget
 from napari_cellseg.widgets.edit_window import (
     EditWindow,

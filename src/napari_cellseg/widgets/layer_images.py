@@ -12,7 +12,7 @@ from napari.layers import Image, Labels, Layer
 
 from napari_cellseg.controllers.layer_arrays import image_from_arrays
 from napari_cellseg.core.errors import AmbiguousAxesError, ImageError
-from napari_cellseg.core.intensity import intensity_bounds
+from napari_cellseg.core.segmentation.intensity import intensity_bounds
 from napari_cellseg.core.types import CellImage, PixelSize
 
 #: Where a layer says what our reader knew, or what the person answered.

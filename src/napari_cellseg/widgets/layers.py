@@ -16,11 +16,11 @@ from napari.layers import Labels
 from qtpy.QtCore import QObject, Signal
 
 from napari_cellseg.controllers.proofread import ProofreadController
-from napari_cellseg.core.cell_boxes import Box, shifted
-from napari_cellseg.core.cell_index import overlap
-from napari_cellseg.core.edits import Edit, apply_edit
+from napari_cellseg.core.editing.cell_index import overlap
+from napari_cellseg.core.editing.edits import Edit, apply_edit
+from napari_cellseg.core.editing.numbering import next_id
 from napari_cellseg.core.errors import CellsegError
-from napari_cellseg.core.numbering import next_id
+from napari_cellseg.core.labels.boxes import Box, shifted
 from napari_cellseg.core.types import LABELS_DTYPE
 from napari_cellseg.widgets.jobs import Later
 from napari_cellseg.widgets.label_look import outline_px

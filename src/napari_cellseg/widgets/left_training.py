@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
 
 from napari_cellseg.controllers.train import TrainController
 from napari_cellseg.core.errors import CellsegError
-from napari_cellseg.io.left_trainings import LeftTraining
+from napari_cellseg.io.models.left_trainings import LeftTraining
 from napari_cellseg.widgets.footer import Footer
 from napari_cellseg.widgets.left_endpoints import LeftEndpoints
 from napari_cellseg.widgets.unsaved_steps import UnsavedSteps

@@ -12,8 +12,8 @@ from qtpy.QtCore import QObject
 from napari_cellseg.controllers.measure import MeasureController
 from napari_cellseg.controllers.missing import MissingController
 from napari_cellseg.controllers.review import ReviewController
-from napari_cellseg.core.cell_boxes import Box
-from napari_cellseg.core.missing_cells import MissingPlace, outlines_of
+from napari_cellseg.core.labels.boxes import Box
+from napari_cellseg.core.review.missing_cells import MissingPlace, outlines_of
 from napari_cellseg.widgets.gestures import DRAWING
 from napari_cellseg.widgets.label_places import lay
 from napari_cellseg.widgets.labels_keeper import LabelsKeeper

@@ -22,7 +22,7 @@ from napari_cellseg.controllers.task import JobStarter, TaskController
 from napari_cellseg.controllers.train import TrainController, TrainerOpener
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.engines import open_trainer
-from napari_cellseg.io.model_store import promoted
+from napari_cellseg.io.models.store import promoted
 from napari_cellseg.widgets.areas import AreasView
 from napari_cellseg.widgets.canvas import free_layers_where_drawn
 from napari_cellseg.widgets.canvas_drops import CanvasDrops

@@ -21,7 +21,7 @@ from superqt import QElidingLabel
 from napari_cellseg.controllers.many import pixel_edge_um, report_words
 from napari_cellseg.controllers.session import describe_pixel_size
 from napari_cellseg.controllers.task import TaskController
-from napari_cellseg.io.paths import ImagePlace
+from napari_cellseg.io.reading.paths import ImagePlace
 from napari_cellseg.project.identity import Identity, identities
 from napari_cellseg.widgets.cleanup import Cleanup
 

@@ -22,7 +22,7 @@ from qtpy.QtWidgets import (
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.errors import CellsegError, ImageReadError
 from napari_cellseg.core.jobs import Job, Progress
-from napari_cellseg.io.paths import list_images
+from napari_cellseg.io.reading.paths import list_images
 from napari_cellseg.io.s3.address import SCHEME, is_s3_address
 from napari_cellseg.io.sniff import IMAGE_SUFFIXES, sniff
 from napari_cellseg.project.store import SUFFIX as PROJECT_SUFFIX

@@ -1,7 +1,7 @@
 """Show a changed part of a labels layer, and leave the rest of the screen as it is.
 
 ``layer.refresh()`` finds the outlines of all labels anew: 7 s at 8192 × 8192 as napari does
-it, 0.2 s by `core.contours`. napari's own brush shows its part by private methods, which
+it, 0.2 s by `core.labels.contours`. napari's own brush shows its part by private methods, which
 stand here and nowhere else.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 from napari.layers import Labels
 from numpy.typing import NDArray
 
-from napari_cellseg.core.contours import contours
+from napari_cellseg.core.labels.contours import contours
 
 Box = tuple[slice, ...]
 #: A part that is larger than this share of what is shown is shown by a refresh.

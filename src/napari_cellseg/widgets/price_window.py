@@ -22,8 +22,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_cellseg.cloud.costs import Prices, own_prices_path, read_prices
-from napari_cellseg.cloud.price_table import (
+from napari_cellseg.cloud.account.costs import Prices, own_prices_path, read_prices
+from napari_cellseg.cloud.account.price_table import (
     Row,
     forget_own_prices,
     rows_of,

@@ -15,7 +15,7 @@ from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.core.errors import CellsegError, ProjectError, ReadOnlyProjectError
-from napari_cellseg.io.paths import image_place
+from napari_cellseg.io.reading.paths import image_place
 from napari_cellseg.io.s3.address import S3Address
 from napari_cellseg.project.facts import replaced_text
 from napari_cellseg.project.new_labels import labels_axes_of

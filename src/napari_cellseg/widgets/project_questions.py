@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QWidget
 
-from napari_cellseg.io.paths import ImagePlace, image_place
+from napari_cellseg.io.reading.paths import ImagePlace, image_place
 from napari_cellseg.io.s3.address import SCHEME
 from napari_cellseg.io.sniff import IMAGE_SUFFIXES
 from napari_cellseg.project.identity import Identity, s3_additions

@@ -9,8 +9,8 @@ from napari.layers import Image, Shapes
 from numpy.typing import NDArray
 
 from napari_cellseg.controllers.segment import RegionKind
+from napari_cellseg.core.editing.rerun import Region
 from napari_cellseg.core.errors import ImageError
-from napari_cellseg.core.rerun import Region
 from napari_cellseg.core.types import CellImage
 from napari_cellseg.widgets.gestures import is_drawing
 from napari_cellseg.widgets.layer_images import KEY, noted, plain

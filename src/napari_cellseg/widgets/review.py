@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 from napari_cellseg.controllers.missing import MissingController
 from napari_cellseg.controllers.review import ReviewController
 from napari_cellseg.core.errors import CellsegError
-from napari_cellseg.core.review import StopHint
+from napari_cellseg.core.review.queue import StopHint
 from napari_cellseg.widgets.keys import (
     MISSING_KEY,
     NEXT_KEY,

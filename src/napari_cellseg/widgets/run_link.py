@@ -12,8 +12,8 @@ from qtpy.QtCore import QObject
 from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.controllers.large_project import needs_disk, start_large
 from napari_cellseg.controllers.run_taking import Run
+from napari_cellseg.core.editing.rerun import Merged, Region
 from napari_cellseg.core.errors import CellsegError, ProjectError
-from napari_cellseg.core.rerun import Merged, Region
 from napari_cellseg.core.types import CellImage
 from napari_cellseg.widgets.kept_cells import choice_of, place_text
 from napari_cellseg.widgets.layer_images import axes_of, labels_placement

@@ -10,7 +10,11 @@ from qtpy.QtCore import QObject
 
 from napari_cellseg.controllers.run_taking import Run
 from napari_cellseg.controllers.segment import SegmentController
-from napari_cellseg.core.semantic import IN_CELL, probability_map, semantic_mask
+from napari_cellseg.core.segmentation.semantic import (
+    IN_CELL,
+    probability_map,
+    semantic_mask,
+)
 from napari_cellseg.widgets.layer_images import KEY, SEEN, labels_placement
 
 OPACITY = 0.6

@@ -23,7 +23,7 @@ from superqt.utils import signals_blocked
 
 from napari_cellseg.controllers.measure import MeasureController
 from napari_cellseg.controllers.table_rows import EXAMPLE
-from napari_cellseg.core.measure import MeasurementTable
+from napari_cellseg.core.measuring.measure import MeasurementTable
 from napari_cellseg.widgets.cell_rows import ArrangedCells, CellTableModel
 
 FILTER_TIP = (

@@ -12,7 +12,7 @@ from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.segment import SegmentController
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.controllers.train import TrainController
-from napari_cellseg.core.edits import Edit
+from napari_cellseg.core.editing.edits import Edit
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.widgets.footer import Footer
 from napari_cellseg.widgets.words import result_line

@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.controllers.watch import WatchController
-from napari_cellseg.io.finished import FinishedImage
+from napari_cellseg.io.writing.finished import FinishedImage
 from napari_cellseg.widgets.jobs import Later
 from napari_cellseg.widgets.words import line_label, say
 

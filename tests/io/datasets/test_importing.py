@@ -30,7 +30,7 @@ from napari_cellseg.io.datasets.importing import Imported, digest_of, import_dat
 from napari_cellseg.io.datasets.layouts import LAYOUTS as KNOWN_LAYOUTS
 from napari_cellseg.io.datasets.layouts import find_images
 from napari_cellseg.io.datasets.manifest import MANIFEST_NAME, read_manifest
-from napari_cellseg.io.images import read_image, read_labels
+from napari_cellseg.io.reading.images import read_image, read_labels
 
 #: A TIFF of many pages that does not say what they are.
 PLAIN_STACK: dict = {"metadata": None, "photometric": "minisblack"}

@@ -304,7 +304,7 @@ def test_brightness_does_not_change_a_look() -> None:
 def test_real_scenes_in_another_focus_are_near_and_other_scenes_are_not(
     shared_data: Path,
 ) -> None:
-    from napari_cellseg.io.images import read_image
+    from napari_cellseg.io.reading.images import read_image
 
     phase = sorted((shared_data / "usiigaci_phase" / "images").glob("*.tif"))[:12]
     looks = [look_of(read_image(path).plane()) for path in phase]

@@ -9,8 +9,8 @@ import pytest
 
 from moto_server import moto_aws
 from napari_cellseg.core.errors import ImageReadError
-from napari_cellseg.io.finished import describe_finished, find_finished
 from napari_cellseg.io.s3 import client
+from napari_cellseg.io.writing.finished import describe_finished, find_finished
 
 pytest.importorskip("boto3", reason="the extra 'aws' is not installed")
 STEM = "output/plate 1/A01 ä.tif"

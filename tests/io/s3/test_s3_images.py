@@ -15,12 +15,12 @@ import zarr
 
 from moto_server import moto_aws
 from napari_cellseg.core.errors import CellsegError, ImageReadError, LimitError
-from napari_cellseg.io.images import (
+from napari_cellseg.io.limits import ReadLimits
+from napari_cellseg.io.reading.images import (
     is_readable,
     probe,
     read_image,
 )
-from napari_cellseg.io.limits import ReadLimits
 from napari_cellseg.io.s3 import cache, client, objects, opening
 
 pytest.importorskip("boto3", reason="the extra 'aws' is not installed")

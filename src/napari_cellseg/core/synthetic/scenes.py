@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cellseg.core.label_arrays import relabel_sequential
+from napari_cellseg.core.labels.arrays import relabel_sequential
 from napari_cellseg.core.synthetic import (
     blank,
     bodies,

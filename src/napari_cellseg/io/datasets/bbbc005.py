@@ -17,7 +17,7 @@ import numpy as np
 from napari_cellseg.core.errors import LabelsError
 from napari_cellseg.io.datasets.source import Source, SourceImage, none_found
 from napari_cellseg.io.exchange.cells import FoundLabels
-from napari_cellseg.io.images import read_image
+from napari_cellseg.io.reading.images import read_image
 
 NAME = re.compile(
     r"(?:SIMCEPImages_)?(?P<well>[A-P]\d{2})_C(?P<count>\d+)_F(?P<blur>\d+)"

@@ -14,16 +14,16 @@ import cc3d
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cellseg.core.cell_boxes import pixel_counts
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.labels.boxes import pixel_counts
 from napari_cellseg.core.types import CellImage, Labels
 from napari_cellseg.io.datasets.aside import Piece, done_aside, refuse
 from napari_cellseg.io.datasets.importing import digest_of
 from napari_cellseg.io.datasets.looks import MAX_DISTANCE, look_of, near_pairs
 from napari_cellseg.io.datasets.manifest import DatasetImage, Manifest
-from napari_cellseg.io.images import read_image, read_labels
 from napari_cellseg.io.limits import sizes_in_words
+from napari_cellseg.io.reading.images import read_image, read_labels
 
 #: An error makes a training wrong; a warning is worth a look.
 Weight = Literal["error", "warning"]

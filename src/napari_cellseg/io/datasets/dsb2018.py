@@ -15,8 +15,8 @@ from napari_cellseg.io.datasets.source import (
     none_found,
 )
 from napari_cellseg.io.exchange.cells import FoundCell, FoundLabels, labels_of_cells
-from napari_cellseg.io.images import read_image
 from napari_cellseg.io.limits import sizes_in_words
+from napari_cellseg.io.reading.images import read_image
 
 
 def find_dsb2018(folder: Path) -> Source:

@@ -17,7 +17,7 @@ from napari_cellseg.io.datasets.manifest import DatasetImage
 from napari_cellseg.io.exchange.cells import Cells
 from napari_cellseg.io.exchange.cells_file import cells_for_coco
 from napari_cellseg.io.exchange.formats import COCO, COCO_NAME, Format
-from napari_cellseg.io.images import read_labels
+from napari_cellseg.io.reading.images import read_labels
 
 AXES = {2: "YX", 3: "ZYX", 4: "TZYX"}
 

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 from tifffile import imwrite
 
-from napari_cellseg.core.cell_boxes import pixel_counts
 from napari_cellseg.core.errors import (
     CellsegError,
     ImageReadError,
@@ -25,15 +24,16 @@ from napari_cellseg.core.errors import (
     SaveError,
 )
 from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.labels.boxes import pixel_counts
 from napari_cellseg.core.types import LABELS_DTYPE, CellImage, Labels
 from napari_cellseg.io.atomic import make_folder, replacing, sync_files
 from napari_cellseg.io.datasets.aside import Piece, done_aside, refuse
 from napari_cellseg.io.datasets.manifest import DatasetImage, Manifest, write_manifest
 from napari_cellseg.io.datasets.source import Source, SourceImage, safe_name
 from napari_cellseg.io.exchange.cells import FoundLabels
-from napari_cellseg.io.images import probe, read_image
-from napari_cellseg.io.labels_file import write_labels
 from napari_cellseg.io.limits import sizes_in_words
+from napari_cellseg.io.reading.images import probe, read_image
+from napari_cellseg.io.writing.labels_file import write_labels
 
 IMAGES, LABELS, CHECKED = "images", "labels", "checked"
 

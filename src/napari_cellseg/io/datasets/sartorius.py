@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_cellseg.core.errors import ImageReadError, LabelsError
-from napari_cellseg.core.rle import places_of
+from napari_cellseg.core.labels.rle import places_of
 from napari_cellseg.io.datasets.source import Source, SourceImage, none_found
 from napari_cellseg.io.exchange.cells import FoundCell, FoundLabels, labels_of_cells
 from napari_cellseg.io.foreign import translated

@@ -10,7 +10,7 @@ from typing import Any
 
 from napari_cellseg.core.errors import ImageReadError
 from napari_cellseg.io.exchange.cells import FoundLabels
-from napari_cellseg.io.images import read_labels
+from napari_cellseg.io.reading.images import read_labels
 from napari_cellseg.io.sniff import IMAGE_SUFFIXES
 
 #: Files that are named in one note.

@@ -10,12 +10,12 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cellseg.core.edits import Source
+from napari_cellseg.core.editing.edits import Source
 from napari_cellseg.core.errors import LabelsError
-from napari_cellseg.core.label_arrays import MAX_ID
-from napari_cellseg.core.measure import MeasurementTable
-from napari_cellseg.core.placing import place_cells
-from napari_cellseg.core.table_columns import PLANE_COLUMNS
+from napari_cellseg.core.labels.arrays import MAX_ID
+from napari_cellseg.core.labels.placing import place_cells
+from napari_cellseg.core.measuring.measure import MeasurementTable
+from napari_cellseg.core.measuring.table_columns import PLANE_COLUMNS
 from napari_cellseg.core.types import Labels, PixelSize
 from napari_cellseg.io.limits import sizes_in_words
 

@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from napari_cellseg.core.errors import CellsegError, LabelsError
-from napari_cellseg.core.rings import Polygon, outlines_on_plane
+from napari_cellseg.core.labels.rings import Polygon, outlines_on_plane
 from napari_cellseg.io.exchange.cells import Cells
 
 #: What cells are called in files that have a name for each.

@@ -6,10 +6,10 @@ import csv
 from pathlib import Path
 
 from napari_cellseg.core.errors import ImageReadError
-from napari_cellseg.core.table_columns import CLASS
+from napari_cellseg.core.measuring.table_columns import CLASS
 from napari_cellseg.io.exchange.formats import ImageFrame, read_cells
 from napari_cellseg.io.foreign import translated
-from napari_cellseg.io.writers import read_csv_rows
+from napari_cellseg.io.writing.writers import read_csv_rows
 
 LABEL = "label"
 

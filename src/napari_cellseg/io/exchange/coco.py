@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from napari_cellseg.core.errors import ImageReadError, LabelsError, LimitError
 from napari_cellseg.core.jobs import Job, Progress, run
-from napari_cellseg.core.placing import places_of_cells
-from napari_cellseg.core.rings import Polygon, pixels_in_polygon
-from napari_cellseg.core.rle import (
+from napari_cellseg.core.labels.placing import places_of_cells
+from napari_cellseg.core.labels.rings import Polygon, pixels_in_polygon
+from napari_cellseg.core.labels.rle import (
     coco_counts,
     packed_counts,
     places_of_coco,

@@ -18,9 +18,9 @@ from typing import Any, TextIO, cast, get_args
 
 import numpy as np
 
-from napari_cellseg.core.edits import Source
+from napari_cellseg.core.editing.edits import Source
 from napari_cellseg.core.errors import ImageReadError
-from napari_cellseg.core.rings import Polygon, Ring, pixels_in_polygon
+from napari_cellseg.core.labels.rings import Polygon, Ring, pixels_in_polygon
 from napari_cellseg.io.atomic import replacing
 from napari_cellseg.io.exchange.cells import (
     Cells,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from roifile import ROI_OPTIONS, ROI_TYPE, ImagejRoi
 
 from napari_cellseg.core.errors import ImageReadError
-from napari_cellseg.core.rings import Polygon, pixels_in_polygon
+from napari_cellseg.core.labels.rings import Polygon, pixels_in_polygon
 from napari_cellseg.io.atomic import replacing
 from napari_cellseg.io.exchange.cells import (
     Cells,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from napari_cellseg.io.exchange.cells import Cells, FoundLabels, what_is_lost
-from napari_cellseg.io.images import read_labels
-from napari_cellseg.io.labels_file import write_labels
-from napari_cellseg.io.labels_zarr import write_labels_zarr
 from napari_cellseg.io.plain_files import LIMITS
+from napari_cellseg.io.reading.images import read_labels
+from napari_cellseg.io.writing.labels_file import write_labels
+from napari_cellseg.io.writing.labels_zarr import write_labels_zarr
 
 
 def write_tiff(path: str | Path, cells: Cells) -> tuple[str, ...]:

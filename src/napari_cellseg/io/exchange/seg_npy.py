@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cellseg.core.edits import Source
+from napari_cellseg.core.editing.edits import Source
 from napari_cellseg.core.errors import ImageReadError, LabelsError
-from napari_cellseg.core.label_arrays import check_labels, relabel_sequential
+from napari_cellseg.core.labels.arrays import check_labels, relabel_sequential
 from napari_cellseg.core.types import Labels
 from napari_cellseg.io.atomic import replacing
 from napari_cellseg.io.exchange.cells import Cells, FoundLabels, what_is_lost

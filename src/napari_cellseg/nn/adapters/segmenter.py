@@ -12,15 +12,15 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cellseg.core.decode import keep_good
 from napari_cellseg.core.errors import CellsegError, ModelError, SegmentationError
-from napari_cellseg.core.intensity import choose_channels
 from napari_cellseg.core.jobs import Job, Progress
-from napari_cellseg.core.join_planes import PlanesInOne
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.segmentation.decode import keep_good
+from napari_cellseg.core.segmentation.intensity import choose_channels
+from napari_cellseg.core.segmentation.join_planes import PlanesInOne
+from napari_cellseg.core.segmentation.with_nuclei import segment_with_nuclei
 from napari_cellseg.core.types import CellImage, Labels, SegmentationResult
-from napari_cellseg.core.with_nuclei import segment_with_nuclei
 from napari_cellseg.nn.adapters.offers import ForeignProgram, Offer
 
 #: What other programs raise for all sorts of reasons; told in words at this one seam.

@@ -1,0 +1,1 @@
+"""An account at AWS: names, prices, requests and how they are sent."""

@@ -1,0 +1,1 @@
+"""Segmenting on a lab server or an endpoint."""

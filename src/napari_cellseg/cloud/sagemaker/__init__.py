@@ -1,0 +1,1 @@
+"""Endpoints and jobs: made, listed, watched, taken down."""

@@ -1,0 +1,1 @@
+"""Labels as arrays: boxes, pieces, outlines, runs."""

@@ -1,0 +1,1 @@
+"""From labels to the table of cells, and where its numbers come from."""

@@ -1,0 +1,1 @@
+"""From pixels to cells: what the network sees, and how its maps become labels."""

@@ -1,0 +1,1 @@
+"""Folders of models and of trainings."""

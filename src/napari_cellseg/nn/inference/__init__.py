@@ -1,0 +1,1 @@
+"""The local engine: a plane through the network."""

@@ -1,0 +1,1 @@
+"""Segmentation and training in processes of their own."""

@@ -1,0 +1,1 @@
+"""The training of the model that ships: crops, loop, losses, several processes."""
