@@ -16,7 +16,7 @@ from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.types import PixelSize
 from napari_cellseg.io.reading.images import read_image
 from napari_cellseg.io.s3 import cache, client
-from napari_cellseg.io.writing.writers import write_labels
+from napari_cellseg.io.writing.labels_file import write_labels
 
 
 @pytest.fixture

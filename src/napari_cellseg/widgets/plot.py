@@ -111,7 +111,6 @@ class CellPlot(QWidget):
     def __init__(self, measure: MeasureController, classes: ClassController) -> None:
         super().__init__()
         self._measure, self._classes = measure, classes
-        self._is_open = True
         self._told: list[int] = []
         self.gate = Gate(measure)
         self.across, self.upwards = _column_box("across"), _column_box("upwards")
@@ -164,8 +163,7 @@ class CellPlot(QWidget):
     def changeEvent(self, event: QEvent | None) -> None:
         """Follow the theme."""
         super().changeEvent(event)
-        is_styled = event is not None and event.type() == QEvent.Type.StyleChange
-        if is_styled and self._is_open:
+        if event is not None and event.type() == QEvent.Type.StyleChange:
             self._colour()
             self._draw()
 
@@ -184,8 +182,6 @@ class CellPlot(QWidget):
         self._measure.changed.disconnect(self._show_columns, missing_ok=True)
         self._measure.selected.disconnect(self._show_mark, missing_ok=True)
         self.picker.release()
-        self._is_open = False
-        self.view.close()  # its menus are windows of their own
 
     def clear(self) -> None:
         """Take the line away."""

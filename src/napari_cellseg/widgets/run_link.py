@@ -33,6 +33,7 @@ class RunLink(QObject):
         super().__init__(dock)
         self._dock = dock
         self._layer: Image | None = None
+        self._image: CellImage | None = None
         dock.segment.recall = self.recall
         dock.segment.finished.connect(self._on_finished)
         dock.segment.arrived.connect(self._on_arrived)
@@ -45,8 +46,8 @@ class RunLink(QObject):
         ProjectError
             If the cells of a region of a large image have no place.
         """
-        self._layer = layer
         image, segment = self._dock.session.image, self._dock.segment
+        self._layer, self._image = layer, image
         if region is None or segment.has_labels or not needs_disk(image):
             return
         if self._dock.link.preparing.is_running:
@@ -92,7 +93,7 @@ class RunLink(QObject):
             dock.keeper.note_result(run.notes)
         elif dock.header.choice is not None and dock.proofread.cells is not None:
             self._show(run, dock.proofread.cells, dock.header.choice.layers[0])
-        self._layer = None
+        self._layer = self._image = None
         dock.teller.show_result()
 
     def _on_arrived(self, run: Run, cells: CellLabels, is_new: bool) -> None:  # noqa: FBT001
@@ -109,9 +110,11 @@ class RunLink(QObject):
             text = f"The cells of '{name}' are in the project."
         else:
             text = f"The cells of '{name}' are on a layer of their own."
+            if layer is None and run.image is self._image:
+                layer = self._layer  # taken out of the viewer meanwhile
             if layer is not None:
                 self._show(run, cells, layer)
-        self._layer = None
+        self._layer = self._image = None
         dock.footer.tell(text)
 
     def _keep(self, run: Run, cells: CellLabels) -> bool:

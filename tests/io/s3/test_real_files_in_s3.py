@@ -12,11 +12,12 @@ import pytest
 from moto_server import moto_aws
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.io.limits import ReadLimits
+from napari_cellseg.io.reading import from_s3 as opening
 from napari_cellseg.io.reading.images import (
     is_readable,
     read_image,
 )
-from napari_cellseg.io.s3 import cache, client, opening
+from napari_cellseg.io.s3 import cache, client
 
 pytest.importorskip("boto3", reason="the extra 'aws' is not installed")
 pytestmark = pytest.mark.slow

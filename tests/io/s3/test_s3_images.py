@@ -16,12 +16,13 @@ import zarr
 from moto_server import moto_aws
 from napari_cellseg.core.errors import CellsegError, ImageReadError, LimitError
 from napari_cellseg.io.limits import ReadLimits
+from napari_cellseg.io.reading import from_s3 as opening
 from napari_cellseg.io.reading.images import (
     is_readable,
     probe,
     read_image,
 )
-from napari_cellseg.io.s3 import cache, client, objects, opening
+from napari_cellseg.io.s3 import cache, client, objects
 
 pytest.importorskip("boto3", reason="the extra 'aws' is not installed")
 

@@ -290,15 +290,15 @@ def _alive(
     whole: tuple[IndexedLabels, tuple[slice, ...]],
 ) -> set[int]:
     """Return the cells that change and are there afterwards; `after` is the crop."""
-    if whole is not None and isinstance(whole[0], CellIndex):
-        n_pixels = whole[0].pixels_of(lost)
-        return gained.keys() | {cell for cell, n in n_pixels.items() if n > lost[cell]}
     alive = (lost.keys() | gained.keys()) & pixel_counts(after).keys()
     vanished = lost.keys() - alive
     if not vanished:
         return alive
     indexed, box = whole
-    return alive | ids_outside(labels_of(indexed), box, vanished)
+    if isinstance(indexed, CellIndex):
+        n_pixels = indexed.pixels_of(vanished)
+        return alive | {cell for cell, n in n_pixels.items() if n > lost[cell]}
+    return alive | ids_outside(indexed, box, vanished)
 
 
 def _source_after(was: Source | None, author: Author) -> Source:
