@@ -9,7 +9,6 @@ import pytest
 
 from napari_cellseg.core.errors import SegmentationError
 from napari_cellseg.core.jobs import Progress
-from napari_cellseg.core.training.item import TrainProgress
 from napari_cellseg.widgets.jobs import Later, start_job
 
 
@@ -50,18 +49,6 @@ def listener(qapp):
 
 def wait(qtbot, listener):
     qtbot.waitUntil(lambda: listener.end is not None, timeout=5000)
-
-
-def test_every_point_of_a_curve_is_told_however_fast_they_come(qtbot, listener):
-    def job():
-        for step in range(1, 21):
-            yield TrainProgress(step, 20, "", 1.0 / step)
-        return None
-
-    start_job(job(), listener)
-    wait(qtbot, listener)
-    points = [what[1].done for what in listener.heard if what[0] == "progress"]
-    assert points == list(range(1, 21))
 
 
 def test_a_result_comes_back_on_the_main_thread(qtbot, listener):

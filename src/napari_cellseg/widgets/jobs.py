@@ -19,7 +19,6 @@ from qtpy.QtCore import QCoreApplication, QObject, Qt, QTimer, Signal
 from napari_cellseg.controllers.task import JobFailure, JobListener, failure_from
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.jobs import Job
-from napari_cellseg.core.training.item import TrainProgress
 
 logger = logging.getLogger(__name__)
 
@@ -75,8 +74,7 @@ class JobRunner(QObject):
         try:
             while not self._cancelled.is_set():
                 progress = next(job)
-                is_point = isinstance(progress, TrainProgress)  # of a curve: all count
-                if is_point or time.monotonic() - told_at >= SECONDS_BETWEEN_STEPS:
+                if time.monotonic() - told_at >= SECONDS_BETWEEN_STEPS:
                     told_at = time.monotonic()
                     self._send(("progress", progress))
         except StopIteration as stop:
