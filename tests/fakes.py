@@ -7,6 +7,7 @@ from napari_cellseg.core.errors import RemoteError
 from napari_cellseg.core.jobs import Progress
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.segmentation.join_planes import join_stack
+from napari_cellseg.core.training.curve import CurvePoint
 from napari_cellseg.core.training.item import Comparison, TrainingOutcome, TrainProgress
 from napari_cellseg.core.types import PlaneMaps, SegmentationResult
 
@@ -197,9 +198,8 @@ class FakeTrainer:
     def go_on(self, out):
         self.gone_on_with = out
         for step in (1, 2, 3):
-            yield TrainProgress(
-                step, 3, f"step {step} of 3", 1.0 / step, 0.5 + step / 10
-            )
+            point = CurvePoint(step, 1.0 / step, 0.5 + step / 10)
+            yield TrainProgress(step, 3, f"step {step} of 3", (point,))
         gain = 0.1 if self.is_better else -0.1
         held = Comparison(20, 0.8, 0.8 + gain, 0.5, 0.5 + gain, 0.1, 0.1, 2, 0)
         base = Comparison(90, 0.7, 0.7, 0.4, 0.4, 0.1, 0.1, 0, 0)

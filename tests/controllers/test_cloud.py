@@ -28,6 +28,7 @@ from napari_cellseg.core.cloud_options import (
 from napari_cellseg.core.errors import CellsegError, OptionsError, RemoteError
 from napari_cellseg.core.jobs import Job, run
 from napari_cellseg.core.options import FineTuneOptions
+from napari_cellseg.core.training.curve import CurvePoint
 from napari_cellseg.core.training.item import TrainProgress
 from napari_cellseg.io import used_endpoints
 
@@ -171,7 +172,8 @@ def test_the_curve_of_a_training_is_kept_as_it_comes(cloud: CloudController) -> 
 
     def followed() -> Job[None]:
         for step, loss, score in told:
-            yield TrainProgress(step, 4, f"step {step} of 4", loss, score)
+            point = CurvePoint(step, loss, score)
+            yield TrainProgress(step, 4, f"step {step} of 4", (point,))
 
     cloud.task.start(controllers.TRAINING, followed(), lambda _: None)
     assert [(each.step, each.loss) for each in cloud.curve] == [(1, 0.9), (2, 0.75)]

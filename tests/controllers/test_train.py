@@ -15,6 +15,7 @@ from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.controllers.train import TrainController
 from napari_cellseg.core.errors import TrainingError
+from napari_cellseg.core.training.curve import CurvePoint
 from napari_cellseg.core.training.item import TrainProgress
 from napari_cellseg.core.types import CellImage, PixelSize
 from napari_cellseg.io.models.folder import MODELS_VARIABLE
@@ -189,7 +190,7 @@ def test_a_training_whose_process_was_killed_is_offered_to_go_on(left, monkeypat
     folder, train, trainer = left
 
     def killed(*_):
-        yield TrainProgress(1, 3, "step 1 of 3", 0.9)
+        yield TrainProgress(1, 3, "step 1 of 3", (CurvePoint(1, 0.9),))
         raise TrainingError("The training process ended.")
 
     monkeypatch.setattr(trainer, "go_on", killed)

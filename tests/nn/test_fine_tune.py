@@ -98,7 +98,12 @@ def test_a_training_leaves_a_model_that_knows_where_it_comes_from(
     assert "scene 13" in spec.training_data
     assert outcome.n_steps == 4
     assert read_outcome(tmp_path) == outcome
-    assert any(step.score is not None for step in seen if step.done == 4)
+    assert any(
+        point.score is not None
+        for step in seen
+        for point in step.points
+        if point.step == 4
+    )
     assert (tmp_path / "curve.csv").read_text().count("\n") == 5
     names = [path.name for path in pictures_in(tmp_path)]
     assert names == ["before_after.png", "before_after_base.png"]
@@ -173,10 +178,10 @@ def test_a_quick_training_settles_its_steps_once_the_pace_is_known(
     seen: list[TrainProgress] = []
     outcome = run(fine_tune(tmp_path), seen.append)  # type: ignore[arg-type]
     assert outcome.n_steps == 12
-    totals = [step.total for step in seen if step.loss is not None]
+    totals = [step.total for step in seen if step.points]
     assert totals == [240] * 9 + [12] * 3
     # It was examined at the end, and what was kept is the best of that.
-    assert seen[-2].score is not None
+    assert seen[-2].points[-1].score is not None
 
 
 def test_another_training_does_not_go_on_in_the_same_folder(

@@ -22,9 +22,9 @@ from napari_cellseg.controllers import cloud as controllers
 from napari_cellseg.controllers import cloud_jobs, cloud_log, cloud_used
 from napari_cellseg.controllers.cloud import CloudController
 from napari_cellseg.controllers.task import TaskController
-from napari_cellseg.controllers.train import CurvePoint
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.run_place import RunPlace
+from napari_cellseg.core.training.curve import CurvePoint
 from napari_cellseg.io import used_endpoints
 from napari_cellseg.widgets import cloud_window, left_endpoints
 from napari_cellseg.widgets.cloud_window import CloudWindow

@@ -15,7 +15,7 @@ from tests.fakes import FakeEngine, FakeTrainer
 from tests.widgets.conftest import squares, wait_idle
 
 from napari_cellseg.controllers.engine import LocalEngine
-from napari_cellseg.controllers.train import CurvePoint
+from napari_cellseg.core.training.curve import CurvePoint
 from napari_cellseg.core.training.item import TrainProgress
 from napari_cellseg.io.models.folder import (
     DEFAULT_MODEL,
@@ -271,7 +271,7 @@ class EndlessTrainer(FakeTrainer):
     def go_on(self, out):
         self.gone_on_with = out
         while not self.was_stopped:
-            yield TrainProgress(1, 3, "step 1 of 3", 1.0, None)
+            yield TrainProgress(1, 3, "step 1 of 3", (CurvePoint(1, 1.0),))
         return (yield from super().go_on(out))
 
 

@@ -131,11 +131,16 @@ class _Lines:
     def __call__(self, progress: Progress) -> None:
         from napari_cellseg.core.training.item import TrainProgress
 
-        text = progress.message
-        if isinstance(progress, TrainProgress) and progress.loss is not None:
-            score = progress.score
+        points = progress.points if isinstance(progress, TrainProgress) else ()
+        for point in points:
+            score = point.score
             told = "" if score is None else f", held-out mSA {score:.3f}"
-            text = f"{text}: loss {progress.loss:.3f}{told}"
+            of_all = f"step {point.step} of {progress.total}"
+            self._tell(f"{of_all}: loss {point.loss:.3f}{told}")
+        if not points:
+            self._tell(progress.message)
+
+    def _tell(self, text: str) -> None:
         if text != self._last:
             typer.echo(text)
         self._last = text

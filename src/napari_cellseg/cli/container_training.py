@@ -216,16 +216,17 @@ def _stopping_on_sigterm(folder: Path) -> Iterator[threading.Event]:
 
 def _print_curve(progress: Progress) -> None:
     """Print the curve as lines that the platform turns into metrics."""
-    if not isinstance(progress, TrainProgress) or progress.loss is None:
+    points = progress.points if isinstance(progress, TrainProgress) else ()
+    if not points:
         typer.echo(progress.message)
-        return
     every = max(1, progress.total // N_LINES)
-    if progress.score is None and progress.done % every:
-        return
-    values: dict[str, float] = {STEP: progress.done, LOSS: progress.loss}
-    if progress.score is not None:
-        values[HELD_OUT] = progress.score
-    typer.echo(metric_line(values))
+    for point in points:
+        if point.score is None and point.step % every:
+            continue
+        values: dict[str, float] = {STEP: point.step, LOSS: point.loss}
+        if point.score is not None:
+            values[HELD_OUT] = point.score
+        typer.echo(metric_line(values))
 
 
 def _final(outcome: TrainingOutcome) -> dict[str, float]:

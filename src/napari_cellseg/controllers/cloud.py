@@ -25,6 +25,7 @@ from napari_cellseg.cloud.sagemaker.inventory import Running
 from napari_cellseg.cloud.sagemaker.training import TrainWish, compared_words
 from napari_cellseg.controllers.cloud_jobs import (
     Done,
+    Trained,
     checked,
     deployed,
     listed,
@@ -34,7 +35,6 @@ from napari_cellseg.controllers.cloud_jobs import (
 from napari_cellseg.controllers.cloud_log import LogController
 from napari_cellseg.controllers.cloud_used import UsedEndpoints, used
 from napari_cellseg.controllers.task import TaskController
-from napari_cellseg.controllers.train import CurvePoint, add_point
 from napari_cellseg.core.cloud_options import (
     SERVERLESS,
     AccountOptions,
@@ -45,6 +45,7 @@ from napari_cellseg.core.cloud_options import (
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.finding import Finding
 from napari_cellseg.core.options import FineTuneOptions
+from napari_cellseg.core.training.curve import CurvePoint, add_point
 from napari_cellseg.core.training.item import TrainProgress
 from napari_cellseg.io.models.folder import find_model, list_models, read_model_spec
 from napari_cellseg.io.used_endpoints import UsedEndpoint
@@ -353,8 +354,8 @@ class CloudController:
     def _on_task_changed(self) -> None:
         """Draw the curve; look what is left of an endpoint that could not be made."""
         task, step = self.task, self.task.progress
-        if isinstance(step, TrainProgress) and step.loss is not None:
-            add_point(self.curve, CurvePoint(step.done, step.loss, step.score))
+        for point in step.points if isinstance(step, TrainProgress) else ():
+            add_point(self.curve, point)
         if task.name == DEPLOYING and task.state in ("failed", "cancelled"):
             if task.failure is not None:
                 self.lines = (f"✕ {task.failure.message}",)
@@ -363,8 +364,9 @@ class CloudController:
             self.look_again()
         self.changed.emit()
 
-    def _on_trained(self, done: tuple[str, list[Running]]) -> None:
-        name, there = done
+    def _on_trained(self, done: Trained) -> None:
+        name, curve, there = done
+        self.curve = list(curve)  # a step that came quickly after another is not told
         here = f"'{name}' is in the model menu of this computer now; New endpoint deploys it."
         told = (here, compared_words(name))
         self.lines = tuple(line for line in told if line)

@@ -18,10 +18,13 @@ from napari_cellseg.cloud.sagemaker.training import (
 )
 from napari_cellseg.core.finding import Finding
 from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.training.curve import CurvePoint
 from napari_cellseg.io.models.folder import find_model
 
 #: What was done, in sentences, and what runs then.
 Done = tuple[list[str], list[Running]]
+#: The name of the new model, its curve, and what runs then.
+Trained = tuple[str, tuple[CurvePoint, ...], list[Running]]
 
 
 def listed(sender: Sender, also: Container[str]) -> Job[list[Running]]:
@@ -66,7 +69,7 @@ def stopped(
 
 def trained(
     plan: TrainPlan, wish: TrainWish, sender: Sender, also: Container[str]
-) -> Job[tuple[str, list[Running]]]:
+) -> Job[Trained]:
     """Train, follow, fetch."""
     from napari_cellseg.project.training_sources import training_items
 
@@ -75,10 +78,10 @@ def trained(
         yield Progress(0, 0, "reading what is checked")
         items = training_items(wish.data, wish.channel)
     name = yield from start_training(plan, sender, items, wish.start_model())
-    yield from follow_training(name, sender)
+    job = yield from follow_training(name, sender)
     model = yield from fetch_model(name, sender)
     there = yield from listed(sender, also)
-    return model, there
+    return model, job.curve, there
 
 
 def checked(findings: Iterable[Finding]) -> Job[list[Finding]]:

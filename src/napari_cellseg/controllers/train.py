@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from napari_cellseg.controllers.training_source import (
 from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.jobs import Job
 from napari_cellseg.core.options import FineTuneOptions
+from napari_cellseg.core.training.curve import CurvePoint, add_point
 from napari_cellseg.core.training.item import (
     Trainer,
     TrainingItem,
@@ -49,25 +50,6 @@ SECONDS_A_CROP = 0.15
 LONGEST_NAME = 40
 #: Reading, and comparing old and new, seen on the same.
 SECONDS_AROUND = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class CurvePoint:
-    """A step of the training.
-
-    Attributes
-    ----------
-    step : int
-        Counted from 1.
-    loss : float
-        Of this step.
-    score : float or None
-        mSA on what is held out, where it was measured.
-    """
-
-    step: int
-    loss: float
-    score: float | None
 
 
 class TrainController:
@@ -305,8 +287,8 @@ class TrainController:
 
     def _on_task_changed(self) -> None:
         step = self.task.progress
-        if isinstance(step, TrainProgress) and step.loss is not None:
-            add_point(self.curve, CurvePoint(step.done, step.loss, step.score))
+        for point in step.points if isinstance(step, TrainProgress) else ():
+            add_point(self.curve, point)
         self.is_stopping = self.is_stopping and self.task.is_running
         if self.task.state == "failed" and self.left is None:
             self.curve = []
@@ -365,15 +347,6 @@ class TrainController:
         self._segment.choose_model(name)
         self.promoted.emit(name)
         self.changed.emit()
-
-
-def add_point(curve: list[CurvePoint], point: CurvePoint) -> None:
-    """Add a step to a curve; one that is done again takes the place of the first."""
-    while curve and curve[-1].step >= point.step:
-        if curve[-1] == point:
-            return
-        curve.pop()
-    curve.append(point)
 
 
 def curve_in(folder: Path) -> list[CurvePoint]:

@@ -15,9 +15,9 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cellseg.cloud.sagemaker.training import TrainWish
-from napari_cellseg.controllers.train import CurvePoint
 from napari_cellseg.core.cloud_options import TrainJobOptions
 from napari_cellseg.core.options import FineTuneOptions, range_of
+from napari_cellseg.core.training.curve import CurvePoint
 from napari_cellseg.widgets.cloud_deploy import offer
 from napari_cellseg.widgets.number_box import NumberBox
 from napari_cellseg.widgets.train import CURVE_WORDS, CurveView

@@ -19,9 +19,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_cellseg.controllers.train import CurvePoint, TrainController
+from napari_cellseg.controllers.train import TrainController
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.training.comparison_rows import comparison_rows
+from napari_cellseg.core.training.curve import CurvePoint
 from napari_cellseg.core.training.item import TrainingOutcome
 from napari_cellseg.io.models.training_files import BASE_PICTURE_NAME, PICTURE_NAME
 from napari_cellseg.widgets.left_training import LeftRow

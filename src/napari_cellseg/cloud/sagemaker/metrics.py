@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from napari_cellseg.core.training.curve import CurvePoint
 
 #: At the end of each line, so that a cut line gives no cut number.
 END = ";"
@@ -26,25 +27,6 @@ METRIC_TITLES = {
     "final_base_msa": "final:base_msa",
     "final_is_recommended": "final:is_recommended",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class CurvePoint:
-    """A point of a training curve.
-
-    Attributes
-    ----------
-    step : int
-        Optimiser steps done.
-    loss : float
-        Of this step.
-    held_out_msa : float or None
-        Mean score on what is held out, where it was measured.
-    """
-
-    step: int
-    loss: float
-    held_out_msa: float | None = None
 
 
 def metric_line(values: dict[str, float]) -> str:

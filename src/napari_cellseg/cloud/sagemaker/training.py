@@ -15,7 +15,7 @@ from napari_cellseg.cloud.account.requests import Call, check_call
 from napari_cellseg.cloud.account.sending import Sender, found
 from napari_cellseg.cloud.sagemaker.deploy_plan import SAGEMAKER
 from napari_cellseg.cloud.sagemaker.logs import ENDED, LogReader, log_of
-from napari_cellseg.cloud.sagemaker.metrics import CurvePoint, curve_from_lines
+from napari_cellseg.cloud.sagemaker.metrics import curve_from_lines
 from napari_cellseg.cloud.sagemaker.package import (
     ARCHIVE_NAME,
     pack_model,
@@ -27,6 +27,7 @@ from napari_cellseg.core.cloud_options import TrainJobOptions
 from napari_cellseg.core.errors import ModelError, RemoteError
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.options import FINE_TUNE_PRESETS, FineTuneOptions
+from napari_cellseg.core.training.curve import CurvePoint, add_point
 from napari_cellseg.core.training.item import TrainingItem, TrainProgress
 from napari_cellseg.io.models.folder import find_model, list_models, models_folders
 from napari_cellseg.io.models.store import take_in
@@ -209,7 +210,7 @@ def follow_training(
 ) -> Job[TrainedJob]:
     """Wait for a job and tell its curve; closing this leaves the job running.
 
-    The job yields `TrainProgress`, one for each point of the curve.
+    The job yields a `TrainProgress` each time it has asked.
 
     Raises
     ------
@@ -230,15 +231,12 @@ def follow_training(
 def _told(job: Mapping[str, Any], log: LogReader, curve: list[CurvePoint]) -> Job[None]:
     """Yield what is new of a job."""
     n_steps = _n_steps(job.get("HyperParameters", {}))
-    yield TrainProgress(
-        curve[-1].step if curve else 0, n_steps, _status_words(job), None
-    )
-    for point in curve_from_lines(log.new_lines()):
-        if curve and point.step <= curve[-1].step:  # the job went back to a checkpoint
-            curve[:] = [each for each in curve if each.step < point.step]
-        curve.append(point)
-        text = f"step {point.step} of {n_steps}"
-        yield TrainProgress(point.step, n_steps, text, point.loss, point.held_out_msa)
+    points = tuple(curve_from_lines(log.new_lines()))
+    for point in points:
+        add_point(curve, point)
+    step = curve[-1].step if curve else 0
+    text = f"step {step} of {n_steps}" if points else _status_words(job)
+    yield TrainProgress(step, n_steps, text, points)
 
 
 def _n_steps(hyperparameters: Mapping[str, str]) -> int:

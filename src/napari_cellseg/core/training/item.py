@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from napari_cellseg.core.labels.boxes import cell_boxes, grown
 from napari_cellseg.core.labels.on_disk import LabelsOnDisk, is_on_disk
 from napari_cellseg.core.options import FineTuneOptions
 from napari_cellseg.core.segmentation.intensity import choose_channels
+from napari_cellseg.core.training.curve import CurvePoint
 from napari_cellseg.core.types import CellImage, Labels
 
 #: Crops hold ids as float32, which tells no larger ones apart.
@@ -305,14 +306,11 @@ class TrainProgress(Progress):
 
     Attributes
     ----------
-    loss : float or None
-        Of the last step.
-    score : float or None
-        mSA on what is held out, where it was just measured.
+    points : tuple of CurvePoint
+        What is new of the curve.
     """
 
-    loss: float | None = None
-    score: float | None = field(default=None)
+    points: tuple[CurvePoint, ...] = ()
 
 
 class Trainer(Protocol):

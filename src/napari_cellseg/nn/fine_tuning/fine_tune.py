@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from napari_cellseg.core.jobs import Job
+from napari_cellseg.core.training.curve import CurvePoint
 from napari_cellseg.core.training.item import (
     TrainingItem,
     TrainingOutcome,
@@ -129,7 +130,8 @@ def _learn(
         pace.note()
         _settle(run, options.seconds_limit, pace, judge, began)
         score = None if judge is None else _noted(run, judge, folder, loss)
-        yield TrainProgress(run.step, run.n_steps, _words(run, judge), loss, score)
+        point = CurvePoint(run.step, loss, score)
+        yield TrainProgress(run.step, run.n_steps, _words(run, judge), (point,))
     return False
 
 

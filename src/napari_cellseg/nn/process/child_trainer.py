@@ -17,6 +17,7 @@ from typing import IO, Any
 from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.jobs import Job
 from napari_cellseg.core.options import FineTuneOptions
+from napari_cellseg.core.training.curve import CurvePoint
 from napari_cellseg.core.training.item import (
     TrainingItem,
     TrainingOutcome,
@@ -121,9 +122,8 @@ class ChildTrainer:
                 if line["kind"] == "error":
                     raise error_from(line)
                 done, total, message = line["progress"]
-                shown = TrainProgress(
-                    done, total, message, line.get("loss"), line.get("score")
-                )
+                points = tuple(CurvePoint(*point) for point in line["points"])
+                shown = TrainProgress(done, total, message, points)
                 yield shown
             if has_ended:
                 return

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import astuple
 from pathlib import Path
 from typing import TextIO
 
@@ -60,14 +61,12 @@ def _train(folder: Path, log: TextIO, window: WindowWatch) -> None:
 
 def _values(progress: Progress) -> dict[str, object]:
     """Return a progress as JSON values."""
-    values: dict[str, object] = {
+    points = progress.points if isinstance(progress, TrainProgress) else ()
+    return {
         "kind": "progress",
         "progress": [progress.done, progress.total, progress.message],
+        "points": [astuple(point) for point in points],
     }
-    if isinstance(progress, TrainProgress):
-        values["loss"] = progress.loss
-        values["score"] = progress.score
-    return values
 
 
 if __name__ == "__main__":
