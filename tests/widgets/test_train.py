@@ -164,7 +164,8 @@ def test_old_and_new_stand_side_by_side_and_one_click_uses_the_new(training, qtb
     assert shown[shown.index("count error") + 1] == "10% → 10%"
     assert shown[shown.index("cells gained") + 1] == "2"
     area = dock.tabs.currentWidget()
-    assert tab.minimumSizeHint().width() <= area.viewport().width()
+    # The dock is laid out again in a later turn of the event loop.
+    qtbot.waitUntil(lambda: tab.minimumSizeHint().width() <= area.viewport().width())
     qtbot.mouseClick(tab.result.use, Qt.MouseButton.LeftButton)
     assert dock.segment.model.name == "mine"
     assert not tab.back.isHidden()

@@ -226,8 +226,10 @@ class _Result(QWidget):
         rows = comparison_rows(outcome.held_out, outcome.base)
         texts = [text for row in rows for text in row]
         while len(self._cells) < len(texts):
+            row, column = divmod(len(self._cells), len(rows[0]))
             label = QLabel()
-            self._grid.addWidget(label, *divmod(len(self._cells), len(rows[0])))
+            label.setWordWrap(column == 0)  # what a row is may take two lines
+            self._grid.addWidget(label, row, column)
             self._cells.append(label)
         for place, (label, text) in enumerate(zip(self._cells, texts, strict=True)):
             label.setText(text)
