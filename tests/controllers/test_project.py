@@ -351,16 +351,3 @@ def test_undo_of_an_import_in_another_session_restores_areas(window: Window) -> 
     np.testing.assert_array_equal(area.outline_yx, corner)
     assert proofread.cells.states == {1: "accepted"}
     assert proofread.model_confidence == {1: 0.9, 2: 0.8}
-
-
-def test_a_project_of_an_earlier_version_takes_runs(window: Window) -> None:
-    connection = window.projects.project._connection
-    connection.execute("ALTER TABLE edits DROP COLUMN notes")
-    window.projects.close()
-    with open_project(window.folder, read_only=True) as reader:
-        assert reader.open_labels(1).journal.undo() is None
-    window.reopen()
-    window.proofread.take_run(Merged(one_cell(), {1: 0.3}), "segment", keeps=True)
-    window.reopen()
-    window.proofread.undo()
-    assert window.proofread.model_confidence == {1: 0.9, 2: 0.8}

@@ -494,7 +494,7 @@ def test_a_training_of_which_nobody_knows_what_it_held_out_does_not_go_on(
 ) -> None:
     write_request(tmp_path, request(), items)
     (tmp_path / "checkpoint.pt").touch()
-    with pytest.raises(TrainingError, match=r"older version.*start a new one"):
+    with pytest.raises(TrainingError, match=r"does not say what.*Start a new training"):
         Judge.of(tmp_path)
 
 

@@ -130,7 +130,7 @@ def test_a_question_that_needs_no_work_is_answered_when_the_queue_is_full(
     with worker.place():
         asking = Asking("/invocations", **told).ask(app)
     assert asking.status == 200
-    assert b'"answers_parts": true' in asking.body
+    assert b'"max_body_bytes"' in asking.body
 
 
 def test_a_request_that_stops_to_arrive_gives_its_place_to_others(

@@ -173,28 +173,6 @@ def test_a_client_of_an_earlier_release_gets_the_same_in_files(
     np.testing.assert_array_equal(theirs.confidence, ours.confidence)
 
 
-def test_a_server_of_an_earlier_release_gets_a_file(
-    server: str, image: CellImage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    segmenter = open_segmenter(server, token=TOKEN)
-    about = LabLine.about
-    monkeypatch.setattr(
-        LabLine, "about", lambda line: replace(about(line), reads_arrays=False)
-    )
-    sent = []
-    ask = LabLine.ask
-
-    def asking(line: LabLine, message: Message, *given: Any) -> Message:
-        sent.append(message.content_type)
-        return ask(line, message, *given)
-
-    monkeypatch.setattr(LabLine, "ask", asking)
-    theirs = run(open_segmenter(server, token=TOKEN).segment(image, SegmentOptions()))
-    assert sent == ["image/tiff"]
-    ours = run(segmenter.segment(image, SegmentOptions()))
-    np.testing.assert_array_equal(theirs.labels, ours.labels)
-
-
 def test_the_workshops_json_gives_counts(server: str, image: CellImage) -> None:
     body = json.dumps({"input_1": image.plane()[0][..., None].tolist()}).encode()
     answer = http(

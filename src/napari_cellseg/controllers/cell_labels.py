@@ -11,7 +11,6 @@ from napari_cellseg.core.editing.checked import CheckedArea, ReviewState
 from napari_cellseg.core.editing.edits import Edit, Source
 from napari_cellseg.core.editing.history import History, Steps
 from napari_cellseg.core.editing.lineage_steps import Lineage, ParentsDifference
-from napari_cellseg.core.editing.numbering import moved_keys, moved_numbers
 from napari_cellseg.core.editing.replay import steps_since
 from napari_cellseg.core.editing.rerun import Footprint, deleted_footprints
 from napari_cellseg.core.labels.on_disk import is_on_disk
@@ -148,22 +147,6 @@ class CellLabels:
             self.areas = list(new.areas)
         changed = sorted(old.states.keys() | new.states.keys())
         return None if new.areas is None and not changed else changed
-
-    def move_notes(self, edit: Edit) -> list[int]:
-        """Let what is known of cells go along to their new numbers.
-
-        Only for an edit of an earlier version, which does not say it itself.
-
-        Returns
-        -------
-        list of int
-            Old and new numbers of the cells that were numbered anew.
-        """
-        moved = moved_numbers(edit) if edit.notes_after is None else {}
-        if moved:
-            self.confidence = moved_keys(self.confidence, moved)
-            self.states = moved_keys(self.states, moved)
-        return sorted({*moved, *moved.values()})
 
 
 def cells_of_project(opened: ProjectLabels) -> CellLabels:

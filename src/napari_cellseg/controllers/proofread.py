@@ -356,9 +356,6 @@ class ProofreadController:
         update_sources(cells.sources, edit)
         cells.classes = updated_classes(cells.classes, edit)
         seen = cells.take_notes(edit)
-        moved = cells.move_notes(edit)
-        if moved and cells.states:
-            self.reviewed.emit(moved)
         self.edited.emit(edit)
         if seen is not None:
             self.reviewed.emit(seen)

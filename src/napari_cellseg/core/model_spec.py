@@ -84,8 +84,6 @@ class ModelSpec:
     def to_json(self) -> str:
         """Return the text of `model.json`."""
         values = {"format_version": FORMAT_VERSION, **asdict(self)}
-        if not self.sides:
-            del values["sides"]  # earlier versions refuse what they do not know
         return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
 
 

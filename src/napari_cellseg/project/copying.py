@@ -18,8 +18,6 @@ from napari_cellseg.project.database import DATABASE_NAME, open_database, transa
 from napari_cellseg.project.images import absolute_path, stored_path
 from napari_cellseg.project.journal import Journal
 
-#: Projects of earlier versions have none; without it each purged edit looks through all.
-INDEX = "CREATE INDEX IF NOT EXISTS steps_of_edit ON steps (edit)"
 #: The labels on disk hold what these steps did: no replay begins before them.
 FORGET_STEPS = """
 DELETE FROM steps WHERE edit IN (SELECT id FROM edits WHERE state = 'dropped')
@@ -55,7 +53,6 @@ def purge_dropped(connection: sqlite3.Connection) -> int:
     if connection.execute(query).fetchone() is None:
         return 0
     with transaction(connection):
-        connection.execute(INDEX)
         connection.execute(FORGET_STEPS)
         return connection.execute(PURGE).rowcount
 

@@ -60,6 +60,7 @@ CREATE TABLE steps (                -- what happened, in order: replayed after a
     at REAL NOT NULL
 );
 CREATE INDEX steps_of_image ON steps (image, id);
+CREATE INDEX steps_of_edit ON steps (edit);
 CREATE TABLE cells (                -- what is known of a cell beside its pixels
     image INTEGER NOT NULL REFERENCES images(id),
     label INTEGER NOT NULL,
@@ -97,8 +98,6 @@ CREATE TABLE promotions (
     at REAL NOT NULL
 );
 """
-NOTES = "ALTER TABLE edits ADD COLUMN notes BLOB NOT NULL DEFAULT x''"
-
 
 #: After these the files may be others, as when a share or a disk was lost and is back.
 LOST = (
@@ -250,20 +249,11 @@ def open_database(
             f"{folder} has project version {version}; this program reads "
             f"{SCHEMA_VERSION}. Update napari-cellseg."
         )
-    if writable:
+    if writable and isinstance(connection, PlacedConnection):
         with told(folder):
-            _add_notes(connection)
-            if isinstance(connection, PlacedConnection):
-                connection.retake = retake
-                connection.state = tuple(connection.execute(STATE).fetchone())
+            connection.retake = retake
+            connection.state = tuple(connection.execute(STATE).fetchone())
     return connection
-
-
-def _add_notes(connection: sqlite3.Connection) -> None:
-    """Give a project of an earlier version the column that it lacks."""
-    rows = connection.execute("PRAGMA table_info(edits)").fetchall()
-    if "notes" not in {row["name"] for row in rows}:
-        connection.execute(NOTES)
 
 
 #: How every connection is made; its statements outside a transaction commit at once.

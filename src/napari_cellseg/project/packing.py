@@ -100,14 +100,10 @@ def _plain(notes: CellNotes) -> dict[str, Any]:
 
 
 def _notes_of(row: sqlite3.Row) -> tuple[CellNotes | None, CellNotes | None]:
-    """Return what else a row's edit changes; (None, None) for most.
-
-    A project of an earlier version that is open to read only has no such column.
-    """
-    packed = row["notes"] if "notes" in row.keys() else b""  # noqa: SIM118 -- no mapping
-    if not packed:
+    """Return what else a row's edit changes; (None, None) for most."""
+    if not row["notes"]:
         return None, None
-    before, after = json.loads(_ZSTD.decode(packed))
+    before, after = json.loads(_ZSTD.decode(row["notes"]))
     return _from_plain(before), _from_plain(after)
 
 

@@ -94,10 +94,6 @@ class Desk:
             "max_image_bytes": self.options.max_image_bytes,
             "seconds": self.options.seconds,
             "n_waiting": self.worker.n_waiting,
-            "answers_parts": True,
-            "answers_maps": True,
-            "reads_arrays": True,
-            "streams": True,
         }
 
     def told(self, attributes: str) -> Reply | None:

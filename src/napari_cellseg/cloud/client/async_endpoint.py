@@ -15,7 +15,7 @@ from contextlib import suppress
 
 from napari_cellseg.cloud.account.locations import Place, place_of
 from napari_cellseg.cloud.client.endpoint import checked_name
-from napari_cellseg.cloud.client.line import About
+from napari_cellseg.cloud.client.line import About, about_of
 from napari_cellseg.cloud.errors import CloudError, in_plain_words
 from napari_cellseg.cloud.limits import LIMITS, MAX_ANSWER_BYTES
 from napari_cellseg.cloud.settings import CloudSettings, aws_client
@@ -89,8 +89,7 @@ class AsyncLine:
 
         answer = self.ask(encode_info(), JSON_TYPE, check)
         info = decode_json(answer, "model", "device")
-        device = f"{self._endpoint} · {info['device']}"
-        return About(json.dumps(info["model"]), device, answers_parts=False)
+        return about_of(info, self._endpoint, answers_parts=False)
 
     def ask(
         self, message: Message, accept: str, on_progress: Callable[[Progress], None]

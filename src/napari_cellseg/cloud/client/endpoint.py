@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from napari_cellseg.cloud.client.line import About, Upload, check_status
+from napari_cellseg.cloud.client.line import About, Upload, about_of, check_status
 from napari_cellseg.cloud.errors import CloudError, in_plain_words
 from napari_cellseg.cloud.limits import LIMITS, MAX_ANSWER_BYTES
 from napari_cellseg.cloud.settings import CloudSettings, aws_client
@@ -70,13 +69,7 @@ class EndpointLine:
                 return About("", STARTING.format(name=self._endpoint), False)
             raise
         info = decode_json(answer, "model", "device")
-        return About(
-            json.dumps(info["model"]),
-            f"{self._endpoint} · {info['device']}",
-            bool(info.get("answers_parts")),
-            bool(info.get("answers_maps")),
-            bool(info.get("reads_arrays")),
-        )
+        return about_of(info, self._endpoint)
 
     def ask(
         self, message: Message, accept: str, on_progress: Callable[[Progress], None]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from http.client import IncompleteRead
 from urllib.parse import unquote, urlsplit
 
 import urllib3
 
-from napari_cellseg.cloud.client.line import About, Upload, check_status
+from napari_cellseg.cloud.client.line import About, Upload, about_of, check_status
 from napari_cellseg.cloud.errors import CloudError
 from napari_cellseg.cloud.limits import MAX_ANSWER_BYTES
 from napari_cellseg.cloud.wire.envelope import ATTRIBUTES_HEADER, Message
@@ -66,13 +65,7 @@ class LabLine:
         check_status(answer.status, body, self.address)
         info = decode_json(Message(body, ""), "model", "device")
         self.max_bytes = int(info.get("max_body_bytes", self.max_bytes))
-        return About(
-            json.dumps(info["model"]),
-            f"{urlsplit(self.address).netloc} · {info['device']}",
-            bool(info.get("answers_parts")),
-            bool(info.get("answers_maps")),
-            bool(info.get("reads_arrays")),
-        )
+        return about_of(info, urlsplit(self.address).netloc)
 
     def ask(
         self, message: Message, accept: str, on_progress: Callable[[Progress], None]

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from napari_cellseg.cloud.errors import NOT_READY, CloudError, seconds_of
 from napari_cellseg.cloud.wire.envelope import RESULT_TYPE, Message
@@ -44,18 +44,18 @@ class About:
     device : str
         Where it runs; "" while it is asleep.
     answers_parts : bool
-        Whether it can be asked for a part of a plane.
-    answers_maps : bool
-        Whether it can send the maps of a plane beside its labels.
-    reads_arrays : bool
-        Whether it reads images that are packed as `cloud.wire.arrays` does.
+        Whether it can be asked for a part of a plane, and for the maps of one.
     """
 
     model: str
     device: str
     answers_parts: bool
-    answers_maps: bool = False
-    reads_arrays: bool = False
+
+
+def about_of(info: dict[str, Any], place: str, *, answers_parts: bool = True) -> About:
+    """Return what a server at `place` says of itself in the answer to `encode_info`."""
+    device = f"{place} · {info['device']}"
+    return About(json.dumps(info["model"]), device, answers_parts)
 
 
 class Line(Protocol):

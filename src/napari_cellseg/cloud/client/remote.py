@@ -91,7 +91,7 @@ class RemoteSegmenter:
         request = encode_request(
             sent,
             replace(options, channel=None, keep_maps=False),
-            as_arrays=self._about.reads_arrays,
+            as_arrays=self._about.answers_parts,
         )
         if len(request.body) <= self._line.max_bytes:
             return (yield from self._whole(request, image, options))
@@ -113,15 +113,13 @@ class RemoteSegmenter:
         is_small = n_pixels <= min(
             MAPS_PIXELS, self._line.max_bytes // MAPS_BYTES_A_PIXEL
         )
-        return not (
-            self._about.answers_maps and len(image.labels_shape) == 2 and is_small
-        )
+        return not (len(image.labels_shape) == 2 and is_small)
 
     def _whole(
         self, request: Message, image: CellImage, options: SegmentOptions
     ) -> Job[SegmentationResult]:
         """Send an image in one piece; what the network saw of it comes back with it."""
-        wants_maps = options.keep_maps and self._about.answers_maps
+        wants_maps = options.keep_maps and self._about.answers_parts
         accept = WITH_MAPS if wants_maps else ARRAYS_RESULT_TYPE
         answer = yield from asked(self._line, request, accept)
         result = decode_result(answer, image, options)

@@ -110,9 +110,9 @@ class Splitter:
         sides = _noted(folder / SIDES_NAME)
         if not sides and (folder / CHECKPOINT_NAME).exists():
             raise TrainingError(
-                "This training was begun by an older version of the program, which did not "
-                "note what it held out, so old and new model cannot be compared fairly: "
-                f"start a new one, on the command line with another folder than '{folder}'."
+                f"'{folder}' does not say what this training held out, so old and new model "
+                "cannot be compared fairly. Start a new training, on the command line with "
+                "another folder."
             )
         if not sides:
             sides = choose_sides(items, options.held_out_share, errors, known)
