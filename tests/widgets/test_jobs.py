@@ -149,6 +149,32 @@ def test_a_job_of_many_steps_does_not_fill_the_queue(qtbot, listener):
     assert len(listener.heard) < 500
 
 
+def test_what_a_job_is_at_now_is_told_however_quickly_it_came_to_it(qtbot, listener):
+    go_on = threading.Event()
+    reading, counting = Progress(0, 0, "reading"), Progress(0, 0, "counting")
+
+    def job():
+        yield reading
+        yield counting
+        go_on.wait(5)
+
+    start_job(job(), listener)
+    qtbot.waitUntil(lambda: ("progress", counting) in listener.heard, timeout=3000)
+    go_on.set()
+    wait(qtbot, listener)
+    assert listener.heard[-1] == ("result", None)
+
+
+def test_the_last_step_is_told_before_the_end(qtbot, listener):
+    def job():
+        yield Progress(0, 1)
+        yield Progress(1, 1)
+
+    start_job(job(), listener)
+    wait(qtbot, listener)
+    assert listener.heard == [("progress", Progress(1, 1)), ("result", None)]
+
+
 def test_of_many_calls_later_makes_one(qtbot, qapp):
     calls = []
     later = Later(lambda: calls.append(1), 20, qapp)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -18,14 +17,14 @@ from qtpy.QtCore import QCoreApplication, QObject, Qt, QTimer, Signal
 
 from napari_cellseg.controllers.task import JobFailure, JobListener, failure_from
 from napari_cellseg.core.errors import CellsegError
-from napari_cellseg.core.jobs import Job
+from napari_cellseg.core.jobs import Job, Progress
 
 logger = logging.getLogger(__name__)
 
 Message = tuple[str, Any]
 
-SECONDS_BETWEEN_STEPS = 0.03
-"""Steps that come faster are not told: nobody reads them, and the queue would fill."""
+MILLISECONDS_BETWEEN_STEPS = 30
+"""Of steps that come faster the newest is told: nobody could read them all."""
 
 
 class JobRunner(QObject):
@@ -40,12 +39,18 @@ class JobRunner(QObject):
         super().__init__(QCoreApplication.instance())  # lives until it was heard
         self._listener: JobListener | None = listener
         self._cancelled = threading.Event()
+        self._newest: Progress | None = None
+        self._told: Progress | None = None
+        self._timer = QTimer(self)
+        self._timer.setInterval(MILLISECONDS_BETWEEN_STEPS)
+        self._timer.timeout.connect(self._tell_newest)
         self._message.connect(self._on_message, Qt.ConnectionType.QueuedConnection)
 
     def start(self, job: Job[Any]) -> None:
         """Start the thread; the runner keeps no reference to the job."""
         box = [job]
         del job
+        self._timer.start()
         threading.Thread(
             target=self._drive, args=(box,), name="cellseg-job", daemon=True
         ).start()
@@ -70,13 +75,9 @@ class JobRunner(QObject):
             return ("failed", failure_from(error, details))
 
     def _run(self, job: Job[Any]) -> Message:
-        told_at = -SECONDS_BETWEEN_STEPS
         try:
             while not self._cancelled.is_set():
-                progress = next(job)
-                if time.monotonic() - told_at >= SECONDS_BETWEEN_STEPS:
-                    told_at = time.monotonic()
-                    self._send(("progress", progress))
+                self._newest = next(job)
         except StopIteration as stop:
             return ("result", stop.value)
         finally:
@@ -84,24 +85,27 @@ class JobRunner(QObject):
         return ("cancelled", None)
 
     def _send(self, message: Message) -> None:
-        """Queue a message; the window may be gone, then nobody listens."""
+        """Queue how the job ended; the window may be gone, then nobody listens."""
         try:
             self._message.emit(message)
         except RuntimeError:
             logger.debug("A job ended after its window: %s", message[0])
 
+    def _tell_newest(self) -> None:
+        """Tell the listener of a step that it has not heard of; on the main thread."""
+        newest = self._newest
+        if newest is not None and newest is not self._told and self._listener:
+            self._told = newest
+            self._listener.on_job_progress(newest)
+
     def _on_message(self, message: Message) -> None:
-        """Tell the listener; runs on the main thread."""
-        kind, value = message
-        listener = self._listener
-        if listener is None:
-            return
-        if kind == "progress":
-            listener.on_job_progress(value)
-            return
-        self._listener = None
+        """Tell the listener of the end; runs on the main thread."""
+        self._timer.stop()
+        self._tell_newest()
+        listener, self._listener = self._listener, None
         self.deleteLater()
-        _tell_end(listener, kind, value)
+        if listener is not None:
+            _tell_end(listener, *message)
 
 
 def _tell_end(listener: JobListener, kind: str, value: Any) -> None:
