@@ -178,6 +178,28 @@ def test_results_are_replaced_only_if_asked_for(
     assert segment(slide, tmp_path / "out", overwrite=True).n_cells == 5
 
 
+def test_nothing_of_what_is_replaced_stays_beside_the_new_results(
+    segmenter: FakePartSegmenter, slide: Path, tmp_path: Path
+) -> None:
+    segment(slide, tmp_path / "out", save_geojson=True)
+
+    report = segment(slide, tmp_path / "out", overwrite=True)
+
+    assert not [path for path in report.files if path.name.endswith(".geojson.gz")]
+
+
+def test_a_run_that_replaces_goes_on_after_it_was_killed_while_it_wrote(
+    segmenter: FakePartSegmenter, slide: Path, tmp_path: Path
+) -> None:
+    segment(slide, tmp_path / "out")
+    job = segment_slide(slide, tmp_path / "out", SlideOptions(overwrite=True), FAST)
+    while next(job).message != "writing the table":
+        pass
+    job.close()
+
+    assert segment(slide, tmp_path / "out").n_cells == 5
+
+
 def test_a_model_of_whole_images_is_refused(
     slide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,6 +35,17 @@ def refuse_to_replace(paths: Iterable[Path], *, overwrite: bool) -> None:
         )
 
 
+def remove_earlier(path: Path) -> None:
+    """Remove a file of an earlier run, if it is there; raises `SaveError`."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise SaveError(
+            f"'{path}' is of an earlier run and cannot be removed: {error.strerror}. "
+            "Remove it, or choose another folder."
+        ) from error
+
+
 def stem_of(path: ImagePlace) -> str:
     """Return a file's name without its ending; ``.ome.tif`` counts as one ending."""
     name = path.name

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from napari_cellseg.batch.how_read import differences
-from napari_cellseg.batch.names import LABELS_SUFFIX
+from napari_cellseg.batch.names import LABELS_SUFFIX, remove_earlier
 from napari_cellseg.batch.options import BatchOptions
 from napari_cellseg.core.errors import SaveError
 from napari_cellseg.core.measuring.measure import MeasurementTable
@@ -182,7 +182,7 @@ class ImageResults:
         old = earlier.get(FURTHER_FILES) or ()
         further = [path for path in makers if path.name in old]
         for path in (*further, *([self.cells_3d] if earlier else ())):
-            _remove(path)
+            remove_earlier(path)
         for path, pixels in seen.items():
             axes, size = image.labels_axes, image.pixel_size
             write_pixels(path, pixels, axes=axes, pixel_size=size)
@@ -204,7 +204,7 @@ class ImageResults:
         requested : SegmentOptions
             What was asked for, before the model settled it.
         how : mapping
-            See `cli.how_read.how_read`.
+            See `batch.how_read.how_read`.
 
         Raises
         ------
@@ -279,17 +279,6 @@ def unfinished(record: Mapping[str, Any]) -> bytes:
     kept = ("image", "reading", FURTHER_FILES)
     values = {name: record[name] for name in kept if name in record}
     return json.dumps({**values, IS_FINISHED: False}).encode()
-
-
-def _remove(path: Path) -> None:
-    """Remove a file of an earlier run, if it is there."""
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise SaveError(
-            f"'{path}' is of an earlier run and cannot be removed: {error.strerror}. "
-            "Remove it, or choose another folder."
-        ) from error
 
 
 def _differences(

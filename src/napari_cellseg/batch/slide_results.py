@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from napari_cellseg.batch.names import refuse_to_replace
+from napari_cellseg.batch.names import refuse_to_replace, remove_earlier
 from napari_cellseg.batch.slide_tile import PLAN_NAME
 from napari_cellseg.core.jobs import Job, Notice, Progress
 from napari_cellseg.core.measuring.measure import UM2_PER_MM2
@@ -83,6 +83,15 @@ class SlideResults:
         if not is_unfinished:
             refuse_to_replace([*self.files, self.record], overwrite=False)
 
+    def take_earlier_away(self) -> None:
+        """Remove what an earlier run wrote and this one may not: nothing is of two runs.
+
+        Labels and table are replaced. Without the record, a run that is killed while it
+        writes goes on.
+        """
+        for path in (self.record, self.density, self.annotations, self.outlines):
+            remove_earlier(path)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DoneSlide:
@@ -157,6 +166,7 @@ def write_slide(
     """
     image, joined = done.image, done.joined
     yield Progress(0, 0, "writing the labels")
+    results.take_earlier_away()
     painted = PaintedLabels(results.tiles, done.plan, joined.numbers)
     write_labels_zarr(results.labels, painted, axes="YX", pixel_size=image.pixel_size)
     if image.pixel_size is not None:
@@ -175,17 +185,7 @@ def write_slide(
             results.outlines, features_of(results.tiles, joined, image, factor)
         )
     yield Progress(0, 0, "writing the table")
-    summary = done.summary
-    record = {
-        **provenance(image),
-        **made_by,
-        "n_tiles": len(joined.numbers),
-        "n_tiles_of_glass": joined.n_glass,
-        "n_cells_cut_off": joined.n_cut,
-        "n_contested_pixels": painted.n_contested,
-        "summary": summary,
-        "pixel_size_um": pixel_size_values(image.pixel_size),
-    }
+    record = _record(done, made_by) | {"n_contested_pixels": painted.n_contested}
     write_cells_in_parts(results.cells, rows_in_parts(results.tiles, joined), record)
     if joined.n_cut:
         yield Notice(
@@ -194,4 +194,19 @@ def write_slide(
             f"{joined.n_cut} cells are larger than what is read around a tile and are "
             "cut off there; give their --diameter.",
         )
+    summary: dict[str, Any] = record["summary"]
     return summary
+
+
+def _record(done: DoneSlide, made_by: dict[str, Any]) -> dict[str, Any]:
+    """Return what stands beside the table."""
+    joined = done.joined
+    return {
+        **provenance(done.image),
+        **made_by,
+        "n_tiles": len(joined.numbers),
+        "n_tiles_of_glass": joined.n_glass,
+        "n_cells_cut_off": joined.n_cut,
+        "summary": done.summary,
+        "pixel_size_um": pixel_size_values(done.image.pixel_size),
+    }

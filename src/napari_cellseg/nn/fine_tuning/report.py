@@ -24,7 +24,7 @@ from napari_cellseg.nn.fine_tuning.state import FROM_SCRATCH
 #: loss 0.009). Measured, see `docs/measured/training.md`.
 FORGETS = 0.02
 #: A gain of mSA on n held-out cells below this over the root of n may be luck, and so may
-#: one that is none in more than a tenth of the draws of `fine_tune_chance`. Of two models
+#: one that is none in more than a tenth of the draws of `nn.fine_tuning.chance`. Of two models
 #: that are equally good on all images, both let the new one pass in 1 to 8 of 100 cases.
 #: On fewer cells than these a model that is better by 0.1 passes hardly more often than one
 #: that is not. Measured, see `docs/measured/training.md`.
