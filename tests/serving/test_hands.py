@@ -147,7 +147,7 @@ def test_a_cell_has_been_measured_before_it_says_that_it_is_ready(
 def test_a_task_that_takes_too_long_is_stopped_and_said_so(
     hands: Hands, heard: Heard, segmenter: SlowSegmenter
 ) -> None:
-    hands.take(task(1, seconds=0.3))
+    hands.take(task(1, seconds=1.0))
     reply = heard.reply(1)
     assert reply.status == 504
     assert b"smaller region" in reply.body

@@ -187,13 +187,13 @@ def test_no_table_has_no_rows(table, measure):
 
 def test_a_hundred_thousand_rows_stay_usable(table, measure, qtbot):
     areas = np.random.default_rng(0).integers(1, 5000, 100_000)
-    begin = time.perf_counter()
+    begin = time.process_time()  # a busy machine is slow
     measure.show(cells_of(areas))
     table.view.sortByColumn(2, Qt.SortOrder.DescendingOrder)
     table.filter.setText("area_px > 2000 and source = model")
     measure.select(int(np.argmax(areas)) + 1)
     qtbot.wait(1)
     # About 0.1 s here; asking for values one by one takes over 20 s.
-    assert time.perf_counter() - begin < 3
+    assert time.process_time() - begin < 3
     assert table.sorted.rowCount() == np.count_nonzero(areas > 2000)
     assert marked(table) == [int(np.argmax(areas)) + 1]
