@@ -151,6 +151,22 @@ def test_the_drawing_is_shown_without_a_layer_and_goes_by_itself(shown, mouse, q
     assert shown.viewer.layers.selection.active is layer
 
 
+@pytest.mark.parametrize("keys", ["d", "ad", "r"])
+def test_a_gesture_is_not_given_to_a_tool_that_was_taken_in_the_middle(
+    shown, mouse, keys
+):
+    canvas = shown.viewer.window._qt_viewer.canvas.native
+    canvas.setFocus()
+    shown.tools.toggle("add")
+    mouse.during = lambda: QTest.keyClicks(canvas, keys)
+    mouse.drag((30, 3), (30, 18), (5, 18), (5, 3), (14, 9))
+    assert set(np.unique(shown.keeper.layer.data)) == {0, 1, 2, 3}
+    assert shown.tools.active.name == {"d": "delete", "r": "delete_region"}[keys[-1]]
+    mouse.during = lambda: None
+    mouse.drag((30, 3), (30, 18), (5, 18), (5, 3), (14, 9))
+    assert set(np.unique(shown.keeper.layer.data)) == {0, 2, 3}
+
+
 def test_the_end_of_a_quick_stroke_counts(shown, mouse):
     shown.tools.toggle("split")
     # napari tells of no second move within 5 ms.

@@ -76,6 +76,7 @@ class GestureCapture(QObject):
         self._layer: Layer | None = None
         self._kind: GestureKind = "click"
         self._on_done: Callable[[Drawn], None] | None = None
+        self._n_started = 0
         self._line = CanvasLine(viewer)
 
     @property
@@ -88,6 +89,7 @@ class GestureCapture(QObject):
     ) -> None:
         """Call `on_done` for each gesture on a layer, until `stop`."""
         self.stop()
+        self._n_started += 1
         self._layer, self._kind, self._on_done = layer, kind, on_done
         self._viewer.layers.selection.active = layer
         layer.mode = "pan_zoom"
@@ -124,16 +126,18 @@ class GestureCapture(QObject):
         if event.button != 1 or self.why_not():
             return
         points = [self._place(layer, event)]
+        turn = self._n_started
         yield
         while event.type == "mouse_move":
             points.append(self._place(layer, event))
-            if self._kind != "click":
+            if self._kind != "click" and turn == self._n_started:
                 self._draw(points)
             yield
         # napari leaves moves out that follow each other closely: not the end.
         points.append(self._place(layer, event))
         self._line.hide()
-        if self._on_done is not None:
+        # What was begun with one tool means something else to another.
+        if self._on_done is not None and turn == self._n_started:
             plane = tuple(round(float(at)) for at in points[0][:-2])
             self._on_done(Drawn(np.asarray(points, float)[:, -2:], plane))
 
