@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from tests.moving_cells import frame_by_frame, moving_cells, same_cells
 
+from napari_cellseg import tracking_child
 from napari_cellseg.core.errors import TrackingError
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.track_options import TrackOptions
@@ -133,6 +134,21 @@ def test_a_process_of_its_own_finds_the_same_links():
     np.testing.assert_array_equal(
         links, link_cells(detections, TrackOptions(), known=known)
     )
+
+
+def test_a_process_of_its_own_ends_without_a_word(monkeypatch, capfd):
+    pytest.importorskip("laptrack", reason="the extra 'tracks' is not installed")
+    codes = []
+    monkeypatch.setattr(
+        tracking_child,
+        "_answer",
+        lambda _folder, code: codes.append(code) or np.zeros((0, 2), np.int64),
+    )
+    truth, _ = moving_cells()
+    detections = find_detections(frame_by_frame(truth))
+    run(link_in_child(detections, TrackOptions(), np.zeros((0, 2), np.int64), 1.0))
+    assert codes == [0]
+    assert not capfd.readouterr().err
 
 
 def test_a_cancel_ends_the_process_at_once(monkeypatch, tmp_path):

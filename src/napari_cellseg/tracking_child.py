@@ -127,7 +127,9 @@ def main(folder: Path) -> None:
 
 def _end_with_window() -> None:
     """Wait until nobody holds the other end of stdin; then end at once."""
-    sys.stdin.buffer.read()
+    # Not by `sys.stdin`: a read that still waits there is a fatal error at the exit.
+    while os.read(0, 1):
+        pass
     os._exit(0)
 
 
