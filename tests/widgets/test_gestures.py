@@ -151,6 +151,12 @@ def test_the_drawing_is_shown_without_a_layer_and_goes_by_itself(shown, mouse, q
     assert shown.viewer.layers.selection.active is layer
 
 
+def test_a_click_selects_the_cell_whose_number_the_layer_has_already(shown, mouse):
+    assert shown.keeper.layer.selected_label == 1
+    mouse.click(14, 9)
+    assert shown.measure.selected_cell == 1
+
+
 @pytest.mark.parametrize("keys", ["d", "ad", "r"])
 def test_a_gesture_is_not_given_to_a_tool_that_was_taken_in_the_middle(
     shown, mouse, keys

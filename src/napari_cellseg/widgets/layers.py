@@ -200,8 +200,11 @@ class LabelsBinding(QObject):
             dims_displayed=event.dims_displayed,
             world=True,
         )
-        if value:
-            self.layer.selected_label = int(value)
+        if not value:
+            return
+        if self.layer.selected_label == value:
+            self.clicked.emit(int(value))  # napari tells of another number only
+        self.layer.selected_label = int(value)
 
     # ------------------------------------------------------------ into the layer
     def _on_proofread_edited(self, edit: Edit) -> None:
