@@ -138,6 +138,17 @@ def test_a_broken_link_is_cut_and_mended_with_keys_and_mouse(shown, qtbot):
     assert dock.through_time.tracks.pick is None
 
 
+def test_a_tool_that_is_taken_ends_the_wait_for_an_earlier_cell(shown, qtbot):
+    dock, truth, _ = shown
+    dock.through_time.go_to(3)
+    SeriesMouse(dock, qtbot).click(*centre(truth, 3, 2))
+    press(dock, Qt.Key.Key_T)
+    assert dock.through_time.tracks.pick is not None
+    dock.tools.toggle("delete")
+    assert dock.through_time.tracks.pick is None
+    assert dock.tools.active.name == "delete"
+
+
 def test_a_daughter_is_named_with_the_mouse(shown, qtbot):
     dock, truth, _ = shown
     mouse = SeriesMouse(dock, qtbot)

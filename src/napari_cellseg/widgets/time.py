@@ -146,6 +146,7 @@ class TimeLink(QObject):
         self.tracks.parents_changed.connect(self._on_parents_changed)
         self.tracks.task.changed.connect(self._on_task_changed)
         self._keeper.clicked.connect(self._on_cell_clicked)
+        dock.tools.changed.connect(self._on_tools_changed)
         dock.proofread.opened.connect(self._on_opened)
         dock.session.image_changed.connect(self.box.refresh)
         cleanup.add(self.release)
@@ -212,6 +213,11 @@ class TimeLink(QObject):
         self._unbind_escape()
         self._try(self.tracks.take_pick, cell)
         self.go_to(pick.frame)
+
+    def _on_tools_changed(self) -> None:
+        """Wait no more once a tool is taken: the next click is the tool's."""
+        if self._dock.tools.active is not None:
+            self.tracks.drop_pick()
 
     def _unbind_escape(self) -> None:
         if self._keeper.layer is not None:
