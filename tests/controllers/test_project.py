@@ -212,7 +212,7 @@ def test_a_copy_of_a_project_to_read_only_holds_what_was_corrected_there(
 ) -> None:
     window.proofread.set_state([2], "rejected")
     reader, proofread = ProjectController(), ProofreadController()
-    reader.open(window.folder, read_only=True)
+    reader.open(window.folder)
     proofread.reopen(reader.cells_of(str(window.image)))
     proofread.delete_cells([1])
     proofread.set_class([2], "dead")

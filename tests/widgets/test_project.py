@@ -200,10 +200,38 @@ def test_a_second_window_may_look_but_not_write(worked_on, make_dock, qtbot, tmp
     other = make_dock()
     other.link.open(str(tmp_path / "work.cellseg"))
     wait_idle(qtbot, other)
-    assert "read only" in other.link.bar.status.text()
+    bar = other.link.bar
+    assert "read only" in bar.status.text()
+    assert "open in another window" in bar.problem.text()
+    assert not bar.problem.isHidden()
     other.proofread.delete_cells([1])
+    assert not bar.problem.isHidden()
     with open_project(tmp_path / "work.cellseg", read_only=True) as reader:
         assert set(reader.open_labels(1).sources) == {1, 2, 3}
+
+
+@pytest.mark.parametrize(
+    ("answer", "stays"), [(STAY, True), (CLOSE, False), (SAVE, False)]
+)
+def test_a_second_window_does_not_close_over_what_was_changed_there(
+    worked_on, make_dock, qtbot, tmp_path, monkeypatch, answer, stays
+):
+    other = make_dock()
+    other.link.open(str(tmp_path / "work.cellseg"))
+    wait_idle(qtbot, other)
+    closing = QCloseEvent()
+    assert not other.guard.eventFilter(other.window(), closing)
+    other.proofread.delete_cells([1])
+    asked = []
+    other.guard.unsaved.ask = lambda _, text: asked.append(text) or answer
+    monkeypatch.setattr(
+        QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "copy"), "")
+    )
+    assert other.guard.eventFilter(other.window(), closing) is stays
+    (text,) = asked
+    assert text.startswith("1 step is not on the disk yet.")
+    assert "open in another window" in text
+    assert (tmp_path / "copy.cellseg").exists() is (answer == SAVE)
 
 
 def test_a_project_that_cannot_be_written_opens_to_read(

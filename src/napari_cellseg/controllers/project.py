@@ -24,7 +24,12 @@ from napari_cellseg.controllers.unsaved_notes import UnsavedNotes
 from napari_cellseg.controllers.unsaved_steps import add_steps
 from napari_cellseg.core.editing.history import History
 from napari_cellseg.core.editing.lineage_steps import Lineage
-from napari_cellseg.core.errors import CellsegError, ImageReadError, ProjectError
+from napari_cellseg.core.errors import (
+    CellsegError,
+    ImageReadError,
+    ProjectError,
+    ReadOnlyProjectError,
+)
 from napari_cellseg.core.jobs import Job
 from napari_cellseg.core.types import PixelSize
 from napari_cellseg.io.reading.paths import ImagePlace, image_place
@@ -52,6 +57,8 @@ class ProjectController:
         None while nothing is kept on disk but what the person saves.
     problem : str
         Why the last steps are not on the disk, "" if they are.
+    why_read_only : str
+        What keeps the project from being written, "" if it can be.
     """
 
     changed = Signal()
@@ -60,6 +67,7 @@ class ProjectController:
     def __init__(self) -> None:
         self.project: Project | None = None
         self.problem = ""
+        self.why_read_only = ""
         self._images: list[ProjectImage] = []
         self._places = ImagePlaces([])
         self._kept: HeldLabels = OrderedDict()
@@ -78,10 +86,17 @@ class ProjectController:
             raise
         self._use(project)
 
-    def open(self, folder: Path, *, read_only: bool = False) -> None:
-        """Open a project; raises `ProjectError` and keeps the one that is open."""
-        if not self.has_open(folder):
-            self._use(open_project(folder, read_only=read_only))
+    def open(self, folder: Path) -> None:
+        """Open a project, to read only where it cannot be written.
+
+        Raises `ProjectError` and keeps the one that is open.
+        """
+        if self.has_open(folder):
+            return
+        try:
+            self._use(open_project(folder))
+        except ReadOnlyProjectError as error:
+            self._use(open_project(folder, read_only=True), str(error))
 
     def has_open(self, folder: Path) -> bool:
         """Say whether this very project is open here already, and can be written."""
@@ -90,14 +105,14 @@ class ProjectController:
             return False
         return project.folder.resolve() == folder.resolve()
 
-    def _use(self, project: Project | None) -> None:
+    def _use(self, project: Project | None, why_read_only: str = "") -> None:
         try:
             self._leave()
         except ProjectError:
             if project is not None:
                 project.close()
             raise
-        self.project = project
+        self.project, self.why_read_only = project, why_read_only
         self.refresh()
 
     def close(self) -> None:
@@ -390,6 +405,12 @@ class ProjectController:
         """Steps and marks that are not on the disk yet."""
         steps = sum(opened.journal.n_waiting for _, opened in self._kept.values())
         return steps + self._notes.n_waiting
+
+    @property
+    def n_unkept(self) -> int:
+        """Steps on cells of a project that is open to read only."""
+        histories = [cells.history for cells in self._read.values()]
+        return sum(len(one.edits()[0]) for one in histories if isinstance(one, History))
 
     def _tell(self, problem: str) -> None:
         """Tell of each failure, also of the same one: more may wait, and it is retried."""

@@ -14,7 +14,7 @@ from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.session import Session
-from napari_cellseg.core.errors import CellsegError, ProjectError, ReadOnlyProjectError
+from napari_cellseg.core.errors import CellsegError, ProjectError
 from napari_cellseg.io.reading.paths import image_place
 from napari_cellseg.io.s3.address import S3Address
 from napari_cellseg.project.facts import replaced_text
@@ -151,11 +151,7 @@ class ProjectLink(QObject):
             self._footer.tell(f"{folder.name} is open already.")
             return
         self._keeper.reconcile()
-        try:
-            self.projects.open(folder)
-        except ReadOnlyProjectError as error:
-            self.projects.open(folder, read_only=True)
-            self._footer.tell(f"{error} It is open to read only here.", "warning")
+        self.projects.open(folder)
         self._remember()
         self.bar.show_recovered(self.projects.recovered_text)
         self._take_up()

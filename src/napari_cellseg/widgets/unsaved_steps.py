@@ -50,12 +50,15 @@ class UnsavedSteps:
 
     def may_close(self, parent: QWidget) -> bool:
         """Try to write once more; ask where that fails."""
-        self._projects.write()
-        n = self._projects.n_waiting
+        projects = self._projects
+        projects.write()
+        n = projects.n_waiting + projects.n_unkept
         if not n:
             return True
         steps = "1 step is" if n == 1 else f"{n} steps are"
-        text = f"{steps} not on the disk yet. {self._projects.problem}"
+        text = (
+            f"{steps} not on the disk yet. {projects.problem or projects.why_read_only}"
+        )
         answer = self.ask(parent, text)
         if answer == SAVE:
             return self._save_elsewhere()
