@@ -1,18 +1,12 @@
 """A training job from this computer to the model menu.
 
 moto's training jobs are "Completed" at once, train nothing, write no `model.tar.gz`, print
-no log, give canned metrics, and cannot be stopped. So the platform's part is played here:
-channels are laid out from S3, our own `cellseg train` runs on them as a process, and its
-output goes to moto's S3 and CloudWatch. `StopTrainingJob` and failed jobs are said by a
-client that answers so.
+no log, give canned metrics, and cannot be stopped. So the platform's part is played; see
+`training_platform`. `StopTrainingJob` and failed jobs are said by a client that answers so.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import tarfile
 import time
 from collections.abc import Iterator
@@ -22,11 +16,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 pytest.importorskip("boto3", reason="the extra 'aws' is not installed")
 
 from aws_stand_in import BUCKET, GPU, NOW, PLACE, aws_stand_in, keys_in, make_bucket
-from napari_cellseg.cloud.account.place import split_uri
 from napari_cellseg.cloud.account.sending import Sender
 from napari_cellseg.cloud.sagemaker import training
 from napari_cellseg.cloud.sagemaker.package import pack_model
@@ -50,8 +44,8 @@ from napari_cellseg.core.training.item import TrainingItem
 from napari_cellseg.io.models.folder import find_model, list_models, read_model_spec
 from napari_cellseg.io.s3 import cache
 from napari_cellseg.io.s3.client import s3_client
+from training_platform import training_platform
 
-CHILD = Path(__file__).parents[1] / "serving" / "training_child.py"
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 
 
@@ -91,50 +85,6 @@ def items() -> list[TrainingItem]:
     return found
 
 
-def play_platform(job_name: str, sender: Sender, root: Path) -> str:
-    """Do what SageMaker does with a job, and return what the container printed."""
-    job = sender.client("sagemaker").describe_training_job(TrainingJobName=job_name)
-    config = root / "input" / "config"
-    config.mkdir(parents=True)
-    (config / "hyperparameters.json").write_text(json.dumps(job["HyperParameters"]))
-    channels = {}
-    for channel in job["InputDataConfig"]:
-        name = channel["ChannelName"]
-        channels[name] = {"TrainingInputMode": channel["InputMode"]}
-        bucket, prefix = split_uri(channel["DataSource"]["S3DataSource"]["S3Uri"])
-        for key in keys_in(sender, bucket):
-            if key.startswith(prefix):
-                path = root / "input" / "data" / name / key.removeprefix(prefix)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                sender.client("s3").download_file(bucket, key, str(path))
-    (config / "inputdataconfig.json").write_text(json.dumps(channels))
-    done = subprocess.run(
-        [sys.executable, str(CHILD), "train"],
-        env={
-            **os.environ,
-            "CELLSEG_CONTAINER": "1",
-            "CELLSEG_OPT_ML": str(root),
-            "PYTHONPATH": str(Path(__file__).parents[2] / "src"),
-        },
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    archive = root / "model.tar.gz"
-    with tarfile.open(archive, "w:gz") as file:
-        file.add(root / "model", ".")
-    upload_result(job, archive, sender)
-    report = root / "output.tar.gz"
-    with tarfile.open(report, "w:gz") as file:
-        file.add(root / "output" / "data", ".")
-    folder = job["ModelArtifacts"]["S3ModelArtifacts"].rpartition("/")[0]
-    sender.upload(report, f"{folder}/output.tar.gz")
-    write_log(job_name, done.stdout.splitlines(), sender)
-    return done.stdout
-
-
 def upload_result(job: dict[str, Any], archive: Path, sender: Sender) -> None:
     sender.upload(archive, job["ModelArtifacts"]["S3ModelArtifacts"])
 
@@ -160,11 +110,10 @@ def write_log(job_name: str, lines: list[str], sender: Sender) -> None:
 def test_corrections_here_become_a_model_in_the_menu(
     aws: Sender, tmp_path: Path
 ) -> None:
-    name = run(start_training(plan(), aws, items()))
-    play_platform(name, aws, tmp_path / "opt")
-
     seen: list[Any] = []
-    done = run(follow_training(name, aws, 0.01), seen.append)
+    with training_platform(aws, tmp_path / "opt"):
+        name = run(start_training(plan(), aws, items()))
+        done = run(follow_training(name, aws, 0.1), seen.append)
     model = run(fetch_model(name, aws))
 
     report = run(fetch_report(name, aws, tmp_path / "report"))
@@ -180,6 +129,33 @@ def test_corrections_here_become_a_model_in_the_menu(
     assert model in [spec.name for _, spec in list_models()]
     parent = read_model_spec(find_model(None)).weights_sha256
     assert read_model_spec(find_model("mine")).parent_sha256 == parent
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2000)
+def test_a_spot_instance_that_is_taken_away_changes_nothing_of_the_model(
+    aws: Sender, tmp_path: Path
+) -> None:
+    """Twice: what the first one saved before SIGKILL goes on through S3 to the third."""
+    options = FineTuneOptions(steps=24, batch_size=2, crop_px=64)
+    machine = TrainJobOptions(instance_type=GPU, spot=True)
+    models, curves = [], []
+    for name, taken_at in (("calm", ()), ("disturbed", (8, 17))):
+        spot = replace(plan(), name=name, options=options, machine=machine)
+        with training_platform(aws, tmp_path / name, taken_at):
+            job = run(start_training(spot, aws, items()))
+            curves.append(run(follow_training(job, aws, 0.1)).curve)
+        assert run(fetch_model(job, aws)) == name
+        run(fetch_report(job, aws, tmp_path / f"{name}-report"))
+        models.append(load_file(find_model(name) / "weights.safetensors"))
+
+    assert {"calm", "disturbed"} <= {spec.name for _, spec in list_models()}
+    assert [point.step for point in curves[1]] == list(range(1, 25))
+    assert curves[1] == curves[0]
+    reports = [tmp_path / f"{name}-report" for name in ("calm", "disturbed")]
+    assert len({(report / "curve.csv").read_text() for report in reports}) == 1
+    for name, weights in models[0].items():
+        assert np.array_equal(models[1][name], weights), name
 
 
 def test_a_model_of_ones_own_travels_with_the_job(aws: Sender) -> None:
