@@ -349,12 +349,13 @@ def test_a_name_that_is_taken_is_refused_before_the_training(aws: Sender) -> Non
                 "held_out/msa": 0.7,
                 "held_out/msa_of_parent": 0.6,
             },
-            "On 40 cells that it had not seen it is better (mSA 0.700, old 0.600).",
+            "On 40 cells that it had not seen it is better (outlines 0.700, old "
+            "0.600).",
         ),
         (
             {"held_out/n_cells": 9, "held_out/msa": 0.5, "held_out/msa_of_parent": 0.6},
-            "On 9 cells that it had not seen it is not better, keep the old one (mSA "
-            "0.500, old 0.600).",
+            "On 9 cells that it had not seen it is not better, keep the old one "
+            "(outlines 0.500, old 0.600).",
         ),
         (
             {
@@ -362,8 +363,8 @@ def test_a_name_that_is_taken_is_refused_before_the_training(aws: Sender) -> Non
                 "held_out/msa": 0.67404,
                 "held_out/msa_of_parent": 0.674,
             },
-            "On 13 cells that it had not seen it is as good as the old one (mSA 0.674, old "
-            "0.674).",
+            "On 13 cells that it had not seen it is as good as the old one "
+            "(outlines 0.674, old 0.674).",
         ),
         (
             {"held_out/n_cells": 0, "held_out/msa": 0.0, "held_out/msa_of_parent": 0.0},

@@ -703,6 +703,30 @@ def test_the_image_that_is_chosen_comes_into_sight_with_its_cells(dock, segment)
     assert shown(dock) == ["image 2", "image 2 cells", "mixed"]
 
 
+def test_channels_of_the_image_before_do_not_shine_through_the_next(
+    dock, qtbot, tmp_path
+):
+    two_channels = np.stack([squares(), squares(2)])
+    tifffile.imwrite(tmp_path / "two.ome.tif", two_channels, metadata={"axes": "CYX"})
+    tifffile.imwrite(tmp_path / "next.tif", squares())
+    for name in ("two.ome.tif", "next.tif"):
+        dock.opener.open([str(tmp_path / name)])
+        wait_idle(qtbot, dock)
+    assert len(dock.viewer.layers) == 3
+    assert shown(dock) == ["next.tif"]
+
+
+def test_only_what_was_done_to_the_cells_is_counted(dock, segment, qtbot):
+    dock.viewer.add_image(squares(3))
+    segment(dock)
+    assert dock.correct_tab.counts.text() == "<b>3</b> cells"
+    dock.proofread.delete_cells([1])
+    dock.proofread.delete_cells([2])
+    qtbot.waitUntil(
+        lambda: dock.correct_tab.counts.text() == "<b>1</b> cell · 2 deleted"
+    )
+
+
 def shown(dock):
     """Return the names of the layers that are visible."""
     return sorted(layer.name for layer in dock.viewer.layers if layer.visible)

@@ -454,6 +454,36 @@ def test_next_pressed_twice_goes_two_images_on(one_shown, qtbot, tmp_path):
     assert one_shown.link.bar.index == 2
 
 
+def test_the_arrows_change_the_name_of_the_image_too(worked_on):
+    assert worked_on.header.menu.currentText() == "one.tif"
+    worked_on.link.bar.next.click()
+    assert worked_on.header.menu.currentText() == "two.tif"
+
+
+def test_an_image_that_a_run_adds_to_the_project_has_its_place_there(
+    one_shown, segment, qtbot, tmp_path
+):
+    third = tmp_path / "three.tif"
+    tifffile.imwrite(third, squares(1))
+    one_shown.opener.open([str(third)])
+    wait_idle(qtbot, one_shown)
+    assert one_shown.link.bar.images.currentIndex() == -1
+    segment(one_shown)
+    assert one_shown.link.bar.images.currentText() == "● three.tif"
+    assert "3 of 3 ·" in one_shown.link.bar.status.text()
+
+
+def test_an_image_that_is_added_while_it_is_shown_has_its_place(
+    one_shown, qtbot, tmp_path
+):
+    third = tmp_path / "three.tif"
+    tifffile.imwrite(third, squares(1))
+    one_shown.opener.open([str(third)])
+    wait_idle(qtbot, one_shown)
+    one_shown.projects.add_images([third])
+    assert "3 of 3 ·" in one_shown.link.bar.status.text()
+
+
 def test_what_another_tool_wrote_just_before_the_next_image_is_saved(
     worked_on, qtbot, tmp_path
 ):

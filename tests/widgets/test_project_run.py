@@ -24,8 +24,8 @@ def project(dock, qtbot, tmp_path):
 
 def segment_all(dock, qtbot, title="Segment all images"):
     dock.link.bar.menu.aboutToShow.emit()
-    titles = {action.text(): action for action in dock.link.bar.menu.actions()}
-    titles[title].trigger()
+    actions = dock.link.bar.menu.actions()
+    next(one for one in actions if one.text().startswith(title)).trigger()
     qtbot.waitUntil(lambda: not dock.whole.run.task.is_running, timeout=30_000)
     wait_idle(qtbot, dock)
 
@@ -98,3 +98,17 @@ def test_cancel_stops_before_the_next_image(project, qtbot, tmp_path):
     assert "Stopped" in project.footer.line.text()
     project.release()
     assert kept(tmp_path) == {}
+
+
+def test_the_menu_says_how_many_images_have_cells_already(project, segment):
+    bar = project.link.bar
+
+    def titles():
+        bar.menu.aboutToShow.emit()
+        return [one.text() for one in bar.menu.actions() if "Segment" in one.text()]
+
+    assert titles() == ["Segment all images"]
+    segment(project)
+    assert titles() == [
+        "Segment all images, 1 of them again", "Segment the 2 without cells"
+    ]  # fmt: skip

@@ -13,7 +13,6 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QInputDialog,
     QMenu,
-    QToolButton,
     QWidget,
 )
 from superqt.utils import signals_blocked
@@ -22,6 +21,7 @@ from napari_cellseg.controllers.class_marks import class_marks
 from napari_cellseg.controllers.classes import ClassController
 from napari_cellseg.core.editing.edits import Edit
 from napari_cellseg.core.errors import CellsegError, EditError
+from napari_cellseg.widgets.buttons import more_button
 from napari_cellseg.widgets.cleanup import Cleanup
 from napari_cellseg.widgets.gestures import Drawn
 from napari_cellseg.widgets.jobs import Later
@@ -64,11 +64,6 @@ class ClassPicker(QWidget):
         self.names.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         may_be_narrow(self.names)
         self.names.activated.connect(self._on_name_chosen)
-        self.more = QToolButton()
-        self.more.setText("…")
-        self.more.setToolTip("Change the list of classes.")
-        self.more.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.new = QAction("New class…", self)
         self.rename = QAction("Rename…", self)
         self.remove = QAction("Take off the list", self)
@@ -77,7 +72,7 @@ class ClassPicker(QWidget):
         self.new.triggered.connect(self._on_new_wanted)
         self.rename.triggered.connect(self._on_rename_wanted)
         self.remove.triggered.connect(self._on_remove_wanted)
-        self.more.setMenu(menu)
+        self.more = more_button(menu, "Change the list of classes.")
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)

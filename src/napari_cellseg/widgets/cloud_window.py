@@ -19,7 +19,6 @@ from qtpy.QtWidgets import (
     QLabel,
     QLineEdit,
     QListWidget,
-    QPushButton,
     QTabWidget,
     QVBoxLayout,
     QWidget,
@@ -32,6 +31,7 @@ from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.cloud_options import AccountOptions, PlaceOptions
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.options import range_of
+from napari_cellseg.widgets.buttons import dialog_button
 from napari_cellseg.widgets.cloud_deploy import DeployFields, ask_person
 from napari_cellseg.widgets.cloud_train import TrainFields
 from napari_cellseg.widgets.jobs import start_job
@@ -92,7 +92,7 @@ class CloudWindow(QDialog):
         self.profile.setToolTip(range_of(AccountOptions, "profile").help)
         self.region.setPlaceholderText("(of the profile)")
         self.region.setToolTip(range_of(AccountOptions, "region").help)
-        self.list_button = _button(
+        self.list_button = dialog_button(
             "Show what runs", "Ask AWS what of ours runs in this region."
         )
         self.list_button.clicked.connect(self._on_list_clicked)
@@ -125,13 +125,15 @@ class CloudWindow(QDialog):
         self.running.itemSelectionChanged.connect(self.refresh_buttons)
         self.total = QLabel()
         self.total.setWordWrap(True)
-        self.stop_button = _button("Stop and delete", "")
+        self.stop_button = dialog_button("Stop and delete", "")
         self.stop_button.clicked.connect(self._on_stop_clicked)
-        self.prices_button = _button(
+        self.prices_button = dialog_button(
             "Prices…", "Look at the prices that count, and correct them."
         )
         self.prices_button.clicked.connect(self._on_prices_clicked)
-        self.log_button = _button("Log…", "What an endpoint or a job has printed.")
+        self.log_button = dialog_button(
+            "Log…", "What an endpoint or a job has printed."
+        )
         self.log_button.clicked.connect(self._on_log_clicked)
         self.overdue = QCheckBox("Stop what is over its time while this is open")
         self.overdue.setChecked(True)
@@ -168,12 +170,12 @@ class CloudWindow(QDialog):
         return self.training
 
     def _common_buttons(self) -> QHBoxLayout:
-        self.check_button = _button(
+        self.check_button = dialog_button(
             "Check the account",
             "Look whether sign-in, bucket, role, image and quota are ready.",
         )
         self.check_button.clicked.connect(self._on_check_clicked)
-        self.cancel_button = _button(
+        self.cancel_button = dialog_button(
             "Cancel", "An endpoint that is being made is deleted; a training goes on."
         )
         self.cancel_button.clicked.connect(self._cloud.task.cancel)
@@ -359,10 +361,3 @@ def open_cloud(on_model: Callable[[str], None]) -> CloudController:
     cloud = CloudController(TaskController(start_job))
     cloud.model_arrived.connect(on_model)
     return cloud
-
-
-def _button(text: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    button.setAutoDefault(False)
-    return button

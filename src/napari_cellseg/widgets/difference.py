@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from napari.layers import Shapes
-from qtpy.QtCore import QObject, Qt
+from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QGridLayout, QGroupBox, QPushButton, QVBoxLayout
 
 from napari_cellseg.controllers.rerun_difference import RerunDifference
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.editing.difference import Change
 from napari_cellseg.core.errors import CellsegError
+from napari_cellseg.widgets.buttons import canvas_button
 from napari_cellseg.widgets.cleanup import Cleanup
 from napari_cellseg.widgets.gestures import DRAWING
 from napari_cellseg.widgets.keys import CHANGE_KEY, NEW_KEY, OLD_KEY
@@ -77,11 +78,7 @@ class DifferenceBox(QGroupBox):
 
 def _button(title: str, key: str, tip: str) -> QPushButton:
     shown = f"{title}  ({key.replace('Shift-', '⇧')})" if key else title
-    button = QPushButton(shown)
-    button.setToolTip(tip)
-    # The keys must go on to the canvas.
-    button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    return button
+    return canvas_button(shown, tip)
 
 
 class DifferenceLink(QObject):

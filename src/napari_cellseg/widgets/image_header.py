@@ -173,8 +173,7 @@ class ImageHeader(QWidget):
         with signals_blocked(self.menu):
             self.menu.clear()
             self.menu.addItems([one.title for one in self._choices])
-            if chosen is not None:
-                self.menu.setCurrentIndex(self._choices.index(chosen))
+        self._name(chosen)
         if chosen is None or not chosen.is_same(self.choice):
             self.choose(chosen)
 
@@ -193,6 +192,12 @@ class ImageHeader(QWidget):
     def _on_menu_changed(self, index: int) -> None:
         if 0 <= index < len(self._choices):
             self.show_choice(self._choices[index])
+
+    def _name(self, choice: ImageChoice | None) -> None:
+        """Let the menu say what is worked on, whoever chose it."""
+        places = (n for n, one in enumerate(self._choices) if one.is_same(choice))
+        with signals_blocked(self.menu):
+            self.menu.setCurrentIndex(next(places, -1))
 
     def show_choice(self, choice: ImageChoice) -> None:
         """Work on a choice, and bring it into sight; one of the same size as it is seen."""
@@ -215,6 +220,7 @@ class ImageHeader(QWidget):
     def choose(self, choice: ImageChoice | None) -> None:
         """Work on a choice, or ask what its axes are, or say why it cannot be used."""
         self.choice = choice
+        self._name(choice)
         self._follow(choice)
         self._ask(None)
         self.edit_button.setChecked(False)

@@ -10,7 +10,6 @@ from qtpy.QtWidgets import (
     QLabel,
     QLineEdit,
     QPlainTextEdit,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
@@ -18,6 +17,7 @@ from qtpy.QtWidgets import (
 from napari_cellseg.controllers.cloud_log import MAX_LINES, LogController
 from napari_cellseg.core.cloud_options import AccountOptions
 from napari_cellseg.core.errors import CellsegError
+from napari_cellseg.widgets.buttons import dialog_button
 
 TITLE = "Log"
 SIZE = (820, 520)
@@ -53,11 +53,13 @@ class LogWindow(QDialog):
         self.name = QLineEdit()
         self.name.setPlaceholderText("endpoint, training job or batch job")
         self.name.returnPressed.connect(self._on_show_clicked)
-        self.show_button = _button("Show", "Read its log from the beginning on.")
+        self.show_button = dialog_button("Show", "Read its log from the beginning on.")
         self.show_button.clicked.connect(self._on_show_clicked)
-        self.stop_button = _button("Stop following", "Keep what is here; read no more.")
+        self.stop_button = dialog_button(
+            "Stop following", "Keep what is here; read no more."
+        )
         self.stop_button.clicked.connect(self._log.stop)
-        self.copy_button = _button("Copy all", "Put every line on the clipboard.")
+        self.copy_button = dialog_button("Copy all", "Put every line on the clipboard.")
         self.copy_button.clicked.connect(self._on_copy_clicked)
         self.text = QPlainTextEdit()
         self.text.setReadOnly(True)
@@ -122,10 +124,3 @@ class LogWindow(QDialog):
         self._clock.stop()
         self._log.stop()
         super().closeEvent(event)
-
-
-def _button(text: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    button.setAutoDefault(False)
-    return button

@@ -26,6 +26,7 @@ from napari_cellseg.io.reading.paths import list_images
 from napari_cellseg.io.s3.address import SCHEME, is_s3_address
 from napari_cellseg.io.sniff import IMAGE_SUFFIXES, sniff
 from napari_cellseg.project.store import SUFFIX as PROJECT_SUFFIX
+from napari_cellseg.widgets.buttons import more_button
 from napari_cellseg.widgets.contributions import (
     LayerData,
     read_layers,
@@ -93,18 +94,16 @@ class FileOpener(QObject):
 
     def _more_button(self) -> QPushButton:
         """Return the button for what lies elsewhere."""
-        button = QPushButton("⋯")
-        button.setToolTip("A folder, images in S3, and results of a folder or bucket.")
-        button.setMaximumWidth(3 * button.fontMetrics().height())
-        menu = QMenu(button)
+        menu = QMenu(self._dock)
         self.folder_action = QAction("Open folder…", menu)
         self.folder_action.triggered.connect(self.ask_folder)
         self.address_action = QAction("Open an address in S3…", menu)
         self.address_action.triggered.connect(self.ask_address)
         self.watch_action = QAction("Watch a folder or bucket…", menu)
         menu.addActions([self.folder_action, self.address_action, self.watch_action])
-        button.setMenu(menu)
-        return button
+        return more_button(
+            menu, "A folder, images in S3, and results of a folder or bucket."
+        )
 
     def ask_address(self) -> None:
         """Ask for an address in S3 and open it."""

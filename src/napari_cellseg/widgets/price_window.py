@@ -15,7 +15,6 @@ from qtpy.QtWidgets import (
     QHeaderView,
     QLabel,
     QLineEdit,
-    QPushButton,
     QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
@@ -31,6 +30,7 @@ from napari_cellseg.cloud.account.price_table import (
     with_rows,
 )
 from napari_cellseg.core.errors import CellsegError
+from napari_cellseg.widgets.buttons import dialog_button
 
 TITLE = "Prices at AWS"
 SIZE = (520, 520)
@@ -96,13 +96,13 @@ class PriceWindow(QDialog):
         layout.addLayout(self._buttons())
 
     def _buttons(self) -> QHBoxLayout:
-        self.shipped_button = _button(
+        self.shipped_button = dialog_button(
             "Back to the prices that ship", "Forget the table of your own."
         )
         self.shipped_button.clicked.connect(self._on_shipped_clicked)
-        self.close_button = _button("Cancel", "Change nothing.")
+        self.close_button = dialog_button("Cancel", "Change nothing.")
         self.close_button.clicked.connect(self.reject)
-        self.save_button = _button("Save", "These prices count from now on.")
+        self.save_button = dialog_button("Save", "These prices count from now on.")
         self.save_button.clicked.connect(self._on_save_clicked)
         row = QHBoxLayout()
         row.addWidget(self.shipped_button)
@@ -182,10 +182,3 @@ def _cell(text: str, column: int) -> QTableWidgetItem:
             Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         )
     return cell
-
-
-def _button(text: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    button.setAutoDefault(False)
-    return button

@@ -68,7 +68,6 @@ class ProjectBar(QWidget):
         self.index = -1
         self._is_kept = True
         self._build()
-        projects.changed.connect(self.refresh)
         projects.problem_changed.connect(self._on_problem_changed)
         self.refresh()
 
@@ -180,14 +179,15 @@ class ProjectBar(QWidget):
             self.menu.addMenu(self.every_menu)
 
     def _offer_runs(self) -> None:
-        """Offer to segment all images, and those without cells where only some have any."""
+        """Offer to segment all images, saying how many have cells, or only those without."""
         project, images = self._projects.project, self._projects.images
         if project is None or project.is_read_only or not images:
             return
-        self._offer("Segment all images", self._on_all_wanted)
-        n_without = sum(not one.has_labels for one in images)
-        if 0 < n_without < len(images):
-            title = f"Segment the {n_without} without cells"
+        n_with = sum(one.has_labels for one in images)
+        again = f", {n_with} of them again" if n_with else ""
+        self._offer(f"Segment all images{again}", self._on_all_wanted)
+        if 0 < n_with < len(images):
+            title = f"Segment the {len(images) - n_with} without cells"
             self._offer(title, self._on_rest_wanted)
 
     def _on_all_wanted(self) -> None:

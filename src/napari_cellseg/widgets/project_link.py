@@ -18,6 +18,7 @@ from napari_cellseg.core.errors import CellsegError, ProjectError
 from napari_cellseg.io.reading.paths import image_place
 from napari_cellseg.io.s3.address import S3Address
 from napari_cellseg.project.facts import replaced_text
+from napari_cellseg.project.images import ProjectImage
 from napari_cellseg.project.new_labels import labels_axes_of
 from napari_cellseg.project.recent import (
     recent_file,
@@ -95,6 +96,7 @@ class ProjectLink(QObject):
         bar.image_wanted.connect(self.show_image)
         self._proofread.edited.connect(self._on_edited)
         self._proofread.reviewed.connect(self._on_reviewed)
+        self.projects.changed.connect(self._show_place)
         self.projects.problem_changed.connect(self._on_problem_changed)
         self.projects.outside.in_hand = self._proofread
         self._opener.task.changed.connect(self._on_opening_changed)
@@ -235,19 +237,28 @@ class ProjectLink(QObject):
 
     def on_image_chosen(self) -> int:
         """Show the project's cells of the chosen image; return its place, -1 for none."""
-        choice = self._header.choice
-        source = "" if choice is None else source_of(choice.layers[0])
-        image = self.projects.image_at(source)
-        index = -1 if image is None else self.projects.images.index(image)
-        if choice is not None:
+        if self._header.choice is not None:
             self._wanted = -1
-        self.bar.show_image(index if index >= 0 else self._wanted)
+        image = self._shown_image()
+        index = self._show_place()
         self._show_kept()
         project = self.projects.project
         if image and project and (text := replaced_text(project, image)):
             self._footer.tell(text, "warning")
         # The viewer tells of its layers right now: none may be added in between.
         self._bring_later.call()
+        return index
+
+    def _shown_image(self) -> ProjectImage | None:
+        """Return the project's note of the chosen image."""
+        layer = self._chosen_layer()
+        return self.projects.image_at("" if layer is None else source_of(layer))
+
+    def _show_place(self) -> int:
+        """Say which image of the project is shown; return its place, -1 for none."""
+        image = self._shown_image()
+        index = -1 if image is None else self.projects.images.index(image)
+        self.bar.show_image(index if index >= 0 else self._wanted)
         return index
 
     def _on_bring_due(self) -> None:
@@ -295,7 +306,6 @@ class ProjectLink(QObject):
             # Labels have the order of images, whatever that of the layer.
             self.projects.adopt(cells, source_of(layer), labels_axes_of(axes), size)
             self._show_kept()
-            self.bar.refresh()
 
     def has_others(self, cells: CellLabels | None, layer: Image) -> bool:
         """Say whether the project has cells of an image, and not these."""

@@ -165,14 +165,17 @@ class CorrectTab(QWidget):
         proofread = self._proofread
         if proofread.labels is None:
             return NO_CELLS
-        counts = [
-            f"<b>{proofread.n_cells}</b> cells",
-            f"{proofread.n_by_source('edited')} edited",
-            f"{proofread.n_by_source('hand')} by hand",
-            f"{len(proofread.deleted)} deleted",
-            f"{len(proofread.locked_ids)} locked",
-        ]
-        return " · ".join(counts)
+        counts = {
+            "edited": proofread.n_by_source("edited"),
+            "by hand": proofread.n_by_source("hand"),
+            "deleted": len(proofread.deleted),
+            "locked": len(proofread.locked_ids),
+        }
+        cells = (
+            f"<b>{proofread.n_cells}</b> cell{'' if proofread.n_cells == 1 else 's'}"
+        )
+        words = (f"{n} {name}" for name, n in counts.items() if n)
+        return " · ".join((cells, *words))
 
     def _on_keep_toggled(self, is_on: bool) -> None:  # noqa: FBT001 - Qt's signal
         self._proofread.keep_mine = is_on

@@ -6,11 +6,10 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
@@ -19,6 +18,7 @@ from napari_cellseg.controllers.missing import MissingController
 from napari_cellseg.controllers.review import ReviewController
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.review.queue import StopHint
+from napari_cellseg.widgets.buttons import canvas_button
 from napari_cellseg.widgets.keys import (
     MISSING_KEY,
     NEXT_KEY,
@@ -66,22 +66,22 @@ class ReviewBox(QWidget):
     ) -> None:
         super().__init__()
         self._review, self._missing = review, missing
-        self.next = self._button(
+        self.next = canvas_button(
             f"Next doubtful  ({NEXT_KEY})",
             "Go to the cell that is most likely wrong: low confidence, odd size or shape, "
             "touching others, cut off, or read in two ways.",
         )
-        self.missed = self._button(
+        self.missed = canvas_button(
             f"Next missed  ({button_key(MISSING_KEY)})",
             "Go to the next place where the model, looking harder, sees a cell.",
         )
-        self.right = self._button("", "")
-        self.wrong = self._button("", "")
+        self.right = canvas_button("", "")
+        self.wrong = canvas_button("", "")
         self.next.clicked.connect(self._on_next_clicked)
         self.right.clicked.connect(self._on_right_clicked)
         self.wrong.clicked.connect(self._on_wrong_clicked)
         self.missed.clicked.connect(self._on_missed)
-        self.forget = self._button(
+        self.forget = canvas_button(
             "Forget areas", "Take the marks of all checked areas away."
         )
         self.forget.clicked.connect(review.forget_areas)
@@ -110,13 +110,6 @@ class ReviewBox(QWidget):
         review.changed.connect(self.refresh)
         missing.changed.connect(self.refresh)
         self.refresh()
-
-    def _button(self, title: str, tip: str) -> QPushButton:
-        button = QPushButton(title)
-        button.setToolTip(tip)
-        # The keys must go on to the canvas.
-        button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        return button
 
     def refresh(self) -> None:
         """Follow the controller."""

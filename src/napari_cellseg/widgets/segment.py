@@ -337,6 +337,8 @@ def model_text(model: ModelSpec | None) -> str:
         f"Trained on: {escape(model.training_data)}" if model.training_data else "",
         f"Cells of about {model.diameter_px:g} px suit it best.",
         f"Licence: {escape(model.licence)}" if model.licence else "",
-        f"Digest: {escape(model.weights_sha256[:16])}…" if model.weights_sha256 else "",
+        f"To cite it, name its digest: {escape(model.weights_sha256[:16])}…"
+        if model.weights_sha256
+        else "",
     ]
     return "<br>".join(line for line in lines if line)

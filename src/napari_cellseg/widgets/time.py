@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Labels, Tracks
-from qtpy.QtCore import QObject, Qt
+from qtpy.QtCore import QObject
 from qtpy.QtWidgets import (
     QGridLayout,
     QGroupBox,
-    QPushButton,
     QVBoxLayout,
 )
 from superqt.utils import signals_blocked
@@ -22,6 +21,7 @@ from napari_cellseg.controllers.tracks import PickKind, TrackLines, TracksContro
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.options import range_of
 from napari_cellseg.core.track_options import TrackOptions
+from napari_cellseg.widgets.buttons import canvas_button
 from napari_cellseg.widgets.cleanup import Cleanup
 from napari_cellseg.widgets.jobs import Later
 from napari_cellseg.widgets.keys import CUT_KEY, DAUGHTER_KEY, SAME_KEY
@@ -49,7 +49,9 @@ class TimeBox(QGroupBox):
     def __init__(self, tracks: TracksController) -> None:
         super().__init__("Through time")
         self._tracks = tracks
-        self.link = _button("Link cells", "Follow every cell from frame to frame.")
+        self.link = canvas_button(
+            "Link cells", "Follow every cell from frame to frame."
+        )
         self.step = NumberBox()
         range_ = range_of(TrackOptions, "max_step_px")
         self.step.setRange(0, range_.maximum or 1e4)
@@ -58,15 +60,15 @@ class TimeBox(QGroupBox):
         self.step.setSuffix(" px")
         self.step.setSpecialValueText("step: auto")
         self.step.setToolTip(range_.help)
-        self.same = _button(
+        self.same = canvas_button(
             f"Same as…  ({_shown(SAME_KEY)})",
             "The selected cell is one that stood elsewhere before: click that one.",
         )
-        self.daughter = _button(
+        self.daughter = canvas_button(
             f"Daughter of…  ({_shown(DAUGHTER_KEY)})",
             "The selected cell came of a division: click its mother on an earlier frame.",
         )
-        self.cut = _button(
+        self.cut = canvas_button(
             f"Cut  ({_shown(CUT_KEY)})",
             "From this frame on the selected cell is another one.",
         )
@@ -318,14 +320,6 @@ class TimeLink(QObject):
 def _is_linked(lines: TrackLines) -> bool:
     """Say whether a cell is on several frames."""
     return len(np.unique(lines.data[:, 0])) < len(lines.data)
-
-
-def _button(title: str, tip: str) -> QPushButton:
-    button = QPushButton(title)
-    button.setToolTip(tip)
-    # The keys must go on to the canvas.
-    button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    return button
 
 
 def _shown(key: str) -> str:

@@ -8,7 +8,8 @@ from napari.layers import Image, Labels, Layer
 
 from napari_cellseg.widgets.layer_images import ImageChoice
 
-#: Laid over each other so, both images are seen; that is left as it is.
+#: Laid over each other so, both images are seen; that is left as it is. The channels of
+#: one image always lie so: that says nothing of another image.
 MIXING = ("additive", "minimum", "multiplicative")
 
 
@@ -34,7 +35,7 @@ def uncover(
         if each.is_same(chosen):
             if not any(layer.visible for layer in each.layers):
                 _show(layers, is_visible=True)
-        elif not any(layer.blending in MIXING for layer in each.layers):
+        elif len(each.layers) > 1 or each.layers[0].blending not in MIXING:
             _show(layers, is_visible=False)
 
 

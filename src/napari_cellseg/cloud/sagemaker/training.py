@@ -341,8 +341,8 @@ def compared_words(name: str) -> str:
     if f"{new:.3f}" == f"{old:.3f}":
         word = "as good as the old one"
     return (
-        f"On {n_cells} cells that it had not seen it is {word} (mSA {new:.3f}, old "
-        f"{old:.3f})."
+        f"On {n_cells} cells that it had not seen it is {word} (outlines {new:.3f}, "
+        f"old {old:.3f})."
     )
 
 

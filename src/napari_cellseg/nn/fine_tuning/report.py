@@ -60,7 +60,7 @@ def verdict(
         )
     gain = held_out.msa_new - held_out.msa_old
     loss = base.msa_old - base.msa_new
-    figures = f"mSA {held_out.msa_new:.3f}, old {held_out.msa_old:.3f}"
+    figures = f"outlines {held_out.msa_new:.3f}, old {held_out.msa_old:.3f}"
     if n_cells < FEWEST_TOLD:
         more = _to_check(FEWEST_TOLD - n_cells, held_out_share)
         return False, (
