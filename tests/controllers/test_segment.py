@@ -299,6 +299,16 @@ def test_a_server_that_cannot_be_reached_changes_nothing():
     assert "cannot be reached" in made.segment.place_task.failure.message
 
 
+def test_asking_for_profiles_does_not_end_the_way_to_a_server():
+    made = Bench()
+    server = RunPlace("http://lab")
+    made.starter.is_held = True
+    made.segment.place.use(server)
+    made.segment.place.ask_names()
+    made.starter.release()
+    assert made.segment.place.current == server
+
+
 def test_what_a_place_that_was_left_has_yet_to_say_is_not_told_of_the_next():
     made = Bench()
     made.show()

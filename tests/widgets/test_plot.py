@@ -1,5 +1,7 @@
 """The plot below the image with the real mouse, and cells in the colours of their numbers."""
 
+import weakref
+
 import numpy as np
 import pytest
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
@@ -107,3 +109,12 @@ def test_cells_have_the_colours_of_a_column_and_follow_edits(shown, qtbot):
     assert np.allclose(colour(shown, 1), bright_colours().map(np.array([1]))[0])
     assert shown.keeper.layer.contour > 0
     assert shown.keeper.layer.opacity == opacity
+
+
+def test_cells_are_coloured_although_the_layer_that_was_is_gone(shown):
+    layer = shown.keeper.layer
+    shown.colours._filled = weakref.ref(set())  # nobody holds it: it is gone at once
+    shown.colours.by_column("area_px")
+    assert layer.contour == 0
+    shown.colours.by_column("")
+    assert layer.contour > 0

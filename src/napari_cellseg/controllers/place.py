@@ -67,8 +67,8 @@ class PlaceController:
         self.task.start("Comparing", job, self._on_compared)
 
     def ask_names(self) -> None:
-        """Find out which profiles and regions there are; told by `changed`."""
-        if not self.regions:
+        """Find out which profiles and regions there are, unless it is busy."""
+        if not self.regions and not self.task.is_running:
             self.task.start("Asking", _names(self._engine), self._on_names)
 
     def ask_endpoints(self, place: RunPlace) -> None:

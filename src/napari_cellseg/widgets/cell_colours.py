@@ -88,6 +88,8 @@ class CellColours:
         """Colour the layer as it was asked for."""
         layer = self._keeper.layer
         filled = None if self._filled is None else self._filled()
+        if filled is None:
+            self._filled = None  # the layer is gone
         wanted = bool(self._column or self._chosen)
         if filled is not None and (filled is not layer or not wanted):
             self._give_back(filled)
