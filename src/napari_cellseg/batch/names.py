@@ -14,7 +14,6 @@ from napari_cellseg.io.atomic import MAX_NAME_BYTES
 from napari_cellseg.io.reading.paths import ImagePlace, full_address
 from napari_cellseg.io.s3.address import FORBIDDEN_IN_NAMES, S3Address
 
-LABELS_SUFFIX = "_labels.tif"
 #: Of a name; with ``_probability.tif`` and a number it fits into `MAX_NAME_BYTES`.
 LONGEST_BYTES = MAX_NAME_BYTES - 32
 #: Windows has no file of these names, whatever stands behind the point.

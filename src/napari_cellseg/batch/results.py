@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from napari_cellseg.batch.how_read import differences
-from napari_cellseg.batch.names import LABELS_SUFFIX, remove_earlier
+from napari_cellseg.batch.names import remove_earlier
 from napari_cellseg.batch.options import BatchOptions
 from napari_cellseg.core.errors import SaveError
 from napari_cellseg.core.measuring.measure import MeasurementTable
@@ -21,7 +21,7 @@ from napari_cellseg.core.segmentation.semantic import probability_map, semantic_
 from napari_cellseg.core.types import CellImage, SegmentationResult
 from napari_cellseg.io.atomic import replacing
 from napari_cellseg.io.reading.paths import ImagePlace, address_key, full_address
-from napari_cellseg.io.writing.finished import IS_FINISHED, says_finished
+from napari_cellseg.io.writing.finished import IS_FINISHED, LABELS_SUFFIX, says_finished
 from napari_cellseg.io.writing.labels_file import write_labels, write_pixels
 from napari_cellseg.io.writing.writers import write_cells_csv
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from napari_cellseg.batch.names import LABELS_SUFFIX
 from napari_cellseg.batch.options import BatchOptions
 from napari_cellseg.batch.results import RECORD_SUFFIX, ImageResults, unfinished
 from napari_cellseg.batch.segmenting import BatchReport, segment_files
@@ -24,6 +23,7 @@ from napari_cellseg.io.s3.objects import (
     remove_object,
     upload_file,
 )
+from napari_cellseg.io.writing.finished import LABELS_SUFFIX
 
 #: What a run looks for to see what is finished, beside records and summary.
 RESULT_SUFFIXES = (

@@ -88,9 +88,10 @@ def labels(
     overwrite: Overwrite = False,
 ) -> None:
     """Write the labels of every image as NAME_labels.tif."""
-    from napari_cellseg.batch.names import LABELS_SUFFIX, plan_names, refuse_to_replace
+    from napari_cellseg.batch.names import plan_names, refuse_to_replace
     from napari_cellseg.io.atomic import make_folder
     from napari_cellseg.io.reading.images import read_image
+    from napari_cellseg.io.writing.finished import LABELS_SUFFIX
     from napari_cellseg.io.writing.labels_file import write_labels
     from napari_cellseg.project.exchange import images_with_cells
     from napari_cellseg.project.store import open_project

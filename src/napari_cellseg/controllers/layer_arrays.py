@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from napari_cellseg.core.errors import ImageError
 from napari_cellseg.core.types import CellImage, PixelSize
+from napari_cellseg.io.reading.axes import ORDER
 from napari_cellseg.io.reading.lazy import LazyArray
-
-ORDER = "TCZYX"
 
 
 class StackedChannels:

@@ -1,4 +1,4 @@
 """Arrays and values: no files, no torch, no GUI.
 
-May import numpy, scipy, scikit-image, numba and pandas only.
+May import numpy, scipy, scikit-image, numba, pandas, edt and cc3d only.
 """

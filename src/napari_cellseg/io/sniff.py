@@ -85,6 +85,7 @@ FOREIGN_FORMATS: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"PK\x03\x04", "a zip archive", "Unpack it and open what is inside."),
     (0, b"\x1f\x8b", "a gzip archive", "Unpack it and open what is inside."),
 )
+#: They describe an OME-Zarr; the first that is there stands for all of it.
 ZARR_FILES = ("zarr.json", ".zattrs", ".zgroup", ".zarray")
 
 

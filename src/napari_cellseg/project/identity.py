@@ -12,14 +12,13 @@ from typing import Any, TypeAlias
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.io.reading.paths import ImagePlace, list_places
 from napari_cellseg.io.s3.address import S3Address
+from napari_cellseg.io.sniff import ZARR_FILES
 
 #: Size in bytes, and a digest of the two ends of a file or the ETag of an object.
 Identity: TypeAlias = tuple[int, str]
 
 #: So many bytes of both ends of a file, with its size, tell it from others.
 FINGERPRINT_BYTES = 65536
-#: The files that describe an OME-Zarr; the first that is there stands for all of it.
-DESCRIPTIONS = ("zarr.json", ".zattrs", ".zgroup", ".zarray")
 ETAG = "etag:"
 BLOCK_BYTES = 2**20
 #: Sizes of parts in MiB that programs upload large objects in; their ETag depends on it.
@@ -65,7 +64,7 @@ def fingerprint(path: Path) -> Identity:
     A folder (OME-Zarr) is known by the file that describes it.
     """
     if path.is_dir():
-        described = (path / name for name in DESCRIPTIONS)
+        described = (path / name for name in ZARR_FILES)
         path = next((file for file in described if file.is_file()), path)
         if path.is_dir():
             return 0, ""
@@ -97,7 +96,7 @@ def is_same(place: ImagePlace, identity: Identity) -> bool:
     if not known.startswith(ETAG):
         return fingerprint(place) == identity
     path = next(
-        (place / name for name in DESCRIPTIONS if (place / name).is_file()), place
+        (place / name for name in ZARR_FILES if (place / name).is_file()), place
     )
     if not path.is_file() or path.stat().st_size != n_bytes:
         return False
@@ -118,7 +117,7 @@ def seen_identity(address: S3Address) -> Identity | None:
 def _signs(address: S3Address) -> list[S3Address]:
     """Return the objects whose ETag stands for an image, the first that is there."""
     if address.name.lower().endswith(".zarr"):
-        return [address.below(name) for name in DESCRIPTIONS]
+        return [address.below(name) for name in ZARR_FILES]
     return [address]
 
 

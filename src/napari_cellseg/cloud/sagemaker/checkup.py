@@ -18,7 +18,7 @@ from napari_cellseg.cloud.sagemaker.inventory import running
 from napari_cellseg.cloud.settings import CloudSettings, identity_of
 from napari_cellseg.core.cloud_options import PlaceOptions
 from napari_cellseg.core.finding import Finding
-from napari_cellseg.io.aws import is_aws
+from napari_cellseg.io.aws import ANY_REGION, is_aws
 
 #: What the person has to be allowed to, in the words of IAM.
 ACTIONS = (
@@ -32,7 +32,6 @@ ACTIONS = (
 )
 FILL_IN = "Fill it in (in a terminal: {})."
 NO_REGION = "NoRegionError"
-ANY_REGION = "us-east-1"
 SERVICE = "sagemaker.amazonaws.com"
 #: How the quotas of SageMaker are called.
 QUOTAS = ("{type} for endpoint usage", "{type} for training job usage")

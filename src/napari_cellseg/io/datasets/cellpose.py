@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+from napari_cellseg.io.datasets.manifest import SPLITS
 from napari_cellseg.io.datasets.source import (
     Source,
     SourceImage,
@@ -22,7 +23,6 @@ from napari_cellseg.io.exchange.seg_npy import read_seg_npy
 
 IMAGE_END, MASKS_END, SEG_END = "_img", "_masks", "_seg.npy"
 OTHER_ENDS = (MASKS_END, "_flows", "_outlines", "_cp_output")
-SPLITS = ("train", "val", "test")
 
 
 def find_cellpose(folder: Path) -> Source:

@@ -13,7 +13,7 @@ from typing import Any
 from napari_cellseg.core.errors import ImageReadError
 from napari_cellseg.io.s3.address import S3Address, is_s3_address, parse_s3_address
 
-LABELS_END = "_labels.tif"
+LABELS_SUFFIX = "_labels.tif"
 #: What stands beside the labels and says what they are of; written first or last.
 RECORD_ENDS = ("_counts.json", "_cells.json")
 #: False in a record whose labels and table are still to be written; not there otherwise.
@@ -83,7 +83,7 @@ def find_finished(place: str) -> list[Finished]:
     found = []
     for name, (state, at) in by_name.items():
         end = next((end for end in RECORD_ENDS if name.endswith(end)), None)
-        if end and (labels := name.removesuffix(end) + LABELS_END) in by_name:
+        if end and (labels := name.removesuffix(end) + LABELS_SUFFIX) in by_name:
             found.append(Finished(labels, name, state, at))
     return sorted(found, key=_age, reverse=True)
 
@@ -99,7 +99,7 @@ def _entries_here(place: str) -> Iterator[tuple[str, str, datetime]]:
     for folder, _, names in os.walk(place):
         for name in names:
             path = Path(folder) / name
-            if name.endswith((LABELS_END, *RECORD_ENDS)) and path.is_file():
+            if name.endswith((LABELS_SUFFIX, *RECORD_ENDS)) and path.is_file():
                 written = path.stat().st_mtime
                 at = datetime.fromtimestamp(written, UTC)
                 yield str(path), str(written), at
@@ -112,7 +112,7 @@ def _entries_in_s3(place: str) -> Iterator[tuple[str, str, datetime]]:
     address = parse_s3_address(place)
     prefix = S3Address(address.bucket, address.as_prefix)
     for item, at in list_written(prefix):
-        if item.address.name.endswith((LABELS_END, *RECORD_ENDS)):
+        if item.address.name.endswith((LABELS_SUFFIX, *RECORD_ENDS)):
             yield str(item.address), item.etag, at
 
 
@@ -144,7 +144,7 @@ def describe_finished(found: Finished) -> FinishedImage | None:
 
 
 def _base(labels: str) -> str:
-    return labels.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(LABELS_END)
+    return labels.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(LABELS_SUFFIX)
 
 
 def _whole(value: Any) -> int | None:
