@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip("boto3", reason="the extra 'aws' is not installed")
 
+from qtpy.QtCore import QCoreApplication, QEvent
 from qtpy.QtGui import QGuiApplication
 from tests.fakes import NowStarter
 
@@ -407,3 +408,17 @@ def test_the_dock_asks_before_napari_closes_over_an_endpoint(
         assert "endpoint plates" in asked[0]
     finally:
         dock.release()
+
+
+def test_a_dock_that_is_gone_hears_of_aws_no_more(
+    make_dock: Any, cloud: CloudController, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cloud_window, "open_cloud", lambda _on_model: cloud)
+    dock = make_dock()
+    place = dock.segment_tab.place
+    place.account_button.click()
+    place.account.log_button.click()
+    dock.viewer.window.remove_dock_widget(dock)
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    cloud.changed.emit()
+    assert len(cloud.changed) == 0

@@ -214,7 +214,7 @@ class CellSegmentationWidget(QWidget):
             self.areas.release, self.link.release, self.teller.release,
             self.watch.release, self.exchange.release,
             self.files.abandon, self.opener.task.abandon, self.runs.release,
-            self.segment.close,
+            self.segment.close, self.segment_tab.place.release,
             self.train.close, self.measure.task.abandon, self.gestures.stop,
             self.keeper.release,
             self.header.release,

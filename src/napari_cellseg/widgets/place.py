@@ -137,6 +137,15 @@ class PlaceRow(QWidget):
         """Return what knows of endpoints; None while nobody asked for any."""
         return self.cloud
 
+    def release(self) -> None:
+        """Hear of AWS no more; what was begun there goes on."""
+        self._clock.stop()
+        if self.account is not None and self.account.log_window is not None:
+            self.account.log_window.close()
+        if self.cloud is not None:
+            self.cloud.changed.disconnect()
+            self.cloud.model_arrived.disconnect()
+
     def _opened_cloud(self) -> CloudController:
         if self.cloud is None:
             from napari_cellseg.widgets.cloud_window import open_cloud
