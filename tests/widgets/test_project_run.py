@@ -5,6 +5,8 @@ import tifffile
 from qtpy.QtCore import Qt
 from tests.widgets.conftest import squares, wait_idle
 
+from napari_cellseg.core.jobs import run
+from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.project.store import open_project
 
 
@@ -112,3 +114,18 @@ def test_the_menu_says_how_many_images_have_cells_already(project, segment):
     assert titles() == [
         "Segment all images, 1 of them again", "Segment the 2 without cells"
     ]  # fmt: skip
+
+
+def test_a_run_on_another_image_finds_its_layer_after_the_whole_project(
+    project, qtbot, engine
+):
+    layer = project.viewer.add_image(squares(2), name="not from a file")
+    wait_idle(qtbot, project)
+    image = project.session.image
+    project.runs.begin(layer, None)
+    result = run(engine.segmenter.segment(image, SegmentOptions()))
+    segment_all(project, qtbot)
+    project.link.show_image(0)
+    wait_idle(qtbot, project)
+    project.segment.take(image, result)
+    assert project.keeper.layer_of_image(layer) is not None

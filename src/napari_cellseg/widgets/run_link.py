@@ -93,7 +93,7 @@ class RunLink(QObject):
             dock.keeper.note_result(run.notes)
         elif dock.header.choice is not None and dock.proofread.cells is not None:
             self._show(run, dock.proofread.cells, dock.header.choice.layers[0])
-        self._layer = self._image = None
+        self._end(run)
         dock.teller.show_result()
 
     def _on_arrived(self, run: Run, cells: CellLabels, is_new: bool) -> None:  # noqa: FBT001
@@ -114,8 +114,13 @@ class RunLink(QObject):
                 layer = self._layer  # taken out of the viewer meanwhile
             if layer is not None:
                 self._show(run, cells, layer)
-        self._layer = self._image = None
+        self._end(run)
         dock.footer.tell(text)
+
+    def _end(self, run: Run) -> None:
+        """Hold the layer of a run no more; one over the project ends no other."""
+        if run.image is self._image:
+            self._layer = self._image = None
 
     def _keep(self, run: Run, cells: CellLabels) -> bool:
         """Take cells into the project, without a layer; say if that could be done."""
