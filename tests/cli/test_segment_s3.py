@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -192,3 +193,16 @@ def test_nothing_to_do_is_one_sentence(
 
     assert result.exit_code == 1
     assert words in str(result.exception)
+
+
+def test_nothing_is_left_here_where_the_place_for_results_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_cells("run 9/a.tif")
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+
+    result = segment(f"s3://{BUCKET}/run 9/a.tif", "-o", "s3://no-such-bucket/results")
+
+    assert result.exit_code != 0
+    assert list((tmp_path / "temporary").iterdir()) == []

@@ -12,6 +12,7 @@ from napari_cellseg.batch.options import BatchOptions
 from napari_cellseg.batch.results import RECORD_SUFFIX, ImageResults, unfinished
 from napari_cellseg.batch.segmenting import BatchReport, segment_files
 from napari_cellseg.batch.summary import SUMMARY_NAME
+from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.jobs import Job
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.segmenter import Segmenter
@@ -64,7 +65,11 @@ def segment_to_s3(
         If the summary could not be sent; it stays in the folder that is named.
     """
     place = _Place(parse_s3_address(out))
-    place.fetch()
+    try:
+        place.fetch()
+    except CellsegError:
+        shutil.rmtree(place.folder, ignore_errors=True)
+        raise
     try:
         report = yield from segment_files(
             sources, place.folder, segmenter, batch, options, place.send
