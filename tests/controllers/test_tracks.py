@@ -16,6 +16,7 @@ from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.controllers.tracks import TracksController
 from napari_cellseg.core.editing.numbering import renumber_cells
+from napari_cellseg.core.editing.rerun import Merged
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.jobs import Progress
 from napari_cellseg.core.types import CellImage
@@ -173,9 +174,20 @@ def test_a_daughter_by_hand_and_its_undo(window, truth):
     assert window.tracks.parents == {}
 
 
-def test_a_new_run_begins_without_lineage_and_undo_brings_it_back(window):
-    from napari_cellseg.core.editing.rerun import Merged
+def test_a_new_run_leaves_the_mothers_of_cells_that_it_leaves(window, truth):
+    window.tracks.link()
+    parents = dict(window.tracks.parents)
+    assert parents
+    other = int(np.unique(window.labels[3][truth[0][3] == 2])[0])
+    assert other not in parents.keys() | set(parents.values())
+    after = np.where(window.labels == other, 0, window.labels)
+    window.proofread.take_run(Merged(after, {}), "segment", keeps=True)
+    assert window.tracks.parents == parents
+    window.proofread.undo()
+    assert window.tracks.parents == parents
 
+
+def test_a_new_run_of_other_cells_has_no_lineage_and_undo_brings_it_back(window):
     window.tracks.link()
     parents = dict(window.tracks.parents)
     window.proofread.take_run(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import weakref
 
 from napari_cellseg.controllers.cell_labels import CellLabels
-from napari_cellseg.controllers.rerun_difference import RUN_NAMES
 from napari_cellseg.core.editing.edits import Edit
 from napari_cellseg.core.editing.lineage_steps import (
     Lineage,
@@ -19,8 +18,6 @@ def lineage_after(cells: CellLabels, edit: Edit) -> Lineage:
     """Return what an edit, its undo or redo makes of the parents; nothing is changed."""
     if edit.made_at in cells.around_parents:
         parents = with_difference(cells.parents, cells.around_parents[edit.made_at])
-    elif edit.name in RUN_NAMES:
-        parents = {}
     else:
         parents = parents_after(edit, cells.parents)
     if parents == cells.parents:
@@ -56,7 +53,7 @@ class LineageFollower:
 def follow_parents(cells: CellLabels, edit: Edit) -> bool:
     """Let the parents follow an edit, its undo or redo; return whether they changed.
 
-    A new run has none. What they were is kept with the edit.
+    What they were is kept with the edit.
     """
     after = lineage_after(cells, edit)
     if after.parents == cells.parents:

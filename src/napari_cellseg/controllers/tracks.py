@@ -298,7 +298,7 @@ class TracksController:
         self.changed.emit()
 
     def _on_edited(self, edit: Edit) -> None:
-        """Let the parents follow undo, redo and new numbers; a new run has none."""
+        """Let the parents follow undo, redo, new numbers and runs."""
         cells = self._proofread.cells
         if cells is not None and follow_parents(cells, edit):
             self._tell_parents()
