@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import http.server as http_server
 import json
+import re
 import socket
 import struct
 import threading
@@ -162,6 +163,8 @@ def opened(kind: str, address: str) -> Line:
 
 
 KINDS = ("lab", "endpoint", "stream")
+#: They say nothing to who looks at cells.
+WORDS_OF_PYTHON = r"Traceback|IncompleteRead|Errno|Error\("
 
 
 @pytest.mark.parametrize(
@@ -194,7 +197,7 @@ def test_what_may_have_been_paid_for_is_sent_once(
         run(asked(opened(kind, address), REQUEST))
     assert server.n_asked == 1
     assert SECRET not in str(caught.value)
-    assert "Traceback" not in str(caught.value)
+    assert not re.search(WORDS_OF_PYTHON, str(caught.value))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -211,6 +214,7 @@ def test_half_an_answer_or_a_login_page_is_no_answer(
     ) as caught:
         decode_maps(run(asked(opened(kind, address), REQUEST)), (2, 2))
     assert server.n_asked == 1
+    assert not re.search(WORDS_OF_PYTHON, str(caught.value))
     # What answered in HTTP needs no other kind of address.
     assert "begins with https" not in str(caught.value)
 

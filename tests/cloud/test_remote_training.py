@@ -23,6 +23,8 @@ pytest.importorskip("boto3", reason="the extra 'aws' is not installed")
 from aws_stand_in import BUCKET, GPU, NOW, PLACE, aws_stand_in, keys_in, make_bucket
 from napari_cellseg.cloud.account.sending import Sender
 from napari_cellseg.cloud.sagemaker import training
+from napari_cellseg.cloud.sagemaker.logs import log_of
+from napari_cellseg.cloud.sagemaker.metrics import curve_from_lines
 from napari_cellseg.cloud.sagemaker.package import pack_model
 from napari_cellseg.cloud.sagemaker.teardown import stop
 from napari_cellseg.cloud.sagemaker.train_plan import TrainPlan
@@ -40,6 +42,7 @@ from napari_cellseg.core.errors import LimitError, ModelError, RemoteError
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.options import FineTuneOptions
 from napari_cellseg.core.synthetic import random_scene
+from napari_cellseg.core.training.curve import CurvePoint
 from napari_cellseg.core.training.item import TrainingItem
 from napari_cellseg.io.models.folder import find_model, list_models, read_model_spec
 from napari_cellseg.io.s3 import cache
@@ -131,6 +134,12 @@ def test_corrections_here_become_a_model_in_the_menu(
     assert read_model_spec(find_model("mine")).parent_sha256 == parent
 
 
+def instances(job_name: str, sender: Sender) -> list[list[CurvePoint]]:
+    """Return the curve that each instance of a job printed."""
+    reader = log_of(job_name, "training job", sender)
+    return [curve_from_lines(reader._read(name)) for name in reader._streams()]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(2000)
 def test_a_spot_instance_that_is_taken_away_changes_nothing_of_the_model(
@@ -149,6 +158,10 @@ def test_a_spot_instance_that_is_taken_away_changes_nothing_of_the_model(
         run(fetch_report(job, aws, tmp_path / f"{name}-report"))
         models.append(load_file(find_model(name) / "weights.safetensors"))
 
+    # Each goes on at the last checkpoint that reached S3; one is examined every 3 steps.
+    first, second, third = (points[0].step for points in instances(job, aws))
+    assert first == 1
+    assert 4 <= second < third <= 24
     assert {"calm", "disturbed"} <= {spec.name for _, spec in list_models()}
     assert [point.step for point in curves[1]] == list(range(1, 25))
     assert curves[1] == curves[0]

@@ -153,7 +153,7 @@ FREE = {code for code, words in SENTENCES.items() if words in (BUSY, STARTING)}
 UNREACHABLE = (
     "{address} cannot be reached. Check the address, the region and the network."
 )
-BROKEN_OFF = "The answer broke off on the way: {told} Repeat it if you wish."
+BROKEN_OFF = "The answer broke off on the way. Repeat it if you wish."
 NO_ANSWER = (
     "What came back is no answer of AWS. Is there a login page in between, or "
     "another program at this address?"
@@ -241,7 +241,7 @@ def in_plain_words(doing: str, profile: str = "") -> Iterator[None]:
         raise _error_on_the_way(error, doing, profile) from error
     except HTTPError as error:
         # Out of the middle of a body, where botocore does not look.
-        raise CloudError(BROKEN_OFF.format(told=_sentence(str(error)))) from error
+        raise CloudError(BROKEN_OFF) from error
     except ParserError as error:
         raise CloudError(NO_ANSWER) from error
 

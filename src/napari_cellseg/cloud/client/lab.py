@@ -261,8 +261,11 @@ def _error(error: urllib3.exceptions.HTTPError, address: str) -> CloudError:
         maybe = (
             " If it is a server with a certificate, its address begins with https://."
         )
+    # That a connection was cut needs no word of Python's; anything else may need one.
+    is_cut = isinstance(cause, IncompleteRead | ConnectionError)
+    how = "before the whole answer was here" if is_cut else f"({cause})"
     return CloudError(
-        f"The connection to {address} broke ({cause}). Nothing was changed; try again."
-        f"{maybe}",
+        f"The connection to {address} broke {how}; look whether the server is still on. "
+        f"Nothing was changed; try again.{maybe}",
         "ConnectionClosedError",
     )

@@ -164,7 +164,7 @@ class TiledRun:
                 missing.append(tile)
         n_there = len(tiles) - len(missing)
         if n_there:
-            words = f"{words}{n_there} were kept · "
+            words = f"{words}{n_there} kept from before · "
 
         def request_for(tile: Tile) -> Message:
             return encode_part(cut_part(plane, bounds, zoom, tile), self._options)
