@@ -133,6 +133,23 @@ def test_nothing_unchecked_reaches_the_loss(items: list[TrainingItem]) -> None:
     assert float(targets.valid.mean()) < 0.1
 
 
+def test_the_curve_has_each_step_that_the_checkpoint_has(
+    tmp_path: Path, items: list[TrainingItem], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = FineTuneRun.save
+
+    def saved_and_killed(state: FineTuneRun, folder: Path) -> None:
+        save(state, folder)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FineTuneRun, "save", saved_and_killed)
+    write_request(tmp_path, request(), items)
+    with pytest.raises(KeyboardInterrupt):
+        run(fine_tune(tmp_path))
+    rows = (tmp_path / "curve.csv").read_text().splitlines()[1:]
+    assert [row.split(",")[0] for row in rows] == ["1"]
+
+
 def test_a_training_that_was_cut_goes_on_and_ends_the_same(
     tmp_path: Path, items: list[TrainingItem]
 ) -> None:

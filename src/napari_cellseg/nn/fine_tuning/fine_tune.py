@@ -155,10 +155,11 @@ def _noted(run: FineTuneRun, judge: Judge, folder: Path, loss: float) -> float |
     score = None
     if run.is_exam_due:
         score = judge.score_of(run)
-    if run.is_exam_due or run.seconds - run.saved_at >= SAVE_SECONDS:
-        run.save(folder)
+    # The row first: one too many is forgotten, one that is missing stays so.
     values = {STEP: run.step, "loss": loss, "held_out_msa": score}
     append_row(folder / CURVE_NAME, values)
+    if run.is_exam_due or run.seconds - run.saved_at >= SAVE_SECONDS:
+        run.save(folder)
     return score
 
 
