@@ -61,7 +61,9 @@ def window(qtbot: Any, cloud: CloudController) -> CloudWindow:
 def test_what_runs_is_shown_with_its_cost(window: CloudWindow) -> None:
     assert window.total.text() == "Not asked yet; press Show what runs."
     assert not window.stop_button.isEnabled()
+    assert window.running.isHidden()
     window.list_button.click()
+    assert not window.running.isHidden()
     text = window.running.item(0).text()
     assert "endpoint plates (real-time, 1 × ml.g5.xlarge, InService)" in text
     assert re.search(r"\(2\.\d h\), about \$1\.41 an hour, \$\d\.\d\d so far", text)

@@ -214,18 +214,23 @@ def test_imported_cells_go_into_the_project_as_one_step(
 
 
 @pytest.mark.parametrize(
-    ("format_name", "is_right"),
+    ("format_name", "noun", "is_right"),
     [
         (
             "tiff",
+            "file",
             lambda out: set(np.unique(tifffile.imread(out / "a_labels.tif"))) == {0, 4},
         ),
-        ("csv", lambda out: list(pd.read_csv(out / "a_cells.csv")["label"]) == [4]),
+        (
+            "csv",
+            "table",
+            lambda out: list(pd.read_csv(out / "a_cells.csv")["label"]) == [4],
+        ),
     ],
     ids=["labels", "tables"],
 )
 def test_all_images_of_a_project_are_exported_with_the_last_step(
-    opened, cells_file, qtbot, tmp_path, monkeypatch, format_name, is_right
+    opened, cells_file, qtbot, tmp_path, monkeypatch, format_name, noun, is_right
 ):
     opened.link.create(str(tmp_path / "work"))
     opened.exchange.read(cells_file())
@@ -241,4 +246,4 @@ def test_all_images_of_a_project_are_exported_with_the_last_step(
     wait_written(qtbot, opened)
 
     assert is_right(out)
-    assert "Saved: 1 file in out" in opened.footer.line.text()
+    assert f"Saved: 1 {noun} in out" in opened.footer.line.text()

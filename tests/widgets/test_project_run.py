@@ -102,7 +102,7 @@ def test_cancel_stops_before_the_next_image(project, qtbot, tmp_path):
     assert kept(tmp_path) == {}
 
 
-def test_the_menu_says_how_many_images_have_cells_already(project, segment):
+def test_the_menu_says_how_many_images_have_cells_already(project, segment, qtbot):
     bar = project.link.bar
 
     def titles():
@@ -114,6 +114,8 @@ def test_the_menu_says_how_many_images_have_cells_already(project, segment):
     assert titles() == [
         "Segment all images, 1 of them again", "Segment the 2 without cells"
     ]  # fmt: skip
+    segment_all(project, qtbot)
+    assert titles() == ["Segment all images again"]
 
 
 def test_a_run_on_another_image_finds_its_layer_after_the_whole_project(

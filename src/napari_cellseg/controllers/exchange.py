@@ -166,8 +166,11 @@ def write_project(folder: Path, format_name: str, out: Path) -> Job[Saved]:
         else:
             one = format_named(format_name)
             report = yield from export_images(project, named, one, out)
-    n_files = f"{len(report.done)} file{'' if len(report.done) == 1 else 's'}"
-    said = [f"{n_files} in {out.name}.", *report.notes]
+    n_done, noun = len(report.done), "table" if format_name == TABLES else "file"
+    said = [
+        f"{n_done} {noun}{'' if n_done == 1 else 's'} in {out.name}.",
+        *report.notes,
+    ]
     if report.failed:
         said.append(
             f"{len(report.failed)} images failed; the first: {report.failed[0]}"

@@ -299,6 +299,8 @@ class CloudWindow(QDialog):
             self._shown = sentences
             self.running.clear()
             self.running.addItems(sentences)
+        # Its room is for the report while there is nothing to list.
+        self.running.setVisible(bool(sentences))
         self.total.setText(self._cloud.total())
         self.total.setToolTip(self._cloud.origin())
 

@@ -184,10 +184,12 @@ class ProjectBar(QWidget):
         if project is None or project.is_read_only or not images:
             return
         n_with = sum(one.has_labels for one in images)
-        again = f", {n_with} of them again" if n_with else ""
-        self._offer(f"Segment all images{again}", self._on_all_wanted)
-        if 0 < n_with < len(images):
-            title = f"Segment the {len(images) - n_with} without cells"
+        n_without = len(images) - n_with
+        again = f", {n_with} of them" if n_without else ""
+        title = f"Segment all images{f'{again} again' if n_with else ''}"
+        self._offer(title, self._on_all_wanted)
+        if n_with and n_without:
+            title = f"Segment the {n_without} without cells"
             self._offer(title, self._on_rest_wanted)
 
     def _on_all_wanted(self) -> None:

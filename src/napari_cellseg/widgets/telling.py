@@ -127,8 +127,9 @@ class Teller(QObject):
         if self._train.outcome is None:
             self._footer.take_back(TRAINED)
 
-    def _on_model_promoted(self, name: str) -> None:
-        self._footer.tell(f"'{name}' is the model in use now.")
+    def _on_model_promoted(self, _name: str) -> None:
+        if (model := self._segment.model) is not None:
+            self._footer.tell(f"'{model.title}' is the model in use now.")
 
     def _on_place_task_changed(self) -> None:
         task = self._segment.place_task
