@@ -313,10 +313,13 @@ def test_the_cost_counts_on_and_ends_when_somebody_else_stops_it(
     monkeypatch.setattr(cloud_window, "open_cloud", lambda _: cloud)
     row = place_row(qtbot)
     assert not row.costs.isVisibleTo(row)
+    hours = 2
+    monkeypatch.setattr(
+        cloud_used, "now_utc", lambda: SINCE + timedelta(hours=hours, minutes=1)
+    )
     row._opened_cloud().note_used(cloud.account, PLATES.name)
     assert "(2.0 h), about $1.41 an hour, $2.8" in row.costs.text()
-    later = datetime.now(UTC) + timedelta(hours=1)
-    monkeypatch.setattr(cloud_used, "now_utc", lambda: later)
+    hours = 3
     row._clock.timeout.emit()
     assert "(3.0 h), about $1.41 an hour, $4.2" in row.costs.text()
     monkeypatch.setattr(cloud_jobs, "running", lambda *_: iter([]))
