@@ -3,6 +3,7 @@
 import pytest
 import tifffile
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QGuiApplication
 from tests.widgets.conftest import squares, wait_idle
 
 from napari_cellseg.core.jobs import run
@@ -81,6 +82,17 @@ def test_an_image_that_cannot_be_read_stops_no_other(project, qtbot, tmp_path):
     assert "three.tif" in project.footer.line.text()
     project.release()
     assert kept(tmp_path) == {"one.tif": 3, "two.tif": 2}
+
+
+def test_every_image_that_failed_can_be_copied(project, qtbot, tmp_path):
+    for name in ("three.tif", "two.tif"):
+        (tmp_path / name).write_bytes(b"II*\0 nothing")
+    segment_all(project, qtbot)
+    project.footer.copy_button.click()
+    copied = QGuiApplication.clipboard().text().splitlines()
+    assert [
+        line.count(name) for line, name in zip(copied, ("three", "two"), strict=True)
+    ] == [1, 1]
 
 
 def test_another_project_stops_the_run(project, qtbot, tmp_path):

@@ -33,6 +33,8 @@ class ProjectRun:
         The cells of an image have been taken.
     finished : Signal(str)
         In a sentence, what came of all.
+    problems : list of str
+        Why images could not be segmented, each with its name.
     """
 
     taken = Signal()
@@ -43,13 +45,13 @@ class ProjectRun:
         self.task = task
         self._todo: list[str] = []
         self._n_images = self._n_done = 0
-        self._problems: list[str] = []
+        self.problems: list[str] = []
 
     def start(self, sources: Sequence[str]) -> None:
         """Segment the images of some files."""
         self._todo = list(sources)
         self._n_images, self._n_done = len(sources), 0
-        self._problems = []
+        self.problems = []
         self._next()
 
     def stop(self) -> None:
@@ -77,13 +79,13 @@ class ProjectRun:
             found: tuple[CellImage, SegmentationResult] = stop.value
             return found
         except CellsegError as error:
-            return f"{name}: {error}"
+            return _named(name, error)
         finally:
             job.close()
 
     def _on_done(self, outcome: Outcome) -> None:
         if isinstance(outcome, str):
-            self._problems.append(outcome)
+            self.problems.append(outcome)
         else:
             self._take(*outcome)
         self._next()
@@ -92,7 +94,7 @@ class ProjectRun:
         try:
             self._segment.take(image, result)
         except CellsegError as error:
-            self._problems.append(f"{image.name}: {error}")
+            self.problems.append(_named(image.name, error))
         else:
             self._n_done += 1
             self.taken.emit()
@@ -100,6 +102,11 @@ class ProjectRun:
     @property
     def _words(self) -> str:
         done = f"{self._n_done} image{'' if self._n_done == 1 else 's'} segmented."
-        if not self._problems:
+        if not self.problems:
             return done
-        return f"{done} {len(self._problems)} failed; the first: {self._problems[0]}"
+        return f"{done} {len(self.problems)} failed; the first: {self.problems[0]}"
+
+
+def _named(name: str, error: CellsegError) -> str:
+    """Return what went wrong, with the name of the image once."""
+    return str(error) if name in str(error) else f"{name}: {error}"

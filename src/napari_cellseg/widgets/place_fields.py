@@ -119,7 +119,7 @@ class EndpointFields(QWidget):
             )
         ):
             grid.addWidget(QLabel(title), row, 0)
-            grid.addWidget(menu, row, 1)
+            grid.addWidget(menu, row, 1, 1, 1 if menu is self.name else 2)
         grid.addWidget(self.list_button, 2, 2)
         self.offer([], [], [])
 

@@ -11,6 +11,7 @@ from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.widgets.cleanup import Cleanup
 from napari_cellseg.widgets.many_images import ManyProgress
+from napari_cellseg.widgets.words import Tone
 
 
 class ProjectRunLink(QObject):
@@ -63,7 +64,9 @@ class ProjectRunLink(QObject):
             self.run.stop()
 
     def _on_finished(self, words: str) -> None:
-        self._dock.footer.tell(words, "warning" if "failed" in words else "plain")
+        problems = self.run.problems
+        tone: Tone = "warning" if problems else "plain"
+        self._dock.footer.tell(words, tone, "\n".join(problems))
 
     def _on_task_changed(self) -> None:
         task = self.run.task
