@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
+from napari.layers import Image as ImageLayer
 from npe2 import io_utils
 from PIL import Image
 
@@ -168,3 +169,11 @@ def test_five_axes_that_a_file_does_not_name_are_asked_for_in_a_sentence(tmp_pat
     tifffile.imwrite(tmp_path / "five.tif", np.ones((2, 3, 2, 8, 9), np.float32))
     with pytest.raises(AmbiguousAxesError, match=r"five\.tif .*'\?\?\?YX'"):
         read_layers(str(tmp_path / "five.tif"))
+
+
+def test_the_density_of_a_slide_is_clear_where_there_is_no_cell(tmp_path):
+    path = tmp_path / "slide_density.tif"
+    tifffile.imwrite(path, np.zeros((3, 4), np.float32))
+    ((data, values, _),) = read_layers(str(path))
+    colours = ImageLayer(data, **values).colormap.map(np.array([0.0, 1.0]))
+    assert list(colours[:, 3]) == [0, 1]

@@ -703,6 +703,15 @@ def test_the_image_that_is_chosen_comes_into_sight_with_its_cells(dock, segment)
     assert shown(dock) == ["image 2", "image 2 cells", "mixed"]
 
 
+def test_nothing_is_opened_any_more_once_labels_are_there(dock, qtbot, tmp_path):
+    dock.viewer.add_image(squares())
+    tifffile.imwrite(tmp_path / "a_labels.tif", squares())
+    dock.opener.open([str(tmp_path / "a_labels.tif")])
+    wait_idle(qtbot, dock)
+    assert len(dock.viewer.layers) == 2
+    assert dock.footer.line.text() == ""
+
+
 def test_channels_of_the_image_before_do_not_shine_through_the_next(
     dock, qtbot, tmp_path
 ):

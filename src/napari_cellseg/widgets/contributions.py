@@ -29,7 +29,19 @@ LABELS_ENDINGS = ("_labels.tif", "_labels.tiff", "_labels.ome.zarr")
 PYRAMID_BYTES = 2**28
 #: How the density of a slide ends, see `batch.slide_results`, and how it is shown.
 DENSITY_ENDING = "_density.tif"
-OVER_THE_SLIDE = {"colormap": "inferno", "blending": "translucent", "opacity": 0.5}
+#: Dark to bright as napari's "inferno", but clear where there is no cell.
+DENSITY_COLOURS = (
+    (0.0, 0.0, 0.0, 0.0),
+    (0.34, 0.06, 0.43, 1.0),
+    (0.74, 0.22, 0.33, 1.0),
+    (0.98, 0.56, 0.03, 1.0),
+    (0.99, 1.0, 0.64, 1.0),
+)
+OVER_THE_SLIDE = {
+    "colormap": {"name": "density", "colors": DENSITY_COLOURS},
+    "blending": "translucent",
+    "opacity": 0.5,
+}
 #: As in `widgets.layer_images`: a layer that is looked at and no image to work on.
 SEEN = "is_seen"
 

@@ -153,6 +153,7 @@ class Teller(QObject):
         if task.is_running:
             self._footer.tell(task.progress.message)
         else:
+            self._footer.take_back(task.progress.message)
             self._tell_failure_of(task)
 
     def _tell_failure_of(self, task: TaskController) -> None:
