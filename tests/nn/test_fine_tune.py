@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -564,6 +565,23 @@ def test_it_is_told_why_nothing_could_be_won_and_what_to_correct(
 def test_of_a_model_that_wins_nothing_more_is_said() -> None:
     better = replace(SAME, msa_new=0.9)
     assert advice(better, Split([], [], {}, 0, "b.tif"), is_better=True) == ""
+
+
+def test_steps_that_come_at_once_are_told_as_one_with_every_point(
+    tmp_path: Path,
+) -> None:
+    lines = [
+        {
+            "kind": "progress",
+            "progress": [n, 3, f"step {n}"],
+            "points": [[n, 0.5, None]],
+        }
+        for n in (1, 2, 3)
+    ]
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(x) + "\n" for x in lines))
+    (step,) = ChildTrainer(None, "mine", "Mine")._followed(None, tmp_path)
+    assert (step.done, step.message) == (3, "step 3")
+    assert [point.step for point in step.points] == [1, 2, 3]
 
 
 @pytest.mark.slow

@@ -40,7 +40,7 @@ class JobRunner(QObject):
         self._listener: JobListener | None = listener
         self._cancelled = threading.Event()
         self._newest: Progress | None = None
-        self._told: Progress | None = None
+        self._is_news = False
         self._timer = QTimer(self)
         self._timer.setInterval(MILLISECONDS_BETWEEN_STEPS)
         self._timer.timeout.connect(self._tell_newest)
@@ -78,6 +78,7 @@ class JobRunner(QObject):
         try:
             while not self._cancelled.is_set():
                 self._newest = next(job)
+                self._is_news = True
         except StopIteration as stop:
             return ("result", stop.value)
         finally:
@@ -93,10 +94,10 @@ class JobRunner(QObject):
 
     def _tell_newest(self) -> None:
         """Tell the listener of a step that it has not heard of; on the main thread."""
-        newest = self._newest
-        if newest is not None and newest is not self._told and self._listener:
-            self._told = newest
-            self._listener.on_job_progress(newest)
+        is_news, self._is_news = self._is_news, False
+        # Read after that: what comes in between is told twice, and never missed.
+        if is_news and self._newest is not None and self._listener is not None:
+            self._listener.on_job_progress(self._newest)
 
     def _on_message(self, message: Message) -> None:
         """Tell the listener of the end; runs on the main thread."""

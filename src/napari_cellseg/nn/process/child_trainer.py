@@ -118,17 +118,11 @@ class ChildTrainer:
                 not is_running(out) if process is None else process.poll() is not None
             )
             lines, place = _new_lines(out / LOG_NAME, place)
-            for line in lines:
-                if line["kind"] == "error":
-                    raise error_from(line)
-                done, total, message = line["progress"]
-                points = tuple(CurvePoint(*point) for point in line["points"])
-                shown = TrainProgress(done, total, message, points)
-                yield shown
+            # All in one step: of several at once the window hears the last.
+            shown = _step_of(lines, shown)
+            yield shown
             if has_ended:
                 return
-            if not lines:
-                yield shown
             time.sleep(POLL_SECONDS)
 
     def stop(self) -> None:
@@ -152,6 +146,18 @@ class ChildTrainer:
         if process is not None and process.poll() is None:
             process.kill()
             process.wait(WAIT_AFTER_KILL_SECONDS)
+
+
+def _step_of(lines: Sequence[dict[str, Any]], before: TrainProgress) -> TrainProgress:
+    """Return the last step of a log's new lines, with every point; raises their error."""
+    points: list[CurvePoint] = []
+    last = before.done, before.total, before.message
+    for line in lines:
+        if line["kind"] == "error":
+            raise error_from(line)
+        points += [CurvePoint(*point) for point in line["points"]]
+        last = line["progress"]
+    return TrainProgress(*last, tuple(points))
 
 
 def _new_lines(path: Path, place: int) -> tuple[list[dict[str, Any]], int]:
