@@ -234,6 +234,17 @@ def test_a_second_window_does_not_close_over_what_was_changed_there(
     assert (tmp_path / "copy.cellseg").exists() is (answer == SAVE)
 
 
+def test_a_second_window_takes_steps_of_the_first_for_no_crash(
+    worked_on, make_dock, qtbot, tmp_path
+):
+    worked_on.proofread.delete_cells([1])
+    other = make_dock()
+    other.link.open(str(tmp_path / "work.cellseg"))
+    wait_idle(qtbot, other)
+    assert other.proofread.n_cells == 2
+    assert other.link.bar._told.isHidden()
+
+
 def test_a_project_that_cannot_be_written_opens_to_read(
     worked_on, make_dock, qtbot, tmp_path, monkeypatch
 ):

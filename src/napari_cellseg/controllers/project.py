@@ -21,15 +21,10 @@ from napari_cellseg.controllers.held_labels import HeldLabels, release_saved
 from napari_cellseg.controllers.lineage_following import LineageFollower
 from napari_cellseg.controllers.outside import OutsideSteps
 from napari_cellseg.controllers.unsaved_notes import UnsavedNotes
-from napari_cellseg.controllers.unsaved_steps import add_steps
+from napari_cellseg.controllers.unsaved_steps import add_steps, open_or_read
 from napari_cellseg.core.editing.history import History
 from napari_cellseg.core.editing.lineage_steps import Lineage
-from napari_cellseg.core.errors import (
-    CellsegError,
-    ImageReadError,
-    ProjectError,
-    ReadOnlyProjectError,
-)
+from napari_cellseg.core.errors import CellsegError, ImageReadError, ProjectError
 from napari_cellseg.core.jobs import Job
 from napari_cellseg.core.types import PixelSize
 from napari_cellseg.io.reading.paths import ImagePlace, image_place
@@ -55,10 +50,8 @@ class ProjectController:
     ----------
     project : Project or None
         None while nothing is kept on disk but what the person saves.
-    problem : str
-        Why the last steps are not on the disk, "" if they are.
-    why_read_only : str
-        What keeps the project from being written, "" if it can be.
+    problem, why_read_only : str
+        Why the last steps are not on the disk, or why none goes there; "" if they do.
     """
 
     changed = Signal()
@@ -73,7 +66,7 @@ class ProjectController:
         self._kept: HeldLabels = OrderedDict()
         self._notes = UnsavedNotes()
         self.outside = OutsideSteps()
-        self._read = WeakValueDictionary[int, CellLabels]()  # of a read-only project
+        self.read = WeakValueDictionary[int, CellLabels]()  # of a read-only project
 
     # ------------------------------------------------------------------- projects
     def create(self, folder: Path, images: Sequence[ImagePlace]) -> None:
@@ -87,16 +80,9 @@ class ProjectController:
         self._use(project)
 
     def open(self, folder: Path) -> None:
-        """Open a project, to read only where it cannot be written.
-
-        Raises `ProjectError` and keeps the one that is open.
-        """
-        if self.has_open(folder):
-            return
-        try:
-            self._use(open_project(folder))
-        except ReadOnlyProjectError as error:
-            self._use(open_project(folder, read_only=True), str(error))
+        """Open a project; raises `ProjectError` and keeps the one that is open."""
+        if not self.has_open(folder):
+            self._use(*open_or_read(folder))
 
     def has_open(self, folder: Path) -> bool:
         """Say whether this very project is open here already, and can be written."""
@@ -132,7 +118,7 @@ class ProjectController:
         for cells, opened in self._kept.values():
             cells.history, cells.left_at = History(), opened.last_step
         self._kept.clear()
-        self._read.clear()
+        self.read.clear()
         old, self.project = self.project, None
         # Every step is in the journal: what the labels lack is replayed the next time.
         with suppress(ProjectError):
@@ -175,7 +161,7 @@ class ProjectController:
         if self._notes.n_waiting:
             with open_project(with_suffix(folder)) as copy:
                 self._notes.copy_to(copy, self._kept_cells())
-        add_steps(with_suffix(folder), dict(self._read))
+        add_steps(with_suffix(folder), dict(self.read))
 
     def _open_project(self) -> Project:
         if self.project is None:
@@ -306,7 +292,7 @@ class ProjectController:
             cells.home = home_of(self.project, image_id)
             self._kept[image_id] = (cells, opened)
         else:
-            self._read[image_id] = cells
+            self.read[image_id] = cells
 
     def settle(self) -> None:
         """Write all before cells give way to others; `ProjectError` if that fails."""
@@ -405,12 +391,6 @@ class ProjectController:
         """Steps and marks that are not on the disk yet."""
         steps = sum(opened.journal.n_waiting for _, opened in self._kept.values())
         return steps + self._notes.n_waiting
-
-    @property
-    def n_unkept(self) -> int:
-        """Steps on cells of a project that is open to read only."""
-        histories = [cells.history for cells in self._read.values()]
-        return sum(len(one.edits()[0]) for one in histories if isinstance(one, History))
 
     def _tell(self, problem: str) -> None:
         """Tell of each failure, also of the same one: more may wait, and it is retried."""

@@ -1,13 +1,13 @@
-"""What a copy of a project must hold beside what is on the disk of the project."""
+"""Steps on a project that is open to read only: how many, and how a copy holds them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.core.editing.history import History
-from napari_cellseg.core.errors import ProjectError
+from napari_cellseg.core.errors import ProjectError, ReadOnlyProjectError
 from napari_cellseg.project.store import Project, open_project
 
 
@@ -32,6 +32,26 @@ def add_steps(folder: Path, read: Mapping[int, CellLabels]) -> None:
     with open_project(folder) as copy:
         for image_id, cells in changed.items():
             _add(copy, image_id, cells)
+
+
+def open_or_read(folder: Path) -> tuple[Project, str]:
+    """Open a project, to read only where it cannot be written; return it and why not.
+
+    Raises
+    ------
+    ProjectError
+        If it is none, or cannot be read.
+    """
+    try:
+        return open_project(folder), ""
+    except ReadOnlyProjectError as error:
+        return open_project(folder, read_only=True), str(error)
+
+
+def n_steps(read: Iterable[CellLabels]) -> int:
+    """Return how many steps were made on cells of a project that is open to read only."""
+    histories = [cells.history for cells in read]
+    return sum(len(one.edits()[0]) for one in histories if isinstance(one, History))
 
 
 def _has_news(cells: CellLabels) -> bool:

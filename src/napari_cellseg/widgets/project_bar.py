@@ -27,7 +27,7 @@ from napari_cellseg.widgets.words import Tone, line_label, say
 #: Names that a menu takes; a project of more images is gone through with the arrows.
 MAX_LISTED = 2000
 READ_ONLY = (
-    "It is open to read only here: what you change stays in memory, and Project › Save a "
+    "Here it is open to read only: what you change stays in memory, and Project › Save a "
     "copy… keeps it."
 )
 

@@ -155,7 +155,9 @@ class ProjectLink(QObject):
         self._keeper.reconcile()
         self.projects.open(folder)
         self._remember()
-        self.bar.show_recovered(self.projects.recovered_text)
+        # To read only, it may be what another window has in hand.
+        is_ours = not self.projects.why_read_only
+        self.bar.show_recovered(self.projects.recovered_text if is_ours else "")
         self._take_up()
         if self.on_image_chosen() < 0 and self.projects.images:
             self.show_image(0)

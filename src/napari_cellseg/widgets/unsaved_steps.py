@@ -7,6 +7,7 @@ from collections.abc import Callable
 from qtpy.QtWidgets import QMessageBox, QWidget
 
 from napari_cellseg.controllers.project import ProjectController
+from napari_cellseg.controllers.unsaved_steps import n_steps
 
 SAVE, CLOSE, STAY = "save", "close", "stay"
 
@@ -52,7 +53,7 @@ class UnsavedSteps:
         """Try to write once more; ask where that fails."""
         projects = self._projects
         projects.write()
-        n = projects.n_waiting + projects.n_unkept
+        n = projects.n_waiting + n_steps(projects.read.values())
         if not n:
             return True
         steps = "1 step is" if n == 1 else f"{n} steps are"
