@@ -236,6 +236,7 @@ def read_labels(reply: Reply) -> Any:
         (RuntimeError("cuDNN error"), 500),
         (RuntimeError("CUDA out of memory"), 413),
         (RuntimeError("std::bad_alloc"), 413),
+        (RuntimeError("could not create a primitive"), 413),
         (OSError(errno.ENOMEM, "Cannot allocate memory"), 413),
         (OutOfMemoryError("The CPU ran out of memory on a tile."), 413),
         (MemoryError(), 413),

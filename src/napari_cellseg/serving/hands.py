@@ -46,7 +46,11 @@ from napari_cellseg.serving.reply import (
 )
 
 #: How libraries of C say that they got no memory.
-NO_MEMORY = ("allocate memory", "bad_alloc", "out of memory", "bad allocation")
+#: oneDNN, which runs the network on the CPU, does so in words of its own.
+NO_MEMORY = (
+    *("allocate memory", "bad_alloc", "out of memory", "bad allocation"),
+    "could not create a primitive",
+)
 
 #: Of an error that is in no list of ours.
 UNFORESEEN = (
