@@ -559,12 +559,24 @@ def test_what_was_learned_is_compared_unless_it_is_surely_worse(
 def test_it_is_told_why_nothing_could_be_won_and_what_to_correct(
     held_out: Comparison, split: Split, is_better: bool, word: str
 ) -> None:
-    assert word in advice(held_out, split, is_better=is_better)
+    assert word in advice(held_out, split, FineTuneOptions(), is_better=is_better)
 
 
 def test_of_a_model_that_wins_nothing_more_is_said() -> None:
-    better = replace(SAME, msa_new=0.9)
-    assert advice(better, Split([], [], {}, 0, "b.tif"), is_better=True) == ""
+    better, split = replace(SAME, msa_new=0.9), Split([], [], {}, 0, "b.tif")
+    assert advice(better, split, FineTuneOptions(), is_better=True) == ""
+
+
+@pytest.mark.parametrize(
+    ("preset", "ap50", "is_said"),
+    [("quick", 0.1, True), ("quick", 0.5, False), ("thorough", 0.1, False)],
+)
+def test_a_quick_training_is_called_too_short_for_a_new_kind_of_cells(
+    preset: str, ap50: float, is_said: bool
+) -> None:
+    held_out, split = replace(SAME, ap50_old=ap50), Split([], [], {})
+    words = advice(held_out, split, FineTuneOptions(preset), is_better=True)
+    assert ("train 'thorough'" in words) is is_said
 
 
 def test_steps_that_come_at_once_are_told_as_one_with_every_point(

@@ -176,11 +176,11 @@ class Judge:
         was_stopped: bool,
     ) -> TrainingOutcome:
         """Return the outcome with its advice."""
-        share = self.request.options.held_out_share
-        is_better, reason = verdict(held_out, base, share)
+        options = self.request.options
+        is_better, reason = verdict(held_out, base, options.held_out_share)
         if held_out.n_cells and run.is_unchanged and not is_better:
             reason = nothing_kept(run.step, run.length.every)
-        reason += advice(held_out, self._split, is_better=is_better)
+        reason += advice(held_out, self._split, options, is_better=is_better)
         return TrainingOutcome(
             self.folder / MODEL_FOLDER,
             held_out,
