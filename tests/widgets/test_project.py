@@ -15,8 +15,10 @@ from qtpy.QtWidgets import QFileDialog
 from tests.project.test_journal import FullDisk
 from tests.widgets.conftest import squares, wait_idle
 
+from napari_cellseg.controllers.unsaved_steps import n_steps
 from napari_cellseg.core.jobs import Progress
 from napari_cellseg.project.store import open_project
+from napari_cellseg.widgets import project_link
 from napari_cellseg.widgets.question import KEEP
 from napari_cellseg.widgets.unsaved_steps import CLOSE, SAVE, STAY
 from napari_cellseg.widgets.words import colour_of
@@ -232,6 +234,61 @@ def test_a_second_window_does_not_close_over_what_was_changed_there(
     assert text.startswith("1 step is not on the disk yet.")
     assert "open in another window" in text
     assert (tmp_path / "copy.cellseg").exists() is (answer == SAVE)
+
+
+@pytest.fixture
+def second(worked_on, make_dock, qtbot, tmp_path, monkeypatch):
+    """Return a second window on the project of the first, which soon looks again."""
+    monkeypatch.setattr(project_link, "RETRY_MILLISECONDS", 50)
+    other = make_dock()
+    other.link.open(str(tmp_path / "work.cellseg"))
+    wait_idle(qtbot, other)
+    return other
+
+
+def test_a_second_window_saves_its_steps_once_the_first_is_closed(
+    worked_on, second, qtbot, tmp_path
+):
+    second.proofread.delete_cells([1])
+    second.proofread.set_state([2], "accepted")
+    worked_on.release()
+    qtbot.waitUntil(lambda: not second.projects.project.is_read_only)
+    assert second.link.bar.problem.isHidden()
+    assert "written to again" in second.footer.line.text()
+    second.proofread.delete_cells([3])
+    with open_project(tmp_path / "work.cellseg", read_only=True) as reader:
+        assert set(reader.open_labels(1).sources) == {2}
+        assert reader.review(1).states() == {2: "accepted"}
+    second.proofread.undo()
+    second.proofread.undo()
+    assert second.proofread.n_cells == 3
+
+
+def test_cells_changed_in_both_windows_stay_in_memory_and_it_is_said(
+    worked_on, second, qtbot, tmp_path
+):
+    second.proofread.delete_cells([1])
+    worked_on.proofread.delete_cells([2])
+    worked_on.release()
+    problem = second.link.bar.problem
+    qtbot.waitUntil(lambda: "changed here as well" in problem.text())
+    assert second.projects.project.is_read_only
+    assert not problem.isHidden()
+    assert n_steps(second.projects.read.values()) == 1
+    with open_project(tmp_path / "work.cellseg") as project:
+        assert set(project.open_labels(1).sources) == {1, 3}
+
+
+def test_what_the_first_window_said_of_cells_is_not_written_over(
+    worked_on, second, qtbot, tmp_path
+):
+    worked_on.proofread.set_state([1], "accepted")
+    worked_on.proofread.delete_cells([2])
+    worked_on.release()
+    qtbot.waitUntil(lambda: not second.projects.project.is_read_only)
+    qtbot.waitUntil(lambda: second.proofread.n_cells == 2)
+    with open_project(tmp_path / "work.cellseg", read_only=True) as reader:
+        assert reader.review(1).states() == {1: "accepted"}
 
 
 def test_a_second_window_takes_steps_of_the_first_for_no_crash(

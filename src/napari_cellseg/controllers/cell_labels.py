@@ -62,7 +62,9 @@ class CellLabels:
     home : str
         The project and image that kept them last, "" for none.
     left_at : int
-        The last step in that project when it was closed.
+        The last step in that project when it was closed, or read without writing to it.
+    left_as : tuple
+        What was said of the cells then; see `controllers.unsaved_steps`.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class CellLabels:
         self.model_digest = ""
         self.home = ""
         self.left_at = 0
+        self.left_as: tuple[Any, ...] = ()
         self.levels: list[Any] = []
 
     @property

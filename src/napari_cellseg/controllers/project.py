@@ -21,7 +21,7 @@ from napari_cellseg.controllers.held_labels import HeldLabels, release_saved
 from napari_cellseg.controllers.lineage_following import LineageFollower
 from napari_cellseg.controllers.outside import OutsideSteps
 from napari_cellseg.controllers.unsaved_notes import UnsavedNotes
-from napari_cellseg.controllers.unsaved_steps import add_steps, open_or_read
+from napari_cellseg.controllers.unsaved_steps import add_steps, as_read, open_or_read
 from napari_cellseg.core.editing.history import History
 from napari_cellseg.core.editing.lineage_steps import Lineage
 from napari_cellseg.core.errors import CellsegError, ImageReadError, ProjectError
@@ -77,12 +77,12 @@ class ProjectController:
         except CellsegError:
             project.close()
             raise
-        self._use(project)
+        self.use(project)
 
     def open(self, folder: Path) -> None:
         """Open a project; raises `ProjectError` and keeps the one that is open."""
         if not self.has_open(folder):
-            self._use(*open_or_read(folder))
+            self.use(*open_or_read(folder))
 
     def has_open(self, folder: Path) -> bool:
         """Say whether this very project is open here already, and can be written."""
@@ -91,7 +91,8 @@ class ProjectController:
             return False
         return project.folder.resolve() == folder.resolve()
 
-    def _use(self, project: Project | None, why_read_only: str = "") -> None:
+    def use(self, project: Project | None, why_read_only: str = "") -> None:
+        """Take a project in the place of the one that is open; raises `ProjectError`."""
         try:
             self._leave()
         except ProjectError:
@@ -103,7 +104,7 @@ class ProjectController:
 
     def close(self) -> None:
         """Write everything and close; raises `ProjectError` if that is not possible."""
-        self._use(None)
+        self.use(None)
 
     def _leave(self) -> None:
         """Write and close the project, unless steps would be lost; its labels stay."""
@@ -182,9 +183,8 @@ class ProjectController:
     @property
     def recovered_text(self) -> str:
         """What a crash had left in the journal only, in a sentence; "" if nothing."""
-        if self.project is None or not self.project.recovered:
-            return ""
-        return recovered_words(self.project.recovered)
+        recovered = None if self.project is None else self.project.recovered
+        return recovered_words(recovered) if recovered else ""
 
     # --------------------------------------------------------------------- labels
     def image_at(self, source: str) -> ProjectImage | None:
@@ -284,15 +284,16 @@ class ProjectController:
     def _keep(self, image_id: int, cells: CellLabels, opened: ProjectLabels) -> None:
         """Let the journal be the history of cells; both see one array."""
         opened.share(cells.labels, cells.index)
-        if self.project is not None and not self.project.is_read_only:
-            cells.history = opened.journal
-            opened.journal.lineage_after = LineageFollower(cells).after
-            opened.journal.settle = self.settle
-            opened.outside = self.outside.taker(cells)
-            cells.home = home_of(self.project, image_id)
-            self._kept[image_id] = (cells, opened)
-        else:
-            self.read[image_id] = cells
+        project = self._open_project()
+        cells.home = home_of(project, image_id)
+        if project.is_read_only:
+            self.read[image_id] = as_read(cells, opened)
+            return
+        cells.history = opened.journal
+        opened.journal.lineage_after = LineageFollower(cells).after
+        opened.journal.settle = self.settle
+        opened.outside = self.outside.taker(cells)
+        self._kept[image_id] = (cells, opened)
 
     def settle(self) -> None:
         """Write all before cells give way to others; `ProjectError` if that fails."""

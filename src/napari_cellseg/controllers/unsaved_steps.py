@@ -1,14 +1,21 @@
-"""Steps on a project that is open to read only: how many, and how a copy holds them."""
+"""Steps on a project that is open to read only: how many, how they come to the disk."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-from napari_cellseg.controllers.cell_labels import CellLabels
+from napari_cellseg.controllers.cell_labels import CellLabels, cells_in
 from napari_cellseg.core.editing.history import History
 from napari_cellseg.core.errors import ProjectError, ReadOnlyProjectError
+from napari_cellseg.project.labels import ProjectLabels
 from napari_cellseg.project.store import Project, open_project
+
+READ_ONLY = (
+    "What you change here stays in memory and is saved once that can be done; Project › "
+    "Save a copy… keeps it now."
+)
 
 
 def add_steps(folder: Path, read: Mapping[int, CellLabels]) -> None:
@@ -45,7 +52,48 @@ def open_or_read(folder: Path) -> tuple[Project, str]:
     try:
         return open_project(folder), ""
     except ReadOnlyProjectError as error:
-        return open_project(folder, read_only=True), str(error)
+        return open_project(folder, read_only=True), f"{error} {READ_ONLY}"
+
+
+def as_read(cells: CellLabels, opened: ProjectLabels) -> CellLabels:
+    """Return cells as they are read, with what tells later who has changed them."""
+    cells.left_at, cells.left_as = opened.last_step, _said(cells)
+    return cells
+
+
+def opened_to_write(old: Project, read: Mapping[int, CellLabels]) -> Project | None:
+    """Open a project to write that could only be read so far; None where it still is so.
+
+    Cells that were changed elsewhere alone lose their home: the project has newer ones.
+
+    Raises
+    ------
+    ProjectError
+        If cells were changed elsewhere as well as here.
+    """
+    try:
+        project = open_project(old.folder)
+    except ProjectError:
+        return None
+    for image_id, cells in list(read.items()):
+        now, opened = cells_in(project, image_id)
+        if (opened.last_step, _said(now)) == (cells.left_at, cells.left_as):
+            continue
+        if n_steps([cells]) or _said(cells) != cells.left_as:
+            project.close()
+            raise ProjectError(
+                f"Another window has changed cells in {old.name} that were changed here "
+                "as well, so those of here can be kept in a copy only: Project › Save a "
+                "copy…"
+            )
+        cells.home = ""
+    return project
+
+
+def _said(cells: CellLabels) -> tuple[Any, ...]:
+    """Return what a person has said of cells, beside the steps, to be compared."""
+    areas = [(area.plane, area.outline_yx.tolist()) for area in cells.areas]
+    return cells.notes.states, areas, dict(cells.parents)
 
 
 def n_steps(read: Iterable[CellLabels]) -> int:

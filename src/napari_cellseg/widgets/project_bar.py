@@ -26,10 +26,6 @@ from napari_cellseg.widgets.words import Tone, line_label, say
 
 #: Names that a menu takes; a project of more images is gone through with the arrows.
 MAX_LISTED = 2000
-READ_ONLY = (
-    "Here it is open to read only: what you change stays in memory, and Project › Save a "
-    "copy… keeps it."
-)
 
 
 class ProjectBar(QWidget):
@@ -239,7 +235,7 @@ class ProjectBar(QWidget):
             self.images.setCurrentIndex(self.index if self.index < MAX_LISTED else -1)
         self.previous.setEnabled(self.index > 0)
         self.next.setEnabled(self.index < len(images) - 1)
-        self._say_problem()
+        self.say_problem()
         if project is None:
             text = "none · corrections are in memory only"
             say(self.status, text, "dim", self._viewer.theme)
@@ -268,16 +264,16 @@ class ProjectBar(QWidget):
 
     def _on_problem_changed(self, _problem: str) -> None:
         """Show a red line for as long as steps are not on the disk."""
-        self._say_problem()
+        self.say_problem()
         if self._projects.project is not None:
             self._say_state(self._projects.project, len(self._projects.images))
 
-    def _say_problem(self) -> None:
+    def say_problem(self) -> None:
         """Say why steps are not on the disk; hide the line if they are."""
         problem, why = self._projects.problem, self._projects.why_read_only
         self.problem.setVisible(bool(problem or why))
         if why:
-            say(self.problem, f"{why} {READ_ONLY}", "error", self._viewer.theme)
+            say(self.problem, why, "error", self._viewer.theme)
         elif problem:
             n = self._projects.n_waiting
             held = f"Not saved, {n} step{'s' if n != 1 else ''} kept in memory"

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from napari.layers import Image
-from qtpy.QtCore import QObject
-from qtpy.QtWidgets import QWidget
+from qtpy.QtCore import QObject, Qt
+from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.session import Session
+from napari_cellseg.controllers.unsaved_steps import opened_to_write
 from napari_cellseg.core.errors import CellsegError, ProjectError
 from napari_cellseg.io.reading.paths import image_place
 from napari_cellseg.io.s3.address import S3Address
@@ -86,6 +87,7 @@ class ProjectLink(QObject):
         self._bring_later = Later(self._on_bring_due, 0, self)
         self._write_later = Later(self.projects.write, WRITE_MILLISECONDS, self)
         self._retry_later = Later(self.projects.write, RETRY_MILLISECONDS, self)
+        self._take_over_later = Later(self._on_take_over_due, RETRY_MILLISECONDS, self)
         self._connect()
         self.bar.show_recent(recent_projects(recent_file()))
 
@@ -98,6 +100,7 @@ class ProjectLink(QObject):
         self._proofread.reviewed.connect(self._on_reviewed)
         self.projects.changed.connect(self._show_place)
         self.projects.problem_changed.connect(self._on_problem_changed)
+        self.projects.changed.connect(self._on_project_changed)
         self.projects.outside.in_hand = self._proofread
         self._opener.task.changed.connect(self._on_opening_changed)
         self.projects.outside.taken.connect(self._on_changed_outside)
@@ -108,6 +111,7 @@ class ProjectLink(QObject):
         self._bring_later.stop()
         self._write_later.stop()
         self._retry_later.stop()
+        self._take_over_later.stop()
         self.preparing.abandon()
         self._proofread.edited.disconnect(self._on_edited, missing_ok=True)
         self._proofread.reviewed.disconnect(self._on_reviewed, missing_ok=True)
@@ -162,6 +166,31 @@ class ProjectLink(QObject):
         if self.on_image_chosen() < 0 and self.projects.images:
             self.show_image(0)
         self._on_bring_due()
+
+    def _on_project_changed(self) -> None:
+        if self.projects.why_read_only:
+            self._take_over_later.call()
+
+    def _on_take_over_due(self) -> None:
+        """Write to the project again, once no other window has it."""
+        old = self.projects.project
+        if old is None or not old.is_read_only:
+            return
+        try:
+            is_drawing = QApplication.mouseButtons() != Qt.MouseButton.NoButton
+            project = None if is_drawing else opened_to_write(old, self.projects.read)
+        except ProjectError as error:
+            self.projects.why_read_only = str(error)
+            self.bar.say_problem()
+            return
+        if project is None:
+            self._take_over_later.call()
+            return
+        self._keeper.reconcile()
+        self.projects.use(project)
+        self._footer.tell(f"{project.name} is written to again: every step is saved.")
+        self.attempt(self._take_up)
+        self.on_image_chosen()
 
     def _take_up(self) -> None:
         """Let cells that are here go on in the project, or make room for those it has."""
