@@ -290,18 +290,15 @@ def _alive(
     whole: tuple[IndexedLabels, tuple[slice, ...]],
 ) -> set[int]:
     """Return the cells that change and are there afterwards; `after` is the crop."""
-    indexed, box = whole
-    changed = lost.keys() | gained.keys()
-    if isinstance(indexed, CellIndex):
-        had = indexed.pixels_of(changed)
-        return {
-            cell
-            for cell in changed
-            if had.get(cell, 0) - lost.get(cell, 0) + gained.get(cell, 0) > 0
-        }
-    alive = changed & pixel_counts(after).keys()
+    alive = (lost.keys() | gained.keys()) & pixel_counts(after).keys()
     vanished = lost.keys() - alive
-    return alive | ids_outside(indexed, box, vanished) if vanished else alive
+    if not vanished:
+        return alive
+    indexed, box = whole
+    if isinstance(indexed, CellIndex):
+        n_pixels = indexed.pixels_of(vanished)
+        return alive | {cell for cell, n in n_pixels.items() if n > lost[cell]}
+    return alive | ids_outside(indexed, box, vanished)
 
 
 def _source_after(was: Source | None, author: Author) -> Source:
