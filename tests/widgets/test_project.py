@@ -15,7 +15,9 @@ from qtpy.QtWidgets import QFileDialog
 from tests.project.test_journal import FullDisk
 from tests.widgets.conftest import squares, wait_idle
 
+from napari_cellseg.controllers import unsaved_steps
 from napari_cellseg.controllers.unsaved_steps import n_steps
+from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.core.jobs import Progress
 from napari_cellseg.project.store import open_project
 from napari_cellseg.widgets import project_link
@@ -277,6 +279,19 @@ def test_cells_changed_in_both_windows_stay_in_memory_and_it_is_said(
     assert n_steps(second.projects.read.values()) == 1
     with open_project(tmp_path / "work.cellseg") as project:
         assert set(project.open_labels(1).sources) == {1, 3}
+
+
+def test_a_project_whose_cells_cannot_be_read_is_let_go(
+    worked_on, second, qtbot, tmp_path, monkeypatch
+):
+    def refuse(*_):
+        raise ProjectError("The cells cannot be read.")
+
+    monkeypatch.setattr(unsaved_steps, "cells_in", refuse)
+    worked_on.release()
+    problem = second.link.bar.problem
+    qtbot.waitUntil(lambda: "cannot be read" in problem.text())
+    open_project(tmp_path / "work.cellseg").close()  # nobody holds it
 
 
 def test_what_the_first_window_said_of_cells_is_not_written_over(

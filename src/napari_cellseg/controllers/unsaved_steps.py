@@ -69,25 +69,32 @@ def opened_to_write(old: Project, read: Mapping[int, CellLabels]) -> Project | N
     Raises
     ------
     ProjectError
-        If cells were changed elsewhere as well as here.
+        If cells were changed elsewhere as well as here, or cannot be read.
     """
     try:
         project = open_project(old.folder)
     except ProjectError:
         return None
-    for image_id, cells in list(read.items()):
-        now, opened = cells_in(project, image_id)
-        if (opened.last_step, _said(now)) == (cells.left_at, cells.left_as):
-            continue
-        if n_steps([cells]) or _said(cells) != cells.left_as:
-            project.close()
-            raise ProjectError(
-                f"Another window has changed cells in {old.name} that were changed here "
-                "as well, so those of here can be kept in a copy only: Project › Save a "
-                "copy…"
-            )
-        cells.home = ""
+    try:
+        for image_id, cells in list(read.items()):
+            _part_from(project, image_id, cells)
+    except ProjectError:
+        project.close()
+        raise
     return project
+
+
+def _part_from(project: Project, image_id: int, cells: CellLabels) -> None:
+    """Take the home of cells that were changed elsewhere; raises where here as well."""
+    now, opened = cells_in(project, image_id)
+    if (opened.last_step, _said(now)) == (cells.left_at, cells.left_as):
+        return
+    if n_steps([cells]) or _said(cells) != cells.left_as:
+        raise ProjectError(
+            f"Another window has changed cells in {project.name} that were changed here as "
+            "well, so those of here can be kept in a copy only: Project › Save a copy…"
+        )
+    cells.home = ""
 
 
 def _said(cells: CellLabels) -> tuple[Any, ...]:
