@@ -19,6 +19,7 @@ from napari_cellseg.core.editing.checked import CheckedArea
 from napari_cellseg.core.editing.edits import apply_edit, edit_on_labels
 from napari_cellseg.core.editing.history import History
 from napari_cellseg.core.errors import ProjectError, ReadOnlyProjectError
+from napari_cellseg.core.jobs import run
 from napari_cellseg.core.types import PixelSize
 from napari_cellseg.io.reading.images import read_image
 from napari_cellseg.project.facts import project_facts
@@ -296,3 +297,18 @@ def test_a_folder_that_cannot_be_written_can_be_read(
         open_project(project.folder)
     with open_project(project.folder, read_only=True) as reader:
         assert len(reader.images()) == 3
+
+
+def test_what_was_read_ahead_is_read_again_where_it_has_changed_since(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_cellseg.project.store.AT_ONCE_PX", 0)
+    opened = project.start_labels(1, NewLabels(np.ones((8, 20), np.int32), "YX"))
+    with open_project(project.folder, read_only=True) as reader:
+        preparation = reader.preparation(1)
+        assert preparation is not None
+        run(preparation)
+        assert reader.preparation(1) is None
+        paint(opened, 5, row=2)
+        opened.write()
+        assert reader.open_labels(1).labels[2, 5] == 5

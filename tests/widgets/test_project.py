@@ -2,6 +2,7 @@
 
 import errno
 import sqlite3
+import threading
 import time
 from pathlib import Path
 
@@ -19,8 +20,10 @@ from napari_cellseg.controllers import unsaved_steps
 from napari_cellseg.controllers.unsaved_steps import n_steps
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.core.jobs import Progress
+from napari_cellseg.project import store
+from napari_cellseg.project.labels_store import LabelsStore
 from napari_cellseg.project.store import open_project
-from napari_cellseg.widgets import project_link
+from napari_cellseg.widgets import taking_over
 from napari_cellseg.widgets.question import KEEP
 from napari_cellseg.widgets.unsaved_steps import CLOSE, SAVE, STAY
 from napari_cellseg.widgets.words import colour_of
@@ -207,6 +210,7 @@ def test_a_second_window_may_look_but_not_write(worked_on, make_dock, qtbot, tmp
     bar = other.link.bar
     assert "read only" in bar.status.text()
     assert "open in another window" in bar.problem.text()
+    assert "open it to read only" not in bar.problem.text()  # it is
     assert not bar.problem.isHidden()
     other.proofread.delete_cells([1])
     assert not bar.problem.isHidden()
@@ -238,10 +242,25 @@ def test_a_second_window_does_not_close_over_what_was_changed_there(
     assert (tmp_path / "copy.cellseg").exists() is (answer == SAVE)
 
 
+def test_a_second_window_does_not_close_over_what_was_only_marked_there(
+    worked_on, make_dock, qtbot, tmp_path
+):
+    other = make_dock()
+    other.link.open(str(tmp_path / "work.cellseg"))
+    wait_idle(qtbot, other)
+    other.proofread.set_state([2], "accepted")
+    asked = []
+    other.guard.unsaved.ask = lambda _, text: asked.append(text) or STAY
+    assert other.guard.eventFilter(other.window(), QCloseEvent())
+    assert asked[0].startswith("What was marked is not on the disk yet.")
+    other.proofread.set_state([2], "unseen")
+    assert not other.guard.eventFilter(other.window(), QCloseEvent())
+
+
 @pytest.fixture
 def second(worked_on, make_dock, qtbot, tmp_path, monkeypatch):
     """Return a second window on the project of the first, which soon looks again."""
-    monkeypatch.setattr(project_link, "RETRY_MILLISECONDS", 50)
+    monkeypatch.setattr(taking_over, "RETRY_MILLISECONDS", 50)
     other = make_dock()
     other.link.open(str(tmp_path / "work.cellseg"))
     wait_idle(qtbot, other)
@@ -266,6 +285,44 @@ def test_a_second_window_saves_its_steps_once_the_first_is_closed(
     assert second.proofread.n_cells == 3
 
 
+def test_labels_that_are_not_small_are_read_by_a_job_when_they_are_taken_over(
+    worked_on, second, qtbot, monkeypatch
+):
+    threads = []
+    read = LabelsStore.read
+
+    def read_here(store):
+        if store.ahead is None:
+            threads.append(threading.current_thread())
+        return read(store)
+
+    monkeypatch.setattr(store, "AT_ONCE_PX", 0)
+    monkeypatch.setattr(LabelsStore, "read", read_here)
+    second.proofread.delete_cells([1])
+    worked_on.release()
+    qtbot.waitUntil(lambda: not second.projects.project.is_read_only)
+    assert second.projects.keeps(second.proofread.cells)
+    assert len(threads) == 1
+    assert threads[0] is not threading.main_thread()
+
+
+def test_a_window_that_closes_while_it_takes_a_project_over_lets_it_go(
+    worked_on, second, qtbot, monkeypatch, tmp_path
+):
+    go_on = threading.Event()
+
+    def wait_first(*_):
+        go_on.wait(5)
+        yield Progress(0, 0)
+
+    monkeypatch.setattr(unsaved_steps, "_in_turn", wait_first)
+    worked_on.release()
+    qtbot.waitUntil(lambda: second.link.taking_over._task.is_running)
+    second.release()
+    go_on.set()
+    open_project(tmp_path / "work.cellseg").close()  # nobody holds it
+
+
 def test_cells_changed_in_both_windows_stay_in_memory_and_it_is_said(
     worked_on, second, qtbot, tmp_path
 ):
@@ -286,8 +343,9 @@ def test_a_project_whose_cells_cannot_be_read_is_let_go(
 ):
     def refuse(*_):
         raise ProjectError("The cells cannot be read.")
+        yield
 
-    monkeypatch.setattr(unsaved_steps, "cells_in", refuse)
+    monkeypatch.setattr(unsaved_steps, "_in_turn", refuse)
     worked_on.release()
     problem = second.link.bar.problem
     qtbot.waitUntil(lambda: "cannot be read" in problem.text())

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from napari_cellseg.controllers.cell_labels import CellLabels, cells_in
+from napari_cellseg.controllers.cell_labels import CellLabels
+from napari_cellseg.core.editing.checked import CheckedArea
 from napari_cellseg.core.editing.history import History
 from napari_cellseg.core.errors import ProjectError, ReadOnlyProjectError
+from napari_cellseg.core.jobs import Job
 from napari_cellseg.project.labels import ProjectLabels
 from napari_cellseg.project.store import Project, open_project
 
@@ -33,7 +35,11 @@ def add_steps(folder: Path, read: Mapping[int, CellLabels]) -> None:
     ProjectError
         If they cannot be written, or are not all known any more.
     """
-    changed = {key: cells for key, cells in read.items() if _has_news(cells)}
+    changed = {
+        key: cells
+        for key, cells in read.items()
+        if n_steps([cells]) or _has_marks(cells)
+    }
     if not changed:
         return
     with open_project(folder) as copy:
@@ -61,6 +67,24 @@ def as_read(cells: CellLabels, opened: ProjectLabels) -> CellLabels:
     return cells
 
 
+def unsaved_words(n_waiting: int, read: Collection[CellLabels]) -> str:
+    """Say what is not on the disk, "" if everything is.
+
+    Parameters
+    ----------
+    n_waiting : int
+        Steps and marks that could not be written.
+    read : collection of CellLabels
+        Of a project that is open to read only.
+    """
+    n = n_waiting + n_steps(read)
+    steps = f"{n} step{'s' if n > 1 else ''}" if n else ""
+    marks = "what was marked" if any(map(_has_marks, read)) else ""
+    words = " and ".join(filter(None, (steps, marks)))
+    are = "are" if n > 1 or (n and marks) else "is"
+    return f"{words[:1].upper()}{words[1:]} {are} not on the disk yet." if words else ""
+
+
 def opened_to_write(old: Project, read: Mapping[int, CellLabels]) -> Project | None:
     """Open a project to write that could only be read so far; None where it still is so.
 
@@ -69,7 +93,7 @@ def opened_to_write(old: Project, read: Mapping[int, CellLabels]) -> Project | N
     Raises
     ------
     ProjectError
-        If cells were changed elsewhere as well as here, or cannot be read.
+        If cells were changed elsewhere as well as here, or it cannot be read.
     """
     try:
         project = open_project(old.folder)
@@ -84,12 +108,31 @@ def opened_to_write(old: Project, read: Mapping[int, CellLabels]) -> Project | N
     return project
 
 
+def cells_read(project: Project, image_ids: Iterable[int]) -> Job[None]:
+    """Return the job that reads labels of images, so that they are opened at once.
+
+    Raises
+    ------
+    ProjectError
+        If the project cannot be read.
+    """
+    # Now: only the jobs have connections of their own.
+    return _in_turn([project.preparation(one) for one in image_ids])
+
+
+def _in_turn(jobs: Iterable[Job[None] | None]) -> Job[None]:
+    for job in jobs:
+        if job is not None:
+            yield from job
+
+
 def _part_from(project: Project, image_id: int, cells: CellLabels) -> None:
     """Take the home of cells that were changed elsewhere; raises where here as well."""
-    now, opened = cells_in(project, image_id)
-    if (opened.last_step, _said(now)) == (cells.left_at, cells.left_as):
+    notes, parents = project.review(image_id), project.lineage(image_id).parents()
+    now = notes.states(), _outlines(notes.areas()), parents
+    if (project.table.last_step(image_id)[0], now) == (cells.left_at, cells.left_as):
         return
-    if n_steps([cells]) or _said(cells) != cells.left_as:
+    if n_steps([cells]) or _has_marks(cells):
         raise ProjectError(
             f"Another window has changed cells in {project.name} that were changed here as "
             "well, so those of here can be kept in a copy only: Project › Save a copy…"
@@ -99,8 +142,11 @@ def _part_from(project: Project, image_id: int, cells: CellLabels) -> None:
 
 def _said(cells: CellLabels) -> tuple[Any, ...]:
     """Return what a person has said of cells, beside the steps, to be compared."""
-    areas = [(area.plane, area.outline_yx.tolist()) for area in cells.areas]
-    return cells.notes.states, areas, dict(cells.parents)
+    return cells.notes.states, _outlines(cells.areas), dict(cells.parents)
+
+
+def _outlines(areas: Iterable[CheckedArea]) -> list[Any]:
+    return [(area.plane, area.outline_yx.tolist()) for area in areas]
 
 
 def n_steps(read: Iterable[CellLabels]) -> int:
@@ -109,9 +155,9 @@ def n_steps(read: Iterable[CellLabels]) -> int:
     return sum(len(one.edits()[0]) for one in histories if isinstance(one, History))
 
 
-def _has_news(cells: CellLabels) -> bool:
-    """Say whether anything may have been done to cells since they were read."""
-    return cells.history.can_undo or bool(cells.states or cells.areas or cells.parents)
+def _has_marks(cells: CellLabels) -> bool:
+    """Say whether something else is said of cells than when they were read."""
+    return _said(cells) != cells.left_as
 
 
 def _add(copy: Project, image_id: int, cells: CellLabels) -> None:

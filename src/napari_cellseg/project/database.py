@@ -230,8 +230,7 @@ def open_database(
         )
     if writable and not os.access(path, os.W_OK):
         raise ReadOnlyProjectError(
-            f"{path} cannot be written. Open the project to read only, or copy it to a "
-            "place of yours."
+            f"{path} cannot be written. Copy the project to a place of yours."
         )
     # A read-only disk has no place for the files of the log.
     can_log = writable or os.access(folder, os.W_OK)

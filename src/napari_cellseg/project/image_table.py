@@ -8,6 +8,7 @@ from pathlib import Path
 
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.io.reading.paths import ImagePlace
+from napari_cellseg.project.cell_facts import read_last_step
 from napari_cellseg.project.database import told, transaction
 from napari_cellseg.project.identity import Identity, identity_of
 from napari_cellseg.project.image_places import (
@@ -51,6 +52,11 @@ class ImageTable:
             )
             for row in rows
         ]
+
+    def last_step(self, image_id: int) -> tuple[int, int]:
+        """Return the last step of an image, and the last that its labels on disk hold."""
+        with told(self._folder):
+            return read_last_step(self._connection, image_id)
 
     def add(self, places: Iterable[ImagePlace], group: str | None = None) -> int:
         """Add images by reference and return how many are new.

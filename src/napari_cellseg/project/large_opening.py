@@ -1,8 +1,8 @@
 """Large labels are read off the main thread before they are opened.
 
 A job with a connection of its own finds their cells where that was never done, and reads
-all that is known of them. Opening them is then a matter of taking it, if no step was made
-meanwhile.
+all that is known of them; of labels that fit into memory it reads the pixels. Opening
+them is then a matter of taking it, if no step was made meanwhile.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from pathlib import Path
 
 from napari_cellseg.core.editing.rerun import Footprint
 from napari_cellseg.core.jobs import Job, Progress, run
+from napari_cellseg.core.labels.on_disk import is_large
 from napari_cellseg.core.labels.rows import CellRows
+from napari_cellseg.core.types import Labels
 from napari_cellseg.project.cell_facts import (
     CellFacts,
     read_cells,
@@ -74,10 +76,29 @@ class LargeOpening:
         self._is_read_only = is_read_only
         self._ahead: dict[int, ReadAhead] = {}
         self._looked_up: dict[Path, CellRows] = {}
+        self._pixels: dict[int, tuple[Path, int, Labels]] = {}
 
     def has(self, image_id: int) -> bool:
         """Say whether an image was read ahead."""
-        return image_id in self._ahead
+        return image_id in self._ahead or image_id in self._pixels
+
+    def give_pixels(
+        self, connection: sqlite3.Connection, image_id: int, store: LabelsStore
+    ) -> None:
+        """Let labels in memory be those that were read ahead, if they still hold.
+
+        Raises
+        ------
+        ProjectError
+            If the project cannot be read.
+        """
+        if (known := self._pixels.pop(image_id, None)) is None:
+            return
+        folder, written, labels = known
+        with told(self._folder):
+            is_now = read_last_step(connection, image_id)[1] == written
+        if is_now and folder == store.folder:
+            store.ahead = labels
 
     def take(
         self, connection: sqlite3.Connection, image_id: int, store: LabelsStore
@@ -121,6 +142,12 @@ class LargeOpening:
         """
         connection = open_database(self._folder, writable=not self._is_read_only)
         try:
+            if not is_large(store.array().shape):
+                yield Progress(0, 0, "reading the cells")
+                with told(self._folder):
+                    _, written = read_last_step(connection, image_id)
+                self._pixels[image_id] = store.folder, written, store.read()
+                return
             notes = LargeNotes(connection, self._folder, image_id, store.number)
             if not notes.is_ready and store.folder not in self._looked_up:
                 if self._is_read_only:

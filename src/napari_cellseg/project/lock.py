@@ -18,8 +18,8 @@ FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 LOCKLESS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 
 NO_LOCKS = (
-    "{} lies on a share that gives no locks: two windows could write at once. Open it to "
-    "read only, or copy it to a disk of yours."
+    "{} lies on a share that gives no locks: two windows could write at once. Copy it to "
+    "a disk of yours."
 )
 
 
@@ -49,8 +49,7 @@ def _take(lock: FileLock, folder: Path) -> None:
             lock.acquire()
         except Timeout as error:
             raise ReadOnlyProjectError(
-                f"{folder.name} is open in another window or program. Close it there, or "
-                "open it to read only."
+                f"{folder.name} is open in another window or program. Close it there."
             ) from error
         except NotImplementedError as error:
             raise ReadOnlyProjectError(NO_LOCKS.format(folder)) from error
@@ -60,6 +59,5 @@ def _take(lock: FileLock, folder: Path) -> None:
             if error.errno not in FORBIDDEN:
                 raise
             raise ReadOnlyProjectError(
-                f"{folder} cannot be written: {error}. Open it to read only, or "
-                "copy it to a place of yours."
+                f"{folder} cannot be written: {error}. Copy it to a place of yours."
             ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import sqlite3
 import time
@@ -16,11 +17,10 @@ from filelock import FileLock
 from napari_cellseg import __version__
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.core.jobs import Job, run
-from napari_cellseg.core.labels.on_disk import is_large
+from napari_cellseg.core.labels import on_disk
 from napari_cellseg.core.types import PixelSize
 from napari_cellseg.io.reading.images import probe
 from napari_cellseg.io.reading.paths import ImagePlace
-from napari_cellseg.project.cell_facts import read_last_step
 from napari_cellseg.project.copying import (
     copy_database,
     purge_dropped,
@@ -54,6 +54,8 @@ from napari_cellseg.project.unfinished import remove_unfinished
 
 SUFFIX = ".cellseg"
 MODELS_FOLDER = "models"
+#: Labels of so many pixels, 16 MB, are read within 0.1 s.
+AT_ONCE_PX = 2**22
 
 UNWRITTEN = """
 SELECT images.name AS name, count(*) AS n_steps, max(steps.at) AS last_at
@@ -193,8 +195,7 @@ class Project:
             return len(opened.index) > 0
         number = self._exchanges(image_id).current
         notes = LargeNotes(self._connection, self.folder, image_id, number)
-        with told(self.folder):
-            last, written = read_last_step(self._connection, image_id)
+        last, written = self.table.last_step(image_id)
         return last != written or notes.has_cells
 
     def _exchanges(self, image_id: int) -> Exchanges:
@@ -238,10 +239,9 @@ class Project:
             self._connection, self.folder, image_id, new_id=self._next_edit_id
         )
         store = self._labels_store(image_id)
-        is_large = self._is_large(image_id)
-        ahead = (
-            self._large.take(self._connection, image_id, store) if is_large else None
-        )
+        is_large = on_disk.is_large((self._n_pixels(image_id),))
+        take = self._large.take if is_large else self._large.give_pixels
+        ahead = take(self._connection, image_id, store)
         opened = ProjectLabels(self._connection, store, journal, image_id, ahead)
         if not self.is_read_only:
             opened.take_outside()
@@ -250,19 +250,19 @@ class Project:
                 opened.renew_pyramid()
         return opened
 
-    def _is_large(self, image_id: int) -> bool:
-        """Say whether there are labels that are left on disk."""
-        shape = self._labels_shape(image_id)
-        return bool(shape) and is_large(tuple(json.loads(shape)))
+    def _n_pixels(self, image_id: int) -> int:
+        """Return of how many pixels the labels of an image are, 0 without any."""
+        return math.prod(json.loads(self._labels_shape(image_id) or "[0]"))
 
     def preparation(self, image_id: int) -> Job[None] | None:
-        """Return what is to run before labels too large for memory are opened.
+        """Return what is to run before labels that are not small are opened.
 
-        None where nothing has to. It may run off the main thread; `open_labels` runs it
-        itself otherwise, which takes seconds, and minutes the first time.
+        None where nothing has to. It may run off the main thread; `open_labels` does it
+        itself otherwise. Of labels too large for memory it takes seconds, and minutes the
+        first time.
         """
         is_there = image_id in self._opened or self._large.has(image_id)
-        if is_there or not self._is_large(image_id):
+        if is_there or self._n_pixels(image_id) <= AT_ONCE_PX:
             return None
         return self._large.job(image_id, self._labels_store(image_id))
 

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from napari.layers import Image
-from qtpy.QtCore import QObject, Qt
-from qtpy.QtWidgets import QApplication, QWidget
+from qtpy.QtCore import QObject
+from qtpy.QtWidgets import QWidget
 
 from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.controllers.session import Session
-from napari_cellseg.controllers.unsaved_steps import opened_to_write
 from napari_cellseg.core.errors import CellsegError, ProjectError
 from napari_cellseg.io.reading.paths import image_place
 from napari_cellseg.io.s3.address import S3Address
@@ -26,6 +25,7 @@ from napari_cellseg.project.recent import (
     recent_projects,
     remember_project,
 )
+from napari_cellseg.project.store import Project
 from napari_cellseg.widgets.footer import Footer
 from napari_cellseg.widgets.image_header import ImageHeader
 from napari_cellseg.widgets.jobs import Later
@@ -47,6 +47,7 @@ from napari_cellseg.widgets.opening import FileOpener
 from napari_cellseg.widgets.preparing import Preparing
 from napari_cellseg.widgets.project_bar import ProjectBar
 from napari_cellseg.widgets.project_questions import ProjectQuestions
+from napari_cellseg.widgets.taking_over import TakingOver
 from napari_cellseg.widgets.unsaved_steps import UnsavedSteps
 
 CHANGED_OUTSIDE = (
@@ -87,7 +88,9 @@ class ProjectLink(QObject):
         self._bring_later = Later(self._on_bring_due, 0, self)
         self._write_later = Later(self.projects.write, WRITE_MILLISECONDS, self)
         self._retry_later = Later(self.projects.write, RETRY_MILLISECONDS, self)
-        self._take_over_later = Later(self._on_take_over_due, RETRY_MILLISECONDS, self)
+        self.taking_over = TakingOver(
+            self.projects, dock.task.starter, self._go_on_with, self
+        )
         self._connect()
         self.bar.show_recent(recent_projects(recent_file()))
 
@@ -100,7 +103,6 @@ class ProjectLink(QObject):
         self._proofread.reviewed.connect(self._on_reviewed)
         self.projects.changed.connect(self._show_place)
         self.projects.problem_changed.connect(self._on_problem_changed)
-        self.projects.changed.connect(self._on_project_changed)
         self.projects.outside.in_hand = self._proofread
         self._opener.task.changed.connect(self._on_opening_changed)
         self.projects.outside.taken.connect(self._on_changed_outside)
@@ -111,7 +113,7 @@ class ProjectLink(QObject):
         self._bring_later.stop()
         self._write_later.stop()
         self._retry_later.stop()
-        self._take_over_later.stop()
+        self.taking_over.release()
         self.preparing.abandon()
         self._proofread.edited.disconnect(self._on_edited, missing_ok=True)
         self._proofread.reviewed.disconnect(self._on_reviewed, missing_ok=True)
@@ -167,25 +169,8 @@ class ProjectLink(QObject):
             self.show_image(0)
         self._on_bring_due()
 
-    def _on_project_changed(self) -> None:
-        if self.projects.why_read_only:
-            self._take_over_later.call()
-
-    def _on_take_over_due(self) -> None:
-        """Write to the project again, once no other window has it."""
-        old = self.projects.project
-        if old is None or not old.is_read_only:
-            return
-        try:
-            is_drawing = QApplication.mouseButtons() != Qt.MouseButton.NoButton
-            project = None if is_drawing else opened_to_write(old, self.projects.read)
-        except ProjectError as error:
-            self.projects.why_read_only = str(error)
-            self.bar.say_problem()
-            return
-        if project is None:
-            self._take_over_later.call()
-            return
+    def _go_on_with(self, project: Project) -> None:
+        """Write to a project that could only be read so far."""
         self._keeper.reconcile()
         self.projects.use(project)
         self._footer.tell(f"{project.name} is written to again: every step is saved.")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from qtpy.QtWidgets import QMessageBox, QWidget
 
 from napari_cellseg.controllers.project import ProjectController
-from napari_cellseg.controllers.unsaved_steps import n_steps
+from napari_cellseg.controllers.unsaved_steps import unsaved_words
 
 SAVE, CLOSE, STAY = "save", "close", "stay"
 
@@ -53,14 +53,12 @@ class UnsavedSteps:
         """Try to write once more; ask where that fails."""
         projects = self._projects
         projects.write()
-        n = projects.n_waiting + n_steps(projects.read.values())
-        if not n:
+        words = unsaved_words(projects.n_waiting, list(projects.read.values()))
+        if not words:
             return True
-        steps = "1 step is" if n == 1 else f"{n} steps are"
-        text = (
-            f"{steps} not on the disk yet. {projects.problem or projects.why_read_only}"
+        answer = self.ask(
+            parent, f"{words} {projects.problem or projects.why_read_only}"
         )
-        answer = self.ask(parent, text)
         if answer == SAVE:
             return self._save_elsewhere()
         return answer == CLOSE

@@ -22,7 +22,7 @@ def steps_since(kept: Labels, labels: Labels, history: History) -> list[Edit] | 
     if kept.shape != labels.shape:
         return None
     done, _ = history.edits()
-    before = labels.copy()
+    before = labels.copy() if done else labels
     for edit in reversed(done):
         apply_edit(before, edit.inverted())
     return done if np.array_equal(before, kept) else None
