@@ -130,6 +130,13 @@ def test_cells_in_a_checked_area_are_accepted_and_its_background_stays_empty():
     assert not covered[:, 22:].any()
 
 
+def test_a_checked_area_ends_where_the_image_ends():
+    proofread, _ = reviewing([0.9, 0.3, 0.6])
+    far = np.array([[-9e3, -9e3], [-9e3, 9e3], [9e3, 9e3], [9e3, -9e3]])
+    proofread.check_area(far, ())
+    assert proofread.cells.areas[0].area_px == proofread.labels.size
+
+
 def test_a_cell_that_a_new_run_puts_under_an_old_number_is_unseen():
     proofread, review = reviewing([0.9, 0.3])
     review.next()

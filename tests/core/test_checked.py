@@ -9,6 +9,7 @@ from napari_cellseg.core.editing.checked import (
     CheckedArea,
     area_from_json,
     area_to_json,
+    area_within,
     checked_mask,
     locked_ids,
 )
@@ -32,6 +33,26 @@ def test_an_area_past_the_edge_is_cut() -> None:
     mask = checked_mask([CheckedArea((), SQUARE - 4)], (10, 12))
     assert mask[0, 0]
     assert mask.sum() < 24
+
+
+@pytest.mark.parametrize(
+    ("moved", "area"), [((0, 0), 24), ((-4, 0), 2.5 * 6), ((7, 6), 0.5 * 2.5)]
+)
+def test_what_is_drawn_beside_the_image_is_no_part_of_an_area(
+    moved: tuple[float, float], area: float
+) -> None:
+    cut = area_within((), SQUARE + moved, (10, 12))
+    assert cut.area_px == pytest.approx(area)
+
+
+def test_an_area_around_the_whole_image_is_the_image() -> None:
+    far = np.array([[-900.0, -900.0], [-900.0, 3000.0], [3000.0, 900.0]])
+    assert area_within((), far, (10, 12)).area_px == pytest.approx(10 * 12)
+
+
+def test_an_area_beside_the_image_is_refused() -> None:
+    with pytest.raises(EditError, match="outside the image"):
+        area_within((), SQUARE + 40, (10, 12))
 
 
 def test_a_line_is_no_area() -> None:

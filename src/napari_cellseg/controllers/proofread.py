@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
@@ -20,8 +19,8 @@ from napari_cellseg.controllers.seen_edits import (
 )
 from napari_cellseg.core.editing import corrections
 from napari_cellseg.core.editing.checked import (
-    CheckedArea,
     ReviewState,
+    area_within,
     cells_inside,
     checked_background,
     locked_ids,
@@ -182,7 +181,8 @@ class ProofreadController:
     def check_area(self, outline_yx: NDArray[Any], plane: tuple[int, ...]) -> None:
         """Note that everything in a polygon, (n, 2), was looked at and is right now."""
         cells = self._cells()
-        area = CheckedArea(plane, np.asarray(outline_yx, dtype=np.float64))
+        height, width = cells.labels.shape[-2:]
+        area = area_within(plane, outline_yx, (height, width))
         cells.areas.append(area)
         self.set_state(cells_inside(area, cells.index), "accepted")
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from filelock import FileLock
 from platformdirs import user_state_path
 
 from napari_cellseg.core.errors import SaveError
 from napari_cellseg.io.atomic import replacing
 
 FILE_NAME = "endpoints.json"
+#: Another window writes its few lines in far less.
+LOCK_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +53,36 @@ def used_endpoints() -> tuple[UsedEndpoint, ...]:
 
 def remember(one: UsedEndpoint) -> None:
     """Remember an endpoint, until `forget`; a crash of the window changes nothing."""
-    _write((one, *(each for each in used_endpoints() if each != one)))
+    with _alone():
+        _write((one, *(each for each in used_endpoints() if each != one)))
 
 
 def forget(gone: Iterable[UsedEndpoint]) -> None:
     """Remember some endpoints no longer; those of other windows stay."""
     left = set(gone)
-    if left.intersection(before := used_endpoints()):
-        _write(each for each in before if each not in left)
+    with _alone():
+        if left.intersection(before := used_endpoints()):
+            _write(each for each in before if each not in left)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Let no other window change the list; without locks it is changed all the same."""
+    file = used_file()
+    lock = FileLock(file.with_suffix(".lock"), timeout=LOCK_SECONDS)
+    with suppress(OSError, NotImplementedError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _write(endpoints: Iterable[UsedEndpoint]) -> None:
     """Write them; a list that cannot be written is no reason to stop."""
     file = used_file()
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
         with replacing(file) as temporary:
             content = json.dumps([asdict(each) for each in endpoints])
             temporary.write_text(content, encoding="utf-8")

@@ -50,6 +50,54 @@ class CheckedArea:
         return float(abs(np.dot(y, np.roll(x, 1)) - np.dot(x, np.roll(y, 1))) / 2)
 
 
+def area_within(
+    plane: tuple[int, ...],
+    outline_yx: NDArray[np.float64],
+    shape_yx: tuple[int, int],
+) -> CheckedArea:
+    """Return what of an outline lies on labels: who zooms out while drawing leaves them.
+
+    It is cut at one edge after the other (Sutherland and Hodgman 1974,
+    https://doi.org/10.1145/360767.360802).
+
+    Parameters
+    ----------
+    plane, outline_yx
+        As of `CheckedArea`.
+    shape_yx : (int, int)
+        Of a plane of the labels.
+
+    Raises
+    ------
+    EditError
+        If no part of it lies on them.
+    """
+    points = np.asarray(outline_yx, np.float64)
+    for axis, n_px in enumerate(shape_yx):
+        for sign, edge in ((-1, 0.5), (1, n_px - 0.5)):
+            points = _cut(points, axis, sign, edge)
+    if len(points) < 3 and len(outline_yx) >= 3:
+        raise EditError(
+            "The checked area lies outside the image. Draw it again, on the image."
+        )
+    return CheckedArea(plane, points)
+
+
+def _cut(
+    points: NDArray[np.float64], axis: int, sign: int, edge: float
+) -> NDArray[np.float64]:
+    """Return the part of a polygon in which ``sign * place <= edge`` on an axis."""
+    beyond = sign * points[:, axis] - edge
+    kept: list[NDArray[np.float64]] = []
+    for index, point in enumerate(points):
+        before, was = points[index - 1], beyond[index - 1]
+        if (was > 0) != (beyond[index] > 0):
+            kept.append(before + (point - before) * was / (was - beyond[index]))
+        if beyond[index] <= 0:
+            kept.append(point)
+    return np.array(kept).reshape(-1, 2)
+
+
 def checked_mask(
     areas: Iterable[CheckedArea], shape: tuple[int, ...]
 ) -> NDArray[np.bool_]:
