@@ -85,6 +85,7 @@ def test_an_account_that_is_ready_has_no_problem_but_what_nobody_can_see(
     assert found["your rights"].state == "warning"
     assert found["quota"].state == "warning"
     assert found["image"].state == "problem"  # the repository is empty
+    assert found["image"].seen == f"{PLACE.image} is not in ECR"
     assert "docker push" in found["image"].remedy
     assert found["what runs"].seen == "nothing of ours in this region"
 

@@ -78,6 +78,7 @@ def test_a_test_tells_and_a_connection_folds_the_fields(row):
     assert row._place.current == RunPlace(endpoint="my-cells")
     assert not row.endpoint.isVisible()
     assert row.cloud.used == [("", "", "my-cells")]
+    assert "Costs" not in row.report.text()  # it stands among what runs
     assert row.compare_button.isVisible()
     choose(row, AT_HERE)
     assert row._place.current.is_here

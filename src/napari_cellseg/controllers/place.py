@@ -83,7 +83,8 @@ class PlaceController:
 
     def _on_moved(self, lines: list[str]) -> None:
         self.current = self.wanted
-        self.lines = tuple(lines)
+        # What an endpoint is and costs stands in the dock for as long as it runs.
+        self.lines = () if self.current.endpoint else tuple(lines)
         self.moved.emit()
         self.changed.emit()
 

@@ -195,6 +195,7 @@ def _rights(place: PlaceOptions, arn: str, sender: Sender) -> Iterator[Finding]:
 
 #: Docker's newer format; SageMaker wants the older one.
 OCI = "vnd.oci.image"
+NO_IMAGE = ("ImageNotFoundException", "RepositoryNotFoundException")
 BUILD = (
     "docker buildx build --platform linux/amd64 --provenance=false --output type=docker "
     "-t {image} . && docker push {image}"
@@ -228,7 +229,9 @@ def _image(place: PlaceOptions, sender: Sender) -> Iterator[Finding]:
             imageIds=[which],
         )
     except CloudError as error:
-        yield Finding("image", "problem", str(error), BUILD.format(image=place.image))
+        is_gone = error.code in NO_IMAGE
+        seen = f"{place.image} is not in ECR" if is_gone else str(error)
+        yield Finding("image", "problem", seen, BUILD.format(image=place.image))
         return
     kind = told["imageDetails"][0].get("imageManifestMediaType") or ""
     if OCI in kind:
