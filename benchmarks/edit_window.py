@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from napari_cellseg.core.editing.corrections import delete_in_region, merge_cells
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.labels import on_disk as labels_on_disk
 from napari_cellseg.project.labels_store import BLOCK_PX
@@ -192,7 +193,7 @@ def _corrections(window: Window, y: float, x: float) -> dict[str, float]:
     def region(turn: int) -> None:
         corner = np.array([PITCH_PX * row, PITCH_PX * (column + turn)])
         outline = corner + 160 * np.array([(0, 0), (0, 1), (1, 1), (1, 0)])
-        window.dock.tools._try(proofread.delete_in_region, outline, ())
+        window.dock.tools._try(proofread.make, delete_in_region, outline, ())
 
     layer.brush_size = 6
     found = {}
@@ -207,7 +208,7 @@ def _corrections(window: Window, y: float, x: float) -> dict[str, float]:
     for turn in range(0, 2 * N_REPEATS, 2):
         _join(window, cell(turn))
         joined.append(
-            _ms(lambda at=turn: proofread.merge_cells([cell(at), cell(at + 1)]))
+            _ms(lambda at=turn: proofread.make(merge_cells, [cell(at), cell(at + 1)]))
         )
         window.settle()
     found["merge, ms"] = statistics.median(joined)

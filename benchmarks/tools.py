@@ -27,6 +27,9 @@ from rich.table import Table
 
 from napari_cellseg.controllers.cell_tools import CellTools
 from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.core.editing.corrections import delete_in_region, merge_cells
+from napari_cellseg.core.editing.reshape import fill_holes, smooth_cells
+from napari_cellseg.core.editing.split import add_cell, split_cell
 
 TARGET_MS = 50.0
 PITCH_PX = 25
@@ -101,17 +104,17 @@ def actions_at(place: Place) -> dict[str, Action]:
     cell = place.cell
     return {
         "delete": lambda p: p.delete_cells([cell]),
-        "delete in a region (12 cells)": lambda p: p.delete_in_region(
-            place.outline(90), ()
+        "delete in a region (12 cells)": lambda p: p.make(
+            delete_in_region, place.outline(90), ()
         ),
-        "delete in a region (1,600 cells)": lambda p: p.delete_in_region(
-            place.outline(1000), ()
+        "delete in a region (1,600 cells)": lambda p: p.make(
+            delete_in_region, place.outline(1000), ()
         ),
-        "merge": lambda p: p.merge_cells([cell, cell + 1]),
-        "split by a line": lambda p: p.split_cell(place.line, ()),
-        "add by outline": lambda p: p.add_cell(place.outline(60), ()),
-        "fill holes": lambda p: p.fill_holes([cell]),
-        "smooth": lambda p: p.smooth_cells([cell]),
+        "merge": lambda p: p.make(merge_cells, [cell, cell + 1]),
+        "split by a line": lambda p: p.make(split_cell, place.line, ()),
+        "add by outline": lambda p: p.make(add_cell, place.outline(60), ()),
+        "fill holes": lambda p: p.make(fill_holes, [cell]),
+        "smooth": lambda p: p.make(smooth_cells, [cell]),
         "split by itself": lambda p: CellTools(p).split_automatically(cell + 9, ()),
         "grow": lambda p: CellTools(p).grow(cell, ()),
         "shrink": lambda p: CellTools(p).shrink(cell, ()),

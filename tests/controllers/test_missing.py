@@ -5,6 +5,7 @@ import pytest
 
 from napari_cellseg.controllers.missing import MissingController
 from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.core.editing.split import add_cell
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.review.doubt_signs import Signs
 from napari_cellseg.core.review.missing_cells import MissingPlace
@@ -64,7 +65,7 @@ def test_a_place_that_a_hand_fills_is_none(bench):
     missing, proofread, places = bench
     missing.next()
     outline = np.array([(19.0, 9), (19, 17), (27, 17), (27, 9)])
-    proofread.add_cell(outline, ())
+    proofread.make(add_cell, outline, ())
     assert missing.current is None
     assert missing.places == list(places[1:])
 

@@ -13,8 +13,10 @@ from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.controllers.lineage_following import follow_parents
 from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.core.editing.corrections import merge_cells
 from napari_cellseg.core.editing.edits import edit_on_labels
 from napari_cellseg.core.editing.lineage_steps import parents_difference
+from napari_cellseg.core.editing.split import add_cell
 from napari_cellseg.project.store import open_project
 
 
@@ -74,7 +76,7 @@ def test_what_was_corrected_while_the_project_was_closed_goes_into_it(window):
     cells = window.begin()
     window.projects.close()
     window.proofread.delete_cells([1])
-    window.proofread.merge_cells([2, 3])
+    window.proofread.make(merge_cells, [2, 3])
     window.projects.open(window.folder)
     assert window.projects.rejoin(cells, window.source())
     assert window.projects.keeps(cells)
@@ -111,13 +113,13 @@ def test_an_id_is_never_given_again_not_even_after_a_restart(window):
     window.begin()
     window.proofread.delete_cells([3])
     outline = np.array([[20, 20], [20, 30], [30, 30], [30, 20]])
-    window.proofread.add_cell(outline, ())
+    window.proofread.make(add_cell, outline, ())
     assert set(window.proofread.sources) == {1, 2, 4}
     window.proofread.delete_cells([4])
     window.projects.close()
     window.projects.open(window.folder)
     window.proofread.reopen(window.projects.cells_of(window.source()))
-    window.proofread.add_cell(outline, ())
+    window.proofread.make(add_cell, outline, ())
     assert set(window.proofread.sources) == {1, 2, 5}
 
 

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from napari_cellseg.controllers.proofread import MOVED, ProofreadController
+from napari_cellseg.core.editing.corrections import (
+    delete_in_region,
+    merge_cells,
+    remove_small,
+)
 from napari_cellseg.core.editing.rerun import Merged
+from napari_cellseg.core.editing.reshape import smooth_cells
+from napari_cellseg.core.editing.split import add_cell, split_cell
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.labels.boxes import pixel_counts
 
@@ -33,12 +40,12 @@ FREE = np.array([[12.0, 12.0], [12.0, 17.0], [17.0, 17.0], [17.0, 12.0]])
 
 TOOLS = {
     "delete": lambda p, plane: p.delete_cells([1]),
-    "delete region": lambda p, plane: p.delete_in_region(BOX, plane),
-    "merge": lambda p, plane: p.merge_cells([1, 2]),
-    "split": lambda p, plane: p.split_cell(LINE, plane),
-    "add": lambda p, plane: p.add_cell(FREE, plane),
-    "smooth": lambda p, plane: p.smooth_cells([1]),
-    "remove small": lambda p, plane: p.remove_small(37),
+    "delete region": lambda p, plane: p.make(delete_in_region, BOX, plane),
+    "merge": lambda p, plane: p.make(merge_cells, [1, 2]),
+    "split": lambda p, plane: p.make(split_cell, LINE, plane),
+    "add": lambda p, plane: p.make(add_cell, FREE, plane),
+    "smooth": lambda p, plane: p.make(smooth_cells, [1]),
+    "remove small": lambda p, plane: p.make(remove_small, 37),
 }
 
 
@@ -59,8 +66,8 @@ def test_undo_restores_the_pixels_and_sources(tool, shape):
 
 def test_a_touched_cell_is_edited_and_a_new_one_is_by_hand():
     proofread = opened()
-    proofread.smooth_cells([1])
-    proofread.add_cell(FREE, ())
+    proofread.make(smooth_cells, [1])
+    proofread.make(add_cell, FREE, ())
     assert proofread.sources == {1: "edited", 2: "model", 3: "hand"}
     assert proofread.n_by_source("hand") == 1
     assert proofread.locked_ids == {1, 3}
@@ -153,7 +160,7 @@ def test_a_cell_that_is_deleted_again_after_undo_counts_once():
 
 def test_a_run_is_one_edit_with_its_confidences():
     proofread = opened()
-    proofread.smooth_cells([1])
+    proofread.make(smooth_cells, [1])
     before, kept = proofread.labels.copy(), dict(proofread.model_confidence)
     labels = np.where(proofread.labels == 1, 1, 0).astype(np.int32)
     labels[15:18, 15:18] = 2
@@ -169,7 +176,7 @@ def test_a_run_is_one_edit_with_its_confidences():
 
 def test_a_run_that_keeps_nothing_makes_every_cell_the_models():
     proofread = opened()
-    proofread.smooth_cells([1])
+    proofread.make(smooth_cells, [1])
     labels = np.zeros((20, 20), np.int32)
     labels[3:5, 3:5] = 1
     proofread.take_run(Merged(labels, {1: 0.5}), "segment", keeps=False)
@@ -185,7 +192,7 @@ def test_the_index_of_cells_follows_tools_runs_foreign_changes_and_undo():
         assert found == pixel_counts(proofread.labels)
         assert set(found) == set(proofread.sources)
 
-    proofread.split_cell(LINE, ())
+    proofread.make(split_cell, LINE, ())
     check()
     shown = proofread.labels.copy()
     shown[15:18, 2:5] = 40

@@ -11,6 +11,7 @@ from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.editing.edits import edit_on_labels
 from napari_cellseg.core.editing.rerun import Merged
+from napari_cellseg.core.editing.split import split_cell
 from napari_cellseg.core.errors import EditError
 
 
@@ -78,7 +79,7 @@ def test_a_number_that_is_typed_again_has_nothing_of_the_deleted_cell():
 def test_a_cell_that_is_changed_while_looked_at_was_wrong():
     proofread, review = reviewing([0.9, 0.3, 0.6])
     review.next()
-    proofread.split_cell(np.array([[0.0, 15.0], [9.0, 15.0]]), ())
+    proofread.make(split_cell, np.array([[0.0, 15.0], [9.0, 15.0]]), ())
     assert proofread.cells.states[2] == "fixed"
     assert 2 not in review.queue
 
@@ -88,7 +89,7 @@ def test_the_hint_counts_what_was_deleted_and_what_was_changed():
     review.next()
     changed = np.argwhere(proofread.labels == review.current)[:, 1]
     middle = float(changed.mean())
-    proofread.split_cell(np.array([[0.0, middle], [9.0, middle]]), ())
+    proofread.make(split_cell, np.array([[0.0, middle], [9.0, middle]]), ())
     review.next()
     review.reject()
     assert review.hint is None

@@ -13,6 +13,7 @@ from napari_cellseg.controllers.segment import SegmentController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.editing.rerun import Region
+from napari_cellseg.core.editing.split import add_cell
 from napari_cellseg.core.types import CellImage, PlaneMaps, SegmentationResult
 
 
@@ -150,7 +151,7 @@ def test_a_cell_that_was_deleted_by_hand_is_not_offered_again():
     bench = Bench(SeeingSegmenter())
     bench.segment.start()
     outline = np.array([(39.0, 29), (39, 41), (51, 41), (51, 29)])
-    bench.proofread.add_cell(outline, ())
+    bench.proofread.make(add_cell, outline, ())
     bench.proofread.delete_cells([4])
     bench.segment.start()
     assert bench.look.signs.missing == ()

@@ -11,6 +11,7 @@ from napari_cellseg.controllers.segment import SegmentController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.editing.rerun import Region
+from napari_cellseg.core.editing.split import add_cell
 from napari_cellseg.core.errors import ImageError
 from napari_cellseg.core.run_place import HERE, RunPlace
 from napari_cellseg.core.types import CellImage
@@ -92,7 +93,9 @@ def test_work_by_hand_is_asked_for_and_kept():
     bench.segment.start()
     assert not bench.segment.asks_before_run
     bench.proofread.delete_cells([1])
-    bench.proofread.add_cell(np.array([[20, 20], [20, 30], [30, 30], [30, 20]]), ())
+    bench.proofread.make(
+        add_cell, np.array([[20, 20], [20, 30], [30, 30], [30, 20]]), ()
+    )
     added = bench.proofread.labels == 4
     assert bench.segment.asks_before_run
     bench.segment.start(keeps=True)
@@ -151,7 +154,9 @@ def test_a_run_on_an_image_that_was_left_goes_into_the_cells_that_are_kept_of_it
     bench.segment.start()
     kept = bench.proofread.cells
     bench.proofread.delete_cells([2])
-    bench.proofread.add_cell(np.array([[20, 20], [20, 30], [30, 30], [30, 20]]), ())
+    bench.proofread.make(
+        add_cell, np.array([[20, 20], [20, 30], [30, 30], [30, 20]]), ()
+    )
     bench.segment.recall = lambda image: kept
     bench.starter.is_held = True
     bench.segment.options = replace(bench.segment.options, foreground_threshold=0.4)

@@ -8,6 +8,7 @@ from qtpy.QtCore import QObject
 
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.core.editing.rerun import Merged
+from napari_cellseg.core.editing.split import add_cell
 from napari_cellseg.widgets.label_look import can_correct, make_labels_layer
 from napari_cellseg.widgets.layers import LabelsBinding
 
@@ -207,7 +208,7 @@ def test_a_part_is_shown_as_a_refresh_would_show_it(qapp, shape, contour):
     layer.contour = contour
     lead = (0,) * (len(shape) - 2)
     outline = np.array([(20, 3), (20, 9), (26, 9), (26, 3)], float)
-    bound.proofread.add_cell(outline, lead)
+    bound.proofread.make(add_cell, outline, lead)
     bound.proofread.delete_cells([2])
     bound.proofread.undo()
     shown = layer._slice.image.view.copy()

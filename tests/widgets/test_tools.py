@@ -10,7 +10,9 @@ from tests.widgets.conftest import squares, wait_idle
 from tests.widgets.test_gestures import Mouse, around
 
 from napari_cellseg.controllers.cell_labels import CellLabels
+from napari_cellseg.core.editing.corrections import merge_cells
 from napari_cellseg.core.editing.edits import edit_on_labels
+from napari_cellseg.core.editing.split import add_cell
 from napari_cellseg.core.types import PlaneMaps
 from napari_cellseg.widgets.keys import ACTIONS, HELP_KEY, NAPARI_KEYS, TOOLS, shown_key
 
@@ -84,8 +86,8 @@ def test_a_hole_is_filled_with_its_key_and_a_click(shown, qtbot):
 
 
 def test_a_spur_is_smoothed_away_with_its_key_and_a_click(shown, qtbot):
-    shown.proofread.add_cell(np.array([(14.0, 13), (14, 18), (14.4, 18)]), ())
-    shown.proofread.merge_cells([1, 4])
+    shown.proofread.make(add_cell, np.array([(14.0, 13), (14, 18), (14.4, 18)]), ())
+    shown.proofread.make(merge_cells, [1, 4])
     assert areas(shown)[1] == 64 + 6
     press(shown, "o")
     Mouse(shown, qtbot).click(14, 9)
@@ -96,7 +98,9 @@ def test_a_spur_is_smoothed_away_with_its_key_and_a_click(shown, qtbot):
 
 
 def test_small_cells_go_with_their_key(shown):
-    shown.proofread.add_cell(np.array([(40.0, 40), (40, 44), (44, 44), (44, 40)]), ())
+    shown.proofread.make(
+        add_cell, np.array([(40.0, 40), (40, 44), (44, 44), (44, 40)]), ()
+    )
     assert areas(shown)[4] == 25
     press(shown, "q")
     assert areas(shown) == {1: 64, 2: 64, 3: 64}
@@ -106,10 +110,10 @@ def test_small_cells_go_with_their_key(shown):
 
 def test_two_in_one_are_split_with_a_click(shown, qtbot):
     mouse = Mouse(shown, qtbot)
-    shown.proofread.add_cell(
-        np.array([(13.0, 12.6), (13, 23), (14, 23), (14, 12.6)]), ()
+    shown.proofread.make(
+        add_cell, np.array([(13.0, 12.6), (13, 23), (14, 23), (14, 12.6)]), ()
     )
-    shown.proofread.merge_cells([1, 4, 2])
+    shown.proofread.make(merge_cells, [1, 4, 2])
     assert set(areas(shown)) == {1, 3}
     press(shown, "t")
     mouse.click(14, 9)
@@ -178,8 +182,8 @@ def test_two_cells_on_two_planes_are_joined_by_two_clicks(stack, qtbot):
     mouse = Mouse(stack, qtbot)
     stack.proofread.delete_cells([1])
     square = np.array([(20, 20), (20, 31), (31, 31), (31, 20)], float)
-    stack.proofread.add_cell(square, (0,))
-    stack.proofread.add_cell(square, (2,))
+    stack.proofread.make(add_cell, square, (0,))
+    stack.proofread.make(add_cell, square, (2,))
     press(stack, "i")
     mouse.click(25, 25)
     assert "go to another plane" in stack.correct_tab.hint.text()

@@ -39,8 +39,6 @@ from napari_cellseg.core.editing.edits import (
 )
 from napari_cellseg.core.editing.history import History, Steps
 from napari_cellseg.core.editing.rerun import Footprint, Merged
-from napari_cellseg.core.editing.reshape import fill_holes, smooth_cells
-from napari_cellseg.core.editing.split import add_cell, split_cell
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.labels.arrays import check_labels
 from napari_cellseg.core.types import Labels
@@ -195,36 +193,6 @@ class ProofreadController:
     def delete_cells(self, ids: Iterable[int]) -> None:
         """Delete cells; raises `EditError` if none is there."""
         self.make(corrections.delete_cells, list(ids))
-
-    def delete_in_region(
-        self, outline_yx: NDArray[Any], plane: tuple[int, ...]
-    ) -> None:
-        """Delete the cells of a plane that lie in a polygon, (n, 2)."""
-        self.make(corrections.delete_in_region, outline_yx, plane)
-
-    def merge_cells(self, ids: Sequence[int]) -> None:
-        """Merge cells into the first."""
-        self.make(corrections.merge_cells, ids)
-
-    def split_cell(self, line_yx: NDArray[Any], plane: tuple[int, ...]) -> None:
-        """Split the cells that a line crosses."""
-        self.make(split_cell, line_yx, plane)
-
-    def add_cell(self, outline_yx: NDArray[Any], plane: tuple[int, ...]) -> None:
-        """Add a cell inside an outline."""
-        self.make(add_cell, outline_yx, plane)
-
-    def fill_holes(self, ids: Iterable[int]) -> None:
-        """Fill the holes of cells."""
-        self.make(fill_holes, list(ids))
-
-    def smooth_cells(self, ids: Iterable[int]) -> None:
-        """Smooth the edges of cells."""
-        self.make(smooth_cells, list(ids))
-
-    def remove_small(self, min_area_px: int) -> None:
-        """Delete all cells below an area."""
-        self.make(corrections.remove_small, min_area_px)
 
     def set_class(self, ids: Iterable[int], name: str) -> None:
         """Give cells a class, "" for none; raises `EditError` if nothing changes."""
