@@ -10,7 +10,7 @@ import tifffile
 from typer.testing import CliRunner
 
 from napari_cellseg.cli.main import app
-from napari_cellseg.core.errors import ProjectError
+from napari_cellseg.core.errors import CellsegError, ProjectError
 from napari_cellseg.io.models.folder import MODELS_VARIABLE
 from napari_cellseg.io.reading.images import read_labels
 from napari_cellseg.project.new_labels import NewLabels
@@ -23,6 +23,12 @@ def printed(*arguments: str) -> str:
     result = RUNNER.invoke(app, list(arguments))
     assert result.exit_code == 0, result.output
     return result.output
+
+
+def refused(*arguments: str) -> str:
+    result = RUNNER.invoke(app, list(arguments))
+    assert isinstance(result.exception, CellsegError), result.output
+    return str(result.exception)
 
 
 def test_a_project_is_made_filled_and_written_out(tmp_path: Path) -> None:
@@ -93,10 +99,31 @@ def test_a_model_is_exported_taken_in_and_removed(
     assert "weights_sha256" in printed("models", "show", "cells-general")
     archive = str(tmp_path / "model.zip")
     printed("models", "export", "cells-general", archive)
-    printed("models", "import", archive)
-    assert (tmp_path / "models" / "cells-general" / "model.json").is_file()
-    printed("models", "remove", "cells-general")
-    assert not (tmp_path / "models" / "cells-general").exists()
+    assert "There is a model 'cells-general'" in refused("models", "import", archive)
+    printed("models", "import", archive, "--rename")
+    assert (tmp_path / "models" / "cells-general-2" / "model.json").is_file()
+    printed("models", "remove", "cells-general-2")
+    assert not (tmp_path / "models" / "cells-general-2").exists()
+
+
+def test_a_model_that_is_exported_replaces_no_file_unasked(tmp_path: Path) -> None:
+    kept = tmp_path / "work.zip"
+    kept.write_text("work of a year")
+    assert "--overwrite" in refused("models", "export", "cells-general", str(kept))
+    assert kept.read_text() == "work of a year"
+
+
+def test_a_model_folder_that_cannot_be_read_is_listed_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path))
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut" / "model.json").write_text('{"format_ver')
+    assert "! " in (listed := printed("models", "list"))
+    assert "is no JSON" in listed
+    assert "is no JSON" in refused("models", "show", "cut")
+    printed("models", "remove", "cut")
+    assert "! " not in printed("models", "list")
 
 
 def test_labels_of_a_project_without_cells_are_refused_in_one_sentence(

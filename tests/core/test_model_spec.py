@@ -51,6 +51,20 @@ def test_what_a_person_sets_stays(name: str) -> None:
     assert getattr(settled, name) == by_hand
 
 
+@pytest.mark.parametrize("text", ["[" * 100_000, "{", "[]"])
+def test_a_description_that_is_no_json_object_is_one_sentence(text: str) -> None:
+    with pytest.raises(ModelError, match=r"^it ") as caught:
+        model_spec_from_json(text, "it")
+    assert "\n" not in str(caught.value)
+
+
+def test_what_a_description_lacks_is_named() -> None:
+    values = json.loads(SPEC.to_json())
+    del values["widths"], values["name"]
+    with pytest.raises(ModelError, match="lacks name, widths"):
+        model_spec_from_json(json.dumps(values), "it")
+
+
 def text_of(**values: object) -> str:
     whole = json.loads(replace(SPEC, weights_sha256="a" * 64).to_json())
     return json.dumps({**whole, **values})
@@ -71,6 +85,13 @@ def test_a_description_survives_being_written() -> None:
         ("name", ""),
         ("name", 7),
         ("name", "x" * 101),
+        ("name", "half a sign \ud800"),
+        ("title", 5),
+        ("title", "half a sign \ud800"),
+        ("description", None),
+        ("figures", 5),
+        ("sides", ["A01"]),
+        ("widths", 8),
         ("widths", [10**9, 10**9]),
         ("widths", [8] * 40),
         ("widths", [8, -8]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import zipfile
 from dataclasses import replace
@@ -168,3 +170,93 @@ def test_a_model_that_does_not_exist_is_said_to_be_missing(tmp_path: Path) -> No
     ):
         pass
     assert "Errno" not in str(caught.value)
+
+
+def test_a_name_that_ships_is_taken(tmp_path: Path) -> None:
+    made = model_named(tmp_path, DEFAULT_MODEL)
+    with pytest.raises(ModelError, match="already"):
+        model_store.take_in(made)
+    assert model_store.take_in(made, is_renamed=True) == f"{DEFAULT_MODEL}-2"
+
+
+def test_names_that_differ_in_case_only_are_one(tmp_path: Path) -> None:
+    model_store.take_in(model_named(tmp_path, "mine"))
+    with pytest.raises(ModelError, match="already"):
+        model_store.take_in(model_named(tmp_path, "MINE"))
+
+
+def test_a_free_name_stays_as_it_is_written(tmp_path: Path) -> None:
+    made = model_named(tmp_path, "Grüne Zellen")
+    assert model_store.take_in(made, is_renamed=True) == "Grüne Zellen"
+
+
+def test_what_another_process_is_copying_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = model_named(tmp_path, "mine")
+    copy = shutil.copyfile
+
+    def copy_late(source: Path, target: Path) -> None:
+        monkeypatch.setattr(shutil, "copyfile", copy)
+        model_store.take_in(made)  # the other one is done before us
+        copy(source, target)
+
+    monkeypatch.setattr(shutil, "copyfile", copy_late)
+    with pytest.raises(ModelError, match="'mine' already"):
+        model_store.take_in(made)
+    assert [path.name for path in model_store.user_folder().iterdir()] == ["mine"]
+
+
+def test_a_model_is_removed_though_a_removal_before_was_cut(
+    tmp_path: Path, own_folder: Path
+) -> None:
+    model_store.take_in(model_named(tmp_path, "mine"))
+    (own_folder / ".gone.mine").mkdir()
+    (own_folder / ".gone.mine" / SPEC_NAME).touch()
+    model_store.remove("mine")
+    assert not (own_folder / "mine").exists()
+
+
+def test_of_a_linked_model_the_link_is_removed(
+    tmp_path: Path, own_folder: Path
+) -> None:
+    made = model_named(tmp_path, "mine")
+    own_folder.mkdir()
+    (own_folder / "mine").symlink_to(made)
+    model_store.remove("mine")
+    assert list(own_folder.iterdir()) == []
+    assert (made / SPEC_NAME).is_file()
+
+
+def test_a_list_of_promotions_that_is_none_is_passed_over(own_folder: Path) -> None:
+    own_folder.mkdir()
+    (own_folder / model_store.PROMOTED_NAME).write_text("5")
+    assert model_store.promoted() == DEFAULT_MODEL
+
+
+def test_files_dated_before_zip_can_be_packed(tmp_path: Path) -> None:
+    made = model_named(tmp_path, "mine")
+    os.utime(made / SPEC_NAME, (0, 0))
+    model_store.pack(made, tmp_path / "mine.zip")
+    assert (tmp_path / "mine.zip").is_file()
+
+
+def test_the_folder_of_a_model_may_be_in_the_zip(tmp_path: Path) -> None:
+    made = model_named(tmp_path, "mine")
+    packed = shutil.make_archive(
+        str(tmp_path / "mine"), "zip", tmp_path, made.relative_to(tmp_path)
+    )
+    with model_store.unpacked(Path(packed)) as folder:
+        assert model_store.take_in(folder) == "mine"
+
+
+def test_what_is_wrong_in_a_zip_is_told_of_the_zip(tmp_path: Path) -> None:
+    path = tmp_path / "mine.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("model.json", "{}")
+        file.writestr("weights.safetensors", "")
+    with (
+        pytest.raises(ModelError, match=re.escape(str(path))),
+        model_store.unpacked(path) as folder,
+    ):
+        model_store.take_in(folder)

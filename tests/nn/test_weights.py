@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save
 
 from napari_cellseg.core.errors import ModelError
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.io.models.folder import find_model, list_models, read_model_spec
+from napari_cellseg.nn import weights
 from napari_cellseg.nn.network import CellNet
 from napari_cellseg.nn.weights import load_model, save_model
 
@@ -41,6 +44,33 @@ def test_weights_that_were_changed_are_refused(tiny_model: Path) -> None:
 
 def test_weights_of_another_shape_are_refused(tiny_model: Path) -> None:
     change_spec(tiny_model, widths=[8, 8, 16, 8, 8])
+    with pytest.raises(ModelError, match="not those of CellNet"):
+        load_model(tiny_model)
+
+
+def test_weights_of_another_shape_cost_no_memory(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[CellNet] = []
+
+    def make(widths: tuple[int, ...]) -> CellNet:
+        made.append(CellNet(widths))
+        return made[-1]
+
+    monkeypatch.setattr(weights, "CellNet", make)
+    change_spec(tiny_model, widths=[64, 64])  # 2048 of each took 6 GB and a minute
+    with pytest.raises(ModelError, match="not those of CellNet"):
+        load_model(tiny_model)
+    assert all(value.is_meta for value in made[0].state_dict().values())
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.complex64, torch.float8_e4m3fn])
+def test_weights_of_other_numbers_are_refused(
+    tiny_model: Path, tiny_network: CellNet, dtype: torch.dtype
+) -> None:
+    content = save({k: v.to(dtype) for k, v in tiny_network.state_dict().items()})
+    (tiny_model / "weights.safetensors").write_bytes(content)
+    change_spec(tiny_model, weights_sha256=hashlib.sha256(content).hexdigest())
     with pytest.raises(ModelError, match="not those of CellNet"):
         load_model(tiny_model)
 

@@ -16,13 +16,15 @@ Name = Annotated[str, typer.Argument(help="Name of a model.")]
 def list_all() -> None:
     """List the models; * is the one that the dock begins with, other programs' come last."""
     from napari_cellseg.io.models import store as model_store
-    from napari_cellseg.io.models.folder import list_models
+    from napari_cellseg.io.models.folder import list_models, unreadable_models
     from napari_cellseg.nn.adapters import adapter_specs, missing_programs
 
     first = model_store.promoted()
     for folder, spec in list_models():
         mark = "*" if spec.name == first else " "
         typer.echo(f"{mark} {spec.name:24} {spec.weights_sha256[:12]}  {folder}")
+    for _, error in unreadable_models():
+        typer.echo(f"! {error}")
     for spec in adapter_specs():
         typer.echo(f"  {spec.name:38} {spec.licence}")
     for title, install in missing_programs():
@@ -40,6 +42,10 @@ def show(name: Name) -> None:
 @app.command("import")
 def take_in(
     source: Annotated[Path, typer.Argument(help="A model folder, or a zip of one.")],
+    *,
+    rename: Annotated[
+        bool, typer.Option("--rename", help="Add a number where its name is taken.")
+    ] = False,
 ) -> None:
     """Take a model in; its weights are checked against its digest first."""
     from napari_cellseg.io.models import store as model_store
@@ -47,7 +53,8 @@ def take_in(
 
     with model_store.unpacked(source) as folder:
         load_model(folder)
-        typer.echo(f"'{model_store.take_in(folder)}' can be used now.")
+        name = model_store.take_in(folder, is_renamed=rename)
+    typer.echo(f"'{name}' can be used now.")
 
 
 @app.command()
@@ -62,12 +69,17 @@ def export(
             help="zip: to hand on and import; onnx, onnx-int8: for other runtimes.",
         ),
     ] = "zip",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file that is there.")
+    ] = False,
 ) -> None:
     """Write a model into one file: a zip to hand on, or ONNX for other programs."""
+    from napari_cellseg.batch.names import refuse_to_replace
     from napari_cellseg.io.models import store as model_store
     from napari_cellseg.io.models.folder import find_model
 
     folder = find_model(name)
+    refuse_to_replace([out], overwrite=overwrite)
     if format_ == "zip":
         model_store.pack(folder, out)
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields, replace
 from typing import Any
 
 from napari_cellseg.core.errors import ModelError
@@ -13,9 +13,19 @@ from napari_cellseg.core.options import SegmentOptions
 
 FORMAT_VERSION = 1
 #: Of a file that any system can have, up to 100 characters.
-NO_NAME = r"/\\:*?\"<>|\x00-\x1f"
+NO_NAME = r"/\\:*?\"<>|\x00-\x1f\ud800-\udfff"
 NAME = re.compile(rf"[^\s.{NO_NAME}](?:[^{NO_NAME}]{{0,98}}[^\s.{NO_NAME}])?")
 DIGEST = re.compile(r"[0-9a-f]{64}")
+HALF_SIGN = re.compile(r"[\ud800-\udfff]")
+TEXTS = (
+    "title",
+    "description",
+    "architecture",
+    "parent_sha256",
+    "training_data",
+    "licence",
+    "command",
+)
 LEVELS = range(2, 9)
 MAX_WIDTH = 2048
 
@@ -100,28 +110,40 @@ def model_spec_from_json(text: str, where: str) -> ModelSpec:
     Raises
     ------
     ModelError
-        If it is no JSON, of another format version, or keys are missing or unknown.
+        If it is no JSON, of another format version, or keys are missing or unknown. Widths
+        that are no list become (), which `check_model_spec` refuses.
     """
     try:
         values = json.loads(text)
-        version = values.pop("format_version")
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(
-            f"{where} is no model description: {error!r}. Choose a model folder "
-            "that holds model.json and weights.safetensors."
+            f"{where} is no JSON ({error}). Choose a model folder that holds model.json "
+            "and weights.safetensors."
         ) from error
+    version = values.pop("format_version", None) if isinstance(values, dict) else None
     if version != FORMAT_VERSION:
         raise ModelError(
-            f"{where} has format version {version}; this program reads "
-            f"{FORMAT_VERSION}. Update napari-cellseg."
+            f"{where} has format version {version!r}; this program reads "
+            f"{FORMAT_VERSION}. Choose a model of napari-cellseg, or update it."
         )
-    known = {item.name for item in fields(ModelSpec)}
-    if unknown := sorted(set(values) - known):
-        raise ModelError(f"{where} holds unknown keys: {', '.join(unknown)}.")
-    try:
-        return ModelSpec(**{**values, "widths": tuple(values["widths"])})
-    except (TypeError, KeyError) as error:
-        raise ModelError(f"{where} is incomplete: {error}.") from error
+    known = {item.name: item for item in fields(ModelSpec)}
+    if unknown := sorted(set(values) - known.keys()):
+        raise ModelError(
+            f"{where} holds unknown keys: {', '.join(unknown)}. Update napari-cellseg, or "
+            "export the model again."
+        )
+    needed = [name for name, item in known.items() if _is_needed(item)]
+    if missing := [name for name in needed if name not in values]:
+        raise ModelError(f"{where} lacks {', '.join(missing)}. Export the model again.")
+    widths = values["widths"]
+    return ModelSpec(
+        **{**values, "widths": tuple(widths) if isinstance(widths, list) else ()}
+    )
+
+
+def _is_needed(item: Field[Any]) -> bool:
+    """Return True for a key that has no default."""
+    return item.default is MISSING and item.default_factory is MISSING
 
 
 def check_model_spec(spec: ModelSpec, where: str) -> None:
@@ -165,6 +187,16 @@ def _claims(spec: ModelSpec) -> Iterator[tuple[str, bool, str]]:
         spec.high_percentile > spec.low_percentile
     )
     yield "high_percentile", is_above, "a number above low_percentile, up to 100"
+    # The menu shows them, and they are written again with a model that is copied.
+    for key in TEXTS:
+        yield key, _is_text(getattr(spec, key)), "text"
+    for key in ("figures", "sides"):
+        yield key, isinstance(getattr(spec, key), dict), "an object"
+
+
+def _is_text(value: Any) -> bool:
+    """Return True for text that can be written, which half a sign cannot be."""
+    return isinstance(value, str) and HALF_SIGN.search(value) is None
 
 
 def _lies(value: Any, low: float, high: float) -> bool:

@@ -117,23 +117,30 @@ def load_model(folder: Path) -> tuple[CellNet, ModelSpec]:
         raise ModelError(
             f"The weights in '{folder}' are corrupt: {error}. Import the model again."
         ) from error
-    network = CellNet(spec.widths)
-    expected = {
-        name: tuple(value.shape) for name, value in network.state_dict().items()
-    }
-    found = {name: tuple(value.shape) for name, value in tensors.items()}
+    with torch.device("meta"):  # widths that weights are not there for cost no memory
+        expected = _kinds(CellNet(spec.widths).state_dict())
+    found = _kinds(tensors)
     if expected != found:
         wrong = sorted(set(expected.items()) ^ set(found.items()))[0][0]
         raise ModelError(
             f"The weights in '{folder}' are not those of CellNet {spec.widths} "
             f"(first difference: '{wrong}'). Import the model again."
         )
-    if not all(bool(torch.isfinite(value).all()) for value in tensors.values()):
+    if not all(bool(value.float().isfinite().all()) for value in tensors.values()):
         raise ModelError(
             f"The weights in '{folder}' hold values that are no numbers. Train the model again."
         )
+    network = CellNet(spec.widths)
     network.load_state_dict(tensors)
     return network.float().eval(), spec
+
+
+def _kinds(tensors: Mapping[str, Tensor]) -> dict[str, tuple[tuple[int, ...], bool]]:
+    """Return the shape of each tensor, and whether it is of floating-point numbers."""
+    return {
+        name: (tuple(value.shape), value.is_floating_point())
+        for name, value in tensors.items()
+    }
 
 
 def _checked_content(path: Path, spec: ModelSpec) -> bytes:

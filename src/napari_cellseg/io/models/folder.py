@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
@@ -53,15 +54,23 @@ def models_folders() -> list[Path]:
 
 def list_models() -> list[tuple[Path, ModelSpec]]:
     """Return every model found, the shipped ones first; unreadable folders are left out."""
-    found = []
+    return [(folder, spec) for folder, spec in _found() if isinstance(spec, ModelSpec)]
+
+
+def unreadable_models() -> list[tuple[Path, ModelError]]:
+    """Return the folders that `list_models` leaves out, and why."""
+    return [(folder, why) for folder, why in _found() if isinstance(why, ModelError)]
+
+
+def _found() -> Iterator[tuple[Path, ModelSpec | ModelError]]:
+    """Yield each folder of a model, and what it is or why that cannot be read."""
     for parent in models_folders():
         # Hidden ones are half copied, or half deleted.
         for folder in sorted(path.parent for path in parent.glob(f"[!.]*/{SPEC_NAME}")):
             try:
-                found.append((folder, read_model_spec(folder)))
-            except ModelError:
-                continue
-    return found
+                yield folder, read_model_spec(folder)
+            except ModelError as error:
+                yield folder, error
 
 
 def find_model(model: str | Path | None) -> Path:
@@ -70,7 +79,8 @@ def find_model(model: str | Path | None) -> Path:
     Raises
     ------
     ModelError
-        If there is none; the message lists the names that exist.
+        If there is none; the message lists the names that exist. If its folder cannot be
+        read; the message says why.
     """
     wanted = str(model or DEFAULT_MODEL)
     models = list_models()
@@ -79,6 +89,9 @@ def find_model(model: str | Path | None) -> Path:
             return folder
     if (Path(wanted) / SPEC_NAME).is_file():
         return Path(wanted)
+    for folder, error in unreadable_models():
+        if folder.name == wanted:
+            raise error
     names = ", ".join(spec.name for _, spec in models) or "none"
     raise ModelError(
         f"There is no model '{wanted}'; known are: {names}. Give a name or a model folder."

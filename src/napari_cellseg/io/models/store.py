@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import shutil
 import tempfile
 import zipfile
@@ -11,10 +12,11 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain, count
 from pathlib import Path
 
 from napari_cellseg.core.errors import ModelError, SaveError
-from napari_cellseg.io.atomic import replacing
+from napari_cellseg.io.atomic import make_folder, move, replacing
 from napari_cellseg.io.models.folder import (
     DEFAULT_MODEL,
     SPEC_NAME,
@@ -22,6 +24,7 @@ from napari_cellseg.io.models.folder import (
     list_models,
     models_folders,
     read_model_spec,
+    unreadable_models,
 )
 
 PROMOTED_NAME = "promoted.json"
@@ -39,11 +42,15 @@ def user_folder() -> Path:
 def free_name(wanted: str) -> str:
     """Return a name for a new model that no model has, made from what is wanted."""
     base = re.sub(r"[^a-z0-9]+", "-", wanted.lower()).strip("-") or "my-model"
-    taken = {spec.name for _, spec in list_models()}
-    name, number = base, 2
-    while name in taken:
-        name, number = f"{base}-{number}", number + 1
-    return name
+    return f"{base}{_number_for(base)}"
+
+
+def _number_for(base: str) -> str:
+    """Return "" if no model has a name, else what makes it one that none has: "-2"."""
+    # Two names that differ in case only are one folder on Windows and macOS.
+    taken = {spec.name.casefold() for _, spec in list_models()}
+    numbers = chain([""], (f"-{number}" for number in count(2)))
+    return next(each for each in numbers if f"{base}{each}".casefold() not in taken)
 
 
 def take_in(folder: Path, *, is_renamed: bool = False) -> str:
@@ -64,26 +71,35 @@ def take_in(folder: Path, *, is_renamed: bool = False) -> str:
         If it cannot be copied.
     """
     spec = read_model_spec(folder)
-    if is_renamed and (name := free_name(spec.name)) != spec.name:
-        number = name.rpartition("-")[2]
-        spec = replace(spec, name=name, title=f"{spec.title} {number}")
+    if number := _number_for(spec.name):
+        if not is_renamed:
+            raise _is_there(spec.name)
+        title = f"{spec.title} {number.strip('-')}"
+        spec = replace(spec, name=f"{spec.name}{number}", title=title)
+    make_folder(user_folder())
     target = user_folder() / spec.name
-    if target.exists():
-        raise ModelError(
-            f"There is a model '{spec.name}' already; remove it, or name this one anew."
-        )
-    partial = target.with_name(f".new.{spec.name}")
+    # A name of its own: another process may be copying the same model.
+    partial = target.with_name(f".new.{secrets.token_hex(4)}")
     try:
-        partial.mkdir(parents=True, exist_ok=True)
+        partial.mkdir()
         shutil.copyfile(folder / WEIGHTS_NAME, partial / WEIGHTS_NAME)
         (partial / SPEC_NAME).write_text(spec.to_json(), encoding="utf-8")
-        partial.rename(target)
+        move(partial, target)
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
+        if target.exists():
+            raise _is_there(spec.name) from error
         raise SaveError(
-            f"The model could not be copied to '{target}': {error.strerror}."
+            f"The model could not be copied to '{target}': {_why(error)}."
         ) from error
     return spec.name
+
+
+def _is_there(name: str) -> ModelError:
+    return ModelError(
+        f"There is a model '{name}' already. Remove that one if it is your own, or take "
+        "this one in with a number: --rename."
+    )
 
 
 def promoted() -> str:
@@ -94,15 +110,17 @@ def promoted() -> str:
 
 
 def own_model(name: str) -> Path:
-    """Return the folder of one of the user's own models.
+    """Return the folder of one of the user's own models; it may be unreadable.
 
     Raises
     ------
     ModelError
         If there is none of this name; those that ship are not the user's.
     """
-    for folder, spec in list_models():
-        if spec.name == name and folder.parent == user_folder():
+    named = [(folder, spec.name) for folder, spec in list_models()]
+    named += [(folder, folder.name) for folder, _ in unreadable_models()]
+    for folder, its_name in named:
+        if its_name == name and folder.parent == user_folder():
             return folder
     raise ModelError(f"There is no model '{name}' of your own in '{user_folder()}'.")
 
@@ -119,18 +137,24 @@ def remove(name: str) -> None:
     """
     folder = own_model(name)
     try:
+        if folder.is_symlink():
+            folder.unlink()  # what it leads to is not ours
+            return
         # Renamed first: a model that is half gone must not be found.
-        gone = folder.rename(folder.with_name(f".gone.{folder.name}"))
+        gone = folder.with_name(f".gone.{secrets.token_hex(4)}")
+        move(folder, gone)
         shutil.rmtree(gone)
     except OSError as error:
-        raise SaveError(
-            f"'{folder}' could not be deleted: {error.strerror}."
-        ) from error
+        raise SaveError(f"'{folder}' could not be deleted: {_why(error)}.") from error
 
 
 def pack(folder: Path, out: Path) -> None:
     """Write a model folder into a zip; raises `SaveError`."""
-    with replacing(out) as temporary, zipfile.ZipFile(temporary, "w") as file:
+    with (
+        replacing(out) as temporary,
+        # Files of a package may be dated 1970, which a zip cannot say.
+        zipfile.ZipFile(temporary, "w", strict_timestamps=False) as file,
+    ):
         for name in (SPEC_NAME, WEIGHTS_NAME):
             file.write(folder / name, name)
 
@@ -139,8 +163,8 @@ def pack(folder: Path, out: Path) -> None:
 def unpacked(source: Path) -> Iterator[Path]:
     """Give the model folder that a folder or a zip is, for the length of the block.
 
-    Only the two files of a model are taken from a zip, whatever paths it names, and no
-    more than a model can have.
+    Only the two files of a model are taken from a zip, from its top or from the folder that
+    was packed, and no more than a model can have.
 
     Raises
     ------
@@ -158,24 +182,37 @@ def unpacked(source: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="cellseg-model-") as name:
         folder = Path(name)
         try:
-            with zipfile.ZipFile(source) as file:
-                for part in (SPEC_NAME, WEIGHTS_NAME):
-                    if file.getinfo(part).file_size > MAX_PART_BYTES:
-                        raise ModelError(
-                            f"'{source}': {part} is larger than a model's."
-                        )
-                    (folder / part).write_bytes(file.read(part))
-        except UNREADABLE as error:
-            raise ModelError(
-                f"'{source}' holds no model ({_why(error)}). Choose a folder or zip with "
-                f"{SPEC_NAME} and {WEIGHTS_NAME} in it."
-            ) from error
-        yield folder
+            _unpack(source, folder)
+            yield folder
+        except ModelError as error:
+            # The folder is gone when the message is read.
+            raise ModelError(str(error).replace(name, str(source))) from error
+
+
+def _unpack(source: Path, folder: Path) -> None:
+    """Write the two files of a model from a zip into a folder."""
+    try:
+        with zipfile.ZipFile(source) as file:
+            names = file.namelist()
+            specs = [name for name in names if name.split("/")[-1] == SPEC_NAME]
+            top = min(specs, key=len, default="").removesuffix(SPEC_NAME)
+            for part in (SPEC_NAME, WEIGHTS_NAME):
+                info = file.getinfo(f"{top}{part}")
+                if info.file_size > MAX_PART_BYTES:
+                    raise ModelError(f"'{source}': {part} is larger than a model's.")
+                (folder / part).write_bytes(file.read(info))
+    except UNREADABLE as error:
+        raise ModelError(
+            f"'{source}' holds no model ({_why(error)}). Choose a folder or zip with "
+            f"{SPEC_NAME} and {WEIGHTS_NAME} in it."
+        ) from error
 
 
 def _why(error: Exception) -> str:
-    """Return why a zip is not read, in words."""
-    return str((isinstance(error, OSError) and error.strerror) or error)
+    """Return the reason of an error in words."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error.args[0] if isinstance(error, KeyError) else error)
 
 
 def has_promotion() -> bool:
@@ -198,16 +235,14 @@ def _promotions() -> list[str]:
     """Return the models that were promoted, oldest first."""
     try:
         names = json.loads((user_folder() / PROMOTED_NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
+        return []
+    if not isinstance(names, list):
         return []
     return [name for name in names if isinstance(name, str)]
 
 
 def _write(names: list[str]) -> None:
-    folder = user_folder()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SaveError(f"'{folder}' could not be made: {error.strerror}.") from error
-    with replacing(folder / PROMOTED_NAME) as temporary:
+    make_folder(user_folder())
+    with replacing(user_folder() / PROMOTED_NAME) as temporary:
         temporary.write_text(json.dumps(names), encoding="utf-8")
