@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+import zarr
+from numpy.typing import NDArray
 from PIL import Image
 
 from napari_cellseg.core.errors import SaveError
@@ -57,6 +59,15 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BaseRun:
     monkeypatch.setattr(training, "CellNet", small)
     monkeypatch.setattr(training, "CURVE_EVERY", 1)
     return BaseRun(tmp_path / "set", tmp_path / "run", "cellseg train", "cpu")
+
+
+def write_ome_zarr(path: Path, plane: NDArray[np.generic]) -> None:
+    group = zarr.open_group(path, mode="w", zarr_format=2)
+    group.create_array("0", data=plane)
+    axes = [{"name": name, "type": "space"} for name in "yx"]
+    group.attrs["multiscales"] = [
+        {"version": "0.4", "axes": axes, "datasets": [{"path": "0"}]}
+    ]
 
 
 def validated(place: BaseRun) -> list[str]:
@@ -118,3 +129,17 @@ def test_a_disk_that_fills_leaves_the_checkpoint_before(
         run(job)
     assert (place.out / "checkpoint.pt").read_bytes() == before
     assert not (place.out / "model").exists()
+
+
+def test_a_run_on_an_image_that_is_a_folder_ends_with_a_report(place: BaseRun) -> None:
+    image = place.data / "images" / "a.tif"
+    pixels = tifffile.imread(image)
+    image.unlink()
+
+    def report(change: int) -> dict[str, str]:
+        write_ome_zarr(place.data / "images" / "a.zarr", pixels + change)
+        run(train_base(place, OPTIONS))
+        found: dict[str, str] = json.loads((place.out / "report.json").read_text())
+        return found
+
+    assert report(0)["training_set_sha256"] != report(1)["training_set_sha256"]

@@ -118,11 +118,11 @@ def unlabelled_in_folder(folder: Path) -> list[str]:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Return the files of a folder by name, without hidden ones."""
+    """Return the files of a folder by name, OME-Zarr folders too, without hidden ones."""
     return sorted(
         path
-        for path in folder.glob("*")
-        if path.is_file() and not path.name.startswith(".")
+        for path in folder.glob("[!.]*")
+        if path.is_file() or path.suffix == ".zarr"
     )
 
 

@@ -21,6 +21,7 @@ from napari_cellseg.core.segmentation.decode import labels_from_maps
 from napari_cellseg.io.atomic import replacing
 from napari_cellseg.io.datasets.base_sets import BaseSets, base_sets
 from napari_cellseg.io.datasets.dataset import Sample
+from napari_cellseg.io.datasets.importing import digest_of
 from napari_cellseg.io.models.folder import DEFAULT_MODEL
 from napari_cellseg.nn.device import choose_device, device_title
 from napari_cellseg.nn.evaluate import KindScore, Predict, evaluate, scores_by_kind
@@ -223,5 +224,8 @@ def _digest(samples: tuple[Sample, ...]) -> str:
     digest = hashlib.sha256()
     for sample in sorted(samples, key=lambda sample: (sample.kind, sample.name)):
         for path in (sample.image_path, sample.labels_path):
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
+            # An OME-Zarr is a folder.
+            parts = sorted(path.rglob("*")) if path.is_dir() else [path]
+            for part in parts:
+                digest.update(bytes.fromhex(digest_of(part)))
     return digest.hexdigest()
