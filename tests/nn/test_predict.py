@@ -42,15 +42,15 @@ def maps_of(predictor: Predictor, pixels: np.ndarray, **options: object) -> np.n
     return maps
 
 
+@pytest.mark.parametrize("augmented", [False, True])
 @pytest.mark.parametrize(
     "shape", [(1, 1), (1, 70), (33, 5), (64, 64), (100, 37)], ids=str
 )
 def test_maps_have_the_size_of_the_plane(
-    tiny_network: CellNet, shape: tuple[int, int]
+    tiny_network: CellNet, shape: tuple[int, int], augmented: bool
 ) -> None:
-    maps = maps_of(
-        Predictor(tiny_network, torch.device("cpu")), np.zeros((3, *shape), np.float32)
-    )
+    predictor = Predictor(tiny_network, torch.device("cpu"))
+    maps = maps_of(predictor, np.zeros((3, *shape), np.float32), augmented=augmented)
     assert maps.shape == (5, *shape)
 
 
@@ -79,6 +79,34 @@ def test_vectors_of_a_turned_image_are_turned_back(
     np.testing.assert_allclose(back[0], 2 * y + 5 * x)
     np.testing.assert_allclose(back[3], np.full_like(seen_y, 2))
     np.testing.assert_allclose(back[4], np.full_like(seen_x, 5))
+
+
+class Uphill(torch.nn.Module):
+    """Answers with the image itself, and with the direction in which it grows brighter."""
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        grey = pixels.mean(1)
+        flow = torch.stack(torch.gradient(grey, dim=(1, 2)), 1)
+        flow = flow / (flow.norm(dim=1, keepdim=True) + 1e-6)
+        return torch.cat(
+            [torch.logit(grey, 1e-3)[:, None].expand(-1, 3, -1, -1), flow], 1
+        )
+
+
+def test_averaged_views_lie_on_each_other() -> None:
+    y, x = np.mgrid[:71, :96]
+    hill = np.exp(-((y - 30.0) ** 2 / 800 + (x - 50.0) ** 2 / 1800)).astype(np.float32)
+    pixels = np.stack([hill] * 3)
+    predictor = Predictor(Uphill(), torch.device("cpu"))
+    one, averaged = (
+        maps_of(predictor, pixels, augmented=augmented).astype(int)
+        for augmented in (False, True)
+    )
+    assert np.abs(averaged[:3] - one[:3]).max() <= 3
+    # Around the top the direction changes within a pixel.
+    is_slope = np.hypot(y - 30, x - 50) > 6
+    inside = is_slope & (y > 2) & (y < 68) & (x > 2) & (x < 93)
+    assert np.abs(averaged[3:] - one[3:])[:, inside].max() <= 6
 
 
 def test_tiled_labels_equal_those_of_the_whole_plane() -> None:

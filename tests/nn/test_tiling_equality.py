@@ -34,8 +34,10 @@ class Field:
         self.largest_px = 0
         self.whole = self.labels_of(None)
 
-    def labels_of(self, tiles: list[Tile] | None) -> Labels:
-        *_, (_, _, maps) = self.predictor.predict_tiles(self.read, SHAPE, tiles=tiles)
+    def labels_of(self, tiles: list[Tile] | None, *, augmented: bool = False) -> Labels:
+        *_, (_, _, maps) = self.predictor.predict_tiles(
+            self.read, SHAPE, tiles=tiles, augmented=augmented
+        )
         options = settled_options(SegmentOptions(), self.spec)
         return labels_from_maps(PlaneMaps(maps, SHAPE), options)[0]
 
@@ -48,6 +50,16 @@ class Field:
 @pytest.fixture(scope="module")
 def field() -> Field:
     return Field()
+
+
+def test_averaged_views_in_tiles_give_the_cells_of_the_whole_plane(
+    field: Field,
+) -> None:
+    tiles = plan_tiles(SHAPE, 192, HALO_PX, 192)
+    whole = field.labels_of(None, augmented=True)
+    assert whole.max() > 80
+    labels = field.labels_of(tiles, augmented=True)
+    assert match_labels(whole, labels, [0.9])[0].average_precision >= 0.995
 
 
 @pytest.mark.parametrize("core_px", [96, 128, 160, 192, 256, 320])

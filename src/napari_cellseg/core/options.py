@@ -161,7 +161,7 @@ class SegmentOptions:
         Range(
             choices=("fast", "default", "accurate"),
             help="fast: no size estimate; accurate: "
-            "flips and turns averaged, 8 times slower.",
+            "seven views averaged, 8 times slower.",
         ),
     )
     decoder: str = option(
