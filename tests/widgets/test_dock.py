@@ -72,6 +72,11 @@ def test_nothing_is_cut_off_where_the_pixel_size_is_known(make_dock, segment, qt
         assert area.widget().minimumSizeHint().width() <= area.viewport().width()
 
 
+def test_a_pixel_size_that_no_microscope_has_is_asked_about(dock):
+    dock.viewer.add_image(squares(), scale=(1e9, 1e9), units=("um", "um"))
+    assert "1e+09 µm/px? Correct it" in dock.header.facts.text()
+
+
 def test_programs_that_are_not_installed_are_named_with_what_installs_them(
     make_dock, engine, monkeypatch
 ):

@@ -6,6 +6,9 @@ from psygnal import Signal
 
 from napari_cellseg.core.types import CellImage, PixelSize, SegmentationResult
 
+#: From below the finest of electron microscopes to above what a camera's lens sees.
+LIKELY_UM = (0.0001, 10_000.0)
+
 
 class Session:
     """The image of one window, and what is known of it.
@@ -79,6 +82,12 @@ def describe_image(image: CellImage) -> str:
     elif image.n_channels > 1:
         parts.append(f"{image.n_channels} channels")
     return " · ".join(parts)
+
+
+def is_likely(pixel_size: PixelSize) -> bool:
+    """Say whether a microscope may have pixels of a size: files state others, too."""
+    low, high = LIKELY_UM
+    return all(low <= side <= high for side in (pixel_size.y_um, pixel_size.x_um))
 
 
 def describe_pixel_size(pixel_size: PixelSize | None) -> str:

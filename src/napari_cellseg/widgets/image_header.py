@@ -21,9 +21,11 @@ from qtpy.QtWidgets import (
 from superqt.utils import signals_blocked
 
 from napari_cellseg.controllers.session import (
+    LIKELY_UM,
     Session,
     describe_image,
     describe_pixel_size,
+    is_likely,
 )
 from napari_cellseg.core.errors import AmbiguousAxesError, CellsegError
 from napari_cellseg.core.types import CellImage, PixelSize
@@ -44,7 +46,6 @@ from napari_cellseg.widgets.words import line_label, say, say_again
 
 #: What an axis can be, in the person's words.
 AXIS_WORDS = {"Z": "Z planes", "T": "time points", "C": "channels"}
-LARGEST_PIXEL_UM = 10_000.0
 
 
 class ImageHeader(QWidget):
@@ -123,7 +124,7 @@ class ImageHeader(QWidget):
         grid.setContentsMargins(0, 0, 0, 0)
         self.pixel_size_field = NumberBox()
         self.pixel_size_field.setDecimals(4)
-        self.pixel_size_field.setRange(0.0001, LARGEST_PIXEL_UM)
+        self.pixel_size_field.setRange(*LIKELY_UM)
         self.pixel_size_field.setValue(1.0)
         self.pixel_size_field.setSuffix(" µm/px")
         self.pixel_size_field.setToolTip(
@@ -131,7 +132,7 @@ class ImageHeader(QWidget):
         )
         self.plane_step_field = NumberBox()
         self.plane_step_field.setDecimals(3)
-        self.plane_step_field.setRange(0.0, LARGEST_PIXEL_UM)
+        self.plane_step_field.setRange(0.0, LIKELY_UM[1])
         self.plane_step_field.setSpecialValueText("unknown")
         self.plane_step_field.setSuffix(" µm")
         self.plane_step_field.setToolTip(
@@ -280,7 +281,9 @@ class ImageHeader(QWidget):
         size = describe_pixel_size(image.pixel_size)
         self.edit_button.setText("edit" if size else "set")
         facts = describe_image(image)
-        if size:
+        if image.pixel_size is not None and not is_likely(image.pixel_size):
+            say(self.facts, f"{facts} · {size}? Correct it", "warning", theme)
+        elif size:
             say(self.facts, f"{facts} · {size}", "plain", theme)
         else:
             say(self.facts, f"{facts} · pixel size unknown", "warning", theme)
