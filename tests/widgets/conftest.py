@@ -125,6 +125,24 @@ def segment(qtbot):
     return run
 
 
+#: What waits longer, such as for another window, may never come.
+SOON_MILLISECONDS = 1000
+
+
+def settle(qtbot, dock):
+    """Wait until the window is laid out, and all is done that waits for it to be still."""
+
+    def is_still():
+        laters = dock.findChildren(Later)
+        return not any(
+            one.is_waiting and one.milliseconds < SOON_MILLISECONDS for one in laters
+        )
+
+    for _ in range(3):
+        QApplication.processEvents()
+    qtbot.waitUntil(is_still, timeout=30000)
+
+
 def wait_idle(qtbot, dock):
     """Wait until nothing runs any more."""
 

@@ -5,7 +5,7 @@ import pytest
 import tifffile
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QInputDialog
-from tests.widgets.conftest import squares, wait_idle
+from tests.widgets.conftest import settle, squares, wait_idle
 from tests.widgets.test_gestures import Mouse
 from tests.widgets.test_tools import press
 
@@ -25,7 +25,7 @@ def shown(make_dock, segment, qtbot, tmp_path):
     wait_idle(qtbot, dock)
     segment(dock)
     dock.viewer.reset_view()
-    qtbot.wait(200)
+    settle(qtbot, dock)
     return dock
 
 

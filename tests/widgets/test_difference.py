@@ -5,7 +5,7 @@ import pytest
 from napari.layers import Shapes
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
-from tests.widgets.conftest import squares, wait_idle
+from tests.widgets.conftest import settle, squares, wait_idle
 
 
 def two_runs(dock, segment):
@@ -32,7 +32,7 @@ def shown(make_dock, segment, qtbot):
     dock = make_dock(show=True)
     dock.viewer.window.resize(1200, 800)
     two_runs(dock, segment)
-    qtbot.wait(100)
+    settle(qtbot, dock)
     return dock
 
 

@@ -5,7 +5,7 @@ import pytest
 import tifffile
 from qtpy.QtCore import Qt
 from tests.large_project import PITCH, SIDE, bright_grid, grid, large_project
-from tests.widgets.conftest import wait_idle
+from tests.widgets.conftest import settle, wait_idle
 from tests.widgets.test_gestures import Mouse
 from tests.widgets.test_tools import press
 
@@ -37,7 +37,7 @@ def look_at(dock, qtbot, y, x, zoom=NEAR):
     camera = dock.viewer.scene.camera
     camera.center = (0.0, float(y), float(x))
     camera.zoom = zoom
-    qtbot.wait(400)
+    settle(qtbot, dock)
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def opened(make_dock, folder, qtbot):
     wait_idle(qtbot, dock)
     qtbot.waitUntil(lambda: dock.keeper.window is not None, timeout=30000)
     dock.viewer.reset_view()
-    qtbot.wait(400)
+    settle(qtbot, dock)
     return dock
 
 
@@ -102,7 +102,7 @@ def test_delete_brush_and_undo_with_the_mouse_before_and_after_a_pan(
         camera = opened.viewer.scene.camera
         y, x = camera.center[-2:]
         mouse.drag((y + 120, x + 120), (y, x), (y - 60, x - 60), (y - 120, x - 120))
-        qtbot.wait(300)
+        settle(qtbot, opened)
     assert opened.keeper.binding.start != before
     layer = opened.keeper.layer
     y, x = (PITCH * round(at / PITCH) for at in opened.viewer.scene.camera.center[-2:])
@@ -177,7 +177,7 @@ def test_the_review_goes_to_a_cell_far_away(opened, qtbot):
     opened.proofread.cells.confidence = {cell_at(2000, 1800): 0.01}
     opened.review._on_opened()
     opened.review.next()
-    qtbot.wait(300)
+    settle(qtbot, opened)
     assert opened.review.current == cell_at(2000, 1800)
     start, shape = opened.keeper.binding.start, opened.keeper.layer.data.shape
     assert start[0] < 2000 < start[0] + shape[0]
@@ -234,6 +234,6 @@ def test_cells_of_a_small_image_need_no_window_and_are_the_chosen_layer(
     dock.link.open(str(folder))
     wait_idle(qtbot, dock)
     qtbot.waitUntil(lambda: dock.keeper.layer is not None, timeout=30000)
-    qtbot.wait(300)
+    settle(qtbot, dock)
     assert dock.keeper.window is None
     assert dock.viewer.layers.selection.active is dock.keeper.layer

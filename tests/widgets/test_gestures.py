@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
-from tests.widgets.conftest import squares, wait_idle
+from tests.widgets.conftest import settle, squares, wait_idle
 
 from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.core.review.doubt_signs import Signs
@@ -20,7 +20,7 @@ def shown(make_dock, segment, qtbot):
     dock.viewer.add_image(squares(), scale=(0.5, 0.5))
     segment(dock)
     dock.viewer.reset_view()
-    qtbot.wait(200)
+    settle(qtbot, dock)
     return dock
 
 

@@ -6,7 +6,7 @@ import tifffile
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
 from tests.large_project import PITCH, SIDE, bright_grid, grid, large_project
-from tests.widgets.conftest import wait_idle
+from tests.widgets.conftest import settle, wait_idle
 from tests.widgets.test_edit_window import GlobalMouse, cell_at, look_at
 from tests.widgets.test_tools import press
 
@@ -37,7 +37,7 @@ def opened(make_dock, folder, qtbot):
     dock.link.open(str(folder))
     wait_idle(qtbot, dock)
     dock.viewer.reset_view()
-    qtbot.wait(200)
+    settle(qtbot, dock)
     return dock
 
 

@@ -8,7 +8,7 @@ from napari.layers import Tracks
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from tests.moving_cells import moving_cells, same_cells
-from tests.widgets.conftest import squares, wait_idle
+from tests.widgets.conftest import settle, squares, wait_idle
 from tests.widgets.test_gestures import Mouse
 
 pytest.importorskip("laptrack", reason="the extra 'tracks' is not installed")
@@ -67,7 +67,7 @@ def shown(make_dock, segment, qtbot):
     dock.viewer.reset_view()
     dock.tabs.setCurrentIndex(1)
     link(qtbot, dock)
-    qtbot.wait(200)
+    settle(qtbot, dock)
     return dock, truth, parents
 
 
@@ -198,6 +198,5 @@ def test_the_csv_has_track_and_parent(shown, qtbot, tmp_path):
 def test_other_labels_begin_without_tracks(shown, qtbot):
     dock, _, _ = shown
     dock.viewer.add_image(squares(), name="other")
-    qtbot.wait(300)
-    assert tracks_layers(dock) == []
+    qtbot.waitUntil(lambda: tracks_layers(dock) == [])
     assert dock.through_time.box.isHidden()

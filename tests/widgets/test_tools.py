@@ -6,7 +6,7 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from tests.fakes import FakeSegmenter
-from tests.widgets.conftest import squares, wait_idle
+from tests.widgets.conftest import settle, squares, wait_idle
 from tests.widgets.test_gestures import Mouse, around
 
 from napari_cellseg.controllers.cell_labels import CellLabels
@@ -25,7 +25,7 @@ def shown(make_dock, segment, qtbot):
     dock.viewer.add_image(squares())
     segment(dock)
     dock.viewer.reset_view()
-    qtbot.wait(200)
+    settle(qtbot, dock)
     return dock
 
 
@@ -41,7 +41,7 @@ def stack(make_dock, qtbot):
     dock.viewer.dims.set_point(0, 0)
     dock.viewer.reset_view()
     wait_idle(qtbot, dock)
-    qtbot.wait(200)
+    settle(qtbot, dock)
     return dock
 
 
