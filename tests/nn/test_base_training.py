@@ -36,6 +36,10 @@ OPTIONS = TrainOptions(
 )
 
 
+#: No file of this name can be on Windows, and it has to be escaped in a picture.
+KIND = "scenes: H&E"
+
+
 def small() -> CellNet:
     return CellNet((4, 8))
 
@@ -52,7 +56,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BaseRun:
             tifffile.imwrite(tmp_path / "set" / part / f"{name}.tif", data)
 
     def sets(folder: Path) -> BaseSets:
-        samples: list[Sample] = pairs_in_folder(folder, "scenes")
+        samples: list[Sample] = pairs_in_folder(folder, KIND)
         return BaseSets(tuple(samples[:2]), tuple(samples[2:]))
 
     monkeypatch.setattr(base_training, "base_sets", sets)
@@ -81,14 +85,14 @@ def test_a_run_leaves_model_report_curve_and_examples(place: BaseRun) -> None:
     spec = read_model_spec(place.out / "model")
     assert report["weights_sha256"] == spec.weights_sha256
     assert report["options"]["seed"] == OPTIONS.seed
-    assert report["training_images"] == {"scenes": 2}
-    assert report["validation_images"] == {"scenes": ["c"]}
+    assert report["training_images"] == {KIND: 2}
+    assert report["validation_images"] == {KIND: ["c"]}
     assert report["training_set_sha256"] != report["validation_set_sha256"]
     assert report["seconds"] > 0
     assert spec.figures == result.figures == report["figures"]
     assert validated(place) == ["2", "4"]
-    assert "scenes/ap50" in (place.out / "curve.svg").read_text()
-    with Image.open(place.out / "examples" / "scenes.png") as picture:
+    assert "scenes: H&amp;E/ap50" in (place.out / "curve.svg").read_text()
+    with Image.open(place.out / "examples" / "scenes_H_E.png") as picture:
         assert picture.width > 2 * picture.height
 
 

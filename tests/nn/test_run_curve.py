@@ -49,11 +49,11 @@ def test_a_row_that_a_kill_cut_is_forgotten(curve: Path) -> None:
 
 
 def test_losses_and_validation_are_drawn_one_below_the_other(curve: Path) -> None:
-    append_row(curve.parent / VALIDATION_NAME, {"step": 5, "cells/ap50": 0.7})
+    append_row(curve.parent / VALIDATION_NAME, {"step": 5, "H&E/ap50": 0.7})
     write_curve(curve.parent)
     root = ET.parse(curve.parent / "curve.svg").getroot()
     names = {text.text for text in root.iter("{http://www.w3.org/2000/svg}text")}
-    assert {"loss", "score", "validation", "cells/ap50", "step 5"} <= names
+    assert {"loss", "score", "validation", "H&E/ap50", "step 5"} <= names
     lines = list(root.iter("{http://www.w3.org/2000/svg}polyline"))
     assert [len(line.attrib["points"].split()) for line in lines] == [5, 2, 1]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 from napari_cellseg.core.errors import SaveError
 from napari_cellseg.io.atomic import replacing
@@ -132,6 +133,6 @@ def _panel(title: str, lines: Mapping[str, Line], place: int) -> str:
         )
         parts.append(
             f'<polyline points="{path}" fill="none" stroke="{colour}"/>'
-            f'<text x="{wide + 8}" y="{12 + 13 * number}" fill="{colour}">{name}</text>'
+            f'<text x="{wide + 8}" y="{12 + 13 * number}" fill="{colour}">{escape(name)}</text>'
         )
     return "".join(parts) + "</g>"

@@ -10,6 +10,7 @@ import numpy as np
 from napari_cellseg.core.segmentation.intensity import normalize
 from napari_cellseg.io.datasets.dataset import Sample
 from napari_cellseg.io.datasets.samples import read_sample, split_pieces
+from napari_cellseg.io.datasets.source import safe_name
 from napari_cellseg.nn.evaluate import Predict
 from napari_cellseg.nn.side_by_side import write_picture
 from napari_cellseg.nn.training.data import PERCENTILES
@@ -44,7 +45,7 @@ def write_examples(out: Path, predict: Predict, samples: Sequence[Sample]) -> No
     for kind, sample in shown.items():
         plane, labels = read_sample(sample)
         pixels = np.broadcast_to(normalize(plane, *PERCENTILES), (3, *labels.shape))
-        path = folder / f"{kind.replace('/', '-')}.png"
+        path = folder / f"{safe_name(kind)}.png"
         nothing = np.zeros_like(labels)
         write_picture(
             path, pixels, (nothing, nothing), (split_pieces(labels), predict(plane))
