@@ -39,3 +39,17 @@ def test_many_cells_are_counted_the_same_way_everywhere():
     assert words.count == "1,600 cells"
     assert words.density == "40,000 / mm²"
     assert "1,600 by the model" in words.sources
+
+
+def test_the_density_of_a_series_says_that_it_is_a_mean():
+    """A cell at each of 4 time points, on 100 × 100 µm: 100 to the square millimetre."""
+    labels = np.zeros((4, 100, 100), np.int32)
+    labels[:, 10:20, 10:20] = 1
+    image = CellImage(
+        np.zeros((4, 1, 100, 100), np.uint8), "TCYX", pixel_size=PixelSize(1.0, 1.0)
+    )
+
+    words = table_words(measure_cells(image, labels), is_measuring=False)
+
+    assert (words.count, words.density) == ("1 cell", "100 / mm²")
+    assert "mean of all time points, on 0.04 mm² together" in words.sources

@@ -117,6 +117,10 @@ def number_columns(table: MeasurementTable | None) -> list[str]:
     ]
 
 
+#: What a density is the mean of, by the axis.
+PLANE_WORDS = {"T": "time points", "Z": "planes", "?": "planes"}
+
+
 def number_text(value: float, digits: int = 4) -> str:
     """Return a number with so many digits, or all before the point: never "1.2e+05"."""
     text = f"{value:.{digits}g}"
@@ -146,6 +150,8 @@ def table_words(table: MeasurementTable | None, *, is_measuring: bool) -> TableW
         return TableWords(count, "", tip, " · ".join([*parts, tip]))
     area = f"{number_text(summary['area_mm2'])} mm²"
     per_mm2 = f"{density:,.0f}" if density >= 1000 else number_text(density)
-    return TableWords(
-        count, f"{per_mm2} / mm²", f"on {area}", " · ".join([*parts, f"on {area}"])
-    )
+    stacked = [word for axis, word in PLANE_WORDS.items() if axis in table.axes]
+    where = f"on {area}"
+    if stacked:
+        where = f"mean of all {' and '.join(stacked)}, {where} together"
+    return TableWords(count, f"{per_mm2} / mm²", where, " · ".join([*parts, where]))
