@@ -10,6 +10,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QFileDialog
 from tests.widgets.conftest import squares, wait_idle
+from tests.widgets.test_contributions import write_zarr
 
 from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.core.errors import SegmentationError
@@ -646,6 +647,24 @@ def test_the_menu_opens_a_second_image(dock, qtbot, tmp_path, monkeypatch):
     titles["Open image…"].trigger()
     wait_idle(qtbot, dock)
     assert dock.session.image.name == "a.tif"
+
+
+def test_an_ome_zarr_is_opened_by_a_file_in_its_folder(
+    dock, qtbot, tmp_path, monkeypatch
+):
+    write_zarr(tmp_path / "cells.zarr", squares(), "yx", [0.5, 0.5])
+    asked = []
+    inside = next(one for one in (tmp_path / "cells.zarr").iterdir() if one.is_file())
+
+    def choose(*arguments):
+        asked.extend(arguments)
+        return [str(inside)], ""
+
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", choose)
+    dock.opener.open_button.click()
+    wait_idle(qtbot, dock)
+    assert inside.name in asked[-1].split(";;")[0]
+    assert dock.session.image.name == "cells.zarr"
 
 
 def test_files_that_are_dropped_one_after_the_other_all_open(dock, qtbot, tmp_path):

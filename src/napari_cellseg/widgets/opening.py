@@ -24,7 +24,7 @@ from napari_cellseg.core.errors import CellsegError, ImageReadError
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.io.reading.paths import list_images
 from napari_cellseg.io.s3.address import SCHEME, is_s3_address
-from napari_cellseg.io.sniff import IMAGE_SUFFIXES, sniff
+from napari_cellseg.io.sniff import IMAGE_SUFFIXES, ZARR_FILES, sniff
 from napari_cellseg.project.store import SUFFIX as PROJECT_SUFFIX
 from napari_cellseg.widgets.buttons import more_button
 from napari_cellseg.widgets.contributions import (
@@ -79,7 +79,10 @@ class FileOpener(QObject):
         row = QHBoxLayout(self.buttons)
         row.setContentsMargins(0, 0, 0, 0)
         self.open_button = QPushButton("Open image…")
-        self.open_button.setToolTip("TIFF, PNG, JPEG, LSM, SVS; or drop files here.")
+        self.open_button.setToolTip(
+            "TIFF, PNG, JPEG, LSM, SVS; of an OME-Zarr the zarr.json in its folder. Or drop "
+            "files or folders here."
+        )
         self.more_button = self._more_button()
         self.sample_button = QPushButton("Sample")
         self.sample_button.setToolTip("Open an image of nuclei to try everything on.")
@@ -126,7 +129,8 @@ class FileOpener(QObject):
 
     def ask(self) -> None:
         """Ask for files and open them."""
-        kinds = " ".join(f"*{suffix}" for suffix in IMAGE_SUFFIXES)
+        # Qt chooses files or folders, never both: an OME-Zarr is chosen by a file in it.
+        kinds = " ".join([*(f"*{one}" for one in IMAGE_SUFFIXES), *ZARR_FILES])
         paths, _ = QFileDialog.getOpenFileNames(
             self._dock, "Open images of cells", "", f"Images ({kinds});;All files (*)"
         )
@@ -198,7 +202,9 @@ class FileOpener(QObject):
 
 
 def _files_of(path: str) -> list[str]:
-    """Return the images in a folder; else the path itself, of which reading will tell."""
+    """Return the images in a folder, the OME-Zarr around a file of it, or the path itself."""
+    if Path(path).name in ZARR_FILES and not is_s3_address(path):
+        return [str(Path(path).parent)]
     folder = Path(path)
     if folder.suffix.lower() == ".zarr" or not folder.is_dir():
         return [path]
