@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from napari_cellseg.batch.names import plan_names, stem_of
+from napari_cellseg.batch.names import plan_names
+from napari_cellseg.io.reading.paths import stem_of
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,18 @@ def test_half_of_the_cells_found_is_an_ap_of_one_half(labelled: Path) -> None:
     assert float(figures[4]) == 0.5
 
 
+def test_images_and_masks_that_stand_alone_are_told_of(labelled: Path) -> None:
+    folders = [labelled / "images", labelled / "masks"]
+    (folders[1] / "a.tif").rename(folders[1] / "a.ome.tif")  # one ending
+    for folder, name in zip(folders, ("b.tif", "c.tif"), strict=True):
+        tifffile.imwrite(folder / name, np.zeros((20, 20), np.uint16))
+
+    result = runner.invoke(app, ["evaluate", str(labelled)])
+
+    assert "1 images have no mask and are left out (b.tif)" in result.output
+    assert "1 masks have no image and are left out (c.tif)" in result.output
+
+
 def test_a_folder_without_pairs_is_refused(labelled: Path) -> None:
     result = runner.invoke(app, ["evaluate", str(labelled / "images")])
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from napari_cellseg.batch.labels_reading import LabelsReading
-from napari_cellseg.batch.names import stem_of
 from napari_cellseg.core.errors import AmbiguousAxesError, LabelsError, SaveError
 from napari_cellseg.core.given_sizes import given_size
 from napari_cellseg.core.measuring.measure import (
@@ -26,7 +25,7 @@ from napari_cellseg.core.types import CellImage, Labels
 from napari_cellseg.io.exchange.classes import read_classes
 from napari_cellseg.io.exchange.formats import ImageFrame
 from napari_cellseg.io.reading.images import read_labels_with_axes, read_one_image
-from napari_cellseg.io.reading.paths import address_key, full_address
+from napari_cellseg.io.reading.paths import address_key, full_address, stem_of
 from napari_cellseg.io.writing.finished import LABELS_SUFFIX
 from napari_cellseg.io.writing.writers import read_csv_rows, write_cells_csv
 

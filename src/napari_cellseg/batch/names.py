@@ -11,15 +11,13 @@ from pathlib import Path
 
 from napari_cellseg.core.errors import SaveError
 from napari_cellseg.io.atomic import MAX_NAME_BYTES
-from napari_cellseg.io.reading.paths import ImagePlace, full_address
+from napari_cellseg.io.reading.paths import ImagePlace, full_address, stem_of
 from napari_cellseg.io.s3.address import FORBIDDEN_IN_NAMES, S3Address
 
 #: Of a name; with ``_probability.tif`` and a number it fits into `MAX_NAME_BYTES`.
 LONGEST_BYTES = MAX_NAME_BYTES - 32
 #: Windows has no file of these names, whatever stands behind the point.
 DEVICES = re.compile(r"(?i)\A(con|prn|aux|nul|com\d|lpt\d)(?=\.)")
-#: Endings of two parts, taken off a file's name as one.
-DOUBLE_SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.zarr", ".ome.btf")
 
 
 def refuse_to_replace(paths: Iterable[Path], *, overwrite: bool) -> None:
@@ -43,15 +41,6 @@ def remove_earlier(path: Path) -> None:
             f"'{path}' is of an earlier run and cannot be removed: {error.strerror}. "
             "Remove it, or choose another folder."
         ) from error
-
-
-def stem_of(path: ImagePlace) -> str:
-    """Return a file's name without its ending; ``.ome.tif`` counts as one ending."""
-    name = path.name
-    for suffix in DOUBLE_SUFFIXES:
-        if name.lower().endswith(suffix) and len(name) > len(suffix):
-            return name[: -len(suffix)]
-    return path.stem or name
 
 
 def plan_names(sources: Sequence[ImagePlace]) -> list[str]:

@@ -6,14 +6,18 @@ from pathlib import Path
 
 import typer
 
-from napari_cellseg.io.datasets.dataset import pairs_in_folder, unlabelled_in_folder
+from napari_cellseg.io.datasets.dataset import (
+    labels_without_image,
+    pairs_in_folder,
+    unlabelled_in_folder,
+)
 from napari_cellseg.io.datasets.manifest import is_dataset
 
 
 def tell_unlabelled(folder: Path) -> None:
-    """Say which images of a folder have no mask, since they count for nothing."""
-    names = unlabelled_in_folder(folder)
-    _tell(folder, names, "have no mask")
+    """Say which images of a folder have no mask and which masks no image."""
+    _tell(folder, unlabelled_in_folder(folder), "images have no mask")
+    _tell(folder, labels_without_image(folder), "masks have no image")
 
 
 def tell_partly(folder: Path) -> None:
@@ -21,7 +25,7 @@ def tell_partly(folder: Path) -> None:
     if is_dataset(folder):
         samples = pairs_in_folder(folder)
         names = [each.name for each in samples if each.checked_path is not None]
-        _tell(folder, names, "are checked in parts only")
+        _tell(folder, names, "images are checked in parts only")
 
 
 def _tell(folder: Path, names: list[str], what: str) -> None:
@@ -29,6 +33,6 @@ def _tell(folder: Path, names: list[str], what: str) -> None:
     if names:
         some = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
         typer.echo(
-            f"'{folder}': {len(names)} images {what} and are left out ({some}).",
+            f"'{folder}': {len(names)} {what} and are left out ({some}).",
             err=True,
         )

@@ -10,7 +10,11 @@ from numpy.typing import NDArray
 
 from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.training.item import TrainingItem
-from napari_cellseg.io.datasets.dataset import Sample, pairs_in_folder
+from napari_cellseg.io.datasets.dataset import (
+    Sample,
+    labels_without_image,
+    pairs_in_folder,
+)
 from napari_cellseg.io.datasets.samples import read_sample
 from napari_cellseg.io.reading.images import read_labels
 from napari_cellseg.io.s3.address import is_s3_address
@@ -87,10 +91,8 @@ def _samples(data: str | Path) -> Iterable[Sample]:
 
 def _refuse_lonely_labels(folder: Path) -> None:
     """Say so where labels have no image: their cells would silently be left out."""
-    images = {path.stem for path in (folder / "images").glob("*")}
-    masks = sorted(path.name for path in (folder / "masks").glob("*.tif"))
-    lonely = [name for name in masks if Path(name).stem not in images]
-    if lonely and images:
+    lonely = labels_without_image(folder)
+    if lonely and (folder / "images").is_dir():
         more = f" and {len(lonely) - 1} more" if len(lonely) > 1 else ""
         raise TrainingError(
             f"'masks/{lonely[0]}'{more} in '{folder}' has no image of that name in "

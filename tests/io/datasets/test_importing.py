@@ -264,6 +264,21 @@ def test_labels_without_an_image_are_told_of(tmp_path: Path) -> None:
     assert done.notes == ("left out: lost.tif (labels without an image).",)
 
 
+@pytest.mark.parametrize("image", ["a.ome.tif", "a.png"])
+@pytest.mark.parametrize("labels", ["a_labels.ome.tif", "a_labels.tif"])
+def test_an_ending_of_two_parts_is_one_ending(
+    tmp_path: Path, image: str, labels: str
+) -> None:
+    folder = _made(tmp_path / "set")
+    save(folder / image, image_of(labels_of(2)))
+    save(folder / labels, labels_of(2).astype(np.uint16))
+
+    _, done = imported(folder)
+
+    assert [one.n_cells for one in done.manifest.images] == [2]
+    assert done.notes == ()
+
+
 def test_what_cellpose_left_alone_is_told_of(tmp_path: Path) -> None:
     folder = tmp_path / "set"
     folder.mkdir()
@@ -381,6 +396,9 @@ def test_nothing_is_written_into_a_folder_that_holds_something(tmp_path: Path) -
         ('"split": ""', '"split": "mine"', "a split is train"),
         ('"cellseg dataset"', '"other"', "is of format 'other'"),
         ('"n_cells"', '"n_things"', "cannot be read"),
+        ('"name": "a"', '"name": 5', "name is 5, no str"),
+        ('"image": "images/a.png"', '"image": null', "image is None, no str"),
+        ('"shape": [', '"shape": ["many",', "no whole numbers"),
         ("{", "", "cannot be read"),
     ],
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from napari_cellseg.core.errors import ImageReadError
 from napari_cellseg.io.datasets.manifest import Manifest, is_dataset, read_manifest
+from napari_cellseg.io.reading.paths import stem_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +90,17 @@ def pairs_in_folder(folder: Path, kind: str | None = None) -> list[Sample]:
     """
     if is_dataset(folder):
         return samples_of(folder, read_manifest(folder))
-    masks = {path.stem: path for path in _files(folder / "masks")}
+    masks = {stem_of(path): path for path in _files(folder / "masks")}
     samples = [
         Sample(
             image.stem,
             kind or folder.name,
             f"{folder.name}/{image.stem}",
             image,
-            masks[image.stem],
+            masks[stem_of(image)],
         )
         for image in _files(folder / "images")
-        if image.stem in masks
+        if stem_of(image) in masks
     ]
     if not samples:
         raise ImageReadError(
@@ -113,8 +114,17 @@ def unlabelled_in_folder(folder: Path) -> list[str]:
     """Return the names of the files in images/ that `pairs_in_folder` leaves out."""
     if is_dataset(folder):
         return []
-    labelled = {path.stem for path in _files(folder / "masks")}
-    return [p.name for p in _files(folder / "images") if p.stem not in labelled]
+    labelled = {stem_of(path) for path in _files(folder / "masks")}
+    return [p.name for p in _files(folder / "images") if stem_of(p) not in labelled]
+
+
+def labels_without_image(folder: Path) -> list[str]:
+    """Return the names of the label files in masks/ that belong to no image."""
+    if is_dataset(folder):
+        return []
+    images = {stem_of(path) for path in _files(folder / "images")}
+    masks = (folder / "masks").glob("[!.]*.tif")
+    return sorted(path.name for path in masks if stem_of(path) not in images)
 
 
 def _files(folder: Path) -> list[Path]:

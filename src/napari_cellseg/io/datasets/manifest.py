@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -22,6 +22,14 @@ MANIFEST_NAME = "dataset.json"
 FORMAT = "cellseg dataset"
 VERSION = 1
 SPLITS = ("train", "val", "test")
+#: What JSON gives for each type of the fields of `DatasetImage`.
+KINDS = {
+    "str": str,
+    "int": int,
+    "tuple[int, ...]": tuple,
+    "Mapping[str, str]": dict,
+    "Mapping[str, Any]": dict,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +144,7 @@ def read_manifest(folder: Path) -> Manifest:
                 "Import the data set again."
             )
         images = tuple(
-            replace(DatasetImage(**item), shape=tuple(item["shape"]))
+            _checked(replace(DatasetImage(**item), shape=tuple(item["shape"])))
             for item in content["images"]
         )
         manifest = Manifest(
@@ -144,6 +152,17 @@ def read_manifest(folder: Path) -> Manifest:
         )
     _check(path, manifest)
     return manifest
+
+
+def _checked(one: DatasetImage) -> DatasetImage:
+    """Return an image whose values are of their kinds; raises `TypeError`."""
+    for item in fields(one):
+        value, kind = getattr(one, item.name), KINDS[str(item.type)]
+        if not isinstance(value, kind):
+            raise TypeError(f"{item.name} is {value!r:.40}, no {kind.__name__}")
+    if not all(isinstance(size, int) for size in one.shape):
+        raise TypeError(f"shape is {one.shape!r:.40}, no whole numbers")
+    return one
 
 
 def _check(path: Path, manifest: Manifest) -> None:

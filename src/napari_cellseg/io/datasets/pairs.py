@@ -18,6 +18,7 @@ from napari_cellseg.io.datasets.source import (
 )
 from napari_cellseg.io.foreign import translated
 from napari_cellseg.io.plain_files import read_index
+from napari_cellseg.io.reading.paths import stem_of
 
 LABEL_FOLDERS = ("labels", "masks", "annotations", "gt", "label", "mask")
 LABEL_ENDINGS: tuple[str, ...] = (
@@ -78,21 +79,22 @@ def _pairs(folder: Path) -> tuple[list[tuple[Path, Path]], list[Path], list[Path
     else:
         images, beside = list(image_files(folder)), [folder]
     known = {
-        path.stem: path for place in reversed(beside) for path in image_files(place)
+        stem_of(path): path for place in reversed(beside) for path in image_files(place)
     }
     if beside == [folder]:
         endings = tuple(ending for ending in LABEL_ENDINGS if ending)
-        images = [path for path in images if not path.stem.endswith(endings)]
+        images = [path for path in images if not stem_of(path).endswith(endings)]
     else:
         endings = LABEL_ENDINGS
     found, lonely = [], []
     for image in images:
-        labels = [known[image.stem + e] for e in endings if image.stem + e in known]
+        stem = stem_of(image)
+        labels = [known[stem + end] for end in endings if stem + end in known]
         if labels:
             found.append((image, labels[0]))
         else:
             lonely.append(image)
-    stems = {image.stem + ending for image in images for ending in endings}
+    stems = {stem_of(image) + ending for image in images for ending in endings}
     ours = {stem for stem in known if stem.endswith(endings)}
     return found, lonely, [known[stem] for stem in sorted(ours - stems)]
 

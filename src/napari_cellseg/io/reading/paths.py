@@ -26,6 +26,19 @@ OTHER_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+://")
 ImagePlace: TypeAlias = Path | S3Address
 
 
+#: Endings of two parts, taken off a file's name as one.
+DOUBLE_SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.zarr", ".ome.btf")
+
+
+def stem_of(path: ImagePlace) -> str:
+    """Return a file's name without its ending; ``.ome.tif`` counts as one ending."""
+    name = path.name
+    for suffix in DOUBLE_SUFFIXES:
+        if name.lower().endswith(suffix) and len(name) > len(suffix):
+            return name[: -len(suffix)]
+    return path.stem or name
+
+
 def full_address(place: ImagePlace) -> str:
     """Return where an image lies, in full."""
     return str(place) if isinstance(place, S3Address) else str(_whole(place))
