@@ -23,3 +23,13 @@ def test_too_little_is_refused_before_the_folder_is_taken(tmp_path: Path) -> Non
 
     assert "There are 0 checked cells" in str(result.exception)
     assert not out.exists()
+
+
+def test_a_folder_whose_name_no_model_can_have_is_refused(tmp_path: Path) -> None:
+    out = tmp_path / "a:b"
+
+    words = ["fine-tune", str(tmp_path), "-o", str(out), "--device", "cpu"]
+    result = CliRunner().invoke(app, words)
+
+    assert "'a:b' is no name for a model" in str(result.exception)
+    assert not out.exists()

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from napari_cellseg.cli.flags import takes_options
+from napari_cellseg.core.errors import OptionsError
+from napari_cellseg.core.model_spec import NAME
 from napari_cellseg.core.options import FineTuneOptions
 
 if TYPE_CHECKING:
@@ -54,9 +56,13 @@ def fine_tune(
     from napari_cellseg.nn.fine_tuning.fine_tune import fine_tune as train
     from napari_cellseg.nn.training.team import joined_team
 
-    request = TrainingRequest(
-        str(find_model(model)), device, options, out.name, out.name
-    )
+    name = out.absolute().name
+    if NAME.fullmatch(name) is None:
+        raise OptionsError(
+            f"'{name}' is no name for a model: not every system can have such a file. "
+            "Give --out another name."
+        )
+    request = TrainingRequest(str(find_model(model)), device, options, name, name)
     with joined_team(device) as team:
         if team.is_leader:
             _write(request, data, out, channel)
