@@ -285,9 +285,9 @@ def test_a_second_window_saves_its_steps_once_the_first_is_closed(
     assert second.proofread.n_cells == 3
 
 
-def test_labels_that_are_not_small_are_read_by_a_job_when_they_are_taken_over(
-    worked_on, second, qtbot, monkeypatch
-):
+@pytest.fixture
+def readers(monkeypatch):
+    """Return the threads that read labels, of which all count as not small."""
     threads = []
     read = LabelsStore.read
 
@@ -298,12 +298,29 @@ def test_labels_that_are_not_small_are_read_by_a_job_when_they_are_taken_over(
 
     monkeypatch.setattr(store, "AT_ONCE_PX", 0)
     monkeypatch.setattr(LabelsStore, "read", read_here)
+    return threads
+
+
+def test_labels_that_are_not_small_are_read_by_a_job_when_their_image_is_shown(
+    worked_on, reopened, qtbot, readers
+):
+    again = reopened(worked_on)
+    qtbot.waitUntil(lambda: again.keeper.layer is not None)
+    assert again.proofread.n_cells == 3
+    assert again.projects.keeps(again.proofread.cells)
+    assert len(readers) == 1
+    assert readers[0] is not threading.main_thread()
+
+
+def test_labels_that_are_not_small_are_read_by_a_job_when_they_are_taken_over(
+    worked_on, second, qtbot, readers
+):
     second.proofread.delete_cells([1])
     worked_on.release()
     qtbot.waitUntil(lambda: not second.projects.project.is_read_only)
     assert second.projects.keeps(second.proofread.cells)
-    assert len(threads) == 1
-    assert threads[0] is not threading.main_thread()
+    assert len(readers) == 1
+    assert readers[0] is not threading.main_thread()
 
 
 def test_a_window_that_closes_while_it_takes_a_project_over_lets_it_go(
