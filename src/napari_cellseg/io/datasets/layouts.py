@@ -25,26 +25,23 @@ class Layout:
     ----------
     name : str
         On the command line.
-    title : str
-        In words.
     find : callable
         Returns what it finds; raises `ImageReadError` if that is nothing.
     """
 
     name: str
-    title: str
     find: Callable[[Path], Source]
 
 
 #: In the order in which they are tried: those that are easily told first.
 LAYOUTS = (
-    Layout("sartorius", "Sartorius (train.csv)", find_sartorius),
-    Layout("ctc", "Cell Tracking Challenge", find_ctc),
-    Layout("dsb2018", "DSB2018 (one mask a file)", find_dsb2018),
-    Layout("bbbc005", "BBBC005", find_bbbc005),
-    Layout("coco", "COCO, LIVECell", find_coco),
-    Layout("cellpose", "Cellpose", find_cellpose),
-    Layout("pairs", "Folder of pairs", find_pairs),
+    Layout("sartorius", find_sartorius),
+    Layout("ctc", find_ctc),
+    Layout("dsb2018", find_dsb2018),
+    Layout("bbbc005", find_bbbc005),
+    Layout("coco", find_coco),
+    Layout("cellpose", find_cellpose),
+    Layout("pairs", find_pairs),
 )
 
 
