@@ -199,3 +199,30 @@ def test_a_training_whose_process_was_killed_is_offered_to_go_on(left, monkeypat
     assert train.task.state == "failed"
     assert train.left.folder == folder
     assert train.curve == []
+
+
+def test_what_is_stopped_before_its_first_step_is_cancelled_and_not_offered_again(left):
+    folder, train, trainer = left
+    (folder / "curve.csv").unlink()
+    train.task.starter.is_held = True
+    train.look_for_left()
+    train.take_left()
+    train.stop()
+    train.task.starter.release()
+    assert train.task.state == "cancelled"
+    assert not trainer.was_stopped
+    train.look_for_left()
+    assert train.left is None
+
+
+def test_a_window_that_closes_before_the_first_step_leaves_the_training_to_be_offered(
+    left,
+):
+    folder, train, _ = left
+    (folder / "curve.csv").unlink()
+    train.task.starter.is_held = True
+    train.look_for_left()
+    train.take_left()
+    train.close()
+    train.look_for_left()
+    assert train.left.folder == folder

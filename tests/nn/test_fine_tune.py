@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -594,6 +595,32 @@ def test_steps_that_come_at_once_are_told_as_one_with_every_point(
     (step,) = ChildTrainer(None, "mine", "Mine")._followed(None, tmp_path)
     assert (step.done, step.message) == (3, "step 3")
     assert [point.step for point in step.points] == [1, 2, 3]
+
+
+def ended_process(*_: object) -> subprocess.Popen[bytes]:
+    """Return a process that has ended without a word."""
+    return subprocess.Popen([sys.executable, "-c", ""])
+
+
+def test_a_stop_from_before_the_process_reaches_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = ChildTrainer(None, "mine", "Mine")
+    monkeypatch.setattr(trainer, "_started", ended_process)
+    trainer.stop()
+    with pytest.raises(TrainingError, match="can go on"):
+        run(trainer.go_on(tmp_path))
+    assert (tmp_path / STOP_NAME).exists()
+
+
+def test_a_process_that_could_not_even_say_that_the_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = ChildTrainer(None, "mine", "Mine")
+    monkeypatch.setattr(trainer, "_started", ended_process)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+    with pytest.raises(TrainingError, match="disk of .* is full"):
+        run(trainer.go_on(tmp_path))
 
 
 @pytest.mark.slow

@@ -328,6 +328,47 @@ def test_a_click_on_stop_is_seen_at_once_though_the_step_takes_long(endless, qtb
     assert "Stopping" in button.text()
 
 
+class SlowlyBeginning(FakeTrainer):
+    """Measures the old model for ever, or compares for ever."""
+
+    step = TrainProgress(0, 0, "measuring the old model")
+
+    def go_on(self, out):
+        while True:
+            yield self.step
+
+
+@pytest.fixture
+def unending(training, qtbot, monkeypatch, trained_model):
+    """Return a dock whose trainer goes on until it is closed."""
+    dock, _ = training
+    trainer = SlowlyBeginning(trained_model)
+    monkeypatch.setattr(dock.train, "_open_trainer", lambda *_: trainer)
+    dock.proofread.set_state([1], "accepted")
+    go_to_train(dock)
+    yield dock, trainer
+    dock.train.close()
+
+
+def test_a_training_that_has_not_learned_anything_yet_is_cancelled(unending, qtbot):
+    dock, _ = unending
+    qtbot.mouseClick(dock.footer.button, Qt.MouseButton.LeftButton)
+    button = dock.train_tab.stop
+    assert button.text() == "Cancel"
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not dock.train.task.is_running, timeout=60_000)
+    assert dock.train.outcome is None
+    assert "begun" not in dock.footer.line.text()
+
+
+def test_nothing_can_be_stopped_while_old_and_new_are_compared(unending, qtbot):
+    dock, trainer = unending
+    trainer.step = TrainProgress(3, 3, "comparing old and new")
+    qtbot.mouseClick(dock.footer.button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: "comparing" in dock.train_tab.line.text(), timeout=60_000)
+    assert dock.train_tab.stop.isHidden()
+
+
 def test_closing_asks_and_stays_if_the_person_wants(endless):
     dock, trainer = endless
     asked = []

@@ -221,9 +221,12 @@ class TrainController:
         return (yield from trainer.train(items, self.options, out))
 
     def stop(self) -> None:
-        """End early with the best model so far."""
+        """End early with the best model so far; cancel where nothing was learned yet."""
         if self._trainer is not None and self.task.is_running:
-            self._trainer.stop()
+            if self.curve:
+                self._trainer.stop()
+            else:
+                self.task.cancel()
             self.is_stopping = True
             self.changed.emit()
 
@@ -289,6 +292,9 @@ class TrainController:
         step = self.task.progress
         for point in step.points if isinstance(step, TrainProgress) else ():
             add_point(self.curve, point)
+        is_cancelled = self.is_stopping and self.task.state == "cancelled"
+        if is_cancelled and self._out is not None and not self.curve:
+            settle(self._out)  # there is nothing to go on with
         self.is_stopping = self.is_stopping and self.task.is_running
         if self.task.state == "failed" and self.left is None:
             self.curve = []

@@ -281,7 +281,7 @@ def _save_error(target: Path, temporary: Path | None, error: OSError) -> SaveErr
     number = error.errno
     if getattr(error, "winerror", None) in HELD_OPEN:
         number = errno.EBUSY
-    if number is None and _is_full(target.parent):
+    if number is None and is_full(target.parent):
         number = errno.ENOSPC
     if error.filename is not None and error.filename not in map(str, ours):
         reason = str(error)  # the block failed at a file of its own
@@ -295,7 +295,7 @@ def _save_error(target: Path, temporary: Path | None, error: OSError) -> SaveErr
     )
 
 
-def _is_full(folder: Path) -> bool:
+def is_full(folder: Path) -> bool:
     """Return True if hardly anything is free on the disk of a folder."""
     try:
         return shutil.disk_usage(folder).free < FULL_DISK_BYTES

@@ -120,6 +120,8 @@ class Teller(QObject):
             self._footer.tell("The training has begun; you can go on correcting.")
         elif state == "done":
             self._footer.tell(TRAINED)
+        elif state == "cancelled":
+            self._footer.tell("Stopped.")
         self._tell_failure_of(self._train.task)
 
     def _on_train_changed(self) -> None:

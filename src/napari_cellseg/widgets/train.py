@@ -36,6 +36,7 @@ MARGIN_PX = 4
 CURVE_WORDS = "line: errors on what it learns · dots: right on held-out cells"
 STOP_WORDS = "Stop, keep the best so far"
 STOPPING_WORDS = "Stopping after this step…"
+CANCEL_WORDS = "Cancel"
 PICTURED = {
     PICTURE_NAME: "Your held-out cells: old, new · green: true, orange: found",
     BASE_PICTURE_NAME: "The base set: old, new",
@@ -158,10 +159,14 @@ class TrainTab(QWidget):
         self.left.refresh()
         self.options.refresh()
         is_running = task.is_running
-        for part in (self.bar, self.stop):
-            part.setVisible(is_running)
+        self.bar.setVisible(is_running)
+        # Once all steps are done there is nothing to stop: old and new are compared.
+        step = task.progress
+        is_at_end = 0 < step.total == step.done
+        self.stop.setVisible(is_running and not is_at_end)
         self.stop.setEnabled(not train.is_stopping)
-        self.stop.setText(STOPPING_WORDS if train.is_stopping else STOP_WORDS)
+        words = STOP_WORDS if train.curve else CANCEL_WORDS
+        self.stop.setText(STOPPING_WORDS if train.is_stopping else words)
         has_result = train.outcome is not None
         has_curve = bool(train.curve) and not has_result
         self.curve.setVisible(has_curve)

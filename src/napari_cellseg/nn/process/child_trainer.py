@@ -23,6 +23,7 @@ from napari_cellseg.core.training.item import (
     TrainingOutcome,
     TrainProgress,
 )
+from napari_cellseg.io.atomic import is_full
 from napari_cellseg.io.models.folder import find_model
 from napari_cellseg.io.models.left_trainings import is_running
 from napari_cellseg.io.models.training_files import (
@@ -60,6 +61,7 @@ class ChildTrainer:
         self._model = find_model(model)
         self._name, self._title, self._device = name, title, device
         self._out: Path | None = None
+        self._is_stopping = False
         self._process: subprocess.Popen[bytes] | None = None
 
     def train(
@@ -75,9 +77,12 @@ class ChildTrainer:
 
     def go_on(self, out: Path) -> Job[TrainingOutcome]:
         """Go on with a training that lies in a folder, or follow it where it still runs."""
-        self._out = out
         if not is_running(out):
             self._process = self._started(out)
+        # Not before: who starts takes away what was asked of an earlier process.
+        self._out = out
+        if self._is_stopping:
+            self.stop()
         try:
             yield from self._followed(self._process, out)
         finally:
@@ -126,7 +131,8 @@ class ChildTrainer:
             time.sleep(POLL_SECONDS)
 
     def stop(self) -> None:
-        """End early with the best model so far."""
+        """End early with the best model so far, though the process has yet to start."""
+        self._is_stopping = True
         if self._out is not None:
             (self._out / STOP_NAME).touch()
 
@@ -179,6 +185,8 @@ def _died(out: Path) -> TrainingError:
     path = out / ERRORS_NAME
     text = path.read_text(errors="replace").strip() if path.is_file() else ""
     last = text.splitlines()[-1] if text else "it was killed, probably for memory"
+    if is_full(out):  # then it could not say so itself
+        last = f"the disk of '{out}' is full; free some space"
     return TrainingError(
         f"The training process ended ({last}). The old model is untouched, and the "
         "training can go on from where it last saved."
