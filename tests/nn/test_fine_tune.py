@@ -619,7 +619,7 @@ def test_a_process_that_could_not_even_say_that_the_disk_is_full(
     trainer = ChildTrainer(None, "mine", "Mine")
     monkeypatch.setattr(trainer, "_started", ended_process)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
-    with pytest.raises(TrainingError, match="disk of .* is full"):
+    with pytest.raises(TrainingError, match=r"disk of .* is full"):
         run(trainer.go_on(tmp_path))
 
 
