@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,18 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
     resumed, report = run(training.fit(images, OPTIONS, tmp_path / "cut", CPU))
     assert report.steps == 4
     np.testing.assert_allclose(weights_of(resumed), weights_of(whole), atol=1e-6)
+
+
+def test_a_run_goes_on_with_its_own_options_only(
+    images: list[TrainingImage], tmp_path: Path
+) -> None:
+    run(training.fit(images, OPTIONS, tmp_path, CPU))
+    longer = replace(OPTIONS, steps=OPTIONS.steps + 1)
+    _, report = run(training.fit(images, longer, tmp_path, CPU))
+    assert report.steps == longer.steps
+    other = replace(longer, seed=7, batch_size=OPTIONS.batch_size + 1)
+    with pytest.raises(TrainingError, match=r"batch_size 3, seed 7\. Give the same"):
+        run(training.fit(images, other, tmp_path, CPU))
 
 
 def test_a_loss_that_is_no_number_stops_with_its_parts(

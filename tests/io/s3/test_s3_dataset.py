@@ -60,6 +60,18 @@ def test_a_prefix_gives_the_pairs_as_a_folder_would(s3: Any, tmp_path: Path) -> 
     np.testing.assert_array_equal(items[0].plane[0], expected.image.plane()[0])
 
 
+def test_an_ome_tiff_pairs_with_its_labels(s3: Any, tmp_path: Path) -> None:
+    address = fill(s3, tmp_path)
+    prefix = address.removeprefix(f"s3://{BUCKET}/")
+    source = {"Bucket": BUCKET, "Key": f"{prefix}images/s13.tif"}
+    s3.copy_object(Bucket=BUCKET, Key=f"{prefix}images/s31.ome.tif", CopySource=source)
+    source["Key"] = f"{prefix}masks/s13.tif"
+    s3.copy_object(Bucket=BUCKET, Key=f"{prefix}masks/s31.tif", CopySource=source)
+    s3.delete_object(Bucket=BUCKET, Key=f"{prefix}images/s31.tif")
+    names = [item.name for item in training_items(address, None)]
+    assert names == ["s13", "s25", "s31"]
+
+
 def test_a_pair_is_fetched_when_its_turn_comes_and_once(
     s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from napari_cellseg.core.errors import ImageReadError
 from napari_cellseg.io.datasets.dataset import Sample
+from napari_cellseg.io.reading.paths import stem_of
 from napari_cellseg.io.s3.address import S3Address, parse_s3_address
 from napari_cellseg.io.s3.cache import local_copy
 from napari_cellseg.io.s3.objects import list_below, look_at, read_object
@@ -96,9 +97,9 @@ def _pairs(keys: list[str]) -> dict[str, tuple[str, str]]:
     for key in keys:
         path = PurePosixPath(key)
         if path.parent.name == IMAGES:
-            images[path.stem] = key
+            images[stem_of(path)] = key
         elif path.parent.name == MASKS and path.suffix.lower() in (".tif", ".tiff"):
-            labels[path.stem] = key
+            labels[stem_of(path)] = key
     return {
         stem: (images[stem], labels[stem]) for stem in images.keys() & labels.keys()
     }

@@ -74,7 +74,7 @@ def _question(name: str, known: str, shape: tuple[int, ...]) -> str:
         which = f"each '?' of '{known}'"
     return (
         f"{name} has the shape {shape} and does not say what {which} is. Name it: {offers}; "
-        "on the command line --axes."
+        "in `cellseg segment` --axes. An OME-TIFF or OME-Zarr says it itself."
     )
 
 

@@ -30,7 +30,7 @@ ImagePlace: TypeAlias = Path | S3Address
 DOUBLE_SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.zarr", ".ome.btf")
 
 
-def stem_of(path: ImagePlace) -> str:
+def stem_of(path: PurePath | S3Address) -> str:
     """Return a file's name without its ending; ``.ome.tif`` counts as one ending."""
     name = path.name
     for suffix in DOUBLE_SUFFIXES:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -46,6 +46,8 @@ KIND_WEIGHTS = {
     "tissue": 2.5,
 }
 MAX_GRADIENT = 2.0
+#: Options that may be other ones when a training goes on.
+FREE_OPTIONS = ("steps", "validate_every", "checkpoint_every")
 
 Validator = Callable[[CellNet, int], dict[str, float]]
 
@@ -104,16 +106,31 @@ class _Run:
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
             "seconds": self.seconds,
+            "options": _binding(self.options),
         }
         with replacing(folder / CHECKPOINT_NAME) as temporary:
             save_state(state, temporary)
 
     def load(self, folder: Path) -> None:
-        """Go on from the checkpoint in `folder`, if there is one; the leader reads it."""
+        """Go on from the checkpoint in `folder`, if there is one; the leader reads it.
+
+        Raises
+        ------
+        TrainingError
+            If it was begun with other options.
+        """
         read = load_state(folder / CHECKPOINT_NAME) if self.team.is_leader else None
         state = self.team.from_leader(read)
         if not state:
             return
+        begun, wanted = state.get("options", {}), _binding(self.options)
+        if other := [name for name, value in begun.items() if wanted[name] != value]:
+            was = ", ".join(f"{name} {begun[name]}" for name in other)
+            now = ", ".join(f"{name} {wanted[name]}" for name in other)
+            raise TrainingError(
+                f"'{folder}' holds a training with {was}, not {now}. Give the same options "
+                "to go on with it, or another --out."
+            )
         self.network.load_state_dict(state["network"])
         self.mean.load_state_dict(state["mean"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -144,6 +161,12 @@ class _Run:
         self.step += 1
         update_mean(self.mean, self.network, self.options.average, self.step)
         return values
+
+
+def _binding(options: TrainOptions) -> dict[str, object]:
+    """Return the options that a training keeps from its first step to its last."""
+    values = asdict(options)
+    return {name: value for name, value in values.items() if name not in FREE_OPTIONS}
 
 
 @torch.no_grad()
@@ -201,7 +224,8 @@ def fit(
     Raises
     ------
     TrainingError
-        If there are no images, or the loss is no number.
+        If there are no images, the loss is no number, or the folder holds a training with
+        other options.
     """
     if not images:
         raise TrainingError("There are no images to train on; add images with labels.")
