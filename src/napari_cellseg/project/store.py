@@ -262,7 +262,7 @@ class Project:
         first time.
         """
         is_there = image_id in self._opened or self._large.has(image_id)
-        if is_there or self._n_pixels(image_id) <= AT_ONCE_PX:
+        if is_there or self._n_pixels(image_id) <= min(AT_ONCE_PX, on_disk.LARGE_PX):
             return None
         return self._large.job(image_id, self._labels_store(image_id))
 
