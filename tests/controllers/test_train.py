@@ -201,12 +201,21 @@ def test_a_training_whose_process_was_killed_is_offered_to_go_on(left, monkeypat
     assert train.curve == []
 
 
-def test_what_is_stopped_before_its_first_step_is_cancelled_and_not_offered_again(left):
-    folder, train, trainer = left
+@pytest.fixture
+def beginning(left):
+    """Return what `left` does, the training going on and yet to do its first step."""
+    folder, train, _ = left
     (folder / "curve.csv").unlink()
     train.task.starter.is_held = True
     train.look_for_left()
     train.take_left()
+    return left
+
+
+def test_what_is_stopped_before_its_first_step_is_cancelled_and_not_offered_again(
+    beginning,
+):
+    _, train, trainer = beginning
     train.stop()
     train.task.starter.release()
     assert train.task.state == "cancelled"
@@ -216,13 +225,9 @@ def test_what_is_stopped_before_its_first_step_is_cancelled_and_not_offered_agai
 
 
 def test_a_window_that_closes_before_the_first_step_leaves_the_training_to_be_offered(
-    left,
+    beginning,
 ):
-    folder, train, _ = left
-    (folder / "curve.csv").unlink()
-    train.task.starter.is_held = True
-    train.look_for_left()
-    train.take_left()
+    folder, train, _ = beginning
     train.close()
     train.look_for_left()
     assert train.left.folder == folder

@@ -17,6 +17,7 @@ from napari_cellseg.core.editing.edits import (
     updated_sources,
 )
 from napari_cellseg.core.editing.history import History
+from napari_cellseg.core.editing.replay import steps_since
 from napari_cellseg.core.errors import EditError, LabelsError
 
 leads = pytest.mark.parametrize("lead", LEADS, ids=["2-D", "3-D", "4-D"])
@@ -273,3 +274,18 @@ def test_the_last_edit_is_kept_however_large_it_is():
     assert history.undo_name == "edit 2"
     history.undo()
     assert not history.can_undo
+
+
+# ---------------------------------------------------------------- steps since labels were kept
+
+
+def test_steps_since_leaves_alone_what_another_tool_wrote(labels):
+    kept, history = labels.copy(), History()
+    edit = change_of(labels, to=0, where=np.s_[0:2, 0:2])
+    apply_edit(labels, edit)
+    history.push(edit)
+    assert steps_since(kept, labels, history) == [edit]
+    labels[0, 0] = 9  # no step: a brush that was not noticed yet
+    seen = labels.copy()
+    steps_since(kept, labels, history)
+    np.testing.assert_array_equal(labels, seen)

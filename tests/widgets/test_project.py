@@ -323,9 +323,9 @@ def test_labels_that_are_not_small_are_read_by_a_job_when_they_are_taken_over(
     assert readers[0] is not threading.main_thread()
 
 
-def test_a_window_that_closes_while_it_takes_a_project_over_lets_it_go(
-    worked_on, second, qtbot, monkeypatch, tmp_path
-):
+@pytest.fixture
+def slow_reading(monkeypatch):
+    """Return the event that lets cells be read which are taken over."""
     go_on = threading.Event()
 
     def wait_first(*_):
@@ -333,11 +333,34 @@ def test_a_window_that_closes_while_it_takes_a_project_over_lets_it_go(
         yield Progress(0, 0)
 
     monkeypatch.setattr(unsaved_steps, "_in_turn", wait_first)
+    return go_on
+
+
+def test_a_window_that_closes_while_it_takes_a_project_over_lets_it_go(
+    worked_on, second, qtbot, slow_reading, tmp_path
+):
     worked_on.release()
     qtbot.waitUntil(lambda: second.link.taking_over._task.is_running)
     second.release()
-    go_on.set()
+    slow_reading.set()
     open_project(tmp_path / "work.cellseg").close()  # nobody holds it
+
+
+def test_what_is_changed_while_a_project_is_taken_over_stays_and_it_is_said(
+    worked_on, second, qtbot, slow_reading, tmp_path
+):
+    worked_on.proofread.delete_cells([2])
+    worked_on.release()
+    qtbot.waitUntil(lambda: second.link.taking_over._task.is_running)
+    second.proofread.delete_cells([1])
+    slow_reading.set()
+    problem = second.link.bar.problem
+    qtbot.waitUntil(lambda: "changed here as well" in problem.text())
+    assert second.projects.project.is_read_only
+    assert set(second.proofread.sources) == {2, 3}
+    assert n_steps(second.projects.read.values()) == 1
+    with open_project(tmp_path / "work.cellseg") as project:
+        assert set(project.open_labels(1).sources) == {1, 3}
 
 
 def test_cells_changed_in_both_windows_stay_in_memory_and_it_is_said(

@@ -277,14 +277,19 @@ class EndlessTrainer(FakeTrainer):
         return (yield from super().go_on(out))
 
 
+def prepare(dock, trainer, monkeypatch):
+    """Let a trainer be the one that the button starts."""
+    monkeypatch.setattr(dock.train, "_open_trainer", lambda *_: trainer)
+    dock.proofread.set_state([1], "accepted")
+    go_to_train(dock)
+
+
 @pytest.fixture
 def endless(training, qtbot, monkeypatch, trained_model):
     """Return a dock in which a training runs, and its trainer."""
     dock, _ = training
     trainer = EndlessTrainer(trained_model)
-    monkeypatch.setattr(dock.train, "_open_trainer", lambda *_: trainer)
-    dock.proofread.set_state([1], "accepted")
-    go_to_train(dock)
+    prepare(dock, trainer, monkeypatch)
     qtbot.mouseClick(dock.footer.button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: bool(dock.train.curve), timeout=60_000)
     yield dock, trainer
@@ -339,13 +344,11 @@ class SlowlyBeginning(FakeTrainer):
 
 
 @pytest.fixture
-def unending(training, qtbot, monkeypatch, trained_model):
+def unending(training, monkeypatch, trained_model):
     """Return a dock whose trainer goes on until it is closed."""
     dock, _ = training
     trainer = SlowlyBeginning(trained_model)
-    monkeypatch.setattr(dock.train, "_open_trainer", lambda *_: trainer)
-    dock.proofread.set_state([1], "accepted")
-    go_to_train(dock)
+    prepare(dock, trainer, monkeypatch)
     yield dock, trainer
     dock.train.close()
 

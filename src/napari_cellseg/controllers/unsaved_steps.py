@@ -35,11 +35,7 @@ def add_steps(folder: Path, read: Mapping[int, CellLabels]) -> None:
     ProjectError
         If they cannot be written, or are not all known any more.
     """
-    changed = {
-        key: cells
-        for key, cells in read.items()
-        if n_steps([cells]) or _has_marks(cells)
-    }
+    changed = {key: cells for key, cells in read.items() if _is_changed(cells)}
     if not changed:
         return
     with open_project(folder) as copy:
@@ -132,12 +128,22 @@ def _part_from(project: Project, image_id: int, cells: CellLabels) -> None:
     now = notes.states(), _outlines(notes.areas()), parents
     if (project.table.last_step(image_id)[0], now) == (cells.left_at, cells.left_as):
         return
-    if n_steps([cells]) or _has_marks(cells):
-        raise ProjectError(
-            f"Another window has changed cells in {project.name} that were changed here as "
-            "well, so those of here can be kept in a copy only: Project › Save a copy…"
-        )
+    if _is_changed(cells):
+        raise _changed_in_both(project)
     cells.home = ""
+
+
+def check_parted(project: Project, read: Iterable[CellLabels]) -> None:
+    """Raise `ProjectError` if cells without a home were changed since they lost it."""
+    if any(not one.home and _is_changed(one) for one in read):
+        raise _changed_in_both(project)
+
+
+def _changed_in_both(project: Project) -> ProjectError:
+    return ProjectError(
+        f"Another window has changed cells in {project.name} that were changed here as "
+        "well, so those of here can be kept in a copy only: Project › Save a copy…"
+    )
 
 
 def _said(cells: CellLabels) -> tuple[Any, ...]:
@@ -153,6 +159,10 @@ def n_steps(read: Iterable[CellLabels]) -> int:
     """Return how many steps were made on cells of a project that is open to read only."""
     histories = [cells.history for cells in read]
     return sum(len(one.edits()[0]) for one in histories if isinstance(one, History))
+
+
+def _is_changed(cells: CellLabels) -> bool:
+    return bool(n_steps([cells])) or _has_marks(cells)
 
 
 def _has_marks(cells: CellLabels) -> bool:

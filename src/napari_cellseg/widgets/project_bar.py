@@ -235,7 +235,7 @@ class ProjectBar(QWidget):
             self.images.setCurrentIndex(self.index if self.index < MAX_LISTED else -1)
         self.previous.setEnabled(self.index > 0)
         self.next.setEnabled(self.index < len(images) - 1)
-        self.say_problem()
+        self._say_problem()
         if project is None:
             text = "none · corrections are in memory only"
             say(self.status, text, "dim", self._viewer.theme)
@@ -264,11 +264,11 @@ class ProjectBar(QWidget):
 
     def _on_problem_changed(self, _problem: str) -> None:
         """Show a red line for as long as steps are not on the disk."""
-        self.say_problem()
+        self._say_problem()
         if self._projects.project is not None:
             self._say_state(self._projects.project, len(self._projects.images))
 
-    def say_problem(self) -> None:
+    def _say_problem(self) -> None:
         """Say why steps are not on the disk; hide the line if they are."""
         problem, why = self._projects.problem, self._projects.why_read_only
         self.problem.setVisible(bool(problem or why))

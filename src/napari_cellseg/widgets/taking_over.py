@@ -9,7 +9,11 @@ from qtpy.QtWidgets import QApplication
 
 from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.controllers.task import JobStarter, TaskController
-from napari_cellseg.controllers.unsaved_steps import cells_read, opened_to_write
+from napari_cellseg.controllers.unsaved_steps import (
+    cells_read,
+    check_parted,
+    opened_to_write,
+)
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.project.store import Project
 from napari_cellseg.widgets.jobs import Later
@@ -73,10 +77,20 @@ class TakingOver(QObject):
         if QApplication.mouseButtons() != Qt.MouseButton.NoButton:
             self._later.call()
         elif (new := self._new) is not None:
-            self._new = None
-            self._use(new)
+            self._go_on_with(new)
         else:
             self._open(self._old)
+
+    def _go_on_with(self, new: Project) -> None:
+        """Use the project, unless its newer cells would displace what was just done."""
+        try:
+            check_parted(new, self._projects.read.values())
+        except ProjectError as error:
+            self.release()
+            self._say(str(error))
+            return
+        self._new = None
+        self._use(new)
 
     def _open(self, old: Project) -> None:
         read = self._projects.read
