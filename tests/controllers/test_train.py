@@ -59,6 +59,18 @@ def test_every_step_is_on_the_curve(training):
     assert train.outcome.is_recommended
 
 
+def test_the_result_of_one_training_is_decided_before_the_next_begins(training):
+    train, proofread, _ = training
+    proofread.set_state([1], "accepted")
+    train.count()
+    train.start()
+    with pytest.raises(TrainingError, match="keep the old"):
+        train.start()
+    assert train.outcome is not None
+    train.keep_old()
+    assert not train.why_not()
+
+
 def test_the_area_is_said_in_square_millimetres(training):
     train, proofread, _ = training
     everything = np.array([[0.0, 0.0], [0.0, 40.0], [40.0, 40.0], [40.0, 0.0]])

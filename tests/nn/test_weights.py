@@ -108,6 +108,11 @@ def test_a_name_that_is_unknown_lists_those_that_are() -> None:
         find_model("no-such-model")
 
 
+def test_a_model_of_another_program_is_not_looked_for_among_ours() -> None:
+    with pytest.raises(ModelError, match=r"'cellpose:cyto3'.*only segments"):
+        find_model("cellpose:cyto3")
+
+
 def test_the_shipped_model_is_whole_and_below_25_megabytes() -> None:
     folder, spec = list_models()[0]
     assert spec.name == "cells-general"

@@ -161,6 +161,8 @@ class TrainController:
         """Return why nothing can be trained now, or ""."""
         if self.task.is_running:
             return "A training is running."
+        if self.outcome is not None:
+            return "Decide first: use the new model, or keep the old."
         if self._segment.model is None:
             return "No model is installed."
         return self.problem or self.source.why_not(self.supply)
@@ -206,7 +208,7 @@ class TrainController:
         title = f"{self.source.name[:LONGEST_NAME] or 'My'} model"
         name = model_store.free_name(title)
         self._trainer = self._open_trainer(model.name if model else None, name, title)
-        self.curve, self.outcome, self.left = [], None, None
+        self.curve, self.left = [], None
         self._out = trainings_folder() / _stamped(name)
         job = self._job(self._trainer, self.source.collected(), self._out)
         self.task.start("Training", job, self._take)

@@ -131,7 +131,9 @@ class Teller(QObject):
 
     def _on_model_promoted(self, _name: str) -> None:
         if (model := self._segment.model) is not None:
-            self._footer.tell(f"'{model.title}' is the model in use now.")
+            self._footer.tell(
+                f"'{model.title}' is the model in use now; segment again to see its cells."
+            )
 
     def _on_place_task_changed(self) -> None:
         task = self._segment.place_task

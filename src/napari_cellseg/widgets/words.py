@@ -107,7 +107,8 @@ def result_line(
     """Return the one line about a run, and its tone, "plain" or "warning"."""
     if not n_cells and is_blank:
         text = (
-            "No cells: all pixels have the same value. Check the file and the channel."
+            "No cells: all pixels have the same value, or none (NaN). Check the file and "
+            "the channel."
         )
         return text, "warning"
     if not n_cells:

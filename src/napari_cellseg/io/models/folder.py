@@ -92,6 +92,11 @@ def find_model(model: str | Path | None) -> Path:
     for folder, error in unreadable_models():
         if folder.name == wanted:
             raise error
+    if ":" in wanted:
+        raise ModelError(
+            f"There is no model '{wanted}' here. A model of another program only "
+            "segments; choose one of cellseg's own to train, export or serve."
+        )
     names = ", ".join(spec.name for _, spec in models) or "none"
     raise ModelError(
         f"There is no model '{wanted}'; known are: {names}. Give a name or a model folder."
