@@ -214,7 +214,7 @@ def project(tmp_path: Path) -> Path:
             1, NewLabels(labels, "YX", dict.fromkeys(range(1, 5), "model"))
         )
         corners = np.array([[0, 0], [0, 15.5], [24, 15.5], [24, 0]])
-        made.review(1).set_areas([CheckedArea((), corners)])
+        made.review(1).save({}, [CheckedArea((), corners)])
     return tmp_path / "work.cellseg"
 
 

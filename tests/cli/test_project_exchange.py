@@ -121,10 +121,10 @@ def test_what_was_known_of_a_cell_is_not_said_of_the_one_that_replaces_it(
 ) -> None:
     tifffile.imwrite(tmp_path / "one_labels.tif", np.roll(LABELS, 1, axis=0))
     with open_project(folder) as project:
-        project.review(1).set_state([1, 2], "accepted")
         corners = np.array([[0.0, 0], [0, 18], [10, 18], [10, 0]])
         empty = CheckedArea((), corners + np.array([0, 100]))
-        project.review(1).set_areas([CheckedArea((), corners), empty])
+        states = dict.fromkeys((1, 2), "accepted")
+        project.review(1).save(states, [CheckedArea((), corners), empty])
         project.lineage(1).set_parents({2: 1})
 
     cellseg("project", "import", folder, tmp_path / "one_labels.tif")

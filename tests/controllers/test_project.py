@@ -96,7 +96,7 @@ def test_a_threshold_that_comes_back_leaves_a_project_that_opens(
     proofread.take_run(Merged(fewer, {1: 0.9}), MOVED, keeps=True)
     proofread.take_run(Merged(two_cells(), {1: 0.9, 2: 0.8}), MOVED, keeps=True)
     window.projects.write()
-    assert not proofread.history.can_undo
+    assert not proofread.history.undo_name
     window.reopen()
     np.testing.assert_array_equal(proofread.labels, two_cells())
     proofread.redo()

@@ -135,7 +135,7 @@ def test_labels_of_another_shape_end_the_history():
     proofread.delete_cells([1])
     proofread.reconcile(np.ones((5, 5), np.uint8))
     assert proofread.labels.shape == (5, 5)
-    assert not proofread.history.can_undo
+    assert not proofread.history.undo_name
 
 
 def test_a_deleted_cell_counts_as_hand_work_until_it_is_back():

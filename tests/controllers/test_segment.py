@@ -241,7 +241,7 @@ def test_thresholds_decode_without_a_run_and_count_once_in_the_history():
     assert bench.proofread.n_cells == 2
     bench.proofread.undo()
     assert bench.proofread.n_cells == 3
-    assert not bench.proofread.history.can_undo
+    assert not bench.proofread.history.undo_name
 
 
 def test_of_many_thresholds_the_last_one_wins():

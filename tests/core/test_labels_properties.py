@@ -173,7 +173,7 @@ def test_a_chain_of_corrections_is_undone_and_redone_exactly(lead, data):
             classes = updated_classes(classes, edit)
             np.testing.assert_array_equal(labels, state[0])
             assert (sources, classes) == state[1:]
-    assert not history.can_redo
+    assert not history.redo_name
 
 
 @on_any_labels()

@@ -29,6 +29,7 @@ from napari_cellseg.io.exchange.formats import (
     image_stem,
     read_cells,
 )
+from napari_cellseg.io.reading.images import read_labels
 
 LABELS = np.zeros((12, 15), np.int32)
 LABELS[1:6, 1:6] = 3
@@ -132,9 +133,11 @@ def test_what_a_format_cannot_hold_is_said(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["tiff", "zarr"])
 def test_the_pixel_size_comes_back(tmp_path: Path, name: str) -> None:
-    found = back(tmp_path, name, Cells(LABELS, pixel_size=PixelSize(0.5, 0.25)))
+    one = format_named(name)
+    path = tmp_path / f"a{one.suffix}"
+    one.write(path, Cells(LABELS, pixel_size=PixelSize(0.5, 0.25)))
 
-    assert found.pixel_size == PixelSize(0.5, 0.25)
+    assert read_labels(path)[1] == PixelSize(0.5, 0.25)
 
 
 def test_geojson_is_what_qupath_expects(tmp_path: Path) -> None:
@@ -468,8 +471,6 @@ def test_a_zarr_takes_the_place_of_a_zarr_and_of_nothing_else(tmp_path: Path) ->
 
 
 def test_cells_of_real_images_come_back(tmp_path: Path, shared_data: Path) -> None:
-    from napari_cellseg.io.reading.images import read_labels
-
     paths = [
         *sorted((shared_data / "usiigaci_phase" / "masks").glob("*.tif"))[:2],
         *sorted((shared_data / "dsb2018_stardist_test" / "masks").glob("*.tif"))[:3],

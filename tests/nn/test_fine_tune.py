@@ -284,8 +284,8 @@ def test_of_few_locked_cells_crops_count_as_those_that_are_replayed(
         replace(item, valid=known_around(item.labels, set(item.cell_ids()[:8])))
         for item in items
     ]
-    images = training_images(few, (1.0, 99.8), 28.0)
-    replayed = replayed_images((1.0, 99.8))
+    images = training_images(few, 28.0)
+    replayed = replayed_images()
     sampler = CropSampler(
         as_shared(images, replayed, 64), {"yours": 0.7, "replay": 0.3}, 64, 100
     )

@@ -58,7 +58,7 @@ def test_held_out_cells_are_examined_at_the_zoom_of_a_segmentation(
 def test_cells_are_learned_at_the_size_at_which_they_are_segmented(
     uneven: TrainingItem,
 ) -> None:
-    image = training_images([uneven], (1.0, 99.8), BEST_PX)[0]
+    image = training_images([uneven], BEST_PX)[0]
     rng = np.random.default_rng(1)
     zooms = [_random_zoom(image, rng) for _ in range(400)]
     zoom = zoom_for(135.4, BEST_PX)

@@ -41,13 +41,13 @@ def main(folder: Path) -> None:
         tell(opened)
         # Once: a session that begins where the last one was killed deletes no more.
         if opened.index is not None and len(opened.index) == N_IMPORTED:
-            if not opened.journal.can_redo:
+            if not opened.journal.redo_name:
                 first = min(opened.index.ids)
                 opened.take(delete_cells(opened.index, [first], opened.sources))
             tell(opened)
         while True:
             for back in (True, False):
-                while opened.journal.can_undo if back else opened.journal.can_redo:
+                while opened.journal.undo_name if back else opened.journal.redo_name:
                     opened = step(project, opened, back=back)
                     tell(opened)
 

@@ -68,7 +68,7 @@ def undone(project):
 def test_an_import_after_one_that_was_undone_and_overtaken_is_looked_at_anew(folder):
     with open_project(folder) as project:
         take_in(project, grid(SIDE))
-        project.review(1).set_areas([AREA])
+        project.review(1).save({}, [AREA])
         opened = undone(project)
         paint(opened, 40, 40)
     with open_project(folder) as project:
@@ -84,7 +84,7 @@ def test_imported_cells_have_nothing_of_former_ones_of_their_numbers(folder):
     with open_project(folder) as project:
         opened = project.open_labels(1)
         cell = paint(opened, 40, 40)
-        project.review(1).set_state([cell], "accepted")
+        project.review(1).save({cell: "accepted"}, [])
         project.lineage(1).set_parents({2: cell})
         opened.write({cell: 0.5})
         opened.take(corrections.delete_cells(opened.index, [cell], opened.sources))
@@ -92,7 +92,7 @@ def test_imported_cells_have_nothing_of_former_ones_of_their_numbers(folder):
         assert opened.confidence == {}
         assert project.review(1).states() == {}
         assert project.lineage(1).parents() == {}
-        project.review(1).set_state([cell], "rejected")
+        project.review(1).save({cell: "rejected"}, [])
     with open_project(folder) as project:
         undone(project)
         opened = undone(project)

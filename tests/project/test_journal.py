@@ -85,7 +85,7 @@ def test_undo_and_redo_survive_a_restart(folder: Path) -> None:
         assert again is not None
         apply_edit(opened.labels, again)
         assert opened.labels[4, 6] == 2
-        assert not opened.journal.can_redo
+        assert not opened.journal.redo_name
 
 
 def test_steps_of_a_killed_session_are_read_from_a_disk_that_cannot_be_written(
@@ -101,7 +101,7 @@ def test_steps_of_a_killed_session_are_read_from_a_disk_that_cannot_be_written(
     monkeypatch.setattr(os, "access", lambda *_: False)
     with open_project(killed, read_only=True) as project:
         opened = project.open_labels(1)
-        assert opened.n_recovered == 1
+        assert [one.n_steps for one in project.recovered] == [1]
         assert opened.labels[2, 6] == 1
     assert {path.name for path in killed.iterdir()} == before
 
@@ -136,7 +136,7 @@ def test_steps_wait_while_the_disk_is_full_and_none_is_lost(folder: Path) -> Non
         opened = project.open_labels(1)
         assert opened.labels[2, 6] == 1
         assert opened.labels[4, 6] == 0
-        assert opened.journal.can_redo
+        assert opened.journal.redo_name
 
 
 def test_a_stroke_costs_what_it_covers_not_what_the_image_is(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_reading_an_edit_from_a_project_that_is_gone_is_told(folder: Path) -> No
     project._connection.close()
     with pytest.raises(ProjectError, match="work"):
         opened.journal.undo()
-    assert opened.journal.can_undo
+    assert opened.journal.undo_name
 
 
 def test_classes_are_in_the_journal_and_survive_a_restart(folder: Path) -> None:
@@ -268,7 +268,7 @@ def test_dropped_edits_are_purged_when_the_project_is_closed(folder: Path) -> No
     with open_project(folder) as project:
         opened = project.open_labels(1)
         assert set(np.unique(opened.labels)) == {0, 2}
-        assert opened.n_recovered == 0
+        assert project.recovered == ()
         edit = opened.journal.undo()
         assert edit is not None
         apply_edit(opened.labels, edit)
@@ -288,7 +288,7 @@ def test_dropped_edits_that_a_crash_could_need_stay(folder: Path) -> None:
     shutil.copytree(folder, folder.with_name("crashed.cellseg"))  # as a kill leaves it
     with open_project(folder.with_name("crashed.cellseg")) as crashed:
         again = crashed.open_labels(1)
-        assert again.n_recovered == 3
+        assert [one.n_steps for one in crashed.recovered] == [3]
         np.testing.assert_array_equal(again.labels, opened.labels)
     project.close()
 
@@ -345,7 +345,7 @@ def test_nothing_is_lost_while_the_project_is_somewhere_else(folder: Path) -> No
         assert opened.journal.n_waiting == 1
         opened.write()
         with pytest.raises(ProjectError, match="was moved"):
-            project.review(1).set_state([1], "accepted")
+            project.review(1).save({1: "accepted"}, [])
         assert not folder.exists()
         elsewhere.rename(folder)
         assert opened.journal.retry()

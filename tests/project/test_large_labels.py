@@ -199,7 +199,7 @@ def test_an_import_is_undone_and_made_again(bare):
         assert np.array_equal(seen(opened), grid())
         opened = step(project, opened, back=True)
         assert not seen(opened).any()
-        assert (len(opened.index), opened.journal.can_undo) == (0, False)
+        assert (len(opened.index), opened.journal.undo_name) == (0, "")
         assert opened.journal.redo_name == "import grid.tif"
         opened = step(project, opened, back=False)
         assert np.array_equal(seen(opened), grid())
@@ -229,7 +229,7 @@ def test_a_step_after_an_undone_import_ends_it_and_its_room_is_free_again(bare):
         # A number of the import is never given to another cell.
         assert opened.last_id() == grid().max()
         opened.take(_painted(opened, 40, 40))
-        assert not opened.journal.can_redo
+        assert not opened.journal.redo_name
     assert len(list((bare / "labels").iterdir())) == 1
     with open_project(bare) as project:
         opened = project.open_labels(1)
@@ -256,7 +256,7 @@ def test_areas_that_were_checked_wait_with_the_labels_they_were_checked_on(bare)
     area = CheckedArea((), np.array([[0.0, 0], [0, 90], [90, 90]]))
     with open_project(bare) as project:
         take_in(project)
-        project.review(1).set_areas([area])
+        project.review(1).save({}, [area])
         opened = step(project, project.open_labels(1), back=True)
         assert project.review(1).areas() == []
         step(project, opened, back=False)

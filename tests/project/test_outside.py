@@ -106,7 +106,7 @@ def test_a_file_that_was_only_touched_is_no_change(folder):
     with open_project(folder) as project:
         opened = project.open_labels(1)
         assert opened.n_outside == 0
-        assert not opened.journal.can_undo
+        assert not opened.journal.undo_name
 
 
 def test_our_own_steps_are_no_change_by_another_program(folder):

@@ -120,9 +120,8 @@ def test_labels_are_started_once(project: Project) -> None:
 
 def test_reviews_and_checked_areas_survive_a_restart(project: Project) -> None:
     square = np.array([[0.0, 0.0], [0.0, 4.0], [4.0, 4.0]])
-    project.review(1).set_state([3, 4], "accepted")
-    project.review(1).set_state([4], "fixed")
-    project.review(1).set_areas([CheckedArea((), square)])
+    project.review(1).save({3: "accepted", 4: "accepted"}, [])
+    project.review(1).save({4: "fixed"}, [CheckedArea((), square)])
     project.close()
     with open_project(project.folder) as again:
         assert again.review(1).states() == {3: "accepted", 4: "fixed"}

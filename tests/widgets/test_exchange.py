@@ -147,7 +147,7 @@ def test_the_cells_that_are_here_stay_or_go(
     getattr(opened.exchange.question, answer).click()
 
     assert len(ids(opened)) == opened.proofread.n_cells == n_cells
-    while opened.proofread.history.can_undo:
+    while opened.proofread.history.undo_name:
         opened.keeper.undo()
     np.testing.assert_array_equal(opened.keeper.layer.data, before)
 

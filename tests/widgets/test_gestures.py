@@ -185,7 +185,7 @@ def test_a_hint_says_that_nothing_was_hit(shown, mouse):
     shown.tools.toggle("delete")
     mouse.click(50, 50)
     assert "no cell there" in shown.footer.line.text()
-    assert not shown.proofread.history.can_undo
+    assert not shown.proofread.history.undo_name
     shown.tools.leave()
     assert not shown.footer.line.text()
 

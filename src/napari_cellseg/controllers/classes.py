@@ -109,7 +109,7 @@ class ClassController:
         self._projects.save_class_names(self._names)
 
     # ----------------------------------------------------------------- giving them
-    def give(self, cell: int, _plane: tuple[int, ...] = ()) -> None:
+    def give(self, cell: int) -> None:
         """Give a cell the class that is chosen, on all its planes."""
         self.give_all([cell])
 

@@ -11,7 +11,7 @@ import numpy as np
 from napari_cellseg.batch.names import plan_names
 from napari_cellseg.batch.project_tables import TABLES, write_tables
 from napari_cellseg.controllers.cell_labels import CellLabels
-from napari_cellseg.controllers.export import AXES_ALONE, Saved
+from napari_cellseg.controllers.export import Saved
 from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.core.editing.cell_notes import with_notes
@@ -42,6 +42,9 @@ from napari_cellseg.project.exchange import (
 )
 from napari_cellseg.project.large_import import BY_BOXES
 from napari_cellseg.project.store import open_project
+
+#: Axes of labels without an image, by their number.
+AXES_ALONE = {2: "YX", 3: "ZYX", 4: "TZYX"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,4 +1,4 @@
-"""Writing what was measured and corrected, as jobs."""
+"""Writing what was measured, as a job, and where to."""
 
 from __future__ import annotations
 
@@ -8,14 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from napari_cellseg.controllers.proofread import ProofreadController
-from napari_cellseg.core.errors import LabelsError
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.measuring.measure import MeasurementTable
 from napari_cellseg.core.measuring.provenance import provenance
-from napari_cellseg.core.types import CellImage, Labels, PixelSize
-
-#: Axes of labels without an image, by their number.
-AXES_ALONE = {2: "YX", 3: "ZYX", 4: "TZYX"}
+from napari_cellseg.core.types import CellImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,35 +40,6 @@ def save_table(
     csv, record = write_cells_csv(path, table, origin)
     words = f"{len(table.cells)} rows in {csv.name}, their origin in {record.name}"
     return Saved(words, (csv, record))
-
-
-def save_labels(
-    path: Path, labels: Labels, axes: str, pixel_size: PixelSize | None
-) -> Job[Saved]:
-    """Write labels as TIFF; raises `SaveError`, `LabelsError`."""
-    from napari_cellseg.io.writing.labels_file import write_labels
-
-    yield Progress(0, 0, "writing the labels")
-    write_labels(path, labels, axes=axes, pixel_size=pixel_size)
-    return Saved(f"Labels in {path.name}", (path,))
-
-
-def labels_to_save(
-    proofread: ProofreadController, image: CellImage | None
-) -> tuple[Labels, str, PixelSize | None]:
-    """Return a copy of the labels, their axes and pixel size.
-
-    Raises
-    ------
-    LabelsError
-        If there are none.
-    """
-    if proofread.labels is None:
-        raise LabelsError("There are no cells to save yet. Segment the image first.")
-    labels = proofread.labels.copy()
-    if image is not None and image.labels_shape == labels.shape:
-        return labels, image.labels_axes, image.pixel_size
-    return labels, AXES_ALONE[labels.ndim], None
 
 
 def proposed_name(image: CellImage | None, ending: str) -> str:

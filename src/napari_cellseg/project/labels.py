@@ -73,8 +73,6 @@ class ProjectLabels:
     index : CellIndex or None
         Where each cell of large labels lies; who applies an edit lets it follow. None
         for labels in memory.
-    n_recovered : int
-        Steps that were in the journal but not yet in the labels on disk.
     n_outside : int
         Steps that other programs made on the disk since the labels were last open.
     outside : callable
@@ -115,7 +113,7 @@ class ProjectLabels:
         #: Chunks that were, or may half have been, written here and are not noted yet.
         self._unnoted: set[Place] = set()
         self.n_outside = 0
-        self.n_recovered = self._replay(written)
+        self._replay(written)
 
     @property
     def _folder(self) -> Path:
@@ -173,14 +171,12 @@ class ProjectLabels:
         with told(self._folder):
             return read_last_id(self._connection, self._image_id)
 
-    def _replay(self, written: int) -> int:
-        """Bring labels and cells up to the last step; return how many there were."""
-        rows = self._steps_since(written)
-        for row in rows:
+    def _replay(self, written: int) -> None:
+        """Bring labels and cells up to the last step."""
+        for row in self._steps_since(written):
             edit = _edit_of_step(row)
             self._apply(edit)
             self._unnoted.update(self._store.chunks_of([edit.box]))
-        return len(rows)
 
     def take_outside(self) -> None:
         """Record what other programs changed on the disk, as steps.

@@ -32,13 +32,10 @@ class Recovered:
         Name of the image.
     n_steps : int
         Corrections, undos and redos.
-    last_at : float
-        When the last one was made, in seconds since 1970 (UTC).
     """
 
     image: str
     n_steps: int
-    last_at: float
 
 
 def recovered_words(found: Sequence[Recovered]) -> str:

@@ -44,11 +44,6 @@ class ReviewNotes:
             ).fetchall()
         return {row["label"]: row["review"] for row in rows}
 
-    def set_state(self, ids: Iterable[int], state: ReviewState) -> None:
-        """Set the state of cells."""
-        with told(self._folder), transaction(self._connection):
-            self._write_states(dict.fromkeys(ids, state))
-
     def save(
         self, states: Mapping[int, ReviewState], areas: Iterable[CheckedArea]
     ) -> None:
@@ -93,11 +88,6 @@ class ReviewNotes:
             )
             for row in rows
         ]
-
-    def set_areas(self, areas: Iterable[CheckedArea]) -> None:
-        """Replace all checked areas of the image."""
-        with told(self._folder), transaction(self._connection):
-            self._write_areas(areas)
 
     def _write_areas(self, areas: Iterable[CheckedArea]) -> None:
         values = [area_to_json(area) for area in areas]

@@ -58,7 +58,7 @@ MODELS_FOLDER = "models"
 AT_ONCE_PX = 2**22
 
 UNWRITTEN = """
-SELECT images.name AS name, count(*) AS n_steps, max(steps.at) AS last_at
+SELECT images.name AS name, count(*) AS n_steps
 FROM images JOIN steps ON steps.image = images.id AND steps.id > images.written_step
 GROUP BY images.id ORDER BY images.id
 """

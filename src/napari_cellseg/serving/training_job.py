@@ -125,7 +125,7 @@ def read_job(root: Path) -> TrainingJob:
         If a hyperparameter is not known or out of its range.
     """
     config = root / "input" / "config"
-    given = _hyperparameters(_json(config / "hyperparameters.json", {}))
+    given = _hyperparameters(_json(config / "hyperparameters.json"))
     known = {item.name for item in fields(FineTuneOptions)}
     if unknown := sorted(set(given) - known - set(OWN_NAMES)):
         raise OptionsError(
@@ -141,15 +141,15 @@ def read_job(root: Path) -> TrainingJob:
         str(given.get("title", name)),
         str(given.get("device", "auto")),
         _channel(given.get("channel")),
-        _hosts(_json(config / "resourceconfig.json", {})),
-        _data(root, _json(config / "inputdataconfig.json", {})),
+        _hosts(_json(config / "resourceconfig.json")),
+        _data(root, _json(config / "inputdataconfig.json")),
     )
 
 
-def _json(path: Path, default: dict[str, Any]) -> dict[str, Any]:
-    """Return the object in a file, the default where there is no file."""
+def _json(path: Path) -> dict[str, Any]:
+    """Return the object in a file, an empty one where there is no file."""
     if not path.exists():
-        return default
+        return {}
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

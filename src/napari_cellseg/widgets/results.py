@@ -1,4 +1,4 @@
-"""What leaves the dock: the table below the image, CSV, labels."""
+"""What leaves the dock: the table below the image, and its CSV."""
 
 from __future__ import annotations
 
@@ -10,14 +10,11 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_cellseg.controllers.export import (
     Saved,
-    labels_to_save,
     origin_of,
     proposed_path,
-    save_labels,
     save_table,
 )
 from napari_cellseg.controllers.task import TaskController
-from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.widgets.footer import Footer
 from napari_cellseg.widgets.seen import SeenMaps
 
@@ -88,7 +85,8 @@ class ResultWriter(QObject):
             self._dock, "Export the table", name, "CSV (*.csv)"
         )
         if path:
-            self.write_csv(_with_ending(Path(path), ".csv"))
+            out = Path(path)
+            self.write_csv(out if out.suffix else out.with_name(f"{out.name}.csv"))
 
     def write_csv(self, path: Path) -> None:
         """Write the table as CSV, with where it comes from as JSON beside it."""
@@ -98,39 +96,15 @@ class ResultWriter(QObject):
                 "There is no table yet. Segment the image first.", "error"
             )
             return
-        if self._is_busy():
+        if self._task.is_running:
+            self._footer.tell(
+                "Still busy with a file; try again in a moment.", "warning"
+            )
             return
         table = self._dock.through_time.tracks.with_parents(table)
         origin = origin_of(self._dock.proofread, self._dock.session.image)
         self._task.start("Writing", save_table(path, table, origin), self._on_saved)
 
-    def write_labels(self, path: Path) -> None:
-        """Write the labels as TIFF."""
-        dock = self._dock
-        try:
-            labels, axes, size = labels_to_save(dock.proofread, dock.session.image)
-        except CellsegError as error:
-            self._footer.tell(str(error), "error")
-            return
-        if self._is_busy():
-            return
-        self._task.start(
-            "Writing", save_labels(path, labels, axes, size), self._on_saved
-        )
-
-    def _is_busy(self) -> bool:
-        """Say so where a file is still being written."""
-        if self._task.is_running:
-            self._footer.tell(
-                "Still busy with a file; try again in a moment.", "warning"
-            )
-        return self._task.is_running
-
     def _on_saved(self, saved: Saved) -> None:
         self._footer.tell(f"Saved: {saved.words}")
         self._footer.line.setToolTip("\n".join(str(path) for path in saved.paths))
-
-
-def _with_ending(path: Path, ending: str) -> Path:
-    """Return a path with an ending where the person typed none."""
-    return path if path.suffix else path.with_name(path.name + ending)

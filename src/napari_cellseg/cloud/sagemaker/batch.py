@@ -26,15 +26,12 @@ class BatchDone:
 
     Attributes
     ----------
-    name : str
-        Of the job.
     status : str
         ``"Completed"`` or ``"Stopped"``.
     results_uri : str
         Where the results are, ``NAME.out`` for each image.
     """
 
-    name: str
     status: str
     results_uri: str
 
@@ -70,8 +67,9 @@ def run_batch(
     try:
         with TemporaryDirectory(prefix="cellseg-") as name:
             yield Progress(0, 0, "uploading the model")
-            package = pack_model(model, Path(name) / ARCHIVE_NAME)
-            sender.upload(package.path, deployment.archive_uri)
+            archive = Path(name) / ARCHIVE_NAME
+            pack_model(model, archive)
+            sender.upload(archive, deployment.archive_uri)
             made.append(upload)
         for call in calls:
             yield Progress(0, 0, call.doing)
@@ -103,7 +101,7 @@ def _until_done(
                 f"logs {plan.job_name}."
             )
         if status in ENDED:
-            return BatchDone(plan.job_name, status, plan.results_uri)
+            return BatchDone(status, plan.results_uri)
         minutes = (time.monotonic() - began) / 60
         yield Progress(0, 0, f"{plan.job_name} is {status}, {minutes:.0f} min")
         time.sleep(poll_seconds)

@@ -21,11 +21,7 @@ from napari_cellseg.cloud.sagemaker.deploy_plan import (
     delete_schedule_call,
     deploy_calls,
 )
-from napari_cellseg.cloud.sagemaker.package import (
-    ARCHIVE_NAME,
-    ModelPackage,
-    pack_model,
-)
+from napari_cellseg.cloud.sagemaker.package import ARCHIVE_NAME, pack_model
 from napari_cellseg.cloud.sagemaker.teardown import delete_settings
 from napari_cellseg.core.errors import CellsegError, RemoteError
 from napari_cellseg.core.jobs import Job, Progress
@@ -43,10 +39,6 @@ class Deployed:
     ----------
     name : str
         Its name.
-    archive_uri : str
-        The model that it runs.
-    digest : str
-        SHA-256 of that archive.
     stop_at : datetime or None
         When it is to be gone.
     is_scheduled : bool
@@ -54,24 +46,17 @@ class Deployed:
     """
 
     name: str
-    archive_uri: str
-    digest: str
     stop_at: datetime | None
     is_scheduled: bool
 
 
-def upload_call(deployment: Deployment, package: ModelPackage | None = None) -> Call:
+def upload_call(deployment: Deployment) -> Call:
     """Return the request that brings the model to S3, as `deploy` sends it."""
     bucket, key = split_uri(deployment.archive_uri)
-    size = f"{package.n_bytes} bytes" if package else ARCHIVE_NAME
     return Call(
         "s3",
         "PutObject",
-        {
-            "Bucket": bucket,
-            "Key": key,
-            "Body": f"<{size}>",
-        },
+        {"Bucket": bucket, "Key": key, "Body": f"<{ARCHIVE_NAME}>"},
         f"write the model to {deployment.archive_uri}",
         Call(
             "s3",
@@ -133,9 +118,10 @@ def deploy(
         _all_or_nothing(sender, made, poll_seconds),
     ):
         yield Progress(0, len(calls), "packing the model")
-        package = pack_model(model, Path(name) / ARCHIVE_NAME)
+        archive = Path(name) / ARCHIVE_NAME
+        pack_model(model, archive)
         yield Progress(0, len(calls), "uploading the model")
-        sender.upload(package.path, deployment.archive_uri)
+        sender.upload(archive, deployment.archive_uri)
         made.append(calls[0])
         answers: dict[str, dict[str, Any]] = {}
         for n_done, call in enumerate(calls[1:], 1):
@@ -150,8 +136,6 @@ def deploy(
         delete_settings(old, sender)
     return Deployed(
         deployment.name,
-        deployment.archive_uri,
-        package.sha256,
         deployment.stop_at,
         bool(deployment.place.scheduler_role and deployment.stop_at),
     )

@@ -9,7 +9,6 @@ import tarfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
@@ -31,29 +30,7 @@ COMPRESSION = 1
 CHUNK_BYTES = 2**16
 
 
-@dataclass(frozen=True, slots=True)
-class ModelPackage:
-    """A packed model.
-
-    Attributes
-    ----------
-    path : Path
-        The ``model.tar.gz``.
-    sha256 : str
-        Digest of the archive.
-    n_bytes : int
-        Its size.
-    spec : ModelSpec
-        What is in it.
-    """
-
-    path: Path
-    sha256: str
-    n_bytes: int
-    spec: ModelSpec
-
-
-def pack_model(folder: Path, out: Path) -> ModelPackage:
+def pack_model(folder: Path, out: Path) -> None:
     """Write a model folder as ``model.tar.gz``; the same model gives the same bytes.
 
     Raises
@@ -63,7 +40,7 @@ def pack_model(folder: Path, out: Path) -> ModelPackage:
     SaveError
         If the archive cannot be written.
     """
-    spec = read_model_spec(folder)
+    read_model_spec(folder)  # says so if there is none
     if not (folder / WEIGHTS_NAME).is_file():
         raise ModelError(
             f"There is no '{WEIGHTS_NAME}' in '{folder}'; choose a complete model folder."
@@ -81,9 +58,6 @@ def pack_model(folder: Path, out: Path) -> ModelPackage:
             member.mode = 0o644
             with (folder / name).open("rb") as part:
                 archive.addfile(member, part)
-    with out.open("rb") as written:
-        digest = hashlib.file_digest(written, "sha256").hexdigest()
-    return ModelPackage(out, digest, out.stat().st_size, spec)
 
 
 def unpack_model(archive: Path, folder: Path) -> ModelSpec:

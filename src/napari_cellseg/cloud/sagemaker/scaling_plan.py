@@ -63,7 +63,7 @@ def _tracking(name: str, options: DeployOptions) -> dict[str, Any]:
         return {
             "TargetValue": float(options.backlog),
             "CustomizedMetricSpecification": _metric(
-                name, "ApproximateBacklogSizePerInstance", "Average"
+                name, "ApproximateBacklogSizePerInstance"
             ),
             "ScaleInCooldown": 60 * options.idle_minutes,
             "ScaleOutCooldown": SCALE_OUT_SECONDS,
@@ -78,12 +78,12 @@ def _tracking(name: str, options: DeployOptions) -> dict[str, Any]:
     }
 
 
-def _metric(name: str, metric: str, statistic: str) -> dict[str, Any]:
+def _metric(name: str, metric: str) -> dict[str, Any]:
     return {
         "MetricName": metric,
         "Namespace": "AWS/SageMaker",
         "Dimensions": [{"Name": "EndpointName", "Value": name}],
-        "Statistic": statistic,
+        "Statistic": "Average",
     }
 
 
@@ -120,7 +120,7 @@ def _waking_calls(name: str) -> Sequence[Call]:
         "cloudwatch",
         "PutMetricAlarm",
         {
-            **_metric(name, "HasBacklogWithoutCapacity", "Average"),
+            **_metric(name, "HasBacklogWithoutCapacity"),
             "AlarmName": waking_alarm(name),
             "AlarmDescription": f"Images wait for {name} while it sleeps.",
             "Period": 60,

@@ -47,8 +47,6 @@ class TrainedJob:
 
     Attributes
     ----------
-    name : str
-        Of the job.
     status : str
         ``"Completed"``, or ``"Stopped"`` with the best model until then.
     model_uri : str
@@ -59,7 +57,6 @@ class TrainedJob:
         What AWS charges for, on each host.
     """
 
-    name: str
     status: str
     model_uri: str
     curve: tuple[CurvePoint, ...]
@@ -98,8 +95,9 @@ def start_training(
     with TemporaryDirectory(prefix="cellseg-") as name:
         if start_model is not None:
             yield Progress(0, 0, "uploading the model to start from")
-            package = pack_model(start_model, Path(name) / ARCHIVE_NAME)
-            sender.upload(package.path, f"{plan.model_uri}{ARCHIVE_NAME}")
+            archive = Path(name) / ARCHIVE_NAME
+            pack_model(start_model, archive)
+            sender.upload(archive, f"{plan.model_uri}{ARCHIVE_NAME}")
         paths = write_items(Path(name) / ITEMS_FOLDER, items) if items else []
         for place, path in enumerate(paths):
             yield Progress(place, len(paths), "uploading images")
@@ -283,7 +281,6 @@ def _result(job: Mapping[str, Any], curve: Sequence[CurvePoint]) -> TrainedJob:
         )
     artifacts = job.get("ModelArtifacts") or {}
     return TrainedJob(
-        name,
         status,
         str(artifacts.get("S3ModelArtifacts", "")),
         tuple(curve),

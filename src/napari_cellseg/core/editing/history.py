@@ -24,16 +24,6 @@ class Steps(Protocol):
         ...
 
     @property
-    def can_undo(self) -> bool:
-        """True if there is something to undo."""
-        ...
-
-    @property
-    def can_redo(self) -> bool:
-        """True if there is something to redo."""
-        ...
-
-    @property
     def undo_name(self) -> str:
         """Name of what `undo` takes back, or ""."""
         ...
@@ -59,16 +49,6 @@ class TwoPiles(Generic[_Step]):
 
     _done: list[_Step]
     _undone: list[_Step]
-
-    @property
-    def can_undo(self) -> bool:
-        """True if there is something to undo."""
-        return bool(self._done)
-
-    @property
-    def can_redo(self) -> bool:
-        """True if there is something to redo."""
-        return bool(self._undone)
 
     @property
     def undo_name(self) -> str:
@@ -132,8 +112,3 @@ class History(TwoPiles["Edit"]):
     def edits(self) -> tuple[list[Edit], list[Edit]]:
         """Return what was done and what was undone, each in the order it was made."""
         return list(self._done), self._undone[::-1]
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self._done.clear()
-        self._undone.clear()

@@ -201,13 +201,12 @@ class StopHint:
     ----------
     n_looked_at, n_wrong : int
         Among the last `N_LOOKED_BACK`.
-    low, high : float
-        95 % interval of the error rate, 0 to 1.
+    high : float
+        Upper end of the 95 % interval of the error rate, 0 to 1.
     """
 
     n_looked_at: int
     n_wrong: int
-    low: float
     high: float
 
 
@@ -224,4 +223,4 @@ def stop_hint(was_wrong: Sequence[bool]) -> StopHint | None:
         * math.sqrt(share * (1 - share) / n + Z_95**2 / (4 * n**2))
         / (1 + Z_95**2 / n)
     )
-    return StopHint(n, k, max(0.0, middle - reach), min(1.0, middle + reach))
+    return StopHint(n, k, min(1.0, middle + reach))

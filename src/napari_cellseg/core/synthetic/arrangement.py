@@ -227,9 +227,7 @@ def depth_px(labels: Labels) -> Field:
     return np.where(labels > 0, depth + 1, 0).astype(np.float32)
 
 
-def per_cell(
-    labels: Labels, values: NDArray[np.float64], outside: float = 0.0
-) -> Field:
-    """Return the value of each pixel's cell; `values` has one for each id from 1."""
-    table = np.concatenate([[outside], values]).astype(np.float32)
+def per_cell(labels: Labels, values: NDArray[np.float64]) -> Field:
+    """Return the value of each pixel's cell, 0 outside; `values` has one for each id."""
+    table = np.concatenate([[0.0], values]).astype(np.float32)
     return table[labels]

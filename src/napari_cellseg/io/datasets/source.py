@@ -78,8 +78,7 @@ def labels_reader(path: Path) -> Callable[[tuple[int, ...]], FoundLabels]:
     """Return a function that reads labels from an image file."""
 
     def read(_: tuple[int, ...]) -> FoundLabels:
-        labels, pixel_size = read_labels(path)
-        return FoundLabels(labels, pixel_size=pixel_size)
+        return FoundLabels(read_labels(path)[0])
 
     return read
 

@@ -73,8 +73,6 @@ class FoundLabels:
         0 is background.
     notes : tuple of str
         What could not be kept as it was; the person is told.
-    pixel_size : PixelSize or None
-        None if the file does not say.
     sources : mapping of int to Source
         Who made each cell, where the file says so.
     classes : mapping of int to str
@@ -86,7 +84,6 @@ class FoundLabels:
 
     labels: Labels
     notes: tuple[str, ...] = ()
-    pixel_size: PixelSize | None = None
     sources: Mapping[int, Source] = field(default_factory=dict)
     classes: Mapping[int, str] = field(default_factory=dict)
     unknown: NDArray[np.bool_] | None = None

@@ -23,11 +23,11 @@ def cell_number(name: object) -> int | None:
     return int(match[1]) if match else None
 
 
-def check_plane(shape: tuple[int, ...], what: str) -> None:
-    """Raise `LabelsError` unless labels of a shape are one plane."""
+def check_plane(shape: tuple[int, ...]) -> None:
+    """Raise `LabelsError` unless labels of a shape are one plane, as COCO needs it."""
     if len(shape) != 2:
         raise LabelsError(
-            f"{what} holds one plane (y, x); labels of shape {shape} were given. "
+            f"COCO holds one plane (y, x); labels of shape {shape} were given. "
             "Choose TIFF, GeoJSON or ImageJ ROIs for stacks and time series."
         )
 
@@ -47,7 +47,7 @@ def cells_for_coco(
     for image in images:
         try:
             cells = cells_of(image)
-            check_plane(cells.labels.shape, "COCO")
+            check_plane(cells.labels.shape)
         except CellsegError as error:
             failed.append(f"{image.name}: {error}")
         else:

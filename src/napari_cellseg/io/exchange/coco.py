@@ -74,7 +74,7 @@ def write_coco_images(
     lost: tuple[str, ...] = ()
     for number, cells in enumerate(images, start=1):
         yield Progress(number - 1, n_images, cells.image_name)
-        check_plane(cells.labels.shape, "COCO")
+        check_plane(cells.labels.shape)
         height, width = cells.labels.shape
         lost = lost or what_is_lost(cells, "COCO", ("sources", "confidence", "classes"))
         entries.append(
@@ -309,7 +309,7 @@ def read_coco(path: str | Path, shape: tuple[int, ...], image_name: str) -> Foun
     ImageReadError, LabelsError, LimitError
         As `CocoFile`, and if the image is not in it.
     """
-    check_plane(shape, "COCO")
+    check_plane(shape)
     file = CocoFile(path)
     shape_yx = (shape[0], shape[1])
     return file.labels_of(file.image_named(image_name, shape_yx), shape_yx)

@@ -25,5 +25,4 @@ def write_zarr(path: str | Path, cells: Cells) -> tuple[str, ...]:
 
 def read_labels_image(path: str | Path) -> FoundLabels:
     """Read labels from an image file or an OME-Zarr folder; raises as `read_labels`."""
-    labels, pixel_size = read_labels(path, limits=LIMITS)
-    return FoundLabels(labels, pixel_size=pixel_size)
+    return FoundLabels(read_labels(path, limits=LIMITS)[0])

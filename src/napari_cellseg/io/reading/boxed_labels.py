@@ -31,8 +31,6 @@ class BoxedLabels:
     ----------
     shape : tuple of int
         (Y, X), with T and Z before it where there are any.
-    axes : str
-        One letter for each of `shape`.
     pixel_size : PixelSize or None
         None if the file does not say.
     """
@@ -41,7 +39,6 @@ class BoxedLabels:
         self._data: Any = image.data
         self._channel = image.axes.index("C")
         self.shape = image.labels_shape
-        self.axes = image.labels_axes
         self.pixel_size: PixelSize | None = image.pixel_size
 
     def __getitem__(self, box: tuple[slice, ...]) -> NDArray[Any]:

@@ -26,6 +26,7 @@ from napari_cellseg.nn.training.batches import (
     known_share,
     training_image,
 )
+from napari_cellseg.nn.training.data import PERCENTILES
 
 #: Scenes of our own generators stand for "everything else": some are replayed, others only
 #: measured. They are drawn from these seeds, so every training has the same. Among both is
@@ -59,7 +60,7 @@ CELLS_A_DRAW = 20
 
 
 def training_images(
-    items: Sequence[TrainingItem], percentiles: tuple[float, float], best_px: float
+    items: Sequence[TrainingItem], best_px: float
 ) -> list[TrainingImage]:
     """Return the checked parts ready for cropping, those with more cells more often.
 
@@ -71,8 +72,6 @@ def training_images(
     ----------
     items : sequence of TrainingItem
         What is checked.
-    percentiles : (low, high)
-        How intensities are scaled.
     best_px : float
         Diameter that the network is best at.
     """
@@ -80,7 +79,7 @@ def training_images(
     for item in items:
         diameter = item_diameter_px(item)
         whole = replace(
-            training_image(item.plane, item.labels, YOURS, percentiles, item.name),
+            training_image(item.plane, item.labels, YOURS, PERCENTILES, item.name),
             diameter_px=diameter,
             shown_px=diameter * zoom_for(diameter, best_px),
         )
@@ -145,7 +144,7 @@ def base_scene(seed: int) -> Scene:
     return GENERATORS[seed % len(GENERATORS)](seed, SCENE_SHAPE_YX)
 
 
-def replayed_images(percentiles: tuple[float, float]) -> list[TrainingImage]:
+def replayed_images() -> list[TrainingImage]:
     """Return the base images that are replayed, ready for cropping."""
     images = []
     for seed in REPLAY_SEEDS:
@@ -155,7 +154,7 @@ def replayed_images(percentiles: tuple[float, float]) -> list[TrainingImage]:
                 scene.image.plane(),
                 scene.labels,
                 REPLAY,
-                percentiles,
+                PERCENTILES,
                 f"{REPLAYED} {seed}",
             )
         )

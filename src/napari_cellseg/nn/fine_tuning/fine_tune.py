@@ -37,7 +37,6 @@ from napari_cellseg.nn.network import CellNet
 from napari_cellseg.nn.training.augment import drawn_ahead
 from napari_cellseg.nn.training.batches import CropSampler
 from napari_cellseg.nn.training.curve import CURVE_NAME, STEP, append_row, forget_after
-from napari_cellseg.nn.training.data import PERCENTILES
 from napari_cellseg.nn.training.team import ALONE, Team
 
 #: A training that is killed loses this much at most.
@@ -174,9 +173,9 @@ def _sampler(task: _Task) -> CropSampler:
     """Return what draws crops of the corrections, and of base images against forgetting."""
     options = task.request.options
     share = options.replay_share
-    images = training_images(task.learned, PERCENTILES, task.best_px)
+    images = training_images(task.learned, task.best_px)
     if share > 0:
-        images = as_shared(images, replayed_images(PERCENTILES), options.crop_px)
+        images = as_shared(images, replayed_images(), options.crop_px)
     return CropSampler(
         images, {YOURS: 1 - share, REPLAY: share}, options.crop_px, options.plan[1]
     )

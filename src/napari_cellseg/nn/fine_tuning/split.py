@@ -21,6 +21,7 @@ from napari_cellseg.core.training.holdout import (
     Sides,
     by_side,
     choose_sides,
+    hold_out,
     n_learned_before,
     sides_from_json,
     sides_to_json,
@@ -71,7 +72,7 @@ def check_supply(items: Sequence[TrainingItem], options: FineTuneOptions) -> Non
             f"There are {n_cells} checked cells; at least {MIN_CELLS} are needed, and 100 "
             "to 200 make a difference. Check an area, or accept cells, first."
         )
-    if not by_side(items, choose_sides(items, options.held_out_share))[0]:
+    if not hold_out(items, options.held_out_share)[0]:
         raise TrainingError(
             "Nothing is left to learn from once a part is held out. Check more areas."
         )
