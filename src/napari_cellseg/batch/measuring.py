@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -24,6 +23,7 @@ from napari_cellseg.core.tracking.tracks import PARENT, Parents
 from napari_cellseg.core.types import CellImage, Labels
 from napari_cellseg.io.exchange.classes import read_classes
 from napari_cellseg.io.exchange.formats import ImageFrame
+from napari_cellseg.io.plain_files import known_json
 from napari_cellseg.io.reading.images import read_labels_with_axes, read_one_image
 from napari_cellseg.io.reading.paths import address_key, full_address, stem_of
 from napari_cellseg.io.writing.finished import LABELS_SUFFIX
@@ -140,9 +140,9 @@ def _not_there(given: Mapping[int, str], table: MeasurementTable) -> list[str]:
 def _record_of(path: Path) -> dict[str, Any]:
     """Return the record of the table beside the labels if it names its image, else none."""
     try:
-        values = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        values = known_json(path.with_suffix(".json"))
         return {**values, "image": {"source": "", **values["image"]}}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return {}
 
 

@@ -20,6 +20,7 @@ from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.segmentation.semantic import probability_map, semantic_mask
 from napari_cellseg.core.types import CellImage, SegmentationResult
 from napari_cellseg.io.atomic import replacing
+from napari_cellseg.io.plain_files import known_json
 from napari_cellseg.io.reading.paths import ImagePlace, address_key, full_address
 from napari_cellseg.io.writing.finished import IS_FINISHED, LABELS_SUFFIX, says_finished
 from napari_cellseg.io.writing.labels_file import write_labels, write_pixels
@@ -144,10 +145,7 @@ class ImageResults:
 
     def read_record(self) -> dict[str, Any]:
         """Return what the JSON beside the table holds, empty if there is none of ours."""
-        try:
-            values = json.loads(self.record.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
+        values = known_json(self.record)
         if not isinstance(values, dict):
             return {}
         is_ours = all(isinstance(values.get(part, {}), dict) for part in RECORD_PARTS)

@@ -14,6 +14,7 @@ from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.controllers.export import Saved
 from napari_cellseg.controllers.project import ProjectController
 from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.core.counted import counted
 from napari_cellseg.core.editing.cell_notes import with_notes
 from napari_cellseg.core.editing.classes import n_by_class, with_classes
 from napari_cellseg.core.editing.edits import Source, is_empty
@@ -169,11 +170,8 @@ def write_project(folder: Path, format_name: str, out: Path) -> Job[Saved]:
         else:
             one = format_named(format_name)
             report = yield from export_images(project, named, one, out)
-    n_done, noun = len(report.done), "table" if format_name == TABLES else "file"
-    said = [
-        f"{n_done} {noun}{'' if n_done == 1 else 's'} in {out.name}.",
-        *report.notes,
-    ]
+    noun = "table" if format_name == TABLES else "file"
+    said = [f"{counted(len(report.done), noun)} in {out.name}.", *report.notes]
     if report.failed:
         said.append(
             f"{len(report.failed)} images failed; the first: {report.failed[0]}"
@@ -245,7 +243,7 @@ def take_arrival(
     # A number may be given again; nobody has looked at the cell that has it now.
     after = replace(cells.notes.without(taken.changed_ids), areas=tuple(kept))
     proofread.apply(with_notes(edit, cells.notes, after))
-    n_cells = f"{taken.n_cells} cell{'' if taken.n_cells == 1 else 's'}"
+    n_cells = counted(taken.n_cells, "cell")
     said = [f"{n_cells} imported from {name}; undo takes that back."]
     if taken.n_left_out:
         said.append(f"{taken.n_left_out} lay on cells of yours and were left out.")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_cellseg.controllers.engine import Engine, WarmSegmenter
+from napari_cellseg.core.counted import counted
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.types import CellImage, PixelSize, SegmentationResult
@@ -96,7 +97,7 @@ def pixel_edge_um(size: PixelSize | None) -> float | None:
 
 def report_words(report: BatchReport) -> str:
     """Return in words what came of it."""
-    done = f"{report.n_done} image{'' if report.n_done == 1 else 's'} segmented"
+    done = f"{counted(report.n_done, 'image')} segmented"
     left = f", {report.n_skipped} were done before" if report.n_skipped else ""
     if report.n_failed:
         return f"{done}{left}, {report.n_failed} failed; why stands in {report.summary}"

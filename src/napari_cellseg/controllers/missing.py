@@ -13,6 +13,7 @@ from napari_cellseg.core.editing.edits import Edit
 from napari_cellseg.core.editing.find_cell import add_found
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.review.doubt_signs import Signs
+from napari_cellseg.core.review.in_turn import follower, next_of
 from napari_cellseg.core.review.missing_cells import MissingPlace
 
 
@@ -61,20 +62,19 @@ class MissingController:
             raise EditError(
                 "No place is left where the model thinks a cell is missing."
             )
-        at = places.index(self.current) + 1 if self.current in places else 0
-        self._show(places[at % len(places)])
+        self._show(next_of(places, self.current))
 
     def add(self) -> None:
         """Add the cell that is seen there, and go on; undo brings the place back."""
         place = self._current_or_error()
-        following = self._following(place)
+        following = follower(self.places, place)
         self._proofread.make(add_found, place.mask, place.corner_yx, place.plane)
         self._show(following)
 
     def refuse(self) -> None:
         """Say that there is no cell, and go on."""
         place = self._current_or_error()
-        following = self._following(place)
+        following = follower(self.places, place)
         self._known.remove(place)
         self._refused.append(place)
         cells = self._proofread.cells
@@ -92,13 +92,6 @@ class MissingController:
         if self.current is None:
             raise EditError("No place is looked at; go to the next one first.")
         return self.current
-
-    def _following(self, place: MissingPlace) -> MissingPlace | None:
-        places = self.places
-        others = [one for one in places if one is not place]
-        if place not in places or not others:
-            return others[0] if others else None
-        return others[places.index(place) % len(others)]
 
     def _was_refused(self, place: MissingPlace) -> bool:
         """Say whether somebody said of this place that there is no cell."""

@@ -9,6 +9,7 @@ from psygnal import Signal
 
 from napari_cellseg.controllers.segment import SegmentController
 from napari_cellseg.controllers.task import TaskController
+from napari_cellseg.core.counted import counted
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.types import CellImage, SegmentationResult
@@ -101,7 +102,7 @@ class ProjectRun:
 
     @property
     def _words(self) -> str:
-        done = f"{self._n_done} image{'' if self._n_done == 1 else 's'} segmented."
+        done = f"{counted(self._n_done, 'image')} segmented."
         if not self.problems:
             return done
         return f"{done} {len(self.problems)} failed; the first: {self.problems[0]}"

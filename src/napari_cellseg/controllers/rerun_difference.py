@@ -26,6 +26,7 @@ from napari_cellseg.core.editing.edits import Edit, Source, updated_sources
 from napari_cellseg.core.editing.numbering import moved_numbers
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.review.in_turn import follower, next_of
 from napari_cellseg.core.types import Labels
 
 RUN_NAMES = ("segment", MOVED)
@@ -128,20 +129,19 @@ class RerunDifference:
         changes = self.changes
         if not changes:
             raise EditError("The new run changed nothing that is not decided on.")
-        place = changes.index(self.current) + by if self.current in changes else 0
-        self._show(changes[place % len(changes)])
+        self._show(next_of(changes, self.current, by))
 
     def take_new(self) -> None:
         """Leave the change that is looked at as the run made it, and go on."""
         change = self._current_or_error()
-        following = self._following(change)
+        following = follower(self.changes, change)
         self._open.remove(change)
         self._show(following)
 
     def keep_old(self) -> None:
         """Bring back what was there before, and go on; one edit."""
         change = self._current_or_error()
-        following = self._following(change)
+        following = follower(self.changes, change)
         self._take_back([change])
         self._show(following)
 
@@ -178,12 +178,6 @@ class RerunDifference:
             self._proofread.apply(with_notes(kept.edit, notes, after), said)
         finally:
             self._is_ours = False
-
-    def _following(self, change: Change) -> Change | None:
-        """Return the change after one, None if it is the last."""
-        changes = self.changes
-        others = [one for one in changes if one is not change]
-        return others[changes.index(change) % len(others)] if others else None
 
     def _current_or_error(self) -> Change:
         if self.current is None or self.current not in self.changes:

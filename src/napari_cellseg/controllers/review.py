@@ -13,6 +13,7 @@ from napari_cellseg.core.editing.edits import Edit
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.review.doubt_signs import NO_SIGNS, Signs, neighbours_of
 from napari_cellseg.core.review.doubt_words import reasons
+from napari_cellseg.core.review.in_turn import follower, next_of
 from napari_cellseg.core.review.queue import (
     StopHint,
     doubt_terms,
@@ -128,8 +129,7 @@ class ReviewController:
             )
         if not queue:
             raise EditError("Every cell has been looked at.")
-        place = queue.index(self.current) + 1 if self.current in queue else 0
-        self._show(queue[place % len(queue)])
+        self._show(next_of(queue, self.current))
 
     def leave(self) -> None:
         """Look at no cell any more."""
@@ -139,7 +139,7 @@ class ReviewController:
     def accept(self) -> None:
         """Say that the cell is right, and go on."""
         cell = self._current_or_error()
-        following = self._following()
+        following = follower(self.queue, cell) or 0
         self._was_wrong.append(False)
         self._proofread.set_state([cell], "accepted")
         self._show(following)
@@ -147,7 +147,7 @@ class ReviewController:
     def reject(self) -> None:
         """Delete the cell, and go on."""
         cell = self._current_or_error()
-        following = self._following()
+        following = follower(self.queue, cell) or 0
         self._was_wrong.append(True)
         self._is_ours = True
         try:
@@ -155,14 +155,6 @@ class ReviewController:
         finally:
             self._is_ours = False
         self._show(following)
-
-    def _following(self) -> int:
-        """Return the cell after the current one, 0 if there is none."""
-        queue = self.queue
-        if self.current not in queue:
-            return queue[0] if queue else 0
-        others = [cell for cell in queue if cell != self.current]
-        return others[queue.index(self.current) % len(others)] if others else 0
 
     def _current_or_error(self) -> int:
         if self.current and self.current in self._proofread.sources:

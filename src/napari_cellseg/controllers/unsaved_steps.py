@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_cellseg.controllers.cell_labels import CellLabels
+from napari_cellseg.core.counted import counted
 from napari_cellseg.core.editing.checked import CheckedArea
 from napari_cellseg.core.editing.history import History
 from napari_cellseg.core.errors import ProjectError, ReadOnlyProjectError
@@ -74,7 +75,7 @@ def unsaved_words(n_waiting: int, read: Collection[CellLabels]) -> str:
         Of a project that is open to read only.
     """
     n = n_waiting + n_steps(read)
-    steps = f"{n} step{'s' if n > 1 else ''}" if n else ""
+    steps = counted(n, "step") if n else ""
     marks = "what was marked" if any(map(_has_marks, read)) else ""
     words = " and ".join(filter(None, (steps, marks)))
     are = "are" if n > 1 or (n and marks) else "is"

@@ -39,6 +39,14 @@ def read_json(path: Path, limits: ReadLimits = LIMITS) -> Any:
         return json.loads(content)
 
 
+def known_json(path: Path) -> Any:
+    """Return what a JSON file of our own holds, None where it is not there or damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write JSON, whole or not at all; raises `SaveError`."""
     with replacing(path) as new, new.open("w", encoding="utf-8") as file:

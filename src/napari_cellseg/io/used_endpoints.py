@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -12,7 +11,7 @@ from filelock import FileLock
 from platformdirs import user_state_path
 
 from napari_cellseg.core.errors import SaveError
-from napari_cellseg.io.atomic import replacing
+from napari_cellseg.io.plain_files import known_json, write_json
 
 FILE_NAME = "endpoints.json"
 #: Another window writes its few lines in far less.
@@ -45,9 +44,8 @@ def used_file() -> Path:
 def used_endpoints() -> tuple[UsedEndpoint, ...]:
     """Return what is remembered; empty if it cannot be read."""
     try:
-        items = json.loads(used_file().read_text(encoding="utf-8"))
-        return tuple(UsedEndpoint(**item) for item in items)
-    except (OSError, ValueError, TypeError):
+        return tuple(UsedEndpoint(**item) for item in known_json(used_file()))
+    except TypeError:
         return ()
 
 
@@ -81,10 +79,7 @@ def _alone() -> Iterator[None]:
 
 def _write(endpoints: Iterable[UsedEndpoint]) -> None:
     """Write them; a list that cannot be written is no reason to stop."""
-    file = used_file()
     try:
-        with replacing(file) as temporary:
-            content = json.dumps([asdict(each) for each in endpoints])
-            temporary.write_text(content, encoding="utf-8")
+        write_json(used_file(), [asdict(each) for each in endpoints])
     except (OSError, SaveError):
         return

@@ -7,7 +7,6 @@ say another number, in one transaction; who holds the labels opens them again.
 
 from __future__ import annotations
 
-import json
 import shutil
 import sqlite3
 from pathlib import Path
@@ -17,6 +16,7 @@ from napari_cellseg.project.database import told
 from napari_cellseg.project.known_chunks import forget_chunks
 from napari_cellseg.project.labels_store import labels_folder, number_of
 from napari_cellseg.project.lineage import lineage_names
+from napari_cellseg.project.notes import Note
 
 #: Made when labels are first exchanged; older programs pass over it.
 TABLE = (
@@ -49,7 +49,6 @@ BRING_BACK = (
     "FROM other_cells WHERE image = :image AND number = :number"
 )
 FORGET_ASIDE = "DELETE FROM other_cells WHERE image = :image AND number = :number"
-SET_NOTE = "INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)"
 SET_WRITTEN = (
     "UPDATE images SET written_step = (SELECT max(id) FROM steps WHERE image = :image) "
     "WHERE id = :image"
@@ -86,9 +85,11 @@ class Exchanges:
     @property
     def current(self) -> int:
         """The number of the labels that are looked at; 0 where none were exchanged."""
-        with told(self._folder):
-            found = self._note(f"labels of image {self._image_id}")
-        return 0 if found is None else int(json.loads(found))
+        return int(self._number.read() or 0)
+
+    @property
+    def _number(self) -> Note:
+        return self._note(f"labels of image {self._image_id}")
 
     @property
     def labels_folder(self) -> Path:
@@ -138,20 +139,19 @@ class Exchanges:
         the cells of before, and the areas that were checked on them, wait with them: the
         numbers of the cells may be the same.
         """
-        run, image = self._connection.execute, self._image_id
         self._exchange_areas(number)
         self._exchange_cells(number)
-        for name in lineage_names(image):
+        for name in lineage_names(self._image_id):
             self._exchange_note(name, number)
-        run(SET_NOTE, (f"labels of image {image}", json.dumps(number)))
-        run(SET_WRITTEN, {"image": image})
+        self._number.put(number)
+        self._connection.execute(SET_WRITTEN, {"image": self._image_id})
 
     def _exchange_areas(self, number: int) -> None:
         run, image = self._connection.execute, self._image_id
         areas = [tuple(row) for row in run(AREAS, (image,))]
-        run(SET_NOTE, (self._areas_of(self.current), json.dumps(areas)))
+        self._areas_of(self.current).put(areas)
         run("DELETE FROM checked_areas WHERE image = ?", (image,))
-        waiting = json.loads(self._note(self._areas_of(number)) or "[]")
+        waiting = self._areas_of(number).read() or []
         self._connection.executemany(
             "INSERT INTO checked_areas (image, plane, outline_yx) VALUES (?, ?, ?)",
             [(image, *area) for area in waiting],
@@ -170,12 +170,12 @@ class Exchanges:
 
     def _exchange_note(self, name: str, number: int) -> None:
         """Put a note about the cells aside, and bring back that about the others."""
-        known = self._note(name)
-        waiting = self._note(f"{name}, labels {number}")
+        known = self._note(name).read()
+        waiting = self._note(f"{name}, labels {number}").read()
         if known is not None or waiting is not None:
-            aside = f"{name}, labels {self.current}"
-            self._connection.execute(SET_NOTE, (aside, known or "[]"))
-            self._connection.execute(SET_NOTE, (name, waiting or "[]"))
+            aside = self._note(f"{name}, labels {self.current}")
+            aside.put([] if known is None else known)
+            self._note(name).put([] if waiting is None else waiting)
 
     def remove_unneeded(self) -> None:
         """Delete the labels that no undo or redo brings back."""
@@ -188,14 +188,11 @@ class Exchanges:
                     shutil.rmtree(path, ignore_errors=True)
                     forget_chunks(self._connection, self._image_id, number_of(path))
 
-    def _areas_of(self, number: int) -> str:
-        return f"areas of labels {number} of image {self._image_id}"
+    def _areas_of(self, number: int) -> Note:
+        return self._note(f"areas of labels {number} of image {self._image_id}")
 
-    def _note(self, name: str) -> str | None:
-        row = self._connection.execute(
-            "SELECT value FROM meta WHERE name = ?", (name,)
-        ).fetchone()
-        return None if row is None else str(row["value"])
+    def _note(self, name: str) -> Note:
+        return Note(self._connection, self._folder, name)
 
 
 def remove_unneeded(connection: sqlite3.Connection, folder: Path) -> None:

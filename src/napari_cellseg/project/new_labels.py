@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from napari_cellseg.core.counted import counted
 from napari_cellseg.core.editing.checked import CheckedArea, ReviewState
 from napari_cellseg.core.editing.edits import Source
 from napari_cellseg.core.editing.history import History
@@ -42,7 +43,7 @@ def recovered_words(found: Sequence[Recovered]) -> str:
     """Return what a crash had left in the journal only, in a sentence."""
     n_steps = sum(one.n_steps for one in found)
     where = f"'{found[0].image}'" if len(found) == 1 else f"{len(found)} images"
-    steps = "1 step" if n_steps == 1 else f"{n_steps} steps"
+    steps = counted(n_steps, "step")
     return (
         f"The last session did not end properly. Recovered: {steps} on {where}; "
         "undo still works on each."

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from platformdirs import user_state_path
 
 from napari_cellseg.core.errors import SaveError
-from napari_cellseg.io.atomic import replacing
+from napari_cellseg.io.plain_files import known_json, write_json
 
 N_RECENT = 8
 FILE_NAME = "recent-projects.json"
@@ -21,10 +20,7 @@ def recent_file() -> Path:
 
 def recent_projects(file: Path) -> list[Path]:
     """Return the projects that are still there; empty if the list cannot be read."""
-    try:
-        names = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return []
+    names = known_json(file)
     if not isinstance(names, list):
         return []
     return [
@@ -38,7 +34,6 @@ def remember_project(file: Path, folder: Path) -> None:
     names = [str(one) for one in [folder, *others][:N_RECENT]]
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(file) as temporary:
-            temporary.write_text(json.dumps(names), encoding="utf-8")
+        write_json(file, names)
     except (OSError, SaveError):
         return

@@ -12,6 +12,7 @@ from napari_cellseg import __version__
 from napari_cellseg.cloud.wire.envelope import Message, attributes_of
 from napari_cellseg.cloud.wire.parts import INFO
 from napari_cellseg.cloud.wire.stream import last_line, progress_line
+from napari_cellseg.core.counted import counted
 from napari_cellseg.core.errors import CellsegError, RemoteError
 from napari_cellseg.core.jobs import Progress
 from napari_cellseg.core.options import SegmentOptions, fields_with_ranges
@@ -146,7 +147,7 @@ class Desk:
         """Return how far an order is, in words."""
         n_before = self.worker.n_before(order)
         if n_before:
-            images = "1 image" if n_before == 1 else f"{n_before} images"
+            images = counted(n_before, "image")
             return Progress(0, 0, f"waiting; {images} before yours")
         return order.progress
 

@@ -23,6 +23,7 @@ from napari_cellseg.core.segmentation.window_labels import plane_span
 from napari_cellseg.core.segmentation.zoom import LOOK_PX, Window, zoom_for
 from napari_cellseg.core.types import CellImage
 from napari_cellseg.io.atomic import replacing
+from napari_cellseg.io.plain_files import known_json
 
 #: What a tile answers for and what is read around it, in pixels that the network sees:
 #: a cell reaches at most 96 px beyond its middle, and the window is 2048 px.
@@ -102,7 +103,7 @@ class SlidePlan:
 def read_plan(path: Path) -> tuple[SlidePlan, dict[str, Any]] | None:
     """Return a plan and what was asked for then; None if there is none, or a damaged one."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = known_json(path)
         plan = values["plan"]
         read = SlidePlan(
             tuple(plan["plane_yx"]),
@@ -111,7 +112,7 @@ def read_plan(path: Path) -> tuple[SlidePlan, dict[str, Any]] | None:
             float(plan["zoom"]),
             SegmentOptions(**plan["options"]),
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return None
     return read, values.get("request", {})
 

@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject
 from napari_cellseg.controllers.proofread import ProofreadController
 from napari_cellseg.core.editing.checked import CheckedArea
 from napari_cellseg.widgets.jobs import Later
-from napari_cellseg.widgets.label_places import lay
+from napari_cellseg.widgets.label_places import add_unchosen, lay
 from napari_cellseg.widgets.labels_keeper import LabelsKeeper
 
 AREAS_LAYER = "checked areas"
@@ -101,10 +101,8 @@ class AreasView(QObject):
         """Return the layer, added with the labels still chosen."""
         placement = self._keeper.placement
         layer = Shapes(ndim=labels.ndim, name=AREAS_LAYER, **placement)
-        active = self._viewer.layers.selection.active
-        self._viewer.add_layer(layer)
+        add_unchosen(self._viewer, layer)
         layer.editable = False
-        self._viewer.layers.selection.active = active
         return layer
 
 

@@ -19,6 +19,7 @@ from superqt.utils import signals_blocked
 
 from napari_cellseg.controllers.class_marks import class_marks
 from napari_cellseg.controllers.classes import ClassController
+from napari_cellseg.core.counted import counted
 from napari_cellseg.core.editing.edits import Edit
 from napari_cellseg.core.errors import CellsegError, EditError
 from napari_cellseg.widgets.buttons import more_button
@@ -26,7 +27,7 @@ from napari_cellseg.widgets.cleanup import Cleanup
 from napari_cellseg.widgets.gestures import Drawn
 from napari_cellseg.widgets.jobs import Later
 from napari_cellseg.widgets.keys import NEXT_CLASS_KEY, button_key
-from napari_cellseg.widgets.label_places import lay
+from napari_cellseg.widgets.label_places import add_unchosen, lay
 from napari_cellseg.widgets.options_form import may_be_narrow
 
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ class ClassLink(QObject):
         after, name = self._proofread.classes, self.classes.chosen
         changed = before.keys() ^ after.keys()
         changed |= {cell for cell in before if before[cell] != after.get(cell)}
-        n_cells = f"{len(changed)} cell{'' if len(changed) == 1 else 's'}"
+        n_cells = counted(len(changed), "cell")
         self._dock.footer.tell(f"{n_cells}: {name or NO_CLASS}")
 
     # ---------------------------------------------------------------------- the marks
@@ -226,9 +227,6 @@ class ClassLink(QObject):
             border_color="black",
             **self._keeper.placement,
         )
-        layers = self._dock.viewer.layers
-        active = layers.selection.active
-        self._dock.viewer.add_layer(layer)
+        add_unchosen(self._dock.viewer, layer)
         layer.editable = False
-        layers.selection.active = active
         return layer

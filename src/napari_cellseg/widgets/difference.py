@@ -17,6 +17,7 @@ from napari_cellseg.widgets.buttons import canvas_button
 from napari_cellseg.widgets.cleanup import Cleanup
 from napari_cellseg.widgets.gestures import DRAWING
 from napari_cellseg.widgets.keys import CHANGE_KEY, NEW_KEY, OLD_KEY
+from napari_cellseg.widgets.label_places import add_unchosen, remove_if_there
 from napari_cellseg.widgets.labels_keeper import LabelsKeeper
 from napari_cellseg.widgets.layer_images import KEY
 from napari_cellseg.widgets.words import line_label
@@ -171,9 +172,7 @@ class DifferenceLink(QObject):
             edge_color=OLD_COLOUR,
         )
         layer.editable = False
-        active = self._viewer.layers.selection.active
-        self._viewer.add_layer(layer)
-        self._viewer.layers.selection.active = active
+        add_unchosen(self._viewer, layer)
         self.layer = layer
 
     def _on_changed(self) -> None:
@@ -182,5 +181,4 @@ class DifferenceLink(QObject):
 
     def _remove_outline(self) -> None:
         layer, self.layer = self.layer, None
-        if layer is not None and layer in self._viewer.layers:
-            self._viewer.layers.remove(layer)
+        remove_if_there(self._viewer, layer)

@@ -31,6 +31,7 @@ from napari_cellseg.controllers.exchange import (
 )
 from napari_cellseg.controllers.export import Saved, proposed_path
 from napari_cellseg.controllers.large_project import goes_to_disk, import_into_large
+from napari_cellseg.core.counted import counted
 from napari_cellseg.core.editing.importing import ImportMode
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.jobs import Job
@@ -118,7 +119,7 @@ class ImportQuestion(QWidget):
 
     def ask(self, arrival: Arrival, n_here: int) -> None:
         """Show the question with what it is about."""
-        cells = f"{arrival.n_cells} cell{'' if arrival.n_cells == 1 else 's'}"
+        cells = counted(arrival.n_cells, "cell")
         text = f"{cells} in {arrival.path.name}."
         if n_here:
             text += f" There {'is' if n_here == 1 else 'are'} {n_here} here."

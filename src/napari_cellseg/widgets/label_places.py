@@ -1,4 +1,7 @@
-"""Where a layer of labels lies in the world; the layer may show a window of them."""
+"""Where a layer of labels lies in the world, and how others are laid over it.
+
+The layer may show a window of the labels.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,19 @@ def lay(layer: Layer, placement: dict[str, Any]) -> None:
     """Put a layer where another is; `placement` as of `placement_of`."""
     for name, value in placement.items():
         setattr(layer, name, value)
+
+
+def add_unchosen(viewer: Any, layer: Layer) -> None:
+    """Add a layer; what was chosen in the list of layers stays chosen."""
+    active = viewer.layers.selection.active
+    viewer.add_layer(layer)
+    viewer.layers.selection.active = active
+
+
+def remove_if_there(viewer: Any, layer: Layer | None) -> None:
+    """Remove a layer, which the person may have removed before."""
+    if layer is not None and layer in viewer.layers:
+        viewer.layers.remove(layer)
 
 
 def world_of(

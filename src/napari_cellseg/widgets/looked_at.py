@@ -15,7 +15,7 @@ from napari_cellseg.controllers.review import ReviewController
 from napari_cellseg.core.labels.boxes import Box
 from napari_cellseg.core.review.missing_cells import MissingPlace, outlines_of
 from napari_cellseg.widgets.gestures import DRAWING
-from napari_cellseg.widgets.label_places import lay
+from napari_cellseg.widgets.label_places import add_unchosen, lay, remove_if_there
 from napari_cellseg.widgets.labels_keeper import LabelsKeeper
 from napari_cellseg.widgets.layer_images import KEY
 
@@ -117,9 +117,7 @@ class CellFrame(QObject):
             metadata={KEY: {"role": DRAWING}},
             **self._keeper.placement,
         )
-        active = self._viewer.layers.selection.active
-        self._viewer.add_layer(layer)
-        self._viewer.layers.selection.active = active
+        add_unchosen(self._viewer, layer)
         return layer
 
     def _on_changed(self) -> None:
@@ -128,8 +126,7 @@ class CellFrame(QObject):
 
     def _remove(self) -> None:
         layer, self.layer = self.layer, None
-        if layer is not None and layer in self._viewer.layers:
-            self._viewer.layers.remove(layer)
+        remove_if_there(self._viewer, layer)
 
 
 def _around(box: Box, plane: tuple[float, ...]) -> NDArray[np.float64]:

@@ -21,6 +21,7 @@ from superqt import QElidingLabel
 from napari_cellseg.controllers.many import pixel_edge_um, report_words
 from napari_cellseg.controllers.session import describe_pixel_size
 from napari_cellseg.controllers.task import TaskController
+from napari_cellseg.core.counted import counted
 from napari_cellseg.io.reading.paths import ImagePlace
 from napari_cellseg.project.identity import Identity, identities
 from napari_cellseg.widgets.cleanup import Cleanup
@@ -219,7 +220,7 @@ class ManyImages(QObject):
         projects, link = self._dock.projects, self._dock.link
         n_before = len(projects.images)
         n_new = projects.add_known(known)
-        link.tell(f"{n_new} image{'' if n_new == 1 else 's'} added.")
+        link.tell(f"{counted(n_new, 'image')} added.")
         if n_new:
             link.show_image(n_before)
 

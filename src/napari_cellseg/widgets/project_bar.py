@@ -19,6 +19,7 @@ from superqt.utils import signals_blocked
 
 from napari_cellseg.batch.project_tables import TABLES, TABLES_TITLE
 from napari_cellseg.controllers.project import ProjectController
+from napari_cellseg.core.counted import counted
 from napari_cellseg.project.store import Project
 from napari_cellseg.widgets.exchange import FormatMenu
 from napari_cellseg.widgets.options_form import may_be_narrow
@@ -260,7 +261,7 @@ class ProjectBar(QWidget):
         """Return which image of how many is shown; nothing where it is the only one."""
         if self.index >= 0:
             return [f"{self.index + 1} of {n_images}"] if n_images > 1 else []
-        return [f"{n_images} image{'' if n_images == 1 else 's'}"]
+        return [counted(n_images, "image")]
 
     def _on_problem_changed(self, _problem: str) -> None:
         """Show a red line for as long as steps are not on the disk."""
@@ -276,7 +277,7 @@ class ProjectBar(QWidget):
             say(self.problem, why, "error", self._viewer.theme)
         elif problem:
             n = self._projects.n_waiting
-            held = f"Not saved, {n} step{'s' if n != 1 else ''} kept in memory"
+            held = f"Not saved, {counted(n, 'step')} kept in memory"
             start = held if n else "Every step is saved, but not the file of the cells"
             text = f"{start}: {problem} It is tried again by itself."
             say(self.problem, text, "error", self._viewer.theme)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QWidget
 
+from napari_cellseg.core.counted import counted
 from napari_cellseg.io.reading.paths import ImagePlace, image_place
 from napari_cellseg.io.s3.address import SCHEME
 from napari_cellseg.io.sniff import IMAGE_SUFFIXES
@@ -71,7 +72,7 @@ class ProjectQuestions(QObject):
         self._tell_added(self._link.projects.add_images(paths))
 
     def _tell_added(self, n: int) -> None:
-        self._link.tell(f"{n} image{'' if n == 1 else 's'} added.")
+        self._link.tell(f"{counted(n, 'image')} added.")
 
     def _on_add_s3_wanted(self) -> None:
         text = self._asked_address(
@@ -119,7 +120,7 @@ class ProjectQuestions(QObject):
         n_found = self._link.projects.relocate(found)
         n_left = sum(image.is_missing for image in self._link.projects.images)
         left = f", {n_left} still missing" if n_left else ""
-        self._link.tell(f"{n_found} image{'' if n_found == 1 else 's'} found{left}.")
+        self._link.tell(f"{counted(n_found, 'image')} found{left}.")
 
     def save_copy(self) -> bool:
         """Ask where a copy of the project goes; return whether it is there now."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from napari_cellseg.core.counted import counted
+
 KEEP, REPLACE, LEAVE = "keep", "replace", "leave"
 
 
@@ -47,7 +49,7 @@ class HandWorkQuestion(QWidget):
         """Show the question with what it is about."""
         parts = []
         if n_hand:
-            cells = f"{n_hand} cell{'' if n_hand == 1 else 's'}"
+            cells = counted(n_hand, "cell")
             parts.append(f"drew, edited, accepted or gave a class to {cells}")
         if n_deleted:
             parts.append(f"deleted {n_deleted}")

@@ -25,6 +25,7 @@ from napari_cellseg.widgets.buttons import canvas_button
 from napari_cellseg.widgets.cleanup import Cleanup
 from napari_cellseg.widgets.jobs import Later
 from napari_cellseg.widgets.keys import CUT_KEY, DAUGHTER_KEY, SAME_KEY
+from napari_cellseg.widgets.label_places import add_unchosen, remove_if_there
 from napari_cellseg.widgets.labels_keeper import LabelsKeeper
 from napari_cellseg.widgets.number_box import NumberBox
 from napari_cellseg.widgets.words import line_label
@@ -278,8 +279,7 @@ class TimeLink(QObject):
         """Remove tracks of other labels, now that napari is done with its own changes."""
         old, self._old = self._old, []
         for layer in old:
-            if layer in self._viewer.layers:
-                self._viewer.layers.remove(layer)
+            remove_if_there(self._viewer, layer)
 
     def show_tracks(self) -> None:
         """Show the tracks as they are, once there is one over several frames."""
@@ -311,9 +311,7 @@ class TimeLink(QObject):
             units=labels.units,
             axis_labels=labels.axis_labels,
         )
-        active = self._viewer.layers.selection.active
-        self._viewer.add_layer(layer)
-        self._viewer.layers.selection.active = active
+        add_unchosen(self._viewer, layer)
         return layer
 
 

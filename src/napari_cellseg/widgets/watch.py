@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.controllers.watch import WatchController
+from napari_cellseg.core.counted import counted
 from napari_cellseg.io.writing.finished import FinishedImage
 from napari_cellseg.widgets.jobs import Later
 from napari_cellseg.widgets.words import line_label, say
@@ -123,7 +124,7 @@ class WatchPanel(QGroupBox):
             say(self.status, watch.problem, "error", self._viewer.theme)
             return
         n = len(watch.results)
-        found = f"{n} result{'' if n == 1 else 's'}"
+        found = counted(n, "result")
         if not watch.is_watching:
             text = f"{found} · not watched" if n else "Name a folder or an address."
         elif n:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_cellseg.core.counted import counted
 from napari_cellseg.core.editing.cell_index import (
     CellIndex,
     IndexedLabels,
@@ -259,5 +260,5 @@ def remove_small(
         small = [cell for cell, count in by_cell.items() if count < min_area_px]
     if not small:
         raise EditError(f"No cell is smaller than {min_area_px} px; nothing to remove.")
-    name = f"remove {len(small)} small cell{'s' if len(small) > 1 else ''}"
+    name = f"remove {counted(len(small), 'small cell')}"
     return delete_cells(indexed, small, sources, plane=plane, name=name)

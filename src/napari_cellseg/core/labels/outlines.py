@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from skimage.draw import line as draw_line
 
 from napari_cellseg.core.compiled import compiled
+from napari_cellseg.core.counted import counted
 from napari_cellseg.core.errors import EditError
 
 # A line is drawn to this far outside the image; the rest would cost time for nothing.
@@ -192,7 +193,7 @@ def _points(points_yx: NDArray[Any], n_least: int) -> NDArray[np.float64]:
         )
     if len(points) < n_least:
         raise EditError(
-            f"A line of {len(points)} point{'' if len(points) == 1 else 's'} was drawn; at "
+            f"A line of {counted(len(points), 'point')} was drawn; at "
             f"least {n_least} are needed. Keep the mouse button down while you draw."
         )
     if not np.isfinite(points).all():

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cellseg.core.counted import counted
 from napari_cellseg.core.errors import LabelsError
 from napari_cellseg.core.labels.arrays import MAX_ID
 from napari_cellseg.core.types import LABELS_DTYPE, Labels
@@ -97,7 +98,7 @@ def _notes(
     """Return what the person should know."""
     notes = []
     if n_shared_px:
-        pixels = "1 pixel" if n_shared_px == 1 else f"{n_shared_px} pixels"
+        pixels = counted(n_shared_px, "pixel")
         notes.append(f"Cells overlap in {pixels}, which went to the smaller cell.")
     if hidden:
         notes.append(f"{_named(hidden)} lay wholly under others and could not be kept.")
@@ -112,7 +113,7 @@ def _named(ids: Sequence[int]) -> str:
     """Return cells by number, such as ``"2 cells (3, 7)"``."""
     shown = ", ".join(str(number) for number in ids[:MAX_NAMED])
     more = ", …" if len(ids) > MAX_NAMED else ""
-    return f"{len(ids)} cell{'s' if len(ids) > 1 else ''} ({shown}{more})"
+    return f"{counted(len(ids), 'cell')} ({shown}{more})"
 
 
 def places_of_cells(labels: Labels) -> dict[int, NDArray[np.int64]]:

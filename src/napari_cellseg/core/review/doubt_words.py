@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from napari_cellseg.core.counted import counted
+
 #: What adds less to the log odds that a cell is wrong is no reason to name.
 LEAST_TERM = 0.3
 #: More reasons are not read.
@@ -43,5 +45,5 @@ def reasons(
     weighty = [name for name in WORDS if terms.get(name, 0) >= LEAST_TERM]
     found = [WORDS[name] for name in sorted(weighty, key=lambda name: -terms[name])]
     if n_touched:
-        found.append(f"touches {n_touched} other{'s' if n_touched > 1 else ''}")
+        found.append(f"touches {counted(n_touched, 'other')}")
     return (found + [ON_SEAM] * is_on_seam)[:MAX_REASONS]

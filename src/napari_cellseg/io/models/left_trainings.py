@@ -20,6 +20,7 @@ from napari_cellseg.io.models.training_files import (
     REQUEST_NAME,
     read_outcome,
 )
+from napari_cellseg.io.plain_files import known_json
 
 #: Held by the process that trains.
 RUNNING_NAME = ".running"
@@ -93,9 +94,8 @@ def _left(folder: Path) -> LeftTraining | None:
     if (folder / SETTLED_NAME).exists():
         return None
     try:
-        request = json.loads((folder / REQUEST_NAME).read_text(encoding="utf-8"))
-        title = str(request["title"])
-    except (OSError, ValueError, KeyError, TypeError):
+        title = str(known_json(folder / REQUEST_NAME)["title"])
+    except (KeyError, TypeError):
         return None
     kind, done, total = _last_said(folder / LOG_NAME)
     if (folder / OUTCOME_NAME).is_file():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 import shutil
@@ -26,6 +25,7 @@ from napari_cellseg.io.models.folder import (
     read_model_spec,
     unreadable_models,
 )
+from napari_cellseg.io.plain_files import known_json, write_json
 
 PROMOTED_NAME = "promoted.json"
 #: A CellNet has some 10 MB; more than this is no model of ours.
@@ -233,10 +233,7 @@ def roll_back() -> str:
 
 def _promotions() -> list[str]:
     """Return the models that were promoted, oldest first."""
-    try:
-        names = json.loads((user_folder() / PROMOTED_NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return []
+    names = known_json(user_folder() / PROMOTED_NAME)
     if not isinstance(names, list):
         return []
     return [name for name in names if isinstance(name, str)]
@@ -244,5 +241,4 @@ def _promotions() -> list[str]:
 
 def _write(names: list[str]) -> None:
     make_folder(user_folder())
-    with replacing(user_folder() / PROMOTED_NAME) as temporary:
-        temporary.write_text(json.dumps(names), encoding="utf-8")
+    write_json(user_folder() / PROMOTED_NAME, names)

@@ -20,6 +20,7 @@ from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.options import FineTuneOptions, fine_tune_options_from_dict
 from napari_cellseg.core.training.item import Comparison, TrainingItem, TrainingOutcome
 from napari_cellseg.io.atomic import make_folder, replacing
+from napari_cellseg.io.plain_files import known_json
 
 REQUEST_NAME = "request.json"
 OUTCOME_NAME = "outcome.json"
@@ -98,10 +99,7 @@ def write_request(
 
 def _read_content(path: Path) -> dict[str, Any]:
     """Return what a request holds; empty where it is damaged."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
+    content = known_json(path)
     return content if isinstance(content, dict) else {}
 
 

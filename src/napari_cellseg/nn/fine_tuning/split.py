@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ from napari_cellseg.core.training.holdout import (
     sides_to_json,
 )
 from napari_cellseg.core.training.item import TrainingItem, supply_of
-from napari_cellseg.io.atomic import replacing
+from napari_cellseg.io.plain_files import known_json, write_json
 from napari_cellseg.nn.fine_tuning.examiner import Examiner, item_diameter_px
 from napari_cellseg.nn.fine_tuning.twins import twins_together
 from napari_cellseg.nn.network import CellNet
@@ -108,7 +107,7 @@ class Splitter:
         items = twins_together(items, known)
         check_supply(items, options)
         errors = self._errors(items)
-        sides = _noted(folder / SIDES_NAME)
+        sides = sides_from_json(known_json(folder / SIDES_NAME))
         if not sides and (folder / CHECKPOINT_NAME).exists():
             raise TrainingError(
                 f"'{folder}' does not say what this training held out, so old and new model "
@@ -117,8 +116,7 @@ class Splitter:
             )
         if not sides:
             sides = choose_sides(items, options.held_out_share, errors, known)
-            with replacing(folder / SIDES_NAME) as temporary:
-                temporary.write_text(json.dumps(sides_to_json(sides)), encoding="utf-8")
+            write_json(folder / SIDES_NAME, sides_to_json(sides))
         learned, held = by_side(items, sides)
         n_before = n_learned_before(held, known)
         return Split(
@@ -148,14 +146,6 @@ class Splitter:
         options = settled_options(SegmentOptions(), self._spec)
         missed, extra = examiner.examine(maps, options).wrong.sum(0)
         return ItemErrors(float(missed), float(extra))
-
-
-def _noted(path: Path) -> Sides:
-    """Return the sides of a training that goes on; nothing if it begins."""
-    try:
-        return sides_from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        return {}
 
 
 def _hardest(items: Sequence[TrainingItem], errors: Sequence[ItemErrors] | None) -> str:
