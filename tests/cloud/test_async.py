@@ -14,7 +14,7 @@ import pytest
 from tests.servers import TOKEN, http, serving
 
 from moto_server import empty_aws
-from napari_cellseg.cloud.account.locations import place_of
+from napari_cellseg.cloud.account.place import address_of
 from napari_cellseg.cloud.client import choice
 from napari_cellseg.cloud.client.async_endpoint import AsyncLine
 from napari_cellseg.cloud.client.check import check_endpoint, endpoint_names
@@ -216,7 +216,7 @@ def test_the_server_reads_its_own_folder_alone(
             EndpointName="later", InputLocation=location, ContentType="image/png"
         )
     s3 = aws_client("s3", cloud)
-    failure = place_of(told["FailureLocation"])
+    failure = address_of(told["FailureLocation"])
     deadline = time.monotonic() + 20
     body = b""
     while not body and time.monotonic() < deadline:

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
-from napari_cellseg.cloud.account.locations import SCHEME, place_of
+from napari_cellseg.cloud.account.place import address_of
 from napari_cellseg.cloud.errors import in_plain_words
 from napari_cellseg.cloud.settings import CloudSettings, aws_client
 from napari_cellseg.core.errors import CellsegError, LimitError, RemoteError
 from napari_cellseg.io.atomic import replacing
+from napari_cellseg.io.s3.address import SCHEME
 
 
 class Store(Protocol):
@@ -50,12 +51,12 @@ class S3Store:
     """A folder in a bucket."""
 
     def __init__(self, root: str) -> None:
-        self._root = place_of(root)
+        self._root = address_of(root)
         self._client = aws_client("s3", CloudSettings())
 
     def read(self, location: str, max_bytes: int) -> bytes:
         """Return an object; its size is looked at before."""
-        place = place_of(location)
+        place = address_of(location)
         if not self._root.holds(place):
             raise _outside(location, str(self._root))
         with in_plain_words(f"read {location}"):

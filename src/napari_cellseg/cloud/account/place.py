@@ -12,6 +12,7 @@ from napari_cellseg.cloud.settings import CloudSettings
 from napari_cellseg.core.cloud_options import AccountOptions, PlaceOptions
 from napari_cellseg.core.errors import OptionsError
 from napari_cellseg.io.aws import AwsAccount
+from napari_cellseg.io.s3.address import S3Address
 
 #: ``CELLSEG_AWS_IMAGE`` stands in for ``--image``, and so on.
 VARIABLE = "CELLSEG_AWS_{}"
@@ -123,6 +124,11 @@ def split_uri(uri: str) -> tuple[str, str]:
     if parts.scheme != "s3" or not parts.netloc or "?" in uri:
         raise OptionsError(f"'{uri}' is no address in S3, such as s3://bucket/folder/.")
     return parts.netloc, parts.path.lstrip("/")
+
+
+def address_of(uri: str) -> S3Address:
+    """Return the address that ``s3://bucket/key`` is; raises `OptionsError`."""
+    return S3Address(*split_uri(uri))
 
 
 def checked_name(name: str) -> str:

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 
-from napari_cellseg.cloud.account.locations import Place, place_of
+from napari_cellseg.cloud.account.place import address_of
 from napari_cellseg.cloud.client.endpoint import checked_name
 from napari_cellseg.cloud.client.line import About, about_of
 from napari_cellseg.cloud.errors import CloudError, in_plain_words
@@ -24,6 +24,7 @@ from napari_cellseg.cloud.wire.parts import decode_json, encode_info
 from napari_cellseg.core.errors import RemoteError
 from napari_cellseg.core.jobs import Progress
 from napari_cellseg.io.aws import RUNTIME, S3
+from napari_cellseg.io.s3.address import S3Address
 
 #: Between two looks into the bucket; longer and longer, as each look is a request.
 LOOK_SECONDS = (0.2, 0.5, 1.0, 1.0, 2.0, 2.0, 5.0)
@@ -67,7 +68,7 @@ class AsyncLine:
     ) -> None:
         self._endpoint = checked_name(endpoint)
         self._profile = settings.aws.profile
-        self._input = place_of(output).beside("input")
+        self._input = address_of(output).beside("input")
         self._is_awake = is_awake
         self.name = f"the endpoint '{endpoint}'"
         self.max_bytes = LIMITS["async"].body_bytes
@@ -112,15 +113,18 @@ class AsyncLine:
                     InvocationTimeoutSeconds=int(LIMITS["async"].seconds),
                 )
             answer, failure = told["OutputLocation"], told.get("FailureLocation", "")
-            left.append(place_of(answer))
+            left.append(address_of(answer))
             if failure:
-                left.append(place_of(failure))
+                left.append(address_of(failure))
             return self._waited_for(answer, failure, on_progress)
         finally:
             self._remove(left)
 
     def _put(
-        self, place: Place, message: Message, on_progress: Callable[[Progress], None]
+        self,
+        place: S3Address,
+        message: Message,
+        on_progress: Callable[[Progress], None],
     ) -> None:
         """Put a request into the bucket, in parts where it is large."""
         from boto3.s3.transfer import TransferConfig
@@ -174,7 +178,7 @@ class AsyncLine:
 
     def _found(self, location: str) -> Message | None:
         """Return what lies at a place, or None if nothing does yet."""
-        place = place_of(location)
+        place = address_of(location)
         try:
             with in_plain_words(f"read {location}", self._profile):
                 there = self._s3.get_object(Bucket=place.bucket, Key=place.key)
@@ -189,7 +193,7 @@ class AsyncLine:
             raise
         return Message(body, there.get("ContentType", "").split(";")[0].strip())
 
-    def _remove(self, places: list[Place]) -> None:
+    def _remove(self, places: list[S3Address]) -> None:
         """Remove what is not needed any more; an image that waits is then not worked on."""
         for place in places:
             try:

@@ -64,6 +64,15 @@ class S3Address:
         """Return the address of `name` below this one."""
         return S3Address(self.bucket, self.as_prefix + name)
 
+    def beside(self, name: str) -> S3Address:
+        """Return the address of the folder of another name beside this one."""
+        parent = self.key.rstrip("/").rpartition("/")[0]
+        return S3Address(self.bucket, parent).below(name)
+
+    def holds(self, other: S3Address) -> bool:
+        """Say whether another address lies in this folder."""
+        return self.bucket == other.bucket and other.key.startswith(self.as_prefix)
+
 
 def is_s3_address(text: object) -> bool:
     """Say whether a text is meant as an address in S3."""
