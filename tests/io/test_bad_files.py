@@ -14,7 +14,7 @@ import tifffile
 
 from napari_cellseg.core.errors import CellsegError, ImageReadError, LimitError
 from napari_cellseg.io.limits import ReadLimits
-from napari_cellseg.io.reading.images import is_readable, read_image, read_images
+from napari_cellseg.io.reading.images import is_readable, read_image
 
 GREY = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
 
@@ -411,7 +411,7 @@ def test_our_own_faults_are_not_hidden(path, monkeypatch):
 
     monkeypatch.setattr(tifffile.TiffPageSeries, "asarray", stop)
     with pytest.raises(KeyboardInterrupt):
-        read_images(path)
+        read_image(path)
 
 
 def test_what_can_be_read_is_told_by_the_first_bytes(tmp_path, path):

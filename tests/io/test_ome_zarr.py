@@ -11,7 +11,12 @@ import zarr
 from napari_cellseg.core.errors import AmbiguousAxesError, ImageReadError, LimitError
 from napari_cellseg.core.types import PixelSize
 from napari_cellseg.io.limits import ReadLimits
-from napari_cellseg.io.reading.images import probe, read_image, read_images, read_labels
+from napari_cellseg.io.reading.images import (
+    probe,
+    read_image,
+    read_labels,
+    read_one_image,
+)
 
 LAZY = ReadLimits(lazy_bytes=0)
 KINDS = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
@@ -154,7 +159,7 @@ def test_a_series_of_bioformats2raw_is_read(tmp_path):
     ] = 3
     for index in range(2):
         _write(tmp_path / str(index), np.full((8, 9), index, np.uint8), "0.4")
-    images = read_images(tmp_path)
+    images = [read_one_image(tmp_path, number) for number in (1, 2)]
     assert [int(image.data.max()) for image in images] == [0, 1]
 
 

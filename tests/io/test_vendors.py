@@ -11,7 +11,7 @@ import pytest
 from napari_cellseg.core.errors import ImageReadError
 from napari_cellseg.core.types import PixelSize
 from napari_cellseg.io.reading import vendors
-from napari_cellseg.io.reading.images import read_image, read_images
+from napari_cellseg.io.reading.images import read_image, read_one_image
 
 
 class OddError(Exception):
@@ -56,7 +56,7 @@ def path(tmp_path, monkeypatch):
 
 
 def test_scenes_axes_names_and_pixel_size_are_kept(path):
-    first, second = read_images(path)
+    first, second = (read_one_image(path, number) for number in (1, 2))
     assert (first.axes, first.shape) == ("TCYX", (2, 2, 8, 9))
     assert first.pixel_size == PixelSize(0.5, 0.25)
     assert first.channel_names == ("DAPI", "channel 2")

@@ -27,7 +27,6 @@ ALL_KINDS = "all"
 class ImageScore:
     """One image: its matchings at `MSA_THRESHOLDS` and both counts."""
 
-    name: str
     kind: str
     matchings: tuple[Matching, ...]
     n_true: int
@@ -67,14 +66,14 @@ class KindScore:
 
 
 def score_image(
-    name: str, kind: str, truth: NDArray[np.int32], labels: NDArray[np.int32]
+    kind: str, truth: NDArray[np.int32], labels: NDArray[np.int32]
 ) -> ImageScore:
     """Return the score of one image; both label images are (y, x) int32."""
     matchings = tuple(match_labels(truth, labels, MSA_THRESHOLDS))
     first = matchings[0]
     n_true = first.true_positives + first.false_negatives
     n_found = first.true_positives + first.false_positives
-    return ImageScore(name, kind, matchings, n_true, n_found)
+    return ImageScore(kind, matchings, n_true, n_found)
 
 
 def evaluate(
@@ -103,7 +102,7 @@ def evaluate(
         if nuclei_channel is not None:
             nuclei, _ = read_sample(sample, nuclei_channel)
             plane = np.concatenate([plane, nuclei])
-        scores.append(score_image(sample.name, sample.kind, truth, predict(plane)))
+        scores.append(score_image(sample.kind, truth, predict(plane)))
         yield Progress(place, len(samples), sample.name)
     return scores
 

@@ -166,11 +166,6 @@ class Later(QObject):
         self._timer.stop()
 
     @property
-    def is_next(self) -> bool:
-        """True while the action is due in the next turn of the event loop."""
-        return self.is_waiting and self.milliseconds == 0
-
-    @property
     def milliseconds(self) -> int:
         """How long it must have been quiet."""
         return int(self._timer.interval())

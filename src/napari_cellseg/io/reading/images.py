@@ -119,62 +119,32 @@ def _which_image(name: str, scenes: list[Scene], number: int | None) -> str:
     )
 
 
-def read_images(
-    path: str | Path,
-    *,
-    axes: str | None = None,
-    limits: ReadLimits = ReadLimits(),  # noqa: B008 -- frozen
-) -> list[CellImage]:
-    """Read every image of a file (series of a TIFF, scenes); see `read_image`.
-
-    The thumbnail, label and overview of a slide are not among them.
-    """
-    request = _request(path, limits)
-    with open_scenes(request) as scenes:
-        return [read_scene(scene, request, axes) for scene in scenes]
-
-
 @dataclass(frozen=True, slots=True)
 class ImageDescription:
     """What the header says of the first image of a file.
 
     Attributes
     ----------
-    name : str
-        File name.
-    kind : str
-        ``"tiff"``, ``"zarr"``, ``"PNG"``...
     shape : tuple of int
         As in the file, after colours are converted.
     axes : str
         One letter an axis; ``?`` for what is not known, S for samples of a pixel.
-    dtype : str
-        Such as ``"uint16"``.
     n_bytes : int
         Size in memory.
     pixel_size : PixelSize or None
         None if unknown.
-    channel_names : tuple of str
-        Empty if the file names none.
     n_images : int
         Images in the file.
     level_shapes : tuple of shapes
         Of every resolution level; empty or one for a plain image.
-    notes : tuple of str
-        As in `CellImage`.
     """
 
-    name: str
-    kind: str
     shape: tuple[int, ...]
     axes: str
-    dtype: str
     n_bytes: int
     pixel_size: PixelSize | None
-    channel_names: tuple[str, ...]
     n_images: int
     level_shapes: tuple[tuple[int, ...], ...]
-    notes: tuple[str, ...]
 
 
 def probe(path: str | Path, *, limits: ReadLimits = ReadLimits()) -> ImageDescription:  # noqa: B008
@@ -190,17 +160,12 @@ def probe(path: str | Path, *, limits: ReadLimits = ReadLimits()) -> ImageDescri
         scene = scenes[0]
         check_scene(scene, request)
         return ImageDescription(
-            name=scene.name,
-            kind=_kind(request),
             shape=scene.shape,
             axes=known_axes(scene.axes, scene.shape),
-            dtype=str(scene.dtype),
             n_bytes=n_bytes_of(scene.shape, scene.dtype),
             pixel_size=scene.pixel_size,
-            channel_names=scene.channel_names,
             n_images=len(scenes),
             level_shapes=scene.level_shapes,
-            notes=scene.notes,
         )
 
 
