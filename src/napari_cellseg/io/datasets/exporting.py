@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -11,8 +10,9 @@ from pathlib import Path, PurePosixPath
 
 from napari_cellseg.core.errors import CellsegError, DiskFullError, ImageReadError
 from napari_cellseg.core.jobs import Job, Progress
-from napari_cellseg.io.atomic import make_folder, replacing
+from napari_cellseg.io.atomic import make_folder
 from napari_cellseg.io.datasets.aside import Piece, done_aside, refuse
+from napari_cellseg.io.datasets.copying import copy_image
 from napari_cellseg.io.datasets.manifest import DatasetImage
 from napari_cellseg.io.exchange.cells import Cells
 from napari_cellseg.io.exchange.cells_file import cells_for_coco
@@ -157,14 +157,6 @@ class _Wish:
         if cells is not None:
             notes = self.one.write(_path_of(entry, self.one, self.out), cells)
         if self.with_images:
-            _copy(self.folder / entry.image, self.out)
+            image = self.folder / entry.image
+            copy_image(image, self.out / image.name)
         return notes
-
-
-def _copy(path: Path, out: Path) -> None:
-    """Copy an image file; raises `SaveError`."""
-    if path.is_dir():
-        shutil.copytree(path, out / path.name, dirs_exist_ok=True)
-        return
-    with replacing(out / path.name) as new:
-        shutil.copyfile(path, new)

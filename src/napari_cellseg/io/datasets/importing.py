@@ -28,6 +28,7 @@ from napari_cellseg.core.labels.boxes import pixel_counts
 from napari_cellseg.core.types import LABELS_DTYPE, CellImage, Labels
 from napari_cellseg.io.atomic import make_folder, replacing, sync_files
 from napari_cellseg.io.datasets.aside import Piece, done_aside, refuse
+from napari_cellseg.io.datasets.copying import copy_image
 from napari_cellseg.io.datasets.manifest import DatasetImage, Manifest, write_manifest
 from napari_cellseg.io.datasets.source import Source, SourceImage, safe_name
 from napari_cellseg.io.exchange.cells import FoundLabels
@@ -228,7 +229,7 @@ def _write_one(
     suffix = one.image.suffix if read.is_copied else ".tif"
     file = out / IMAGES / f"{one.name}{suffix}"
     if read.is_copied:
-        _copy(one.image, file)
+        copy_image(one.image, file, is_synced=False)
     else:
         write_pixels(file, np.asarray(image.data), image.axes, is_synced=False)
     entry = DatasetImage(
@@ -358,21 +359,6 @@ def _plane_of(image: CellImage, one: SourceImage) -> CellImage:
             f"{image.shape} does not have. Look whether they belong together."
         )
     return replace(image, data=image.plane(one.plane), axes="CYX")
-
-
-def _copy(path: Path, target: Path) -> None:
-    """Copy an image file or an OME-Zarr folder; raises `SaveError`."""
-    if path.is_dir():
-        try:
-            shutil.copytree(path, target)
-        except (OSError, shutil.Error) as error:
-            raise SaveError(
-                f"'{target}' could not be written ({error}). Free some space, or choose "
-                "another folder."
-            ) from error
-        return
-    with replacing(target, is_synced=False) as new:
-        shutil.copyfile(path, new)
 
 
 def _relative(path: Path, folder: Path) -> str:
