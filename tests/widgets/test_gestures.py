@@ -264,7 +264,7 @@ def test_a_tool_of_napari_puts_ours_back(shown):
     shown.tools.toggle("delete")
     shown.keeper.layer.mode = "paint"
     assert shown.tools.active is None
-    assert shown.keeper.layer.mouse_pan
+    assert not shown.gestures.is_active
 
 
 def test_a_click_without_a_tool_selects_the_cell(shown, mouse):
@@ -276,7 +276,7 @@ def test_the_diameter_is_taken_from_a_circle(shown, mouse):
     shown.segment_tab.diameter_draw.click()
     mouse.drag((14, 5), (14, 9), (14, 13))
     assert shown.segment.options.diameter_px == pytest.approx(8, abs=0.5)
-    assert shown.keeper.layer.mouse_pan
+    assert not shown.gestures.is_active
 
 
 def test_s_segments(shown, qtbot, engine):

@@ -79,6 +79,11 @@ class GestureCapture(QObject):
         self._n_started = 0
         self._line = CanvasLine(viewer)
 
+    @property
+    def is_active(self) -> bool:
+        """True from `start` to `stop`."""
+        return self._layer is not None
+
     def start(
         self, layer: Layer, kind: GestureKind, on_done: Callable[[Drawn], None]
     ) -> None:
