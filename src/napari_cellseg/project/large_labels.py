@@ -63,7 +63,7 @@ class LargeNotes:
         connection: sqlite3.Connection,
         folder: Path,
         image_id: int,
-        number: int = 0,
+        number: int,
     ) -> None:
         self._connection = connection
         self._folder = folder

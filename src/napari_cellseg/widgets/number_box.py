@@ -15,8 +15,8 @@ class NumberBox(QDoubleSpinBox):
     the table and in the CSV.
     """
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self.setLocale(plain_locale())
 
     def validate(self, text: str | None, pos: int) -> tuple[QValidator.State, str, int]:

@@ -36,12 +36,10 @@ class KeptTiles:
     ----------
     key : str
         Of pixels, model and everything else that an answer depends on, see `key_of`.
-    folder : Path, optional
-        Where they are; the user's cache if not given.
     """
 
-    def __init__(self, key: str, folder: Path | None = None) -> None:
-        self._folder = (folder or kept_folder()) / key
+    def __init__(self, key: str) -> None:
+        self._folder = kept_folder() / key
 
     def read(self, tile: Tile) -> bytes | None:
         """Return the answer for a tile, or None if it has not arrived."""

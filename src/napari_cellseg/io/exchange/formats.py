@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -243,8 +243,8 @@ def image_stem(path: Path) -> str:
     return path.stem
 
 
-def dialog_filter(formats: Sequence[Format] = FORMATS) -> str:
+def dialog_filter() -> str:
     """Return the filter of a file dialog: everything that can be read, then each format."""
-    every = " ".join(dict.fromkeys(p for one in formats for p in one.patterns))
-    each = [f"{one.title} ({' '.join(one.patterns)})" for one in formats]
+    every = " ".join(dict.fromkeys(p for one in FORMATS for p in one.patterns))
+    each = [f"{one.title} ({' '.join(one.patterns)})" for one in FORMATS]
     return ";;".join([f"Cells ({every})", *each])
