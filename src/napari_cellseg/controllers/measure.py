@@ -114,7 +114,7 @@ class MeasureController:
             return
         job = _measure_job(
             self.image,
-            labels.copy(),
+            labels,
             self.proofread.model_confidence,
             dict(self.proofread.sources),
             dict(self.proofread.classes),
@@ -280,7 +280,9 @@ def _measure_job(
     sources: Mapping[int, Source],
     classes: Mapping[int, str],
 ) -> Job[MeasurementTable]:
-    """Measure all cells."""
+    """Measure all cells; what is edited meanwhile is followed afterwards."""
     yield Progress(0, 0, "measuring")
-    table = measure_cells(image, labels, confidence=confidence, sources=sources)
+    # Copied here: of a large image that takes long enough to stop the window.
+    own = labels.copy()
+    table = measure_cells(image, own, confidence=confidence, sources=sources)
     return table.with_classes(classes)

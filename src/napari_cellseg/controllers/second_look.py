@@ -110,7 +110,7 @@ class SecondLook:
         if self.signs is not NO_SIGNS:  # from before, or from the project
             self.looked.emit(self.signs)
         if cells is not None and not cells.is_large and cells.sources:
-            self._start(cells.labels.copy(), None)
+            self._start(cells.labels, None)
 
     @property
     def signs(self) -> Signs:
@@ -162,8 +162,6 @@ class SecondLook:
         labels, region, start = cells.labels, run.region, (0,) * cells.labels.ndim
         if cells.is_large and region is not None:
             labels, region, start = _part_of(labels, region)
-        else:
-            labels = labels.copy()
         former = self._former(labels, start, run.result.model_digest)
         kept_empty = self._proofread.kept_empty
         seen = _Seen(run.result.maps, last.options, region, start, kept_empty, former)
@@ -202,6 +200,8 @@ def _part_of(labels: Labels, region: Region) -> tuple[Labels, Region, tuple[int,
 def _look_job(labels: Labels, seen: _Seen | None) -> Job[Signs]:
     """Look at labels; a step between any two things that take long."""
     yield Progress(0, 4, "looking at outlines")
+    # Copied here: of a large image that takes long enough to stop the window.
+    labels = labels.copy()
     signs = Signs(touching_shares(labels))
     if seen is None:
         return signs

@@ -19,6 +19,7 @@ from napari_cellseg.core.types import Labels
 
 #: Of large labels, each place of a deleted cell that is looked at may be a read from disk.
 MAX_LOOKED_AT = 200
+PIXELS_AT_ONCE = 2**18
 FOREIGN_CHANGE = "change by another tool"
 
 
@@ -52,7 +53,15 @@ def edit_of_atoms(
 
 def is_shown(cells: CellLabels, shown: NDArray[Any], start: tuple[int, ...]) -> bool:
     """Say whether a layer holds the labels, or its window of them, as they are."""
-    return np.array_equal(shown, _part(cells, shown, start))
+    part = _part(cells, shown, start)
+    if shown.shape != part.shape:
+        return False
+    # Some rows at a time: what is compared stays near the processor.
+    n_rows = max(1, len(part) * PIXELS_AT_ONCE // max(part.size, 1))
+    return all(
+        np.array_equal(shown[top : top + n_rows], part[top : top + n_rows])
+        for top in range(0, len(part), n_rows)
+    )
 
 
 def edit_of_shown(cells: CellLabels, shown: Labels, start: tuple[int, ...]) -> Edit:

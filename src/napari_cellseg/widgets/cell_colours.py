@@ -97,7 +97,8 @@ class CellColours:
             return
         highest = int(layer.data.max(initial=0))
         if highest > LARGEST_ID:
-            self._give_back(layer)
+            if self._filled is not None:
+                self._give_back(layer)
             self.failed.emit(TOO_MANY)
             return
         if self._filled is None:

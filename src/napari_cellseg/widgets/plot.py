@@ -165,7 +165,8 @@ class CellPlot(QWidget):
         super().changeEvent(event)
         if event is not None and event.type() == QEvent.Type.StyleChange:
             self._colour()
-            self._draw()
+            if self.isVisible():
+                self._draw()
 
     def _colour(self) -> None:
         """Draw axes in the colour of the theme's text."""

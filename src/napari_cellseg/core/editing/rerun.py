@@ -13,7 +13,9 @@ from napari_cellseg.core.editing.difference import same_cells
 from napari_cellseg.core.editing.edits import NUMBER_ANEW, Edit
 from napari_cellseg.core.editing.numbering import check_free_ids
 from napari_cellseg.core.errors import LabelsError
+from napari_cellseg.core.labels.arrays import renumbered
 from napari_cellseg.core.labels.boxes import cell_boxes, pixel_counts
+from napari_cellseg.core.labels.overlaps import areas, dense
 from napari_cellseg.core.types import LABELS_DTYPE, Labels, SegmentationResult
 
 #: A new cell that lies this much in kept or deleted cells is the same cell: it is left out.
@@ -186,9 +188,12 @@ def merge_run(
     if covered.any():
         fresh = _uncovered_cells(fresh, covered)
         fresh[taken] = 0
-    gave_way = np.where(labels[box] == 0, current[box], 0).astype(LABELS_DTYPE)
     last_id = max(last_id, int(current.max(initial=0)))
-    numbers = _numbers(fresh, gave_way, labels, last_id)
+    if not last_id and region is None:
+        return Merged(
+            fresh, _confidences(result, {cell: cell for cell in pixel_counts(fresh)})
+        )
+    numbers = _numbers(fresh, current[box], labels, box, last_id)
     _place(fresh, labels, box, numbers)
     return Merged(labels, _confidences(result, numbers), len(kept))
 
@@ -199,21 +204,26 @@ def _place(
     """Write new cells into a box of labels under their numbers."""
     if not numbers:
         return
-    is_cell = fresh != 0
-    old_ids = np.array(list(numbers), np.int64)
-    new_ids = np.array(list(numbers.values()), LABELS_DTYPE)
-    labels[box][is_cell] = new_ids[np.searchsorted(old_ids, fresh[is_cell])]
+    ids, places = dense(fresh)
+    new_ids = np.zeros(len(ids), LABELS_DTYPE)
+    new_ids[np.searchsorted(ids, list(numbers))] = list(numbers.values())
+    placed = renumbered(places, new_ids)
+    np.copyto(labels[box], placed, where=placed != 0)
 
 
 def _numbers(
-    fresh: Labels, gave_way: Labels, labels: Labels, last_id: int
+    fresh: Labels,
+    before: Labels,
+    labels: Labels,
+    box: tuple[slice, ...],
+    last_id: int,
 ) -> dict[int, int]:
     """Return the number of each new cell, in rising order of the run's own numbers."""
-    ids = np.unique(fresh[fresh != 0]).tolist()
+    ids = list(pixel_counts(fresh))
     if not last_id:
         return {cell: cell for cell in ids}
-    same = same_cells(gave_way, fresh)
-    staying = set(np.unique(labels).tolist())
+    same = same_cells(np.where(labels[box] == 0, before, 0), fresh)
+    staying = pixel_counts(labels)
     numbers, following = {}, last_id
     for cell in ids:
         former = same.get(cell, 0)
@@ -227,24 +237,21 @@ def _numbers(
 def _staying(base: Labels, kept: Labels, region: Region | None) -> Labels:
     """Return a copy of the labels with only the cells that do not give way."""
     if region is None:
-        return np.where(np.isin(base, kept), base, 0).astype(LABELS_DTYPE)
+        ids, places = dense(base)
+        return renumbered(places, _without(ids, ~np.isin(ids, kept)))
     labels = base.copy()
     plane = labels[region.plane]
     top, left, bottom, right = region.box_yx_yx
-    inside = plane[top:bottom, left:right][region.mask()]
-    ids, n_inside = np.unique(inside, return_counts=True)
-    n_all = _areas(plane, ids)
-    giving = ids[(n_inside >= SAME_CELL_SHARE * n_all) & (ids != 0)]
-    giving = np.setdiff1d(giving, kept)
-    plane[np.isin(plane, giving)] = 0
+    ids, places = dense(plane)
+    n_inside = areas(places[top:bottom, left:right][region.mask()], len(ids))
+    gives_way = n_inside >= SAME_CELL_SHARE * areas(places, len(ids))
+    plane[...] = renumbered(places, _without(ids, gives_way & ~np.isin(ids, kept)))
     return labels
 
 
-def _areas(labels: Labels, ids: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Return the pixels of each of `ids`, which rise."""
-    found, counts = np.unique(labels, return_counts=True)
-    areas: NDArray[np.int64] = counts[np.searchsorted(found, ids)]
-    return areas
+def _without(ids: NDArray[np.int64], is_gone: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Return the new id of each place: the background for those that are gone."""
+    return np.where(is_gone, 0, ids).astype(LABELS_DTYPE)
 
 
 def _fresh_cells(
@@ -279,9 +286,10 @@ def with_footprints(
 
 def _uncovered_cells(labels: Labels, covered: NDArray[np.bool_]) -> Labels:
     """Return a copy without the cells of which more than `SAME_CELL_SHARE` is covered."""
-    ids, n_covered = np.unique(labels[covered], return_counts=True)
-    gone = ids[n_covered > SAME_CELL_SHARE * _areas(labels, ids)]
-    return np.where(np.isin(labels, gone), 0, labels).astype(LABELS_DTYPE)
+    ids, places = dense(labels)
+    n_covered = areas(places[covered], len(ids))
+    is_gone = n_covered > SAME_CELL_SHARE * areas(places, len(ids))
+    return renumbered(places, _without(ids, is_gone))
 
 
 def _confidences(
