@@ -208,7 +208,7 @@ def test_what_takes_all_cells_at_once_is_refused_in_words(window):
     with pytest.raises(EditError, match="at once"):
         window.tools.number_anew()
     with pytest.raises(EditError, match="at once"):
-        cells_to_write(window.proofread, window.image, None)
+        cells_to_write(window.proofread, window.image)
     with pytest.raises(ImageError, match="region"):
         window.segment.start()
 

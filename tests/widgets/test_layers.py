@@ -27,6 +27,7 @@ class Bound:
         self.proofread = ProofreadController()
         self.proofread.open(two_cells(shape))
         self.layer = make_labels_layer(self.proofread.cells, "cells", {}, {})
+        self.layer.visible = True
         self.owner = QObject()
         self.binding = LabelsBinding(self.layer, self.proofread, self.owner)
         self.problems = []
@@ -261,6 +262,7 @@ def test_a_listener_that_fails_does_not_leave_the_layer_behind(qapp):
     proofread.edited.connect(fail)
     proofread.open(two_cells())
     layer = make_labels_layer(proofread.cells, "cells", {}, {})
+    layer.visible = True
     owner = QObject()
     binding = LabelsBinding(layer, proofread, owner)
     with pytest.raises(EmitLoopError):

@@ -73,12 +73,8 @@ class Arrival:
     n_unknown: int
 
 
-def cells_to_write(
-    proofread: ProofreadController,
-    image: CellImage | None,
-    table: MeasurementTable | None,
-) -> Cells:
-    """Return a copy of the cells under correction, with all that is known of them.
+def cells_to_write(proofread: ProofreadController, image: CellImage | None) -> Cells:
+    """Return a copy of the cells under correction, without their numbers.
 
     Raises
     ------
@@ -97,7 +93,6 @@ def cells_to_write(
         dict(proofread.sources),
         proofread.model_confidence,
         dict(proofread.classes),
-        measurements={} if table is None else measurements_of(table),
     )
 
 
@@ -106,9 +101,13 @@ def file_name(image: CellImage) -> str:
     return Path(image.source).name or image.name
 
 
-def write_cells(path: Path, one: Format, cells: Cells) -> Job[Saved]:
-    """Write cells in a format; raises `SaveError`, `LabelsError`."""
+def write_cells(
+    path: Path, one: Format, cells: Cells, table: MeasurementTable | None = None
+) -> Job[Saved]:
+    """Write cells in a format, with the numbers of a table; `SaveError`, `LabelsError`."""
     yield Progress(0, 0, f"writing {path.name}")
+    if table is not None:
+        cells = replace(cells, measurements=measurements_of(table))
     notes = one.write(path, cells)
     return Saved(" ".join([f"{path.name}.", *notes]), (path,))
 

@@ -213,8 +213,8 @@ class CellExchange(QObject):
         cells = dock.proofread.cells
         if cells is not None and cells.is_large:
             return write_large(dock.link.projects, image, one, path)
-        known = cells_to_write(dock.proofread, image, dock.measure.table)
-        return write_cells(path, one, known)
+        known = cells_to_write(dock.proofread, image)
+        return write_cells(path, one, known, dock.measure.table)
 
     def ask_export_all(self, format_name: str) -> None:
         """Ask for a folder and write the cells of all images of the project."""

@@ -44,18 +44,25 @@ def bright_colours() -> CyclicLabelColormap:
 def make_labels_layer(
     cells: CellLabels, name: str, placement: dict[str, Any], metadata: dict[str, Any]
 ) -> Labels:
-    """Return a new layer that shows a copy of the cells, as outlines.
+    """Return a new layer that holds a copy of the cells, as outlines; `add_layer` shows it.
 
-    Of large labels it shows a first window, which an `EditWindow` moves.
+    Hidden until then: napari finds the outlines of what is seen at each step. Of large labels
+    it holds a first window, which an `EditWindow` moves.
     """
     labels = cells.labels
     shown = labels[first_window(labels.shape)] if cells.is_large else labels.copy()
-    layer = Labels(shown, name=name, metadata=metadata, **placement)
+    layer = Labels(shown, name=name, metadata=metadata, visible=False, **placement)
     outline_fast(layer)
     layer.contour = outline_px(layer)
     layer.colormap = bright_colours()
     layer.opacity = 0.9
     return layer
+
+
+def add_layer(viewer: Any, layer: Labels) -> None:
+    """Put a new layer into a viewer and show it."""
+    viewer.add_layer(layer)
+    layer.visible = True
 
 
 def can_correct(layer: Labels) -> str:

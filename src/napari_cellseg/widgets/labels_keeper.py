@@ -20,7 +20,7 @@ from napari_cellseg.widgets.edit_window import (
     EditWindow,
     overview_layer,
 )
-from napari_cellseg.widgets.label_look import can_correct, make_labels_layer
+from napari_cellseg.widgets.label_look import add_layer, can_correct, make_labels_layer
 from napari_cellseg.widgets.label_places import centre, placement_of, show_plane
 from napari_cellseg.widgets.layer_book import LayerBook
 from napari_cellseg.widgets.layer_images import KEY, note
@@ -150,7 +150,7 @@ class LabelsKeeper(QObject):
     def _show(self, layer: Labels, cells: CellLabels, image: Image) -> None:
         """Add a layer and remember whose cells it shows."""
         self._book.note(layer, cells)
-        self._viewer.add_layer(layer)
+        add_layer(self._viewer, layer)
         self._book.tie(image, layer)
 
     def layer_of_image(self, image: Image) -> Labels | None:
@@ -251,7 +251,7 @@ class LabelsKeeper(QObject):
         copied = make_labels_layer(cells, name, placement, {})
         self._book.note(copied, cells)
         layer.visible = False
-        self._viewer.add_layer(copied)
+        add_layer(self._viewer, copied)
         self.copied.emit(f"{reason} So a copy, '{name}', is corrected.")
         return copied
 

@@ -82,10 +82,10 @@ def intensity_bounds(
     low_percentile, high_percentile : float
         0 to 100.
     """
-    flat = pixels.reshape(-1)
     # An odd stride does not fall into step with the rows of a power-of-two image.
-    stride = max(1, flat.size // SAMPLE_PIXELS) | 1
-    sample = flat[::stride].astype(np.float64)
+    stride = max(1, pixels.size // SAMPLE_PIXELS) | 1
+    # Not by reshaping: that copies all of one channel among several.
+    sample = pixels.flat[::stride].astype(np.float64)
     sample = sample[np.isfinite(sample)]
     if sample.size == 0:
         return 0.0, 0.0
