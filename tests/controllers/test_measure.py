@@ -130,3 +130,24 @@ def test_a_crumb_is_shown_among_its_neighbours():
     assert measure.typical_diameter_px == pytest.approx(2 * math.sqrt(17 / math.pi))
     assert measure.shown_diameter_of(3) == measure.typical_diameter_px
     assert measure.shown_diameter_of(9) == 0
+
+
+class Watched(np.ndarray):
+    """Labels that count how often they are copied."""
+
+    n_copies = 0
+
+    def copy(self, order="C"):
+        Watched.n_copies += 1
+        return np.array(self, order=order, subok=False)
+
+
+def test_labels_are_copied_by_the_job_and_not_before(monkeypatch):
+    monkeypatch.setattr(Watched, "n_copies", 0)
+    _, proofread, measure, starter = bench(is_held=True)
+    starter.release()
+    proofread.open(proofread.labels.view(Watched))
+    assert Watched.n_copies == 0
+    starter.release()
+    assert Watched.n_copies == 1
+    assert areas(measure) == {1: 9, 2: 25}

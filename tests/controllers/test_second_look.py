@@ -226,3 +226,18 @@ def test_what_was_seen_follows_cells_to_their_new_numbers():
     assert {1, 2} <= bench.look.signs.disagreement.keys()
     bench.proofread.undo()
     assert {2, 3} <= bench.look.signs.disagreement.keys()
+
+
+def test_labels_are_copied_by_the_job_and_not_before():
+    started = []
+    bench = Bench()
+    bench.look.task.start = lambda _name, job, _on_done: started.append(job)
+    labels = np.zeros((60, 80), np.int32)
+    labels[10:20, 10:20] = 1
+    labels[10:20, 20:30] = 2
+    bench.proofread.open(labels)
+    next(started[-1])
+    labels[...] = 0  # the job has not copied yet, so that it finds nothing
+    with pytest.raises(StopIteration) as end:
+        next(started[-1])
+    assert not end.value.value.touching

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from napari_cellseg.core.errors import ImageError
 from napari_cellseg.core.segmentation.intensity import (
     UPPER_CLIP,
     choose_channels,
+    intensity_bounds,
     normalize,
 )
 from napari_cellseg.core.types import CellImage
@@ -82,3 +85,16 @@ def test_a_channel_that_is_not_there_is_refused() -> None:
         choose_channels(CellImage(np.zeros((1, 4, 4))), 3)
     with pytest.raises(ImageError, match="it has 2, which are numbers 0 to 1"):
         choose_channels(CellImage(np.zeros((2, 4, 4))), 2)
+
+
+def test_one_channel_among_several_is_not_copied():
+    stack = np.zeros((4, 3, 2048, 1024), np.uint8)
+    stack[:, 1] = np.arange(1024) // 4
+    channel = stack[:, 1]
+    tracemalloc.start()
+    try:
+        assert intensity_bounds(channel, 0, 100) == (0, 255)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < channel.nbytes

@@ -159,3 +159,24 @@ def test_a_deletion_has_a_footprint_and_a_merge_has_none():
     assert [f.start for f in found] == [(4, 4)]
     assert found[0].mask.sum() == 9
     assert deleted_footprints(Edit("merge", (4, 4), before, merged, sources, {})) == []
+
+
+@pytest.mark.parametrize("highest", [9, 3_000_000], ids=["few", "beyond a table"])
+def test_no_pixels_are_sorted(monkeypatch, highest):
+    current = labels_with((64, 64), (3, 0, 0, 8), (highest, 20, 20, 8))
+    fresh = labels_with((64, 64), (1, 0, 2, 8), (2, 20, 20, 8), (3, 40, 40, 8))
+    whole = np.unique
+
+    def of_few(values, **options):
+        is_small = np.size(values) < current.size or highest > 9
+        assert is_small, "all pixels are sorted, which takes seconds on a large image"
+        return whole(values, **options)
+
+    monkeypatch.setattr(np, "unique", of_few)
+    merged = merge_run(current, result_of(fresh), keep=[3])
+    expected = np.where(
+        current == highest, highest, labels_with((64, 64), (3, 0, 0, 8))
+    )
+    expected[40:48, 40:48] = highest + 1
+    np.testing.assert_array_equal(merged.labels, expected)
+    assert merged.confidence == {highest: 0.75, highest + 1: 1.0}

@@ -15,7 +15,9 @@ from tests.widgets.test_contributions import write_zarr
 from napari_cellseg.controllers.cell_labels import CellLabels
 from napari_cellseg.core.errors import SegmentationError
 from napari_cellseg.core.jobs import Progress
+from napari_cellseg.core.labels.contours import contours
 from napari_cellseg.core.types import CellImage
+from napari_cellseg.widgets import part_shown
 from napari_cellseg.widgets.main import TAB_NAMES
 from napari_cellseg.widgets.words import colour_of, result_line
 
@@ -815,3 +817,17 @@ def test_enter_sets_the_pixel_size(dock, qtbot):
     qtbot.keyClick(dock.header.pixel_size_field, Qt.Key.Key_Return)
     assert dock.session.pixel_size.x_um == 0.25
     assert dock.header.pixel_size_row.isHidden()
+
+
+def test_the_outlines_of_new_cells_are_found_once(dock, segment, monkeypatch):
+    found = []
+
+    def counted(*given):
+        found.append(given)
+        return contours(*given)
+
+    monkeypatch.setattr(part_shown, "contours", counted)
+    dock.viewer.add_image(squares())
+    segment(dock)
+    assert dock.keeper.layer.visible
+    assert len(found) == 1

@@ -10,6 +10,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 from tests.widgets.conftest import squares
 
+from napari_cellseg.widgets import cell_colours
 from napari_cellseg.widgets.label_look import bright_colours
 
 NONE, LEFT = Qt.KeyboardModifier.NoModifier, Qt.MouseButton.LeftButton
@@ -118,3 +119,20 @@ def test_cells_are_coloured_although_the_layer_that_was_is_gone(shown):
     assert layer.contour == 0
     shown.colours.by_column("")
     assert layer.contour > 0
+
+
+def test_cells_that_are_too_many_for_colours_are_not_drawn_anew(shown, monkeypatch):
+    monkeypatch.setattr(cell_colours, "LARGEST_ID", 2)
+    drawn, told = [], []
+    shown.keeper.layer.events.colormap.connect(drawn.append)
+    shown.colours.failed.connect(told.append)
+    shown.colours.by_column("area_px")
+    assert len(told) == 1
+    assert not drawn
+
+
+def test_a_plot_that_is_taken_away_is_not_drawn_again(shown, monkeypatch):
+    plot, drawn = shown.results.below.plot, []
+    monkeypatch.setattr(type(plot), "_draw", lambda _plot: drawn.append(1))
+    shown.results.close_table()
+    assert not drawn

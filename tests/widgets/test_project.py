@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 from filelock import FileLock
+from napari._vispy.canvas import VispyCanvas
 from napari.layers import Image, Labels
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QFileDialog
@@ -126,13 +127,33 @@ def test_a_run_goes_into_the_project(worked_on, segment, qtbot, tmp_path):
         assert reader.open_labels(2).labels.max() == 2
 
 
+@pytest.fixture
+def count_calls(monkeypatch):
+    """Return a function that returns a list with an entry for each call of napari's canvas."""
+
+    def count(name):
+        calls, action = [], getattr(VispyCanvas, name)
+
+        def counted(*given):
+            calls.append(name)
+            return action(*given)
+
+        monkeypatch.setattr(VispyCanvas, name, counted)
+        return calls
+
+    return count
+
+
 def test_going_to_another_image_puts_the_first_away_and_keeps_its_cells(
-    worked_on, reopened, qtbot
+    worked_on, reopened, qtbot, count_calls
 ):
     dock = reopened(worked_on)
     dock.proofread.delete_cells([1])
+    removed = count_calls("_clean_and_update_scenegraph")
     dock.link.bar.next.click()
     wait_idle(qtbot, dock)
+    # After each, napari looks through all memory.
+    assert len(removed) == 1
     names = [layer.name for layer in dock.viewer.layers if isinstance(layer, Image)]
     assert names == ["two.tif"]
     assert not labels_layers(dock)

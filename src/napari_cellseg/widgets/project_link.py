@@ -242,9 +242,11 @@ class ProjectLink(QObject):
             return
         # Nothing is bound any more when the viewer tells of each layer that goes.
         self._keeper.follow_image(None)
-        for one in [layer, *choice.layers]:
-            if one is not None and one in self._viewer.layers:
-                self._viewer.layers.remove(one)
+        # napari looks through all memory after each removal, or once after several.
+        with self._viewer.layers.batched_update():
+            for one in [layer, *choice.layers]:
+                if one is not None and one in self._viewer.layers:
+                    self._viewer.layers.remove(one)
 
     def _on_opening_changed(self) -> None:
         """Show nothing in the place of an image of the project that cannot be opened."""
