@@ -285,6 +285,17 @@ def test_waking_tells_the_device_and_closing_closes_the_model():
     assert bench.engine.segmenter.is_closed
 
 
+def test_what_is_slow_at_its_first_use_is_used_by_the_job_that_wakes_the_model():
+    bench = Bench(is_held=True)
+    used = []
+    bench.segment.first_use = lambda: used.append(1)
+    bench.segment.wake()
+    assert not used
+    bench.starter.release()
+    assert used == [1]
+    assert bench.segment.device == "CPU"
+
+
 def test_the_model_moves_to_a_server_and_back():
     made = Bench()
     server = RunPlace("http://lab:8080", "token")

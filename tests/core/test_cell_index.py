@@ -223,3 +223,13 @@ def test_cells_are_cleared_from_a_copy(offset: int) -> None:
 
     assert cleared.tolist() == [[0, 2, 0], [0, 2, 0]]
     assert labels[0, 0] == 1
+
+
+def test_an_edit_of_very_many_cells_is_not_followed_cell_by_cell(monkeypatch):
+    labels = np.arange(1, 10_001, dtype=np.int32).reshape(100, 100)
+    index = CellIndex(labels)
+    edit = edit_on_labels(labels, labels + 10_000, (0, 0), "anew", {})
+    apply_edit(labels, edit)
+    monkeypatch.setattr(index, "_give", None)
+    index.follow(edit)
+    assert_fresh(index)

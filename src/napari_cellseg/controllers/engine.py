@@ -147,8 +147,16 @@ class WarmSegmenter:
         self._segmenter: Segmenter | None = None
         self._is_closed = False
 
-    def warm_up(self, model: str | None) -> Job[str]:
-        """Open a model's segmenter and return where it runs, in words."""
+    def warm_up(
+        self, model: str | None, then: Callable[[], None] | None = None
+    ) -> Job[str]:
+        """Open a model's segmenter and return where it runs, in words; then do one thing more."""
+        device = yield from self._warmed_up(model)
+        if then is not None:
+            then()
+        return device
+
+    def _warmed_up(self, model: str | None) -> Job[str]:
         yield from self._wait()
         try:
             segmenter = self._opened(model)

@@ -66,6 +66,9 @@ class SegmentController:
     recall : callable
         Returns the cells that are kept of an image, or None; of the image that is worked
         on it gives them to `proofread` as well.
+    first_use : callable or None
+        Uses once, on few pixels, what takes long at its first use; `wake` calls it off the
+        main thread.
     finished : Signal(Run, Merged, bool)
         A run on the image that is worked on; whether its labels are new.
     arrived : Signal(Run, CellLabels, bool)
@@ -101,6 +104,7 @@ class SegmentController:
         self.run: Run | None = None
         self.n_kept = 0
         self.recall: Callable[[CellImage], CellLabels | None] = _none_kept
+        self.first_use: Callable[[], None] | None = None
         self._wanted: SegmentOptions | None = None
         session.image_changed.connect(self._on_image_changed)
 
@@ -134,7 +138,7 @@ class SegmentController:
             and not self.device
             and not self._warm_task.is_running
         ):
-            job = self._segmenters.warm_up(self.model.name)
+            job = self._segmenters.warm_up(self.model.name, self.first_use)
             self._warm_task.start("Loading the model", job, self._on_woken)
 
     def compare_places(self) -> None:

@@ -32,6 +32,7 @@ from napari_cellseg.widgets.cleanup import Cleanup
 from napari_cellseg.widgets.correct_link import CorrectLink
 from napari_cellseg.widgets.difference import DifferenceLink
 from napari_cellseg.widgets.exchange import CellExchange
+from napari_cellseg.widgets.first_use import use_once
 from napari_cellseg.widgets.footer import Footer
 from napari_cellseg.widgets.gestures import GestureCapture
 from napari_cellseg.widgets.image_header import ImageHeader
@@ -200,6 +201,7 @@ class CellSegmentationWidget(QWidget):
         self.header.chosen.connect(self._on_image_chosen)
         self.header.labels_of = self.keeper.layer_of_image
         self.opener.shown.connect(self.header.show_chosen)
+        self.segment.first_use = use_once
         self.opener.project_button.clicked.connect(self.link.bar.open_wanted)
         self.tabs.currentChanged.connect(self._on_tab_changed)
         self.keeper.failed.connect(self.teller.show_error)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 #: An edit of a larger box, such as a run over all, is not followed: all is looked through.
 MAX_FOLLOWED_PX = 2**24
+#: So many cells take as long to follow as all are looked through.
+MAX_FOLLOWED_CELLS = 5_000
 ONE_PIXEL = np.zeros(1, LABELS_DTYPE)
 
 
@@ -162,10 +164,14 @@ class CellIndex:
 
     def follow(self, edit: Edit) -> None:
         """Take over what an edit, just written into the labels, has changed."""
-        if edit.before.size > MAX_FOLLOWED_PX and not is_on_disk(self.labels):
+        is_here = not is_on_disk(self.labels)
+        if is_here and edit.before.size > MAX_FOLLOWED_PX:
             self._take_rows(find_rows(self.labels))
             return
         lost, gained = changed_counts(edit.before, edit.after)
+        if is_here and len(gained) > MAX_FOLLOWED_CELLS:
+            self._take_rows(find_rows(self.labels))
+            return
         self._take(lost)
         if not gained:
             return

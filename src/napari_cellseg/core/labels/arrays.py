@@ -127,8 +127,8 @@ def _count(labels, n_pixels):  # type: ignore[no-untyped-def]
         n_pixels[labels[pixel]] += 1
 
 
-def renumbered(labels: Labels, new_ids: NDArray[np.int32]) -> Labels:
-    """Return (y, x) labels in which id i is `new_ids[i]`."""
+def renumbered(labels: NDArray[np.integer[Any]], new_ids: NDArray[np.int32]) -> Labels:
+    """Return labels of any shape in which id i is `new_ids[i]`."""
     flat = np.empty(labels.size, np.int32)
     _renumber(labels.ravel(), new_ids, flat)
     return flat.reshape(labels.shape)

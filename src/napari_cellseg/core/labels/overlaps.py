@@ -39,15 +39,21 @@ def areas(labels: Labels, n: int) -> NDArray[np.int64]:
 
 
 def shared_pixels(before: Labels, after: Labels) -> csr_matrix:
-    """Return how many pixels each old cell (rows) shares with each new one."""
+    """Return how many pixels each old cell (rows) shares with each new one.
+
+    Runs of one pair are counted at once, so that little is left to sort.
+    """
     shape = (int(before.max(initial=0)) + 1, int(after.max(initial=0)) + 1)
     total = csr_matrix(shape, dtype=np.int64)
     old, new = before.reshape(-1), after.reshape(-1)
     for low in range(0, old.size, BLOCK_PIXELS):
         a, b = old[low : low + BLOCK_PIXELS], new[low : low + BLOCK_PIXELS]
+        is_new = (a[1:] != a[:-1]) | (b[1:] != b[:-1])
+        starts = np.concatenate([[0], np.flatnonzero(is_new) + 1])
+        lengths = np.diff(starts, append=a.size)
+        a, b = a[starts], b[starts]
         both = (a > 0) & (b > 0)
-        ones = np.ones(int(both.sum()), np.int64)
-        total = total + coo_matrix((ones, (a[both], b[both])), shape).tocsr()
+        total = total + coo_matrix((lengths[both], (a[both], b[both])), shape).tocsr()
     return total
 
 
