@@ -104,9 +104,11 @@ class ClassController:
         ]
 
     def _keep(self, names: Iterable[str]) -> None:
-        """Take a list over, and write it into the project."""
+        """Take a list over, and write it into the project if one is open to be written."""
         self._names = list(dict.fromkeys(names))
-        self._projects.save_class_names(self._names)
+        project = self._projects.project
+        if project is not None and not project.is_read_only:
+            project.classes().set_names(self._names)
 
     # ----------------------------------------------------------------- giving them
     def give(self, cell: int) -> None:
@@ -140,8 +142,9 @@ class ClassController:
     # ------------------------------------------------------------------- following
     def _follow(self) -> None:
         """Take over the list of the project; one without a list begins with ours."""
-        kept = self._projects.class_names()
-        self._names = kept if kept else self._names
+        project = self._projects.project
+        kept = [] if project is None else project.classes().names()
+        self._names = kept or self._names
         self.choose(self.chosen if self.chosen in self.names else "")
 
     def _on_edited(self, edit: Edit) -> None:

@@ -337,15 +337,6 @@ class ProjectController:
     def _kept_cells(self) -> dict[int, CellLabels]:
         return {image_id: cells for image_id, (cells, _) in self._kept.items()}
 
-    def class_names(self) -> list[str]:
-        """Return the classes that the project offers; empty without a list."""
-        return [] if self.project is None else self.project.classes().names()
-
-    def save_class_names(self, names: list[str]) -> None:
-        """Keep the classes that are offered; nothing happens without a project."""
-        if self.project is not None and not self.project.is_read_only:
-            self.project.classes().set_names(names)
-
     def keeps(self, cells: CellLabels | None) -> bool:
         """Say whether every step on these cells goes to the project."""
         return self._image_of(cells) > 0
