@@ -20,6 +20,7 @@ from napari_cellseg.core.synthetic import random_scene
 from napari_cellseg.io.datasets.base_sets import BaseSets
 from napari_cellseg.io.datasets.dataset import Sample, pairs_in_folder
 from napari_cellseg.io.models.folder import read_model_spec
+from napari_cellseg.nn.device import choose_device, device_title
 from napari_cellseg.nn.network import CellNet
 from napari_cellseg.nn.training import base as base_training
 from napari_cellseg.nn.training import loop as training
@@ -89,6 +90,7 @@ def test_a_run_leaves_model_report_curve_and_examples(place: BaseRun) -> None:
     assert report["validation_images"] == {KIND: ["c"]}
     assert report["training_set_sha256"] != report["validation_set_sha256"]
     assert report["seconds"] > 0
+    assert report["device"] == device_title(choose_device(place.device))
     assert spec.figures == result.figures == report["figures"]
     assert validated(place) == ["2", "4"]
     assert "scenes: H&amp;E/ap50" in (place.out / "curve.svg").read_text()

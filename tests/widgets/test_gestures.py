@@ -144,9 +144,8 @@ def test_the_drawing_is_shown_without_a_layer_and_goes_by_itself(shown, mouse, q
     layer.visible = False
     mouse.during = lambda: seen.append(yellow_pixels(shown))
     mouse.drag((40, 9), (44, 20), (50, 40))
-    qtbot.wait(50)
     assert max(seen) > 100
-    assert yellow_pixels(shown) == 0
+    qtbot.waitUntil(lambda: yellow_pixels(shown) == 0)
     assert not inserted
     assert shown.viewer.layers.selection.active is layer
 

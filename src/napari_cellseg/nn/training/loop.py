@@ -62,15 +62,12 @@ class TrainReport:
         Steps done in all, before and after restarts.
     seconds : float
         Wall time of the steps, those before restarts too.
-    device : str
-        Where it ran.
     figures : dict
         What the last validation gave.
     """
 
     steps: int
     seconds: float
-    device: str
     figures: dict[str, float]
 
 
@@ -248,7 +245,7 @@ def fit(
         yield Progress(run.step, options.steps, f"loss {sum(parts.values()):.3f}")
     if judge and (run.step % options.validate_every or not figures):
         figures = judge(run.mean, run.step)
-    report = TrainReport(run.step, run.seconds, str(device), figures)
+    report = TrainReport(run.step, run.seconds, figures)
     return run.mean, report
 
 
