@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from napari_cellseg.controllers import seen_edits
 from napari_cellseg.controllers.proofread import MOVED, ProofreadController
 from napari_cellseg.core.editing.corrections import (
     delete_in_region,
@@ -227,3 +228,17 @@ def test_a_run_that_replaces_cells_gives_their_class_to_those_in_their_place(nam
     assert proofread.classes == {1: "dead", 2: "mitotic"}
     proofread.redo()
     assert proofread.classes == {7: "dead"}
+
+
+def test_what_another_tool_wrote_into_the_last_rows_is_noticed(monkeypatch):
+    monkeypatch.setattr(seen_edits, "PIXELS_AT_ONCE", 64)
+    labels = np.zeros((30, 30), np.int32)
+    labels[2:5, 2:5] = 1
+    proofread = ProofreadController()
+    proofread.open(labels)
+    shown = labels.copy()
+    proofread.reconcile(shown)
+    assert not proofread.history.undo_name
+    shown[29, 29] = 2
+    proofread.reconcile(shown)
+    assert proofread.labels[29, 29] == 2
