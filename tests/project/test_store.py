@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import sqlite3
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -311,3 +312,20 @@ def test_what_was_read_ahead_is_read_again_where_it_has_changed_since(
         paint(opened, 5, row=2)
         opened.write()
         assert reader.open_labels(1).labels[2, 5] == 5
+
+
+def test_labels_are_read_once_and_not_copied(tmp_path):
+    labels = np.zeros((4096, 2048), np.int32)
+    labels[100:200, 100:200] = 7
+    store = LabelsStore(tmp_path / "1" / "labels")
+    store.folder.parent.mkdir()
+    store.create(labels, "YX", None)
+    tracemalloc.start()
+    try:
+        found = store.read()
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_array_equal(found, labels)
+    assert found.flags.writeable
+    assert most < 1.9 * labels.nbytes

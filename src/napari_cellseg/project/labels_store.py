@@ -149,7 +149,8 @@ class LabelsStore:
             labels, self.ahead = self.ahead, None
             return labels
         with readable(self.folder):
-            return np.array(self.array()[...], dtype=LABELS_DTYPE)
+            # What zarr returns is nobody else's: it is not copied once more.
+            return np.asarray(self.array()[...], dtype=LABELS_DTYPE)
 
     def array(self) -> Any:
         """Return the zarr array of all labels, to read only."""
