@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from napari_cellseg.core.editing import rerun
 from napari_cellseg.core.editing.edits import Edit
 from napari_cellseg.core.editing.rerun import (
     Footprint,
@@ -180,3 +181,19 @@ def test_no_pixels_are_sorted(monkeypatch, highest):
     expected[40:48, 40:48] = highest + 1
     np.testing.assert_array_equal(merged.labels, expected)
     assert merged.confidence == {highest: 0.75, highest + 1: 1.0}
+
+
+def test_where_no_cell_ever_was_nothing_is_looked_for_that_stays(monkeypatch):
+    monkeypatch.setattr(rerun, "_staying", None)
+    fresh = labels_with((20, 20), (1, 0, 0, 4), (2, 10, 10, 4))
+    merged = merge_run(np.zeros((20, 20), np.int32), result_of(fresh))
+    np.testing.assert_array_equal(merged.labels, fresh)
+    assert not np.shares_memory(merged.labels, fresh)
+
+
+def test_what_a_person_found_empty_stays_so_where_no_cell_ever_was():
+    fresh = labels_with((20, 20), (1, 0, 0, 4), (2, 10, 10, 4))
+    empty = Footprint((0, 0), np.ones((6, 6), bool))
+    merged = merge_run(np.zeros((20, 20), np.int32), result_of(fresh), deleted=[empty])
+    np.testing.assert_array_equal(merged.labels == 2, fresh == 2)
+    assert merged.confidence == {2: 1.0}

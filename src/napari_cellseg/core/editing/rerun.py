@@ -181,18 +181,17 @@ def merge_run(
     kept = np.array(sorted({int(cell) for cell in keep} - {0}), LABELS_DTYPE)
     whole = tuple(slice(0, n) for n in current.shape)
     box = whole if region is None else region.box
+    fresh = _fresh_cells(result.labels, current[box].shape, region)
+    last_id, gone = max(last_id, int(current.max(initial=0))), list(deleted)
+    if not last_id and not gone and region is None:
+        ids = {cell: cell for cell in pixel_counts(fresh)}
+        return Merged(fresh, _confidences(result, ids))
     labels = _staying(current, kept, region)
-    fresh = _fresh_cells(result.labels, labels[box].shape, region)
     taken = labels[box] != 0
-    covered = with_footprints(taken, box, deleted)
+    covered = with_footprints(taken, box, gone)
     if covered.any():
         fresh = _uncovered_cells(fresh, covered)
         fresh[taken] = 0
-    last_id = max(last_id, int(current.max(initial=0)))
-    if not last_id and region is None:
-        return Merged(
-            fresh, _confidences(result, {cell: cell for cell in pixel_counts(fresh)})
-        )
     numbers = _numbers(fresh, current[box], labels, box, last_id)
     _place(fresh, labels, box, numbers)
     return Merged(labels, _confidences(result, numbers), len(kept))
