@@ -33,8 +33,8 @@ from rich.table import Table
 from napari_cellseg.core.editing.corrections import delete_in_region, merge_cells
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.labels import on_disk as labels_on_disk
-from napari_cellseg.project.labels_store import BLOCK_PX
-from napari_cellseg.project.new_labels import LargeLabels, NewLabels
+from napari_cellseg.project.labels.labels_store import BLOCK_PX
+from napari_cellseg.project.labels.new_labels import LargeLabels, NewLabels
 from napari_cellseg.project.store import create_project
 
 PITCH_PX = 40

@@ -14,8 +14,8 @@ from napari_cellseg.core.editing.edits import (
     edit_on_labels,
     updated_sources,
 )
-from napari_cellseg.project.labels import ProjectLabels
-from napari_cellseg.project.new_labels import NewLabels
+from napari_cellseg.project.labels.labels import ProjectLabels
+from napari_cellseg.project.labels.new_labels import NewLabels
 from napari_cellseg.project.store import create_project, open_project
 
 SIZE_PX = 8192

@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from napari_cellseg.controllers.cell_tools import CellTools
-from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.controllers.labels.cell_tools import CellTools
+from napari_cellseg.controllers.labels.proofread import ProofreadController
 from napari_cellseg.core.editing.corrections import delete_in_region, merge_cells
 from napari_cellseg.core.editing.reshape import fill_holes, smooth_cells
 from napari_cellseg.core.editing.split import add_cell, split_cell
@@ -160,7 +160,7 @@ class Window:
         import napari
         from qtpy.QtWidgets import QApplication
 
-        from napari_cellseg.controllers.cell_labels import CellLabels
+        from napari_cellseg.controllers.labels.cell_labels import CellLabels
         from napari_cellseg.widgets.main import CellSegmentationWidget
 
         self._clock = clock

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_cellseg.project.new_labels import NewLabels
+from napari_cellseg.project.labels.new_labels import NewLabels
 from napari_cellseg.project.store import create_project
 
 PITCH = 40

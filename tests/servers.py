@@ -52,7 +52,7 @@ def listening(app: Any) -> Iterator[int]:
     """Serve an application over HTTP in this process, and give the port."""
     import uvicorn
 
-    from napari_cellseg.serving.door import GuardedProtocol
+    from napari_cellseg.serving.doors.door import GuardedProtocol
 
     config = uvicorn.Config(app, log_level="warning", http=GuardedProtocol)
     server = uvicorn.Server(config)

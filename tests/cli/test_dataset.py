@@ -23,9 +23,9 @@ from napari_cellseg.io.datasets.exporting import export_dataset
 from napari_cellseg.io.datasets.manifest import read_manifest, write_manifest
 from napari_cellseg.io.exchange.coco import CocoFile
 from napari_cellseg.io.exchange.formats import format_named
-from napari_cellseg.project.new_labels import NewLabels
+from napari_cellseg.project.labels.new_labels import NewLabels
 from napari_cellseg.project.store import create_project
-from napari_cellseg.project.training_sources import training_items
+from napari_cellseg.project.training.training_sources import training_items
 
 RUNNER = CliRunner()
 

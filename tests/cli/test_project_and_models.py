@@ -13,7 +13,7 @@ from napari_cellseg.cli.main import app
 from napari_cellseg.core.errors import CellsegError, ProjectError
 from napari_cellseg.io.models.folder import MODELS_VARIABLE
 from napari_cellseg.io.reading.images import read_labels
-from napari_cellseg.project.new_labels import NewLabels
+from napari_cellseg.project.labels.new_labels import NewLabels
 from napari_cellseg.project.store import create_project, open_project
 
 RUNNER = CliRunner()

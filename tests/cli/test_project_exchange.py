@@ -17,7 +17,7 @@ from napari_cellseg.core.editing.classes import assign_class, updated_classes
 from napari_cellseg.core.editing.edits import Source
 from napari_cellseg.core.editing.lineage_steps import with_difference
 from napari_cellseg.io.exchange.formats import FORMATS
-from napari_cellseg.project.new_labels import NewLabels
+from napari_cellseg.project.labels.new_labels import NewLabels
 from napari_cellseg.project.store import open_project
 
 RUNNER = CliRunner()

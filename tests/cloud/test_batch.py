@@ -22,7 +22,7 @@ from napari_cellseg.core.cloud_options import DeployOptions
 from napari_cellseg.core.errors import RemoteError
 from napari_cellseg.core.jobs import run
 from napari_cellseg.io.models.folder import find_model
-from napari_cellseg.serving.asking import SUFFIXES
+from napari_cellseg.serving.requests.asking import SUFFIXES
 
 WANTED = Deployment("plates", "cells-general", PLACE, DeployOptions(), NOW)
 PLAN = BatchPlan(

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from napari_cellseg.controllers.cell_tools import CellTools
-from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.controllers.labels.cell_tools import CellTools
+from napari_cellseg.controllers.labels.proofread import ProofreadController
 
 LINE = np.array([(0.0, 5.0), (12.0, 5.0)])
 AROUND = np.array([(1.0, 1.0), (1.0, 11.0), (11.0, 11.0), (11.0, 1.0)])

@@ -15,9 +15,9 @@ from aws_stand_in import BUCKET, GPU, PLACE, aws_stand_in, make_bucket
 from napari_cellseg.cloud.account import costs
 from napari_cellseg.cloud.account.sending import Sender
 from napari_cellseg.cloud.sagemaker.training import TrainWish
-from napari_cellseg.controllers import cloud as controllers
-from napari_cellseg.controllers import cloud_jobs
-from napari_cellseg.controllers.cloud import CloudController, DeployWish
+from napari_cellseg.controllers.aws import cloud as controllers
+from napari_cellseg.controllers.aws import cloud_jobs
+from napari_cellseg.controllers.aws.cloud import CloudController, DeployWish
 from napari_cellseg.controllers.task import JobListener, TaskController, failure_from
 from napari_cellseg.core.cloud_options import (
     AccountOptions,

@@ -12,8 +12,8 @@ from tests.fakes import NowStarter
 
 from napari_cellseg.cloud.errors import CloudError
 from napari_cellseg.cloud.sagemaker.logs import End
-from napari_cellseg.controllers import cloud_log
-from napari_cellseg.controllers.cloud_log import LogController
+from napari_cellseg.controllers.aws import cloud_log
+from napari_cellseg.controllers.aws.cloud_log import LogController
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.cloud_options import AccountOptions
 

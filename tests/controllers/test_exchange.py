@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 
-from napari_cellseg.controllers.exchange import cells_to_write, write_cells
-from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.controllers.files.exchange import cells_to_write, write_cells
+from napari_cellseg.controllers.labels.proofread import ProofreadController
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.measuring.measure import measure_cells
 from napari_cellseg.core.types import CellImage

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_cellseg.controllers.export import proposed_path
+from napari_cellseg.controllers.files.export import proposed_path
 from napari_cellseg.core.types import CellImage
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from tests.fakes import FakeEngine, FakeSegmenter, NowStarter
 
-from napari_cellseg.controllers.find import FindController
-from napari_cellseg.controllers.proofread import ProofreadController
-from napari_cellseg.controllers.segment import SegmentController
+from napari_cellseg.controllers.labels.proofread import ProofreadController
+from napari_cellseg.controllers.segmenting.find import FindController
+from napari_cellseg.controllers.segmenting.segment import SegmentController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.errors import EditError

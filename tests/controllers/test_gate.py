@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from psygnal import Signal
 
-from napari_cellseg.controllers.gate import Gate
-from napari_cellseg.controllers.numbers import histogram_of, tones_of_cells
+from napari_cellseg.controllers.measuring.gate import Gate
+from napari_cellseg.controllers.measuring.numbers import histogram_of, tones_of_cells
 from napari_cellseg.core.measuring.measure import MeasurementTable
 
 

@@ -7,17 +7,20 @@ from tests.controllers.test_second_look import TwoModels
 from tests.fakes import FakeEngine, NowStarter
 from tests.large_project import PITCH, SIDE, bright_grid, grid, large_project
 
-from napari_cellseg.controllers.cell_tools import CellTools
-from napari_cellseg.controllers.exchange import cells_to_write, write_large
-from napari_cellseg.controllers.find import FindController
-from napari_cellseg.controllers.large_project import import_into_large, start_large
-from napari_cellseg.controllers.measure import MeasureController
-from napari_cellseg.controllers.project import ProjectController
-from napari_cellseg.controllers.proofread import ProofreadController
-from napari_cellseg.controllers.rerun_difference import RerunDifference
-from napari_cellseg.controllers.review import ReviewController
-from napari_cellseg.controllers.second_look import SecondLook
-from napari_cellseg.controllers.segment import SegmentController
+from napari_cellseg.controllers.files.exchange import cells_to_write, write_large
+from napari_cellseg.controllers.labels.cell_tools import CellTools
+from napari_cellseg.controllers.labels.proofread import ProofreadController
+from napari_cellseg.controllers.measuring.measure import MeasureController
+from napari_cellseg.controllers.projects.large_project import (
+    import_into_large,
+    start_large,
+)
+from napari_cellseg.controllers.projects.project import ProjectController
+from napari_cellseg.controllers.reviewing.review import ReviewController
+from napari_cellseg.controllers.segmenting.find import FindController
+from napari_cellseg.controllers.segmenting.rerun_difference import RerunDifference
+from napari_cellseg.controllers.segmenting.second_look import SecondLook
+from napari_cellseg.controllers.segmenting.segment import SegmentController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.editing.edits import edit_on_labels
@@ -34,7 +37,7 @@ from napari_cellseg.core.labels.rows import find_rows
 from napari_cellseg.core.training.item import items_of
 from napari_cellseg.io.exchange.formats import format_named
 from napari_cellseg.io.reading.images import read_image, read_labels
-from napari_cellseg.project.new_labels import NewLabels
+from napari_cellseg.project.labels.new_labels import NewLabels
 
 EDGE = 30
 N_ACROSS = SIDE // PITCH
@@ -435,7 +438,7 @@ def test_labels_of_a_file_of_another_size_are_refused(empty, tmp_path):
 
 def test_without_a_project_huge_labels_are_refused(empty, monkeypatch):
     monkeypatch.setattr(
-        "napari_cellseg.controllers.large_project.MAX_IN_MEMORY_PX", 2**20
+        "napari_cellseg.controllers.projects.large_project.MAX_IN_MEMORY_PX", 2**20
     )
     with pytest.raises(ProjectError, match="Save as project"):
         start_large(ProjectController(), empty.image)

@@ -4,7 +4,10 @@ import dask.array
 import numpy as np
 import pytest
 
-from napari_cellseg.controllers.layer_arrays import StackedChannels, image_from_arrays
+from napari_cellseg.controllers.labels.layer_arrays import (
+    StackedChannels,
+    image_from_arrays,
+)
 from napari_cellseg.core.errors import ImageError
 
 

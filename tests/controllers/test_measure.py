@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from tests.fakes import NowStarter
 
-from napari_cellseg.controllers.measure import MeasureController
-from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.controllers.labels.proofread import ProofreadController
+from napari_cellseg.controllers.measuring.measure import MeasureController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.errors import ImageReadError
@@ -74,7 +74,9 @@ def test_a_cell_is_selected_once_and_found():
 
 
 def test_the_numbers_of_many_cells_follow_when_things_are_quiet(monkeypatch):
-    monkeypatch.setattr("napari_cellseg.controllers.measure.MAX_LIVE_CELLS", 1)
+    monkeypatch.setattr(
+        "napari_cellseg.controllers.measuring.measure.MAX_LIVE_CELLS", 1
+    )
     _, proofread, measure, _ = bench()
     behind, changed = [], []
     measure.behind.connect(lambda: behind.append(1))

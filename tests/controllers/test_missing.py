@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from napari_cellseg.controllers.missing import MissingController
-from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.controllers.labels.proofread import ProofreadController
+from napari_cellseg.controllers.reviewing.missing import MissingController
 from napari_cellseg.core.editing.split import add_cell
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.review.doubt_signs import Signs

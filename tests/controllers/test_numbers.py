@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_cellseg.controllers.numbers import number_text, table_words
+from napari_cellseg.controllers.measuring.numbers import number_text, table_words
 from napari_cellseg.core.measuring.measure import measure_cells
 from napari_cellseg.core.types import CellImage, PixelSize
 

@@ -9,10 +9,10 @@ import pytest
 import tifffile
 from tests.project.test_journal import FullDisk
 
-from napari_cellseg.controllers.cell_labels import CellLabels
-from napari_cellseg.controllers.lineage_following import follow_parents
-from napari_cellseg.controllers.project import ProjectController
-from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.controllers.labels.cell_labels import CellLabels
+from napari_cellseg.controllers.labels.lineage_following import follow_parents
+from napari_cellseg.controllers.labels.proofread import ProofreadController
+from napari_cellseg.controllers.projects.project import ProjectController
 from napari_cellseg.core.editing.corrections import merge_cells
 from napari_cellseg.core.editing.edits import edit_on_labels
 from napari_cellseg.core.editing.lineage_steps import parents_difference
@@ -148,7 +148,9 @@ def test_undo_after_a_restart_takes_the_mother_back_too(window):
 
 @pytest.mark.timeout(1200)
 def test_memory_does_not_grow_with_the_images_that_were_visited(tmp_path, monkeypatch):
-    monkeypatch.setattr("napari_cellseg.controllers.held_labels.MAX_HELD_BYTES", 60_000)
+    monkeypatch.setattr(
+        "napari_cellseg.controllers.labels.held_labels.MAX_HELD_BYTES", 60_000
+    )
     window = Window(tmp_path, 60)
     seen = []
     for index in range(60):
@@ -171,7 +173,9 @@ def test_memory_does_not_grow_with_the_images_that_were_visited(tmp_path, monkey
 
 
 def test_labels_with_steps_that_wait_are_not_let_go(window, monkeypatch):
-    monkeypatch.setattr("napari_cellseg.controllers.held_labels.MAX_HELD_BYTES", 0)
+    monkeypatch.setattr(
+        "napari_cellseg.controllers.labels.held_labels.MAX_HELD_BYTES", 0
+    )
     cells = window.begin()
     _, opened = next(iter(window.projects._kept.values()))
     disk = FullDisk(opened.journal._connection)

@@ -12,10 +12,10 @@ import pytest
 import tifffile
 from tests.project.test_journal import FullDisk
 
-from napari_cellseg.controllers.cell_labels import CellLabels, cells_of_project
-from napari_cellseg.controllers.exchange import Arrival, take_arrival
-from napari_cellseg.controllers.project import ProjectController
-from napari_cellseg.controllers.proofread import MOVED, ProofreadController
+from napari_cellseg.controllers.files.exchange import Arrival, take_arrival
+from napari_cellseg.controllers.labels.cell_labels import CellLabels, cells_of_project
+from napari_cellseg.controllers.labels.proofread import MOVED, ProofreadController
+from napari_cellseg.controllers.projects.project import ProjectController
 from napari_cellseg.core.editing.edits import Edit
 from napari_cellseg.core.editing.numbering import renumber_cells
 from napari_cellseg.core.editing.rerun import Merged

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from napari_cellseg.controllers import seen_edits
-from napari_cellseg.controllers.proofread import MOVED, ProofreadController
+from napari_cellseg.controllers.labels import seen_edits
+from napari_cellseg.controllers.labels.proofread import MOVED, ProofreadController
 from napari_cellseg.core.editing.corrections import (
     delete_in_region,
     merge_cells,

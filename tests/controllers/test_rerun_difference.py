@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from tests.fakes import NowStarter
 
-from napari_cellseg.controllers.proofread import MOVED, ProofreadController
-from napari_cellseg.controllers.rerun_difference import RerunDifference
+from napari_cellseg.controllers.labels.proofread import MOVED, ProofreadController
+from napari_cellseg.controllers.segmenting.rerun_difference import RerunDifference
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.editing.numbering import renumber_cells
 from napari_cellseg.core.editing.rerun import Merged

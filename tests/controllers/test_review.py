@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from tests.fakes import NowStarter
 
-from napari_cellseg.controllers.measure import MeasureController
-from napari_cellseg.controllers.proofread import ProofreadController
-from napari_cellseg.controllers.review import ReviewController
+from napari_cellseg.controllers.labels.proofread import ProofreadController
+from napari_cellseg.controllers.measuring.measure import MeasureController
+from napari_cellseg.controllers.reviewing.review import ReviewController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.editing.edits import edit_on_labels

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from tests.fakes import FakeEngine, FakeSegmenter, NowStarter
 
-from napari_cellseg.controllers.cell_tools import CellTools
-from napari_cellseg.controllers.measure import MeasureController
-from napari_cellseg.controllers.proofread import ProofreadController
-from napari_cellseg.controllers.review import ReviewController
-from napari_cellseg.controllers.second_look import SecondLook
-from napari_cellseg.controllers.segment import SegmentController
+from napari_cellseg.controllers.labels.cell_tools import CellTools
+from napari_cellseg.controllers.labels.proofread import ProofreadController
+from napari_cellseg.controllers.measuring.measure import MeasureController
+from napari_cellseg.controllers.reviewing.review import ReviewController
+from napari_cellseg.controllers.segmenting.second_look import SecondLook
+from napari_cellseg.controllers.segmenting.segment import SegmentController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.editing.rerun import Region

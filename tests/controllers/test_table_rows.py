@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from napari_cellseg.controllers.column_words import column_meaning
-from napari_cellseg.controllers.table_rows import matching_rows, sorted_rows
+from napari_cellseg.controllers.measuring.column_words import column_meaning
+from napari_cellseg.controllers.measuring.table_rows import matching_rows, sorted_rows
 from napari_cellseg.core.errors import OptionsError
 from napari_cellseg.core.measuring.measure import measure_cells
 from napari_cellseg.core.types import CellImage, PixelSize

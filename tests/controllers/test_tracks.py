@@ -8,10 +8,10 @@ import tifffile
 from tests.fakes import NowStarter
 from tests.moving_cells import frame_by_frame, moving_cells, same_cells
 
-from napari_cellseg.controllers.exchange import Arrival, take_arrival
-from napari_cellseg.controllers.measure import MeasureController
-from napari_cellseg.controllers.project import ProjectController
-from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.controllers.files.exchange import Arrival, take_arrival
+from napari_cellseg.controllers.labels.proofread import ProofreadController
+from napari_cellseg.controllers.measuring.measure import MeasureController
+from napari_cellseg.controllers.projects.project import ProjectController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.controllers.tracks import TracksController

@@ -8,12 +8,12 @@ import pytest
 import tifffile
 from tests.fakes import FakeEngine, FakeTrainer, NowStarter
 
-from napari_cellseg.controllers.project import ProjectController
-from napari_cellseg.controllers.proofread import ProofreadController
-from napari_cellseg.controllers.segment import SegmentController
+from napari_cellseg.controllers.labels.proofread import ProofreadController
+from napari_cellseg.controllers.projects.project import ProjectController
+from napari_cellseg.controllers.segmenting.segment import SegmentController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
-from napari_cellseg.controllers.train import TrainController
+from napari_cellseg.controllers.training.train import TrainController
 from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.training.curve import CurvePoint
 from napari_cellseg.core.training.item import TrainProgress

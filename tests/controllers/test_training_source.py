@@ -9,15 +9,15 @@ import pytest
 import tifffile
 
 from fakes import FakeEngine, NowStarter
-from napari_cellseg.controllers.project import ProjectController
-from napari_cellseg.controllers.proofread import ProofreadController
-from napari_cellseg.controllers.segment import SegmentController
+from napari_cellseg.controllers.labels.proofread import ProofreadController
+from napari_cellseg.controllers.projects.project import ProjectController
+from napari_cellseg.controllers.segmenting.segment import SegmentController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
-from napari_cellseg.controllers.training_source import TrainingSource
+from napari_cellseg.controllers.training.training_source import TrainingSource
 from napari_cellseg.core.jobs import run
 from napari_cellseg.io.reading.images import read_image
-from napari_cellseg.project.new_labels import NewLabels
+from napari_cellseg.project.labels.new_labels import NewLabels
 from napari_cellseg.project.store import create_project
 
 SIDES = ("left", "right")

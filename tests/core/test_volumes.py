@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from napari_cellseg.controllers.numbers import histogram_of
+from napari_cellseg.controllers.measuring.numbers import histogram_of
 from napari_cellseg.core.editing.edits import (
     apply_edit,
     edit_on_labels,

@@ -30,7 +30,7 @@ from napari_cellseg.core.editing.edits import (
 from napari_cellseg.core.editing.split import split_cell
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.labels import on_disk as labels_on_disk
-from napari_cellseg.project.labels import ProjectLabels
+from napari_cellseg.project.labels.labels import ProjectLabels
 from napari_cellseg.project.store import open_project
 
 WRITE_EVERY = 7

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from napari_cellseg.core.editing.corrections import delete_cells
 from napari_cellseg.core.labels import on_disk as labels_on_disk
-from napari_cellseg.project.labels import ProjectLabels
+from napari_cellseg.project.labels.labels import ProjectLabels
 from napari_cellseg.project.store import Project, open_project
 
 N_IMPORTED = 2

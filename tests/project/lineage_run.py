@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_cellseg.controllers.cell_labels import CellLabels
-from napari_cellseg.controllers.cell_tools import CellTools
-from napari_cellseg.controllers.project import ProjectController
-from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.controllers.labels.cell_labels import CellLabels
+from napari_cellseg.controllers.labels.cell_tools import CellTools
+from napari_cellseg.controllers.labels.proofread import ProofreadController
+from napari_cellseg.controllers.projects.project import ProjectController
 
 LAYER_FIRST = 100
 

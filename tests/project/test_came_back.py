@@ -13,10 +13,10 @@ from tests.project.test_journal import paint
 
 from napari_cellseg.core.editing.edits import apply_edit
 from napari_cellseg.core.errors import ProjectError
-from napari_cellseg.project.database import PlacedConnection
-from napari_cellseg.project.labels import ProjectLabels
-from napari_cellseg.project.lock import LOCK_NAME
-from napari_cellseg.project.new_labels import NewLabels
+from napari_cellseg.project.database.database import PlacedConnection
+from napari_cellseg.project.database.lock import LOCK_NAME
+from napari_cellseg.project.labels.labels import ProjectLabels
+from napari_cellseg.project.labels.new_labels import NewLabels
 from napari_cellseg.project.store import Project, create_project, open_project
 
 

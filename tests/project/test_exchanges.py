@@ -17,7 +17,7 @@ from napari_cellseg.core.editing.numbering import (
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.core.jobs import run
 from napari_cellseg.project import store
-from napari_cellseg.project.new_labels import LargeLabels
+from napari_cellseg.project.labels.new_labels import LargeLabels
 from napari_cellseg.project.store import create_project, open_project
 
 SIDE = 600

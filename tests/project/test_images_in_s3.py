@@ -21,14 +21,14 @@ from napari_cellseg.io.reading.paths import list_places
 from napari_cellseg.io.s3 import cache, client, objects
 from napari_cellseg.io.s3.address import parse_s3_address
 from napari_cellseg.project.facts import project_facts
-from napari_cellseg.project.identity import identities
-from napari_cellseg.project.new_labels import NewLabels
+from napari_cellseg.project.images.identity import identities
+from napari_cellseg.project.labels.new_labels import NewLabels
 from napari_cellseg.project.store import (
     Project,
     create_project,
     open_project,
 )
-from napari_cellseg.project.training_items import project_items
+from napari_cellseg.project.training.training_items import project_items
 
 pytest.importorskip("boto3", reason="the extra 'aws' is not installed")
 

@@ -21,8 +21,8 @@ from napari_cellseg.core.editing.edits import (
 from napari_cellseg.core.editing.history import History
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.project.copying import purge_dropped
-from napari_cellseg.project.labels import ProjectLabels
-from napari_cellseg.project.new_labels import NewLabels
+from napari_cellseg.project.labels.labels import ProjectLabels
+from napari_cellseg.project.labels.new_labels import NewLabels
 from napari_cellseg.project.store import create_project, open_project
 
 

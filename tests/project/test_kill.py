@@ -16,8 +16,8 @@ from napari_cellseg.core.editing.edits import apply_edit
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.labels.on_disk import LARGE_PX, is_on_disk
 from napari_cellseg.core.labels.rows import find_rows
-from napari_cellseg.project.labels import ProjectLabels
-from napari_cellseg.project.new_labels import LargeLabels, NewLabels
+from napari_cellseg.project.labels.labels import ProjectLabels
+from napari_cellseg.project.labels.new_labels import LargeLabels, NewLabels
 from napari_cellseg.project.store import Project, create_project, open_project
 
 SCRIPT = Path(__file__).with_name("editing_run.py")

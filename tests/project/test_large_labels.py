@@ -17,8 +17,8 @@ from napari_cellseg.core.errors import EditError, ProjectError
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.labels.on_disk import is_on_disk
 from napari_cellseg.core.labels.rows import find_rows
-from napari_cellseg.project.exchanges import Exchanges
-from napari_cellseg.project.new_labels import LargeLabels
+from napari_cellseg.project.labels.exchanges import Exchanges
+from napari_cellseg.project.labels.new_labels import LargeLabels
 from napari_cellseg.project.store import create_project, open_project
 
 

@@ -12,8 +12,8 @@ import pytest
 import tifffile
 from tests.project.lineage_run import dividing_cells
 
-from napari_cellseg.controllers.cell_labels import CellLabels
-from napari_cellseg.controllers.project import ProjectController
+from napari_cellseg.controllers.labels.cell_labels import CellLabels
+from napari_cellseg.controllers.projects.project import ProjectController
 from napari_cellseg.project.store import create_project
 
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import zarr
 
-from napari_cellseg.controllers.project import ProjectController
-from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.controllers.labels.proofread import ProofreadController
+from napari_cellseg.controllers.projects.project import ProjectController
 from napari_cellseg.core.editing.corrections import delete_cells
 from napari_cellseg.core.editing.split import add_cell
 from napari_cellseg.core.errors import ProjectError
-from napari_cellseg.project.new_labels import NewLabels
-from napari_cellseg.project.outside import CHANGED_OUTSIDE
+from napari_cellseg.project.labels.new_labels import NewLabels
+from napari_cellseg.project.labels.outside import CHANGED_OUTSIDE
 from napari_cellseg.project.store import create_project, open_project
 
 SIDE = 1200  # three by three chunks
@@ -122,7 +122,7 @@ DYING = """
 import os, signal, sys
 from pathlib import Path
 from napari_cellseg.core.editing.corrections import delete_cells
-from napari_cellseg.project.known_chunks import KnownChunks
+from napari_cellseg.project.labels.known_chunks import KnownChunks
 from napari_cellseg.project.store import open_project
 
 def die(*_):

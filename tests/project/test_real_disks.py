@@ -13,9 +13,9 @@ from tests.project.test_journal import paint
 
 from napari_cellseg.core.editing.edits import apply_edit, edit_on_labels
 from napari_cellseg.core.errors import ProjectError
-from napari_cellseg.project.database import told
-from napari_cellseg.project.labels import ProjectLabels
-from napari_cellseg.project.new_labels import NewLabels
+from napari_cellseg.project.database.database import told
+from napari_cellseg.project.labels.labels import ProjectLabels
+from napari_cellseg.project.labels.new_labels import NewLabels
 from napari_cellseg.project.store import create_project, open_project
 
 DISK_BYTES = 2**21

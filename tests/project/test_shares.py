@@ -10,9 +10,9 @@ import pytest
 from tests.project.test_journal import paint
 
 from napari_cellseg.core.errors import ReadOnlyProjectError
-from napari_cellseg.project import database, lock, shares
-from napari_cellseg.project.new_labels import NewLabels
-from napari_cellseg.project.shares import has_log, mount_type
+from napari_cellseg.project.database import database, lock, shares
+from napari_cellseg.project.database.shares import has_log, mount_type
+from napari_cellseg.project.labels.new_labels import NewLabels
 from napari_cellseg.project.store import create_project, open_project
 
 MOUNTS = """\

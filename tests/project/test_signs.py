@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from napari_cellseg.controllers.cell_labels import CellLabels
-from napari_cellseg.controllers.cell_tools import CellTools
-from napari_cellseg.controllers.missing import MissingController
-from napari_cellseg.controllers.project import ProjectController
-from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.controllers.labels.cell_labels import CellLabels
+from napari_cellseg.controllers.labels.cell_tools import CellTools
+from napari_cellseg.controllers.labels.proofread import ProofreadController
+from napari_cellseg.controllers.projects.project import ProjectController
+from napari_cellseg.controllers.reviewing.missing import MissingController
 from napari_cellseg.core.editing.rerun import Merged
 from napari_cellseg.core.review.doubt_signs import NO_SIGNS, Signs
 from napari_cellseg.core.review.missing_cells import MissingPlace

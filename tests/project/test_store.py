@@ -24,8 +24,8 @@ from napari_cellseg.core.jobs import run
 from napari_cellseg.core.types import PixelSize
 from napari_cellseg.io.reading.images import read_image
 from napari_cellseg.project.facts import project_facts
-from napari_cellseg.project.labels_store import LabelsStore
-from napari_cellseg.project.new_labels import NewLabels, labels_axes_of
+from napari_cellseg.project.labels.labels_store import LabelsStore
+from napari_cellseg.project.labels.new_labels import NewLabels, labels_axes_of
 from napari_cellseg.project.store import (
     Project,
     create_project,

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from napari_cellseg.core.jobs import run
-from napari_cellseg.project.new_labels import LargeLabels, NewLabels
+from napari_cellseg.project.labels.new_labels import LargeLabels, NewLabels
+from napari_cellseg.project.labels.unfinished import being_written
 from napari_cellseg.project.store import create_project, open_project
-from napari_cellseg.project.unfinished import being_written
 
 SIDE = 9000  # three by three blocks
 IMPORTING = textwrap.dedent(
@@ -19,7 +19,7 @@ IMPORTING = textwrap.dedent(
     import os, signal, sys
     from pathlib import Path
     import numpy as np
-    from napari_cellseg.project.new_labels import LargeLabels
+    from napari_cellseg.project.labels.new_labels import LargeLabels
     from napari_cellseg.project.store import open_project
 
     class Labels:

@@ -9,7 +9,7 @@ from typing import Any
 from tests.fakes import FAKE_SPEC, FakeSegmenter
 
 from napari_cellseg.core.jobs import Progress
-from napari_cellseg.serving.bench import (
+from napari_cellseg.serving.bench.bench import (
     Answer,
     DeviceState,
     Ended,
@@ -19,7 +19,7 @@ from napari_cellseg.serving.bench import (
     Task,
     Tell,
 )
-from napari_cellseg.serving.reply import Reply
+from napari_cellseg.serving.requests.reply import Reply
 
 READY = Ready(FAKE_SPEC.to_json(), "CPU")
 #: Enough for some pings, however busy the computer.
@@ -83,7 +83,7 @@ class HoldingSegmenter(FakeSegmenter):
 
 def main() -> None:
     """Run a bench with such a segmenter."""
-    from napari_cellseg.serving import bench_process, hands
+    from napari_cellseg.serving.bench import bench_process, hands
 
     hands.open_part_segmenter = lambda *_: HoldingSegmenter()  # type: ignore[assignment]
     bench_process.main()

@@ -21,10 +21,8 @@ from tests.serving import benches
 
 from napari_cellseg.cloud.wire.envelope import Message
 from napari_cellseg.core.jobs import Progress
-from napari_cellseg.serving.app import create_app
-from napari_cellseg.serving.bench import Answer, Problem, Setup, Step, Task
-from napari_cellseg.serving.desk import ServerOptions
-from napari_cellseg.serving.frames import (
+from napari_cellseg.serving.bench.bench import Answer, Problem, Setup, Step, Task
+from napari_cellseg.serving.bench.frames import (
     news_frame,
     news_of,
     read_frame,
@@ -32,9 +30,11 @@ from napari_cellseg.serving.frames import (
     task_of,
     write_frame,
 )
-from napari_cellseg.serving.reply import Reply
-from napari_cellseg.serving.several import open_benches
-from napari_cellseg.serving.work import Worker
+from napari_cellseg.serving.bench.several import open_benches
+from napari_cellseg.serving.bench.work import Worker
+from napari_cellseg.serving.doors.app import create_app
+from napari_cellseg.serving.doors.desk import ServerOptions
+from napari_cellseg.serving.requests.reply import Reply
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = (
@@ -122,7 +122,7 @@ def test_a_server_that_is_killed_leaves_no_bench_behind() -> None:
 
 def test_the_server_itself_does_not_load_what_segments() -> None:
     program = (
-        "import sys, napari_cellseg.serving.app, napari_cellseg.serving.apart;"
+        "import sys, napari_cellseg.serving.doors.app, napari_cellseg.serving.bench.apart;"
         "sys.exit(any(name in sys.modules for name in ('torch', 'numba', 'skimage')))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

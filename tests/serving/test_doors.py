@@ -16,11 +16,11 @@ from tests.servers import listening
 from tests.serving.benches import HandBench
 
 from napari_cellseg.cloud.wire.parts import encode_info
-from napari_cellseg.serving import app as app_module
-from napari_cellseg.serving import door as door_module
-from napari_cellseg.serving.app import create_app
-from napari_cellseg.serving.desk import ServerOptions
-from napari_cellseg.serving.work import Worker
+from napari_cellseg.serving.bench.work import Worker
+from napari_cellseg.serving.doors import app as app_module
+from napari_cellseg.serving.doors import door as door_module
+from napari_cellseg.serving.doors.app import create_app
+from napari_cellseg.serving.doors.desk import ServerOptions
 
 DOORS = (
     "/invocations",

@@ -21,9 +21,8 @@ from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.synthetic import random_scene
 from napari_cellseg.core.types import CellImage
 from napari_cellseg.engines import open_segmenter
-from napari_cellseg.serving import answering as answering_module
-from napari_cellseg.serving import hands as hands_module
-from napari_cellseg.serving.bench import (
+from napari_cellseg.serving.bench import hands as hands_module
+from napari_cellseg.serving.bench.bench import (
     Answer,
     News,
     Problem,
@@ -32,8 +31,9 @@ from napari_cellseg.serving.bench import (
     Step,
     Task,
 )
-from napari_cellseg.serving.hands import Hands
-from napari_cellseg.serving.reply import Reply
+from napari_cellseg.serving.bench.hands import Hands
+from napari_cellseg.serving.requests import answering as answering_module
+from napari_cellseg.serving.requests.reply import Reply
 
 LONG = 60.0
 SECONDS = 20.0

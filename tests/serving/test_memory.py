@@ -20,7 +20,7 @@ import resource
 
 from tests.servers import TOKEN, http, serving
 
-from napari_cellseg.serving.frames import LOST, read_frame, write_frame
+from napari_cellseg.serving.bench.frames import LOST, read_frame, write_frame
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="only Linux limits a process that runs"
@@ -57,7 +57,7 @@ class Capped:
         (found,) = (
             each
             for each in self.server.children(recursive=True)
-            if "napari_cellseg.serving.bench_process" in each.cmdline()
+            if "napari_cellseg.serving.bench.bench_process" in each.cmdline()
         )
         return found
 

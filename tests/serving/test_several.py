@@ -14,10 +14,10 @@ from tests.serving.benches import READY, HandBench
 
 from napari_cellseg.cloud.wire.envelope import Message
 from napari_cellseg.core.errors import OptionsError
-from napari_cellseg.serving import several
-from napari_cellseg.serving.bench import Answer, Ended, News, Problem, Ready, Task
-from napari_cellseg.serving.devices import devices_of, threads_environment, titles
-from napari_cellseg.serving.several import Benches
+from napari_cellseg.serving.bench import several
+from napari_cellseg.serving.bench.bench import Answer, Ended, News, Problem, Ready, Task
+from napari_cellseg.serving.bench.devices import devices_of, threads_environment, titles
+from napari_cellseg.serving.bench.several import Benches
 
 SECONDS = 60.0
 

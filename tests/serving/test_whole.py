@@ -21,9 +21,9 @@ from napari_cellseg.core.jobs import run
 from napari_cellseg.core.types import PixelSize
 
 pytest.importorskip("starlette", reason="the extra 'serve' is not installed")
-from napari_cellseg.serving.answering import reply_to
-from napari_cellseg.serving.asking import understood
-from napari_cellseg.serving.whole import file_reading
+from napari_cellseg.serving.requests.answering import reply_to
+from napari_cellseg.serving.requests.asking import understood
+from napari_cellseg.serving.requests.whole import file_reading
 
 NAME = "A01 =ä, 細胞.tif"
 

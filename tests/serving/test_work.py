@@ -8,10 +8,10 @@ from tests.serving.benches import READY, HandBench
 from napari_cellseg.cloud.wire.envelope import Message
 from napari_cellseg.core.errors import OptionsError, SegmentationError
 from napari_cellseg.serving.allowed import container_options, lab_options
-from napari_cellseg.serving.bench import Problem
-from napari_cellseg.serving.pace import MAX_RETRY_SECONDS, Pace
-from napari_cellseg.serving.reply import BusyError, NotReadyError, refusal
-from napari_cellseg.serving.work import Order, Worker
+from napari_cellseg.serving.bench.bench import Problem
+from napari_cellseg.serving.bench.work import Order, Worker
+from napari_cellseg.serving.requests.pace import MAX_RETRY_SECONDS, Pace
+from napari_cellseg.serving.requests.reply import BusyError, NotReadyError, refusal
 
 REQUEST = Message(b"pixels", "image/tiff")
 

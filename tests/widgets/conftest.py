@@ -13,7 +13,7 @@ from tests.fakes import FakeEngine
 
 from napari_cellseg.cli.display import virtual_display
 from napari_cellseg.io.models.folder import MODELS_VARIABLE
-from napari_cellseg.widgets.jobs import JobRunner, Later
+from napari_cellseg.widgets.basics.jobs import JobRunner, Later
 
 GRACE_SECONDS = 5.0
 
@@ -73,7 +73,9 @@ def squares(n=3, shape=(60, 60)):
 def recent_file(tmp_path, monkeypatch):
     """Keep the list of recent projects out of the home of who runs the tests."""
     file = tmp_path / "state" / "recent.json"
-    monkeypatch.setattr("napari_cellseg.widgets.project_link.recent_file", lambda: file)
+    monkeypatch.setattr(
+        "napari_cellseg.widgets.projects.project_link.recent_file", lambda: file
+    )
     return file
 
 

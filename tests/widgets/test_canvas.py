@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from qtpy.QtGui import QOpenGLContext
 
-from napari_cellseg.widgets.canvas import canvas_widget
+from napari_cellseg.widgets.canvas.canvas import canvas_widget
 from napari_cellseg.widgets.main import CellSegmentationWidget
 
 

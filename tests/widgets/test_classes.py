@@ -10,7 +10,7 @@ from tests.widgets.test_gestures import Mouse
 from tests.widgets.test_tools import press
 
 from napari_cellseg.project.store import open_project
-from napari_cellseg.widgets.classes import MARKS_LAYER, SYMBOLS
+from napari_cellseg.widgets.correcting.classes import MARKS_LAYER, SYMBOLS
 
 SHIFT = Qt.KeyboardModifier.ShiftModifier
 

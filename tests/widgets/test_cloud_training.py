@@ -16,7 +16,7 @@ from napari_cellseg.cloud.account import costs
 from napari_cellseg.cloud.sagemaker import training
 from napari_cellseg.io.s3 import cache
 from napari_cellseg.widgets.main import CellSegmentationWidget
-from napari_cellseg.widgets.place import AT_ENDPOINT
+from napari_cellseg.widgets.segmenting.place import AT_ENDPOINT
 from training_platform import folder_of_two, little, training_platform
 
 

@@ -19,19 +19,25 @@ from tests.fakes import NowStarter
 from napari_cellseg.cloud.account import costs
 from napari_cellseg.cloud.sagemaker.inventory import ENDPOINT, Running
 from napari_cellseg.cloud.settings import CloudSettings
-from napari_cellseg.controllers import cloud as controllers
-from napari_cellseg.controllers import cloud_jobs, cloud_log, cloud_used
-from napari_cellseg.controllers.cloud import CloudController
+from napari_cellseg.controllers.aws import cloud as controllers
+from napari_cellseg.controllers.aws import cloud_jobs, cloud_log, cloud_used
+from napari_cellseg.controllers.aws.cloud import CloudController
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.run_place import RunPlace
 from napari_cellseg.core.training.curve import CurvePoint
 from napari_cellseg.io import used_endpoints
-from napari_cellseg.widgets import cloud_window, left_endpoints
-from napari_cellseg.widgets.cloud_window import CloudWindow
-from napari_cellseg.widgets.left_endpoints import LEAVE, STAY, STOP, LeftEndpoints
-from napari_cellseg.widgets.place import ASK_MINUTES, AT_ENDPOINT, PlaceRow
-from napari_cellseg.widgets.price_window import PriceWindow
+from napari_cellseg.widgets.aws import cloud_window
+from napari_cellseg.widgets.aws.cloud_window import CloudWindow
+from napari_cellseg.widgets.aws.price_window import PriceWindow
+from napari_cellseg.widgets.closing import left_endpoints
+from napari_cellseg.widgets.closing.left_endpoints import (
+    LEAVE,
+    STAY,
+    STOP,
+    LeftEndpoints,
+)
+from napari_cellseg.widgets.segmenting.place import ASK_MINUTES, AT_ENDPOINT, PlaceRow
 
 SINCE = datetime.now(UTC) - timedelta(hours=2)
 PLATES = Running(ENDPOINT, "plates", "InService", SINCE, "ml.g5.xlarge", 1, "real-time")

@@ -12,14 +12,14 @@ from qtpy.QtWidgets import QFileDialog
 from tests.widgets.conftest import squares, wait_idle
 from tests.widgets.test_contributions import write_zarr
 
-from napari_cellseg.controllers.cell_labels import CellLabels
+from napari_cellseg.controllers.labels.cell_labels import CellLabels
 from napari_cellseg.core.errors import SegmentationError
 from napari_cellseg.core.jobs import Progress
 from napari_cellseg.core.labels.contours import contours
 from napari_cellseg.core.types import CellImage
-from napari_cellseg.widgets import part_shown
+from napari_cellseg.widgets.basics.words import colour_of, result_line
+from napari_cellseg.widgets.labels import part_shown
 from napari_cellseg.widgets.main import TAB_NAMES
-from napari_cellseg.widgets.words import colour_of, result_line
 
 
 def labels_layers(dock):

@@ -12,7 +12,7 @@ from tests.widgets.conftest import squares, wait_idle
 
 from napari_cellseg.core.jobs import Progress
 from napari_cellseg.core.types import PixelSize
-from napari_cellseg.widgets.opening import MOST_UNASKED
+from napari_cellseg.widgets.images.opening import MOST_UNASKED
 
 
 def drop(widget, *paths, keys=Qt.KeyboardModifier.NoModifier):

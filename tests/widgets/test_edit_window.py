@@ -9,10 +9,10 @@ from tests.widgets.conftest import settle, wait_idle
 from tests.widgets.test_gestures import Mouse
 from tests.widgets.test_tools import press
 
-from napari_cellseg.controllers.edit_window import ZOOM_IN
-from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.controllers.labels.edit_window import ZOOM_IN
+from napari_cellseg.controllers.labels.proofread import ProofreadController
 from napari_cellseg.core.labels.on_disk import is_on_disk
-from napari_cellseg.project.new_labels import NewLabels
+from napari_cellseg.project.labels.new_labels import NewLabels
 from napari_cellseg.project.store import create_project, open_project
 
 N_ACROSS = SIDE // PITCH

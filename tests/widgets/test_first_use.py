@@ -5,7 +5,7 @@ import threading
 import numpy as np
 from tests.widgets.conftest import squares, wait_idle
 
-from napari_cellseg.widgets import first_use
+from napari_cellseg.widgets.labels import first_use
 
 
 def test_a_dock_uses_it_off_the_main_thread_once_an_image_is_there(

@@ -6,10 +6,10 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from tests.widgets.conftest import settle, squares, wait_idle
 
-from napari_cellseg.controllers.cell_labels import CellLabels
+from napari_cellseg.controllers.labels.cell_labels import CellLabels
 from napari_cellseg.core.review.doubt_signs import Signs
 from napari_cellseg.core.review.missing_cells import MissingPlace
-from napari_cellseg.widgets.looked_at import FRAME_LAYER
+from napari_cellseg.widgets.correcting.looked_at import FRAME_LAYER
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from napari_cellseg.core.errors import SegmentationError
 from napari_cellseg.core.jobs import Progress
-from napari_cellseg.widgets.jobs import Later, start_job
+from napari_cellseg.widgets.basics.jobs import Later, start_job
 
 
 class Listener:

@@ -13,7 +13,7 @@ from tests.widgets.test_tools import press
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.labels.on_disk import is_on_disk
 from napari_cellseg.io.reading.images import read_labels
-from napari_cellseg.project.new_labels import LargeLabels
+from napari_cellseg.project.labels.new_labels import LargeLabels
 from napari_cellseg.project.store import open_project
 
 N_CELLS = (SIDE // PITCH) ** 2

@@ -6,7 +6,7 @@ from napari.layers import Image, Shapes
 
 from napari_cellseg.core.errors import AmbiguousAxesError
 from napari_cellseg.core.types import PixelSize
-from napari_cellseg.widgets.layer_images import (
+from napari_cellseg.widgets.canvas.layer_images import (
     ImageChoice,
     image_choices,
     labels_placement,

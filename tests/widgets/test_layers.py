@@ -6,11 +6,11 @@ from napari.layers import Labels
 from psygnal import EmitLoopError
 from qtpy.QtCore import QObject
 
-from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.controllers.labels.proofread import ProofreadController
 from napari_cellseg.core.editing.rerun import Merged
 from napari_cellseg.core.editing.split import add_cell
-from napari_cellseg.widgets.label_look import can_correct, make_labels_layer
-from napari_cellseg.widgets.layers import LabelsBinding
+from napari_cellseg.widgets.labels.label_look import can_correct, make_labels_layer
+from napari_cellseg.widgets.labels.layers import LabelsBinding
 
 
 def two_cells(shape=(30, 30)):
@@ -222,7 +222,7 @@ def test_what_another_tool_wrote_into_large_labels_is_noticed_in_parts(
     monkeypatch, bound
 ):
     for name in ("MAX_WATCHED_PIXELS", "PART_PIXELS"):
-        monkeypatch.setattr(f"napari_cellseg.widgets.layers.{name}", 90)
+        monkeypatch.setattr(f"napari_cellseg.widgets.labels.layers.{name}", 90)
     bound.layer.data[25, 25] = 8
     bound.binding.notice()
     assert 8 not in bound.proofread.sources

@@ -8,8 +8,8 @@ from qtpy.QtGui import QDoubleValidator
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QLineEdit
 
-from napari_cellseg.widgets.number_box import NumberBox
-from napari_cellseg.widgets.options_form import number_field, threshold_slider
+from napari_cellseg.widgets.basics.number_box import NumberBox
+from napari_cellseg.widgets.basics.options_form import number_field, threshold_slider
 
 
 @pytest.fixture(params=["de_DE", "en_US"])

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QInputDialog
 from tests.moto_server import moto_aws
 
 from napari_cellseg.io.s3 import cache, client
-from napari_cellseg.widgets.opening import dropped_paths
+from napari_cellseg.widgets.images.opening import dropped_paths
 
 pytest.importorskip("boto3", reason="the extra 'aws' is not installed")
 

@@ -4,13 +4,18 @@ import numpy as np
 import pytest
 from tests.fakes import FakeEngine, NowStarter
 
-from napari_cellseg.controllers.proofread import ProofreadController
-from napari_cellseg.controllers.segment import SegmentController
+from napari_cellseg.controllers.labels.proofread import ProofreadController
+from napari_cellseg.controllers.segmenting.segment import SegmentController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.run_place import RunPlace
 from napari_cellseg.core.types import CellImage
-from napari_cellseg.widgets.place import AT_ENDPOINT, AT_HERE, AT_SERVER, PlaceRow
+from napari_cellseg.widgets.segmenting.place import (
+    AT_ENDPOINT,
+    AT_HERE,
+    AT_SERVER,
+    PlaceRow,
+)
 
 
 class Endpoints:

@@ -10,8 +10,8 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 from tests.widgets.conftest import squares
 
-from napari_cellseg.widgets import cell_colours
-from napari_cellseg.widgets.label_look import bright_colours
+from napari_cellseg.widgets.labels.label_look import bright_colours
+from napari_cellseg.widgets.measuring import cell_colours
 
 NONE, LEFT = Qt.KeyboardModifier.NoModifier, Qt.MouseButton.LeftButton
 

@@ -29,7 +29,7 @@ def test_napari_builds_the_dock(plugin, make_napari_viewer_proxy):
     "name", ["nuclei", "two_channels", "phase_contrast", "histology"]
 )
 def test_samples_open_as_one_choice(plugin, make_napari_viewer, name):
-    from napari_cellseg.widgets.layer_images import image_choices, read_choice
+    from napari_cellseg.widgets.canvas.layer_images import image_choices, read_choice
 
     viewer = make_napari_viewer()
     viewer.open_sample("napari-cellseg", name)

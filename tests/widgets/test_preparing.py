@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from tests.fakes import NowStarter
 
-from napari_cellseg.controllers.project import ProjectController
+from napari_cellseg.controllers.projects.project import ProjectController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.types import CellImage
-from napari_cellseg.project.new_labels import NewLabels
+from napari_cellseg.project.labels.new_labels import NewLabels
 from napari_cellseg.project.store import create_project
-from napari_cellseg.widgets.preparing import Preparing
+from napari_cellseg.widgets.labels.preparing import Preparing
 
 
 @pytest.fixture

@@ -17,17 +17,17 @@ from qtpy.QtWidgets import QFileDialog
 from tests.project.test_journal import FullDisk
 from tests.widgets.conftest import squares, wait_idle
 
-from napari_cellseg.controllers import unsaved_steps
-from napari_cellseg.controllers.unsaved_steps import n_steps
+from napari_cellseg.controllers.projects import unsaved_steps
+from napari_cellseg.controllers.projects.unsaved_steps import n_steps
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.core.jobs import Progress
 from napari_cellseg.project import store
-from napari_cellseg.project.labels_store import LabelsStore
+from napari_cellseg.project.labels.labels_store import LabelsStore
 from napari_cellseg.project.store import open_project
-from napari_cellseg.widgets import taking_over
-from napari_cellseg.widgets.question import KEEP
-from napari_cellseg.widgets.unsaved_steps import CLOSE, SAVE, STAY
-from napari_cellseg.widgets.words import colour_of
+from napari_cellseg.widgets.basics.words import colour_of
+from napari_cellseg.widgets.closing.unsaved_steps import CLOSE, SAVE, STAY
+from napari_cellseg.widgets.projects import taking_over
+from napari_cellseg.widgets.segmenting.question import KEEP
 
 
 @pytest.fixture

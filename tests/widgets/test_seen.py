@@ -5,11 +5,11 @@ import pytest
 from qtpy.QtCore import Qt
 from tests.widgets.conftest import squares, wait_idle
 
-from napari_cellseg.controllers.run_taking import Run
+from napari_cellseg.controllers.segmenting.run_taking import Run
 from napari_cellseg.core.editing.rerun import Region
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.types import CellImage, PlaneMaps, SegmentationResult
-from napari_cellseg.widgets.seen import in_image
+from napari_cellseg.widgets.segmenting.seen import in_image
 
 
 def with_maps(dock):

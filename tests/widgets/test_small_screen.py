@@ -4,8 +4,9 @@ import pytest
 from qtpy.QtCore import QSize, Qt
 from tests.fakes import FakeEngine
 
-from napari_cellseg.widgets import app, small_screen
-from napari_cellseg.widgets.small_screen import FRAME, is_small
+from napari_cellseg.widgets import app
+from napari_cellseg.widgets.canvas import small_screen
+from napari_cellseg.widgets.canvas.small_screen import FRAME, is_small
 
 #: A screen of 1024 × 700 on which everything is drawn half as large again.
 LOW = QSize(683, 467)

@@ -9,7 +9,7 @@ from psygnal import Signal
 from qtpy.QtCore import Qt
 
 from napari_cellseg.core.measuring.measure import MeasurementTable
-from napari_cellseg.widgets.table import CellTable
+from napari_cellseg.widgets.measuring.table import CellTable
 
 
 class FakeMeasure:

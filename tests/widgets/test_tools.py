@@ -9,12 +9,18 @@ from tests.fakes import FakeSegmenter
 from tests.widgets.conftest import settle, squares, wait_idle
 from tests.widgets.test_gestures import Mouse, around
 
-from napari_cellseg.controllers.cell_labels import CellLabels
+from napari_cellseg.controllers.labels.cell_labels import CellLabels
 from napari_cellseg.core.editing.corrections import merge_cells
 from napari_cellseg.core.editing.edits import edit_on_labels
 from napari_cellseg.core.editing.split import add_cell
 from napari_cellseg.core.types import PlaneMaps
-from napari_cellseg.widgets.keys import ACTIONS, HELP_KEY, NAPARI_KEYS, TOOLS, shown_key
+from napari_cellseg.widgets.canvas.keys import (
+    ACTIONS,
+    HELP_KEY,
+    NAPARI_KEYS,
+    TOOLS,
+    shown_key,
+)
 
 
 @pytest.fixture

@@ -26,7 +26,8 @@ from napari_cellseg.io.models.folder import (
 )
 from napari_cellseg.io.models.left_trainings import LeftTraining
 from napari_cellseg.io.models.training_files import write_outcome
-from napari_cellseg.widgets.left_training import (
+from napari_cellseg.widgets.basics.words import shortened
+from napari_cellseg.widgets.closing.left_training import (
     FINISH,
     STAY,
     STOP,
@@ -34,9 +35,8 @@ from napari_cellseg.widgets.left_training import (
     left_words,
 )
 from napari_cellseg.widgets.main import TAB_NAMES, CellSegmentationWidget
-from napari_cellseg.widgets.question import KEEP
-from napari_cellseg.widgets.train import CurveView
-from napari_cellseg.widgets.words import shortened
+from napari_cellseg.widgets.segmenting.question import KEEP
+from napari_cellseg.widgets.training.train import CurveView
 
 
 class StoreEngine(FakeEngine):

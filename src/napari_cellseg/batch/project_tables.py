@@ -14,7 +14,7 @@ from napari_cellseg.core.measuring.measure import measure_cells
 from napari_cellseg.core.measuring.provenance import provenance
 from napari_cellseg.io.writing.writers import write_cells_csv
 from napari_cellseg.project.exchange import ExchangeReport, pixels_of
-from napari_cellseg.project.images import ProjectImage
+from napari_cellseg.project.images.images import ProjectImage
 from napari_cellseg.project.store import Project
 
 #: What the format is called, beside those of `io.exchange.formats`.

@@ -83,7 +83,7 @@ def train(
 def _items(data: str, channel: int | None) -> Sequence[TrainingItem]:
     """Return what a folder here holds."""
     from napari_cellseg.core.training.item import supply_of
-    from napari_cellseg.project.training_sources import training_items
+    from napari_cellseg.project.training.training_sources import training_items
 
     items = training_items(Path(data), channel)
     supply = supply_of(items)

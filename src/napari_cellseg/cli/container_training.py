@@ -40,7 +40,7 @@ from napari_cellseg.nn.fine_tuning.fine_tune import fine_tune
 from napari_cellseg.nn.training.curve import write_curve
 from napari_cellseg.nn.training.team import joined_team
 from napari_cellseg.project.store import SUFFIX
-from napari_cellseg.project.training_sources import training_items
+from napari_cellseg.project.training.training_sources import training_items
 from napari_cellseg.serving.training_job import (
     FailureNote,
     Hosts,

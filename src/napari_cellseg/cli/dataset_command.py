@@ -44,8 +44,8 @@ def import_(
     from napari_cellseg.cli.progress import run_with_bar
     from napari_cellseg.io.datasets.importing import import_dataset
     from napari_cellseg.io.datasets.layouts import find_images
-    from napari_cellseg.project.dataset import import_project
     from napari_cellseg.project.store import SUFFIX
+    from napari_cellseg.project.training.dataset import import_project
 
     if layout == "project" or (layout == "auto" and source.suffix == SUFFIX):
         done = run_with_bar(import_project(source, out, channel))

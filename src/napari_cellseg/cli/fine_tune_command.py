@@ -82,7 +82,7 @@ def _write(request: TrainingRequest, data: str, out: Path, channel: int | None) 
     from napari_cellseg.core.training.item import supply_of
     from napari_cellseg.io.models.training_files import write_request
     from napari_cellseg.nn.fine_tuning.split import check_supply
-    from napari_cellseg.project.training_sources import training_items
+    from napari_cellseg.project.training.training_sources import training_items
 
     items = training_items(data, channel)
     tell_unlabelled(Path(data))

@@ -59,7 +59,7 @@ def relocate(
     """Find images that have moved, also to S3 or from it."""
     from napari_cellseg.cli.progress import run_with_bar
     from napari_cellseg.io.reading.paths import image_place
-    from napari_cellseg.project.moved import find_moved
+    from napari_cellseg.project.images.moved import find_moved
     from napari_cellseg.project.store import open_project
 
     with open_project(folder) as project:

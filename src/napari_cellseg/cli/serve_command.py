@@ -81,11 +81,11 @@ def serve(  # noqa: PLR0913 - one flag each
         import uvicorn
 
         from napari_cellseg.serving.allowed import container_options, lab_options
-        from napari_cellseg.serving.app import create_app
-        from napari_cellseg.serving.bench import Setup
-        from napari_cellseg.serving.door import GuardedProtocol
-        from napari_cellseg.serving.several import open_benches
-        from napari_cellseg.serving.work import Worker
+        from napari_cellseg.serving.bench.bench import Setup
+        from napari_cellseg.serving.bench.several import open_benches
+        from napari_cellseg.serving.bench.work import Worker
+        from napari_cellseg.serving.doors.app import create_app
+        from napari_cellseg.serving.doors.door import GuardedProtocol
     except ModuleNotFoundError as error:
         raise OptionsError(
             f"The server needs {error.name}: pip install 'napari-cellseg[serve]'."

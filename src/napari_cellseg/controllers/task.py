@@ -86,7 +86,7 @@ class TaskController:
     Parameters
     ----------
     starter : JobStarter
-        `widgets.jobs.start_job`, or a synchronous one in tests.
+        `widgets.basics.jobs.start_job`, or a synchronous one in tests.
     clock : callable
         Seconds, for the time left.
     """

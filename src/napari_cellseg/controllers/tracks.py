@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
-from napari_cellseg.controllers.cell_labels import CellLabels
-from napari_cellseg.controllers.lineage_following import follow_parents
-from napari_cellseg.controllers.measure import MeasureController
-from napari_cellseg.controllers.proofread import ProofreadController
+from napari_cellseg.controllers.labels.cell_labels import CellLabels
+from napari_cellseg.controllers.labels.lineage_following import follow_parents
+from napari_cellseg.controllers.labels.proofread import ProofreadController
+from napari_cellseg.controllers.measuring.measure import MeasureController
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.editing.cell_notes import CellNotes, with_notes
 from napari_cellseg.core.editing.checked import ReviewState

@@ -14,9 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from napari_cellseg.core.errors import ProjectError
-from napari_cellseg.project.database import DATABASE_NAME, open_database, transaction
-from napari_cellseg.project.images import absolute_path, stored_path
-from napari_cellseg.project.journal import Journal
+from napari_cellseg.project.database.database import (
+    DATABASE_NAME,
+    open_database,
+    transaction,
+)
+from napari_cellseg.project.images.images import absolute_path, stored_path
+from napari_cellseg.project.labels.journal import Journal
 
 #: The labels on disk hold what these steps did: no replay begins before them.
 FORGET_STEPS = """

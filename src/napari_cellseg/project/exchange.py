@@ -39,12 +39,12 @@ from napari_cellseg.io.exchange.formats import (
     read_cells,
 )
 from napari_cellseg.io.reading.images import probe, read_image
-from napari_cellseg.project.images import ProjectImage
-from napari_cellseg.project.labels import ProjectLabels
+from napari_cellseg.project.cells.lineage import LineageNotes
+from napari_cellseg.project.cells.review import ReviewNotes
+from napari_cellseg.project.images.images import ProjectImage
+from napari_cellseg.project.labels.labels import ProjectLabels
+from napari_cellseg.project.labels.new_labels import ORDER, NewLabels
 from napari_cellseg.project.large_import import import_large, refuse_over_cells
-from napari_cellseg.project.lineage import LineageNotes
-from napari_cellseg.project.new_labels import ORDER, NewLabels
-from napari_cellseg.project.review import ReviewNotes
 from napari_cellseg.project.store import Project
 
 #: The format that holds measurements.

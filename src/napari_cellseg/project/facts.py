@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from napari_cellseg.io.s3.address import S3Address
-from napari_cellseg.project.identity import seen_identity
-from napari_cellseg.project.images import ProjectImage
+from napari_cellseg.project.images.identity import seen_identity
+from napari_cellseg.project.images.images import ProjectImage
 from napari_cellseg.project.store import Project
 
 

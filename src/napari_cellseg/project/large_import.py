@@ -8,7 +8,7 @@ from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.core.jobs import Job
 from napari_cellseg.io.exchange.formats import ImageFrame, format_of
 from napari_cellseg.io.reading.boxed_labels import open_boxed
-from napari_cellseg.project.new_labels import LargeLabels
+from napari_cellseg.project.labels.new_labels import LargeLabels
 from napari_cellseg.project.store import Project
 
 #: Formats that are read by boxes.

@@ -21,36 +21,36 @@ from napari_cellseg.core.labels import on_disk
 from napari_cellseg.core.types import PixelSize
 from napari_cellseg.io.reading.images import probe
 from napari_cellseg.io.reading.paths import ImagePlace
+from napari_cellseg.project.cells.lineage import LineageNotes, lineage_notes
+from napari_cellseg.project.cells.review import ReviewNotes
+from napari_cellseg.project.cells.signs import SignNotes
 from napari_cellseg.project.copying import (
     copy_database,
     purge_dropped,
     whole_or_nothing,
     write_waiting,
 )
-from napari_cellseg.project.database import (
+from napari_cellseg.project.database.database import (
     check_place,
     create_database,
     open_database,
     told,
     transaction,
 )
-from napari_cellseg.project.exchanges import Exchanges, remove_unneeded
-from napari_cellseg.project.image_table import ImageTable
-from napari_cellseg.project.images import ProjectImage
-from napari_cellseg.project.journal import Journal, adopt_history
-from napari_cellseg.project.labels import SAVE_CELL, ProjectLabels, shape_text
-from napari_cellseg.project.labels_store import LABELS_FOLDER, LabelsStore
-from napari_cellseg.project.large_labels import LargeNotes
-from napari_cellseg.project.large_opening import LargeOpening
-from napari_cellseg.project.large_start import SET_LABELS, start_large
-from napari_cellseg.project.lineage import LineageNotes, lineage_notes
-from napari_cellseg.project.lock import retake, taken_lock
-from napari_cellseg.project.moved import find_moved
-from napari_cellseg.project.new_labels import LargeLabels, NewLabels, Recovered
-from napari_cellseg.project.notes import CLASSES, ClassNotes, Note
-from napari_cellseg.project.review import ReviewNotes
-from napari_cellseg.project.signs import SignNotes
-from napari_cellseg.project.unfinished import remove_unfinished
+from napari_cellseg.project.database.lock import retake, taken_lock
+from napari_cellseg.project.database.notes import CLASSES, ClassNotes, Note
+from napari_cellseg.project.images.image_table import ImageTable
+from napari_cellseg.project.images.images import ProjectImage
+from napari_cellseg.project.images.moved import find_moved
+from napari_cellseg.project.labels.exchanges import Exchanges, remove_unneeded
+from napari_cellseg.project.labels.journal import Journal, adopt_history
+from napari_cellseg.project.labels.labels import SAVE_CELL, ProjectLabels, shape_text
+from napari_cellseg.project.labels.labels_store import LABELS_FOLDER, LabelsStore
+from napari_cellseg.project.labels.large_labels import LargeNotes
+from napari_cellseg.project.labels.large_opening import LargeOpening
+from napari_cellseg.project.labels.large_start import SET_LABELS, start_large
+from napari_cellseg.project.labels.new_labels import LargeLabels, NewLabels, Recovered
+from napari_cellseg.project.labels.unfinished import remove_unfinished
 
 SUFFIX = ".cellseg"
 MODELS_FOLDER = "models"

@@ -11,7 +11,7 @@ from napari_cellseg.cloud.limits import (
     STREAM_SECONDS,
 )
 from napari_cellseg.core.errors import OptionsError
-from napari_cellseg.serving.desk import ServerOptions
+from napari_cellseg.serving.doors.desk import ServerOptions
 
 #: SageMaker sets it where the container works for a batch transform.
 BATCH_VARIABLE = "SAGEMAKER_BATCH"

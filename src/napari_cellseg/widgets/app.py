@@ -11,10 +11,10 @@ from qtpy.QtCore import QObject, QSize
 
 from napari_cellseg.controllers.engine import Engine
 from napari_cellseg.core.errors import CellsegError
+from napari_cellseg.widgets.basics.jobs import Later
+from napari_cellseg.widgets.canvas.small_screen import largest_window
 from napari_cellseg.widgets.contributions import sample_nuclei
-from napari_cellseg.widgets.jobs import Later
 from napari_cellseg.widgets.main import CellSegmentationWidget
-from napari_cellseg.widgets.small_screen import largest_window
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_cellseg.controllers.layer_arrays import channels_of, colour_last
+from napari_cellseg.controllers.labels.layer_arrays import channels_of, colour_last
 from napari_cellseg.core.errors import AmbiguousAxesError, LabelsError, SaveError
 from napari_cellseg.core.labels.arrays import check_labels
 from napari_cellseg.core.types import CellImage, PixelSize
@@ -17,7 +17,7 @@ from napari_cellseg.io.writing.labels_file import LABELS_AXES
 
 LayerData = tuple[Any, dict[str, Any], str]
 Paths = str | Sequence[str]
-#: As in `widgets.layer_images`, which imports napari; reading a file must not need it.
+#: As in `widgets.canvas.layer_images`, which imports napari; reading a file must not need it.
 KEY = "napari-cellseg"
 COLOURS = ("gray", "magenta", "green", "cyan", "yellow", "red", "blue")
 #: Letters that stand in for axes that nobody knows, until the dock has asked.
@@ -42,7 +42,7 @@ OVER_THE_SLIDE = {
     "blending": "translucent",
     "opacity": 0.5,
 }
-#: As in `widgets.layer_images`: a layer that is looked at and no image to work on.
+#: As in `widgets.canvas.layer_images`: a layer that is looked at and no image to work on.
 SEEN = "is_seen"
 
 

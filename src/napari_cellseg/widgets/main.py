@@ -8,58 +8,58 @@ from qtpy.QtCore import QEvent
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
-from napari_cellseg.controllers.cell_tools import CellTools
 from napari_cellseg.controllers.engine import Engine, LocalEngine
-from napari_cellseg.controllers.find import FindController
-from napari_cellseg.controllers.measure import MeasureController
-from napari_cellseg.controllers.missing import MissingController
-from napari_cellseg.controllers.project import ProjectController
-from napari_cellseg.controllers.proofread import ProofreadController
-from napari_cellseg.controllers.review import ReviewController
-from napari_cellseg.controllers.segment import SegmentController
+from napari_cellseg.controllers.labels.cell_tools import CellTools
+from napari_cellseg.controllers.labels.proofread import ProofreadController
+from napari_cellseg.controllers.measuring.measure import MeasureController
+from napari_cellseg.controllers.projects.project import ProjectController
+from napari_cellseg.controllers.reviewing.missing import MissingController
+from napari_cellseg.controllers.reviewing.review import ReviewController
+from napari_cellseg.controllers.segmenting.find import FindController
+from napari_cellseg.controllers.segmenting.segment import SegmentController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import JobStarter, TaskController
-from napari_cellseg.controllers.train import TrainController, TrainerOpener
+from napari_cellseg.controllers.training.train import TrainController, TrainerOpener
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.engines import open_trainer
 from napari_cellseg.io.models.store import promoted
-from napari_cellseg.widgets.areas import AreasView
-from napari_cellseg.widgets.canvas import free_layers_where_drawn
-from napari_cellseg.widgets.canvas_drops import CanvasDrops
-from napari_cellseg.widgets.cell_colours import CellColours
-from napari_cellseg.widgets.classes import ClassLink
-from napari_cellseg.widgets.cleanup import Cleanup
-from napari_cellseg.widgets.correct_link import CorrectLink
-from napari_cellseg.widgets.difference import DifferenceLink
-from napari_cellseg.widgets.exchange import CellExchange
-from napari_cellseg.widgets.first_use import use_once
-from napari_cellseg.widgets.footer import Footer
-from napari_cellseg.widgets.gestures import GestureCapture
-from napari_cellseg.widgets.image_header import ImageHeader
-from napari_cellseg.widgets.jobs import start_job
-from napari_cellseg.widgets.labels_keeper import LabelsKeeper
-from napari_cellseg.widgets.layer_images import plain, set_pixel_size
-from napari_cellseg.widgets.left_endpoints import LeftEndpoints
-from napari_cellseg.widgets.left_training import ClosingGuard
-from napari_cellseg.widgets.many_images import ManyImages
-from napari_cellseg.widgets.measure import MeasureTab
-from napari_cellseg.widgets.opening import FileOpener, dropped_paths
-from napari_cellseg.widgets.pages import scrolling
+from napari_cellseg.widgets.basics.cleanup import Cleanup
+from napari_cellseg.widgets.basics.footer import Footer
+from napari_cellseg.widgets.basics.jobs import start_job
+from napari_cellseg.widgets.basics.pages import scrolling
+from napari_cellseg.widgets.canvas.canvas import free_layers_where_drawn
+from napari_cellseg.widgets.canvas.gestures import GestureCapture
+from napari_cellseg.widgets.canvas.layer_images import plain, set_pixel_size
+from napari_cellseg.widgets.canvas.small_screen import SmallScreen
+from napari_cellseg.widgets.closing.left_endpoints import LeftEndpoints
+from napari_cellseg.widgets.closing.left_training import ClosingGuard
+from napari_cellseg.widgets.correcting.areas import AreasView
+from napari_cellseg.widgets.correcting.classes import ClassLink
+from napari_cellseg.widgets.correcting.correct_link import CorrectLink
+from napari_cellseg.widgets.correcting.proofread import CorrectTab
+from napari_cellseg.widgets.correcting.time import TimeLink
+from napari_cellseg.widgets.images.canvas_drops import CanvasDrops
+from napari_cellseg.widgets.images.image_header import ImageHeader
+from napari_cellseg.widgets.images.many_images import ManyImages
+from napari_cellseg.widgets.images.opening import FileOpener, dropped_paths
+from napari_cellseg.widgets.labels.exchange import CellExchange
+from napari_cellseg.widgets.labels.first_use import use_once
+from napari_cellseg.widgets.labels.labels_keeper import LabelsKeeper
+from napari_cellseg.widgets.labels.tools import CanvasTools
+from napari_cellseg.widgets.measuring.cell_colours import CellColours
+from napari_cellseg.widgets.measuring.measure import MeasureTab
+from napari_cellseg.widgets.measuring.results import ResultWriter
 from napari_cellseg.widgets.pinned_button import PinnedButton
-from napari_cellseg.widgets.project_link import ProjectLink
-from napari_cellseg.widgets.project_run import ProjectRunLink
-from napari_cellseg.widgets.proofread import CorrectTab
-from napari_cellseg.widgets.question import HandWorkQuestion
-from napari_cellseg.widgets.results import ResultWriter
-from napari_cellseg.widgets.run_link import RunLink
-from napari_cellseg.widgets.segment import SegmentTab
-from napari_cellseg.widgets.segment_link import SegmentLink
-from napari_cellseg.widgets.small_screen import SmallScreen
+from napari_cellseg.widgets.projects.project_link import ProjectLink
+from napari_cellseg.widgets.projects.project_run import ProjectRunLink
+from napari_cellseg.widgets.projects.watch import WatchLink
+from napari_cellseg.widgets.segmenting.difference import DifferenceLink
+from napari_cellseg.widgets.segmenting.question import HandWorkQuestion
+from napari_cellseg.widgets.segmenting.run_link import RunLink
+from napari_cellseg.widgets.segmenting.segment import SegmentTab
+from napari_cellseg.widgets.segmenting.segment_link import SegmentLink
 from napari_cellseg.widgets.telling import Teller
-from napari_cellseg.widgets.time import TimeLink
-from napari_cellseg.widgets.tools import CanvasTools
-from napari_cellseg.widgets.train import TrainTab
-from napari_cellseg.widgets.watch import WatchLink
+from napari_cellseg.widgets.training.train import TrainTab
 
 #: The dock's width, with the frame that napari puts around it, stays below 360 px.
 NARROWEST_PX = 344

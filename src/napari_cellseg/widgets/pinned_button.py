@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject
 
 from napari_cellseg.core.errors import CellsegError
-from napari_cellseg.widgets.keys import SEGMENT_KEY
-from napari_cellseg.widgets.words import NO_CELLS
+from napari_cellseg.widgets.basics.words import NO_CELLS
+from napari_cellseg.widgets.canvas.keys import SEGMENT_KEY
 
 if TYPE_CHECKING:
     from napari_cellseg.widgets.main import CellSegmentationWidget

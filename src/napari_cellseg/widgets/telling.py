@@ -7,15 +7,15 @@ from typing import Any
 from napari.utils.notifications import notification_manager, show_warning
 from qtpy.QtCore import QObject
 
-from napari_cellseg.controllers.measure import MeasureController
-from napari_cellseg.controllers.proofread import ProofreadController
-from napari_cellseg.controllers.segment import SegmentController
+from napari_cellseg.controllers.labels.proofread import ProofreadController
+from napari_cellseg.controllers.measuring.measure import MeasureController
+from napari_cellseg.controllers.segmenting.segment import SegmentController
 from napari_cellseg.controllers.task import TaskController
-from napari_cellseg.controllers.train import TrainController
+from napari_cellseg.controllers.training.train import TrainController
 from napari_cellseg.core.editing.edits import Edit
 from napari_cellseg.core.errors import CellsegError
-from napari_cellseg.widgets.footer import Footer
-from napari_cellseg.widgets.words import result_line
+from napari_cellseg.widgets.basics.footer import Footer
+from napari_cellseg.widgets.basics.words import result_line
 
 TRAINED = "The training has ended; its result is on the tab Train."
 

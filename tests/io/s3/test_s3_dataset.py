@@ -20,7 +20,7 @@ from napari_cellseg.core.errors import ImageReadError
 from napari_cellseg.core.synthetic import random_scene
 from napari_cellseg.io.datasets import on_s3 as dataset
 from napari_cellseg.io.datasets.on_s3 import s3_samples
-from napari_cellseg.project.training_sources import training_items
+from napari_cellseg.project.training.training_sources import training_items
 
 BUCKET = "sets-of-a-lab"
 

@@ -1,0 +1,1 @@
+"""From the window to files, and back."""

@@ -1,0 +1,1 @@
+"""The labels under correction, and all that changes them."""

@@ -1,0 +1,1 @@
+"""The table of cells: its numbers, its rows, gates on its columns."""

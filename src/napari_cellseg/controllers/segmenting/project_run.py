@@ -1,0 +1,113 @@
+"""Many images of a project, one after the other: what a model finds goes into the project."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from psygnal import Signal
+
+from napari_cellseg.controllers.segmenting.segment import SegmentController
+from napari_cellseg.controllers.task import TaskController
+from napari_cellseg.core.counted import counted
+from napari_cellseg.core.errors import CellsegError
+from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.types import CellImage, SegmentationResult
+
+#: What came of an image; a sentence where it could not be segmented.
+Outcome = tuple[CellImage, SegmentationResult] | str
+
+
+class ProjectRun:
+    """Segments images by their files, with what is set in the dock when each begins.
+
+    Parameters
+    ----------
+    segment : SegmentController
+        Takes what is found, into the cells that the project keeps of an image.
+    task : TaskController
+        Runs one image at a time, and does nothing else.
+
+    Attributes
+    ----------
+    taken : Signal
+        The cells of an image have been taken.
+    finished : Signal(str)
+        In a sentence, what came of all.
+    problems : list of str
+        Why images could not be segmented, each with its name.
+    """
+
+    taken = Signal()
+    finished = Signal(str)
+
+    def __init__(self, segment: SegmentController, task: TaskController) -> None:
+        self._segment = segment
+        self.task = task
+        self._todo: list[str] = []
+        self._n_images = self._n_done = 0
+        self.problems: list[str] = []
+
+    def start(self, sources: Sequence[str]) -> None:
+        """Segment the images of some files."""
+        self._todo = list(sources)
+        self._n_images, self._n_done = len(sources), 0
+        self.problems = []
+        self._next()
+
+    def stop(self) -> None:
+        """Stop now; of the image that is looked at nothing is taken."""
+        self._todo = []
+        self.task.abandon()
+
+    def _next(self) -> None:
+        if not self._todo:
+            self.finished.emit(self._words)
+            return
+        source = self._todo.pop(0)
+        at = self._n_images - len(self._todo) - 1
+        job = self._one(Path(source).name, self._segment.segment_file(source), at)
+        self.task.start("Segmenting all", job, self._on_done)
+
+    def _one(
+        self, name: str, job: Job[tuple[CellImage, SegmentationResult]], at: int
+    ) -> Job[Outcome]:
+        """Count by images; one that cannot be segmented is no end to the others."""
+        try:
+            while True:
+                yield Progress(at, self._n_images, f"{name}: {next(job).message}")
+        except StopIteration as stop:
+            found: tuple[CellImage, SegmentationResult] = stop.value
+            return found
+        except CellsegError as error:
+            return _named(name, error)
+        finally:
+            job.close()
+
+    def _on_done(self, outcome: Outcome) -> None:
+        if isinstance(outcome, str):
+            self.problems.append(outcome)
+        else:
+            self._take(*outcome)
+        self._next()
+
+    def _take(self, image: CellImage, result: SegmentationResult) -> None:
+        try:
+            self._segment.take(image, result)
+        except CellsegError as error:
+            self.problems.append(_named(image.name, error))
+        else:
+            self._n_done += 1
+            self.taken.emit()
+
+    @property
+    def _words(self) -> str:
+        done = f"{counted(self._n_done, 'image')} segmented."
+        if not self.problems:
+            return done
+        return f"{done} {len(self.problems)} failed; the first: {self.problems[0]}"
+
+
+def _named(name: str, error: CellsegError) -> str:
+    """Return what went wrong, with the name of the image once."""
+    return str(error) if name in str(error) else f"{name}: {error}"

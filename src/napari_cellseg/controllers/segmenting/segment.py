@@ -1,0 +1,397 @@
+"""From the chosen image and options to labels, and live re-decoding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from psygnal import Signal
+
+from napari_cellseg.controllers.engine import Engine, WarmSegmenter
+from napari_cellseg.controllers.files.many import segment_file, segment_many
+from napari_cellseg.controllers.labels.cell_labels import CellLabels
+from napari_cellseg.controllers.labels.lineage_following import follow_parents
+from napari_cellseg.controllers.labels.proofread import MOVED, ProofreadController
+from napari_cellseg.controllers.place import PlaceController
+from napari_cellseg.controllers.segmenting.run_taking import (
+    Run,
+    check_room,
+    fits,
+    merged_with,
+    note_origin,
+    take_into,
+)
+from napari_cellseg.controllers.session import Session
+from napari_cellseg.controllers.task import TaskController
+from napari_cellseg.core.editing.edits import Edit
+from napari_cellseg.core.editing.rerun import Merged, Region
+from napari_cellseg.core.errors import ImageError
+from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.model_spec import ModelSpec
+from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.segmentation.intensity import intensity_bounds
+from napari_cellseg.core.segmentation.region_text import SMALLEST_SIDE_PX
+from napari_cellseg.core.types import CellImage, SegmentationResult
+
+if TYPE_CHECKING:
+    from napari_cellseg.batch.segmenting import BatchReport
+
+RegionKind = Literal["whole", "view", "drawn"]
+NO_MODEL = "No model is installed; 'cellseg doctor' says what is missing."
+
+
+class SegmentController:
+    """Holds model, options and region; runs the model and moves its thresholds.
+
+    Parameters
+    ----------
+    session : Session
+        The image.
+    engine : Engine
+        Models and segmenters.
+    proofread : ProofreadController
+        Takes the labels.
+    tasks : four TaskController
+        One runs the model, one re-decodes, one wakes the model before it is needed, one
+        goes to a server.
+
+    Attributes
+    ----------
+    place : PlaceController
+        Where it runs.
+    recall : callable
+        Returns the cells that are kept of an image, or None; of the image that is worked
+        on it gives them to `proofread` as well.
+    first_use : callable or None
+        Uses once, on few pixels, what takes long at its first use; `wake` calls it off the
+        main thread.
+    finished : Signal(Run, Merged, bool)
+        A run on the image that is worked on; whether its labels are new.
+    arrived : Signal(Run, CellLabels, bool)
+        A run on an image that was left meanwhile; whether its labels are new.
+    """
+
+    changed = Signal()
+    finished = Signal(Run, Merged, bool)
+    arrived = Signal(Run, CellLabels, bool)
+    redecoded = Signal()
+
+    def __init__(
+        self,
+        session: Session,
+        engine: Engine,
+        proofread: ProofreadController,
+        tasks: tuple[TaskController, TaskController, TaskController, TaskController],
+    ) -> None:
+        self.session = session
+        self.proofread = proofread
+        self.task, self.live_task, self._warm_task, self.place_task = tasks
+        self._engine = engine
+        self._segmenters = WarmSegmenter(engine)
+        self.place = PlaceController(engine, self._segmenters, self.place_task)
+        self.place.moved.connect(self._on_moved)
+        self.models: list[ModelSpec] = []
+        self.missing: list[tuple[str, str]] = []
+        self.model: ModelSpec | None = None
+        self.model_problem = ""
+        self.options = SegmentOptions(keep_maps=True)
+        self.region_kind: RegionKind = "whole"
+        self.device = ""
+        self.run: Run | None = None
+        self.n_kept = 0
+        self.recall: Callable[[CellImage], CellLabels | None] = _none_kept
+        self.first_use: Callable[[], None] | None = None
+        self._wanted: SegmentOptions | None = None
+        session.image_changed.connect(self._on_image_changed)
+
+    def load_models(self) -> None:
+        """Look for models; `ModelError` says what is wrong with them."""
+        self.models = self._engine.list_models()
+        self.missing = self._engine.missing_programs()
+        self.model = self.models[0] if self.models else None
+        self.changed.emit()
+
+    def choose_model(self, name: str) -> None:
+        """Choose a model by its name."""
+        self.model = next((one for one in self.models if one.name == name), self.model)
+        self.device = ""
+        self.changed.emit()
+
+    def set_option(self, name: str, value: Any) -> None:
+        """Set one option; `OptionsError` says when it is out of range."""
+        self.options = replace(self.options, **{name: value})
+        self.changed.emit()
+
+    def set_region_kind(self, kind: RegionKind) -> None:
+        """Choose what is segmented: all, what is on screen, or what is drawn."""
+        self.region_kind = kind
+        self.changed.emit()
+
+    def wake(self) -> None:
+        """Open the model's process before it is needed, and learn where it runs."""
+        if (
+            self.model is not None
+            and not self.device
+            and not self._warm_task.is_running
+        ):
+            job = self._segmenters.warm_up(self.model.name, self.first_use)
+            self._warm_task.start("Loading the model", job, self._on_woken)
+
+    def compare_places(self) -> None:
+        """Segment a window of the image there and here; told by `place`."""
+        image = self.session.image
+        if (reason := self.why_not()) or image is None:
+            raise ImageError(reason)
+        self.place.compare(image, self.options)
+
+    def _on_moved(self) -> None:
+        # What the place that was left has yet to say is no news of this one.
+        self._warm_task.abandon()
+        self.device = ""
+        self.load_models()
+        self.wake()
+
+    def why_not(self) -> str:
+        """Return why nothing can be segmented now, or "" if it can."""
+        image = self.session.image
+        if self.model is None:
+            return self.model_problem or NO_MODEL
+        if self.session.problem:
+            return self.session.problem
+        if image is None:
+            return "Open an image first, or choose one above."
+        if image.n_channels > 1 and not image.is_rgb and self.options.channel is None:
+            return "Choose the channel that shows the cells."
+        if min(image.labels_shape[-2:]) < SMALLEST_SIDE_PX:
+            height, width = image.labels_shape[-2:]
+            return (
+                f"The image is {width} × {height} pixels; at least {SMALLEST_SIDE_PX} × "
+                f"{SMALLEST_SIDE_PX} are needed to hold a cell."
+            )
+        return ""
+
+    @property
+    def is_blank(self) -> bool:
+        """True if all pixels are known to be alike, as in a dark or an empty image."""
+        image, channel = self.session.image, self.options.channel
+        if image is None or not isinstance(image.data, np.ndarray):
+            return False
+        data = image.data
+        if channel is not None:
+            data = np.moveaxis(data, image.axes.index("C"), 0)[channel]
+        low, high = intensity_bounds(data, 0, 100)
+        return low >= high
+
+    @property
+    def asks_before_run(self) -> bool:
+        """True if a run would meet work by hand, so that the person must be asked."""
+        return self._fits(self.session.image) and self.proofread.has_hand_work
+
+    @property
+    def has_labels(self) -> bool:
+        """True if there are labels that fit the image."""
+        return self._fits(self.session.image)
+
+    def start(self, region: Region | None = None, *, keeps: bool = True) -> None:
+        """Run the model; the result is told by `finished`.
+
+        Parameters
+        ----------
+        region : Region or None
+            None segments everything.
+        keeps : bool
+            Whether cells that were made, edited or deleted by hand stay so.
+        """
+        image = self.session.image
+        if (reason := self.why_not()) or image is None or self.model is None:
+            raise ImageError(reason)
+        check_room(self.proofread, image, region)
+        job = _segment_job(
+            self._segmenters, self.model.name, image, region, self.options
+        )
+        target = _Target(image, region, keeps)
+        self.task.start("Segmenting", job, lambda result: self._take(target, result))
+
+    def look(self, region: Region) -> Job[SegmentationResult]:
+        """Return the job that lets the model look at a region; the labels stay as they are.
+
+        The result holds the maps. Raises `ImageError` if there is nothing to look with.
+        """
+        image, run = self.session.image, self.run
+        if (reason := self.why_not()) or image is None or self.model is None:
+            raise ImageError(reason)
+        options = replace(self.options, keep_maps=True)
+        if run is not None and self.session.shows(run.image):
+            options = replace(options, diameter_px=run.result.options.diameter_px)
+        return _segment_job(self._segmenters, self.model.name, image, region, options)
+
+    def segment_many(self, paths: Sequence[Path], out: Path) -> Job[BatchReport]:
+        """Segment files into a folder with what is set here; see `controllers.files.many`."""
+        model = None if self.model is None else self.model.name
+        size = self.session.pixel_size
+        return segment_many(self._engine, model, paths, out, self.options, size)
+
+    def segment_file(self, source: str) -> Job[tuple[CellImage, SegmentationResult]]:
+        """Segment the image of a file with what is set here; `take` is for the result."""
+        model = None if self.model is None else self.model.name
+        size = self.session.pixel_size
+        return segment_file(self._segmenters, model, source, self.options, size)
+
+    def take(self, image: CellImage, result: SegmentationResult) -> None:
+        """Take a run over an image; what was done by hand stays."""
+        self._take(_Target(image, None, keeps=True), result)
+
+    def redecode(self, **thresholds: Any) -> None:
+        """Move thresholds of the last run; of several calls the last one wins."""
+        self.options = replace(self.options, **thresholds)
+        self._wanted = self.options
+        self.changed.emit()
+        if self.can_redecode and not self.live_task.is_running:
+            self._decode_wanted()
+
+    @property
+    def can_redecode(self) -> bool:
+        """True if the maps of the last run are at hand and its labels are shown."""
+        run = self.run
+        return run is not None and bool(run.result.maps) and self._fits(run.image)
+
+    def close(self) -> None:
+        """Stop what runs and close the model's process."""
+        for task in (self.task, self.live_task, self._warm_task, self.place_task):
+            task.abandon()
+        self._segmenters.close()
+
+    def _decode_wanted(self) -> None:
+        wanted, run = self._wanted, self.run
+        self._wanted = None
+        if wanted is None or run is None:
+            return
+        job = _decode_job(self._engine, run.result, wanted)
+        self.live_task.start("Updating", job, self._on_decoded)
+
+    def _fits(self, image: CellImage | None) -> bool:
+        return fits(self.proofread, image)
+
+    def _take(self, target: _Target, result: SegmentationResult) -> None:
+        """Merge a result with what is there by now, and tell of it."""
+        self.device = result.device or self._segmenters.device
+        self._wanted = None
+        run = Run(target.image, result, target.region)
+        if self.session.shows(target.image):
+            self._take_here(run, keeps=target.keeps)
+        else:
+            self._take_elsewhere(run, keeps=target.keeps)
+        self.changed.emit()
+
+    def _take_here(self, run: Run, *, keeps: bool) -> None:
+        """Take a run on the image that is worked on."""
+        if not self._fits(run.image):
+            self.recall(run.image)
+        is_new = not self._fits(run.image)
+        merged = take_into(self.proofread, run, keeps=keeps)
+        self.n_kept = merged.n_kept
+        self.run = run
+        self.session.result = run.result
+        self.finished.emit(run, merged, is_new)
+
+    def _take_elsewhere(self, run: Run, *, keeps: bool) -> None:
+        """Take a run on an image that was left meanwhile into the cells kept of it."""
+        other = ProofreadController()
+        other.cells = self.recall(run.image)
+        is_new = not fits(other, run.image)
+        other.edited.connect(partial(_follow_parents, other))
+        take_into(other, run, keeps=keeps)
+        if other.cells is not None:
+            self.arrived.emit(run, other.cells, is_new)
+
+    def _on_decoded(self, result: SegmentationResult) -> None:
+        """Show re-decoded labels, unless a newer threshold is waiting."""
+        if self._wanted is not None:
+            self._decode_wanted()
+        elif self.run is not None and self._fits(self.run.image):
+            self.session.result = result
+            merged = merged_with(self.proofread, self.run, result, keeps=True)
+            self.n_kept = merged.n_kept
+            self.proofread.take_run(merged, MOVED, keeps=True)
+            note_origin(self.proofread, result)
+            self.redecoded.emit()
+
+    def _on_woken(self, device: str) -> None:
+        self.device = device
+        self.changed.emit()
+
+    def _on_image_changed(self) -> None:
+        image = self.session.image
+        self.run = None
+        self._wanted = None
+        n_channels = 1 if image is None else image.n_channels
+        chosen = (self.options.channel, self.options.nuclei_channel)
+        if any(channel is not None and channel >= n_channels for channel in chosen):
+            self.options = replace(self.options, channel=None, nuclei_channel=None)
+        self.changed.emit()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Target:
+    """What a run was started on."""
+
+    image: CellImage
+    region: Region | None
+    keeps: bool
+
+
+def _follow_parents(proofread: ProofreadController, edit: Edit) -> None:
+    """Let the parents of cells that nobody looks at follow."""
+    if proofread.cells is not None:
+        follow_parents(proofread.cells, edit)
+
+
+def _none_kept(_image: CellImage) -> CellLabels | None:
+    return None
+
+
+def crop_image(image: CellImage, region: Region) -> CellImage:
+    """Return the (C, Y, X) pixels of a region's box.
+
+    Raises
+    ------
+    ImageError
+        If the box is too small to hold a cell.
+    """
+    if min(region.shape_yx) < SMALLEST_SIDE_PX:
+        height, width = region.shape_yx
+        raise ImageError(
+            f"The region is {width} × {height} pixels; at least {SMALLEST_SIDE_PX} × "
+            f"{SMALLEST_SIDE_PX} are needed. Zoom out or draw a larger one."
+        )
+    top, left, bottom, right = region.box_yx_yx
+    leading = dict(zip(image.labels_axes[:-2], region.plane, strict=True))
+    spans = {**leading, "Y": slice(top, bottom), "X": slice(left, right)}
+    key = tuple(spans.get(axis, slice(None)) for axis in image.axes)
+    return replace(image, data=np.asarray(image.data[key]), axes="CYX")
+
+
+def _segment_job(
+    segmenters: WarmSegmenter,
+    model: str,
+    image: CellImage,
+    region: Region | None,
+    options: SegmentOptions,
+) -> Job[SegmentationResult]:
+    """Read the region and segment it."""
+    yield Progress(0, 0, "reading the image")
+    part = image if region is None else crop_image(image, region)
+    return (yield from segmenters.segment(model, part, options))
+
+
+def _decode_job(
+    engine: Engine, result: SegmentationResult, options: SegmentOptions
+) -> Job[SegmentationResult]:
+    """Decode the kept maps with other thresholds; the size is that of the run."""
+    yield Progress(0, 0, "updating")
+    settled = replace(options, diameter_px=result.options.diameter_px)
+    return engine.decode(result, settled)

@@ -1,0 +1,1 @@
+"""What is known of cells beside their pixels."""

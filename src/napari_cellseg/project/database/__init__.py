@@ -1,0 +1,1 @@
+"""The file of a project: tables, notes, who may write."""

@@ -1,0 +1,1 @@
+"""The images of a project: recognised, found again when they have moved."""

@@ -1,0 +1,1 @@
+"""Where requests are worked off: processes, threads, devices, the queue."""

@@ -1,0 +1,1 @@
+"""The ways in: HTTP, SageMaker's contracts, requests that are answered later."""

@@ -1,0 +1,1 @@
+"""Parts that every tab is made of: words, fields, buttons, the foot, jobs."""

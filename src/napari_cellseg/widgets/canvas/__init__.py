@@ -1,0 +1,1 @@
+"""napari's canvas and its keys: gestures, image layers, small screens."""

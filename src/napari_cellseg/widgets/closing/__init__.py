@@ -1,0 +1,1 @@
+"""What is asked before the window closes: trainings, endpoints, unsaved steps."""

@@ -1,0 +1,1 @@
+"""The tab "Correct": tools, review, classes, time, checked areas."""

@@ -1,0 +1,1 @@
+"""The tab "Measure": the table, the plot, colours of cells."""

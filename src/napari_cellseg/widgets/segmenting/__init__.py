@@ -1,0 +1,1 @@
+"""The tab "Segment": model, place, region, and what a new run changed."""
