@@ -124,13 +124,13 @@ def test_with_too_few_cells_to_hold_out_nothing_is_recommended(
 
 
 def test_nothing_unchecked_reaches_the_loss(items: list[TrainingItem]) -> None:
-    sampler = CropSampler(training_images(items, (1.0, 99.8), 28.0), {}, 64, 4)
+    sampler = CropSampler(training_images(items, 28.0), {}, 64, 4)
     for step in range(6):
         targets = draw_crops(sampler, 1, step).targets
         assert float(targets.valid.min()) >= 0
     # With nothing checked at all, no pixel of any crop counts.
     blind = [replace(one, valid=np.eye(160, dtype=bool)) for one in items]
-    thin = CropSampler(training_images(blind, (1.0, 99.8), 28.0), {}, 64, 4)
+    thin = CropSampler(training_images(blind, 28.0), {}, 64, 4)
     targets = draw_crops(thin, 1, 0).targets
     assert float(targets.valid.mean()) < 0.1
 
@@ -240,7 +240,7 @@ def test_nothing_to_learn_is_told_of_and_the_old_model_untouched(
 
 
 def test_a_batch_too_large_for_memory_is_parted(items: list[TrainingItem]) -> None:
-    sampler = CropSampler(training_images(items, (1.0, 99.8), 28.0), {}, 64, 4)
+    sampler = CropSampler(training_images(items, 28.0), {}, 64, 4)
     crops = draw_crops(sampler, 1, 0)
     torch.manual_seed(1)
     learner = FineTuneRun(
@@ -261,7 +261,7 @@ def test_a_batch_too_large_for_memory_is_parted(items: list[TrainingItem]) -> No
 def test_in_a_batch_that_is_parted_each_known_pixel_counts_alike(
     items: list[TrainingItem],
 ) -> None:
-    sampler = CropSampler(training_images(items, (1.0, 99.8), 28.0), {}, 64, 4)
+    sampler = CropSampler(training_images(items, 28.0), {}, 64, 4)
     crops = draw_crops(sampler, 1, 0)
     crops.targets.valid[1:, 8:] = 0
     gradients = []
@@ -297,7 +297,7 @@ def test_of_few_locked_cells_crops_count_as_those_that_are_replayed(
 
 
 def test_not_even_one_crop_in_memory_is_told_of(items: list[TrainingItem]) -> None:
-    sampler = CropSampler(training_images(items, (1.0, 99.8), 28.0), {}, 64, 2)
+    sampler = CropSampler(training_images(items, 28.0), {}, 64, 2)
     crops = draw_crops(sampler, 1, 0)
     learner = FineTuneRun(CellNet((4, 8)), OPTIONS, torch.device("cpu"))
 
@@ -312,7 +312,7 @@ def test_not_even_one_crop_in_memory_is_told_of(items: list[TrainingItem]) -> No
 def test_a_loss_that_is_no_number_stops_the_training(
     items: list[TrainingItem],
 ) -> None:
-    sampler = CropSampler(training_images(items, (1.0, 99.8), 28.0), {}, 64, 2)
+    sampler = CropSampler(training_images(items, 28.0), {}, 64, 2)
     crops = draw_crops(sampler, 1, 0)
     learner = FineTuneRun(CellNet((4, 8)), OPTIONS, torch.device("cpu"))
     broken = torch.full_like(crops.pixels, torch.nan)
