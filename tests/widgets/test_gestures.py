@@ -133,7 +133,8 @@ def to_array(image):
     rgba = image.convertToFormat(QImage.Format.Format_RGBA8888)
     bits = rgba.constBits()
     bits.setsize(rgba.sizeInBytes())
-    return np.frombuffer(bits, np.uint8).reshape(rgba.height(), -1, 4)
+    # A copy: the picture is freed with this function.
+    return np.frombuffer(bits, np.uint8).reshape(rgba.height(), -1, 4).copy()
 
 
 def test_the_drawing_is_shown_without_a_layer_and_goes_by_itself(shown, mouse, qtbot):
