@@ -388,9 +388,8 @@ class LabelsBinding(QObject):
     def show_outlines(self, *, is_on: bool) -> None:
         """Show outlines, or filled cells."""
         wanted = outline_px(self.layer) if is_on else 0
-        if (
-            self.layer.contour != wanted
-        ):  # napari draws all anew even where it is the same
+        # napari draws all anew even where it is the same.
+        if self.layer.contour != wanted:
             self.layer.contour = wanted
 
     def select(self, cell: int) -> None:
