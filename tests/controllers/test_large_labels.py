@@ -210,6 +210,8 @@ def test_the_review_goes_through_the_doubtful_cells(window):
 def test_what_takes_all_cells_at_once_is_refused_in_words(window):
     with pytest.raises(EditError, match="at once"):
         window.tools.number_anew()
+    with pytest.raises(EditError, match="all at once"):
+        window.tools.check_plane(())
     with pytest.raises(EditError, match="at once"):
         cells_to_write(window.proofread, window.image)
     with pytest.raises(ImageError, match="region"):

@@ -129,7 +129,7 @@ def test_marks_wait_for_a_full_disk_as_steps_do(window: Window) -> None:
     )
     window.proofread.cells.parents = {2: 1}
     window.projects.save_lineage(window.proofread.cells)
-    assert window.projects.n_waiting == 3
+    assert window.projects.n_waiting == 4
     assert len(told) == 3
     assert "disk is full" in told[-1]
     disk.is_full = False
@@ -225,7 +225,7 @@ def test_a_copy_of_a_project_to_read_only_holds_what_was_corrected_there(
     assert (set(np.unique(cells.labels)), cells.sources) == ({0, 2}, {2: "model"})
     assert (cells.classes, cells.states) == ({2: "dead"}, {2: "accepted"})
     assert (len(cells.areas), cells.parents) == (1, {2: 1})
-    assert cells.history.undo_name == "class dead"
+    assert cells.history.undo_name == "mark checked"
     reader.close()
 
 

@@ -9,6 +9,7 @@ from napari_cellseg.controllers.measuring.measure import MeasureController
 from napari_cellseg.controllers.reviewing.review import ReviewController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
+from napari_cellseg.core.editing.checked import checked_mask
 from napari_cellseg.core.editing.edits import edit_on_labels
 from napari_cellseg.core.editing.rerun import Merged
 from napari_cellseg.core.editing.split import split_cell
@@ -148,3 +149,31 @@ def test_a_cell_that_a_new_run_puts_under_an_old_number_is_unseen():
     proofread.take_run(Merged(labels, {2: 0.8}), "segment", keeps=False)
     assert proofread.locked_ids == set()
     assert review.queue == [2]
+
+
+def test_all_of_an_image_is_marked_at_once_and_undo_takes_it_back():
+    proofread, _ = reviewing([0.9, 0.3, 0.6])
+    proofread.set_state([2], "fixed")
+    proofread.check_plane(())
+    (area,) = proofread.cells.areas
+    assert area.area_px == proofread.labels.size
+    assert checked_mask([area], proofread.labels.shape).all()
+    assert proofread.locked_ids == {1, 2, 3}
+    with pytest.raises(EditError, match="All is marked already"):
+        proofread.check_plane(())
+    proofread.undo()
+    assert proofread.cells.areas == []
+    assert proofread.cells.states == {2: "fixed"}
+    proofread.redo()
+    assert proofread.cells.areas == [area]
+    assert set(proofread.cells.states.values()) == {"accepted"}
+
+
+def test_forgetting_areas_can_be_undone():
+    proofread, _ = reviewing([0.9, 0.3, 0.6])
+    proofread.check_plane(())
+    proofread.forget_areas()
+    assert proofread.cells.areas == []
+    assert proofread.locked_ids == {1, 2, 3}
+    proofread.undo()
+    assert len(proofread.cells.areas) == 1

@@ -84,7 +84,7 @@ def test_the_area_is_said_in_square_millimetres(training):
 def test_nothing_checked_cannot_be_trained_on(training):
     train, _, _ = training
     train.count()
-    assert "mark an area as checked" in train.words
+    assert "mark an area or the whole image as checked" in train.words
     with pytest.raises(TrainingError, match="only what you vouch for"):
         train.start()
 

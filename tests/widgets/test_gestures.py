@@ -303,6 +303,24 @@ def test_an_area_is_marked_as_checked_with_the_mouse(shown, mouse):
     assert shown.proofread.locked_ids == {1}
 
 
+def test_the_whole_image_is_marked_with_a_key_and_undo_takes_it_back(shown):
+    canvas = shown.viewer.window._qt_viewer.canvas.native
+    shift, control = (
+        Qt.KeyboardModifier.ShiftModifier,
+        Qt.KeyboardModifier.ControlModifier,
+    )
+    QTest.keyClick(canvas, Qt.Key.Key_A, shift)
+    (layer,) = [one for one in shown.viewer.layers if one.name == "checked areas"]
+    assert len(layer.data) == 1
+    assert shown.proofread.locked_ids == set(shown.proofread.sources)
+    assert "marked as right" in shown.footer.line.text()
+    shown.tools.toggle("check_all")
+    assert "marked already" in shown.footer.line.text()
+    QTest.keyClick(canvas, Qt.Key.Key_Z, control)
+    assert len(layer.data) == 0
+    assert not shown.proofread.locked_ids
+
+
 def test_doubtful_cells_are_gone_through_with_keys(shown, qtbot):
     canvas = shown.viewer.window._qt_viewer.canvas.native
     zoom = shown.viewer.scene.camera.zoom

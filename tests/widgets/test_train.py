@@ -99,7 +99,7 @@ def test_without_anything_checked_the_button_says_what_to_do(training):
     dock, _ = training
     go_to_train(dock)
     assert not dock.footer.button.isEnabled()
-    assert "mark an area as checked" in dock.footer.button.toolTip()
+    assert "mark an area or the whole image as checked" in dock.footer.button.toolTip()
     assert "Nothing is checked" in dock.train_tab.options.supply.text()
 
 

@@ -141,6 +141,10 @@ class CellTools:
         """Note that everything in an outline, (n, 2), is right now."""
         self.proofread.check_area(outline_yx, plane)
 
+    def check_plane(self, plane: Plane) -> None:
+        """Note that everything on a plane is right now."""
+        self.proofread.check_plane(plane)
+
     def add(self, outline_yx: Points, plane: Plane) -> None:
         """Add a cell inside an outline, (n, 2)."""
         self.proofread.make(add_cell, outline_yx, plane)

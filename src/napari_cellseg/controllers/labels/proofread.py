@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -18,12 +19,15 @@ from napari_cellseg.controllers.labels.seen_edits import (
     still_deleted,
 )
 from napari_cellseg.core.editing import corrections
+from napari_cellseg.core.editing.cell_notes import noting
 from napari_cellseg.core.editing.checked import (
+    CheckedArea,
     ReviewState,
     area_within,
     cells_inside,
     checked_background,
     locked_ids,
+    whole_plane,
 )
 from napari_cellseg.core.editing.classes import (
     assign_class,
@@ -45,6 +49,11 @@ from napari_cellseg.core.types import Labels
 
 #: Runs of this name follow each other while a slider moves; they count as one.
 MOVED = "move threshold"
+ACCEPTED: ReviewState = "accepted"
+TOO_LARGE_TO_CHECK = (
+    "These labels are too large to be marked as checked all at once. Draw around the parts "
+    "that you have looked at."
+)
 
 
 class ProofreadController:
@@ -178,16 +187,44 @@ class ProofreadController:
 
     def check_area(self, outline_yx: NDArray[Any], plane: tuple[int, ...]) -> None:
         """Note that everything in a polygon, (n, 2), was looked at and is right now."""
+        height, width = self._cells().labels.shape[-2:]
+        self._check(area_within(plane, outline_yx, (height, width)))
+
+    def check_plane(self, plane: tuple[int, ...]) -> None:
+        """Note that everything on a plane was looked at and is right now.
+
+        Raises
+        ------
+        EditError
+            If it is marked already, or the labels are too large to be looked through.
+        """
         cells = self._cells()
+        if cells.is_large:
+            raise EditError(TOO_LARGE_TO_CHECK)
         height, width = cells.labels.shape[-2:]
-        area = area_within(plane, outline_yx, (height, width))
-        cells.areas.append(area)
-        self.set_state(cells_inside(area, cells.index), "accepted")
+        area = whole_plane(plane, (height, width))
+        if any(
+            one.plane == plane and one.area_px >= area.area_px for one in cells.areas
+        ):
+            raise EditError(f"{'This plane' if plane else 'All'} is marked already.")
+        self._check(area)
+
+    def _check(self, area: CheckedArea) -> None:
+        cells = self._cells()
+        before = cells.notes
+        inside = dict.fromkeys(cells_inside(area, cells.index), ACCEPTED)
+        after = replace(
+            before,
+            states={**before.states, **inside},
+            areas=(*cells.areas, area),
+        )
+        self.apply(noting(cells.labels, "mark checked", before, after))
 
     def forget_areas(self) -> None:
         """Take all checked areas back; cells that were accepted stay so."""
-        self._cells().areas.clear()
-        self.reviewed.emit([])
+        cells = self._cells()
+        after = replace(cells.notes, areas=())
+        self.apply(noting(cells.labels, "forget areas", cells.notes, after))
 
     # ---------------------------------------------------------------- the tools
     def delete_cells(self, ids: Iterable[int]) -> None:

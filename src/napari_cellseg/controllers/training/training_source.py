@@ -30,8 +30,8 @@ SourceKind = Literal["image", "project", "folder"]
 FEW_CELLS = 50
 UM2_IN_MM2 = 1e6
 HOW_TO_CHECK = (
-    "Correct or accept cells in the tab Correct, or mark an area as checked there: only "
-    "what you vouch for is learned."
+    "Correct or accept cells in the tab Correct, or mark an area or the whole image as "
+    "checked there: only what you vouch for is learned."
 )
 
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from napari_cellseg.core.editing.checked import CheckedArea, ReviewState
-from napari_cellseg.core.editing.edits import Edit
+from napari_cellseg.core.editing.edits import Edit, unchanged_pixel
+from napari_cellseg.core.types import Labels
 
 Known = TypeVar("Known")
 
@@ -63,6 +64,22 @@ def with_notes(edit: Edit, before: CellNotes, after: CellNotes) -> Edit:
         ),
         notes_after=CellNotes(confidence, states, None if is_same else after.areas),
     )
+
+
+def noting(labels: Labels, name: str, before: CellNotes, after: CellNotes) -> Edit:
+    """Return the edit that changes what is known of the cells, and no pixel.
+
+    Parameters
+    ----------
+    labels : int32 array
+        2-D to 4-D.
+    name : str
+        What was done.
+    before, after : CellNotes
+        Of all cells.
+    """
+    held = unchanged_pixel(labels, name, (0,) * labels.ndim)
+    return with_notes(held, before, after)
 
 
 def updated_notes(notes: CellNotes, edit: Edit) -> CellNotes:

@@ -83,6 +83,13 @@ def area_within(
     return CheckedArea(plane, points)
 
 
+def whole_plane(plane: tuple[int, ...], shape_yx: tuple[int, int]) -> CheckedArea:
+    """Return the area that is all of a plane."""
+    low, (bottom, right) = -0.5, np.subtract(shape_yx, 0.5)
+    corners = [(low, low), (low, right), (bottom, right), (bottom, low)]
+    return CheckedArea(plane, np.array(corners, np.float64))
+
+
 def _cut(
     points: NDArray[np.float64], axis: int, sign: int, edge: float
 ) -> NDArray[np.float64]:

@@ -19,7 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cellseg.core.editing.cell_index import IndexedLabels, boxes_on, labels_of
-from napari_cellseg.core.editing.edits import Edit, apply_edit, is_empty
+from napari_cellseg.core.editing.edits import (
+    Edit,
+    apply_edit,
+    is_empty,
+    unchanged_pixel,
+)
 from napari_cellseg.core.editing.numbering import moved_keys, moved_numbers
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.labels.boxes import pixel_counts, start_of
@@ -87,20 +92,14 @@ def assign_class(
         raise EditError(
             f"{which} {state} already; choose another class, or other cells."
         )
-    edit = _unchanged_pixel(labels_of(indexed), start_of(found[changed[0]][0]))
+    done = f"class {name}" if name else "no class"
+    place = start_of(found[changed[0]][0])
     after = dict.fromkeys(changed, name) if name else {}
     return replace(
-        edit,
-        name=f"class {name}" if name else "no class",
+        unchanged_pixel(labels_of(indexed), done, place),
         classes_before={cell: classes[cell] for cell in changed if cell in classes},
         classes_after=after,
     )
-
-
-def _unchanged_pixel(labels: Labels, place: tuple[int, ...]) -> Edit:
-    """Return an edit of one pixel, which it leaves as it is: it holds what else changes."""
-    pixel = labels[tuple(slice(at, at + 1) for at in place)].copy()
-    return Edit(name="", start=place, before=pixel, after=pixel)
 
 
 def updated_classes(classes: Classes, edit: Edit) -> dict[int, str]:
@@ -144,7 +143,7 @@ def class_change(edit: Edit, labels: Labels, before: Classes, after: Classes) ->
         if before.get(cell) != after.get(cell)
     }
     if changed and is_empty(edit):
-        held = _unchanged_pixel(labels, (0,) * labels.ndim)
+        held = unchanged_pixel(labels, edit.name, (0,) * labels.ndim)
         edit = replace(edit, start=held.start, before=held.before, after=held.after)
     return replace(
         edit,

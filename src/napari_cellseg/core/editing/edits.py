@@ -189,6 +189,12 @@ def is_empty(edit: Edit) -> bool:
     return math.prod(edit.before.shape) == 0
 
 
+def unchanged_pixel(labels: Labels, name: str, place: tuple[int, ...]) -> Edit:
+    """Return an edit of one pixel, which it leaves as it is: it holds what else changes."""
+    pixel = labels[tuple(slice(at, at + 1) for at in place)].copy()
+    return Edit(name=name, start=place, before=pixel, after=pixel)
+
+
 def edit_on_labels(
     indexed: IndexedLabels,
     after: NDArray[Any],

@@ -121,6 +121,12 @@ class GestureCapture(QObject):
             return "This works on planes of Y and X: switch the viewer to 2-D."
         return ""
 
+    def shown_plane(self, layer: Layer) -> tuple[int, ...]:
+        """Return the leading indices of the plane that is shown of a layer."""
+        point = np.asarray(self._viewer.dims.point, float)[-layer.ndim :]
+        place = np.asarray(layer.world_to_data(point), float)
+        return tuple(round(float(at)) for at in place[:-2])
+
     def _on_layer_dragged(self, layer: Layer, event: Any) -> Iterator[None]:
         """Collect the points of one gesture."""
         if event.button != 1 or self.why_not():

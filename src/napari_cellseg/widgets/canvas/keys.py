@@ -27,6 +27,7 @@ ToolName = Literal[
     "copy_next",
     "interpolate",
     "check",
+    "check_all",
 ]
 Group = Literal["cells", "shape", "many", "planes", "review"]
 GROUP_TITLES: dict[Group, str] = {
@@ -101,6 +102,9 @@ TOOLS = (
     Tool("check", "Mark checked", "C", "review", "outline",
          "Draw around an area in which you have put every cell right. Training learns "
          "from it, and a new run leaves it as it is."),
+    Tool("check_all", "Mark all", "Shift-A", "review", None,
+         "Every cell that you see is right, and none is missing: mark the whole image as "
+         "checked, of a stack the plane that is shown."),
 )  # fmt: skip
 
 SEGMENT_KEY = "S"

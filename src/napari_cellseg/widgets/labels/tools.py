@@ -143,6 +143,9 @@ class CanvasTools(QObject):
             self.leave()
         elif reason := self._gestures.why_not():
             self.failed.emit(reason)
+        elif tool.name == "check_all":
+            plane = self._gestures.shown_plane(self._layer)
+            self._try(self.cell_tools.check_plane, plane)
         else:
             self._take(tool, self._layer)
 
