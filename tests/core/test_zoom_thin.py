@@ -71,6 +71,15 @@ def test_width_is_that_of_the_plane_whatever_the_zoom() -> None:
     )
 
 
+def test_specks_between_the_cells_are_no_thin_cells() -> None:
+    labels = np.zeros((100, 100), np.int32)
+    labels[10:30, 10:30], labels[60:80, 60:80] = 1, 2
+    for place in range(3, 9):
+        labels[10 * place : 10 * place + 3, 3:6] = place
+    look = look_at(labels, np.ones(8, np.float32), 1.0, with_width=True)
+    assert look.width_px == pytest.approx(20, abs=1)
+
+
 def test_a_nearer_look_wins_with_more_thin_cells_on_the_same_ground() -> None:
     near = Look(1.0, 20.0, 1000.0, 10, 12.0)
 

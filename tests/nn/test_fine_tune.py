@@ -39,6 +39,7 @@ from napari_cellseg.io.models.training_files import (
     write_request,
 )
 from napari_cellseg.nn.fine_tuning import data as fine_tune_data
+from napari_cellseg.nn.fine_tuning import judge as judge_module
 from napari_cellseg.nn.fine_tuning import pace as fine_tune_pace
 from napari_cellseg.nn.fine_tuning.data import (
     REPLAYED,
@@ -49,6 +50,7 @@ from napari_cellseg.nn.fine_tuning.data import (
 from napari_cellseg.nn.fine_tuning.examiner import Examination, Examiner, compare
 from napari_cellseg.nn.fine_tuning.fine_tune import fine_tune
 from napari_cellseg.nn.fine_tuning.judge import Judge
+from napari_cellseg.nn.fine_tuning.part_way import part_way
 from napari_cellseg.nn.fine_tuning.report import advice, luck_of, nothing_kept, verdict
 from napari_cellseg.nn.fine_tuning.split import Split, Splitter
 from napari_cellseg.nn.fine_tuning.state import FineTuneRun
@@ -443,6 +445,60 @@ def test_thresholds_that_suit_learned_cells_may_not_harm_others(
         _old_options=SegmentOptions(foreground_threshold=0.5, seed_threshold=0.6),
     )
     assert Judge._tuned(judge, None).seed_threshold == expected  # type: ignore[arg-type]
+
+
+def test_weights_part_of_the_way_lie_between_old_and_new() -> None:
+    old, new = CellNet((4, 8)), CellNet((4, 8))
+    new.stem[1].num_batches_tracked += 5
+    before, after = old.state_dict(), new.state_dict()
+    for name, value in part_way(old, new, 0.75).state_dict().items():
+        expected = after[name]
+        if value.is_floating_point():
+            expected = 0.25 * before[name] + 0.75 * after[name]
+        torch.testing.assert_close(value, expected)
+
+
+@pytest.mark.parametrize(
+    ("lost", "preset", "expected"),
+    [
+        (0.01, "quick", 1.0),
+        (0.025, "quick", 0.75),
+        (0.035, "quick", 0.5),
+        (0.2, "quick", 1.0),
+        (0.025, "from_scratch", 1.0),
+    ],
+    ids=["forgets nothing", "a little", "more", "nearly all", "nothing to go from"],
+)
+def test_a_model_that_forgets_goes_part_of_the_way(
+    lost: float, preset: str, expected: float
+) -> None:
+    def compared(_: object, __: object, share: float) -> SimpleNamespace:
+        held_out = replace(SAME, msa_new=0.5 + 0.3 * share)
+        base = replace(SAME, msa_new=0.5 - lost * share)
+        return SimpleNamespace(share=share, held_out=held_out, base=base)
+
+    network = CellNet((4, 8))
+    judge = SimpleNamespace(
+        old_network=network,
+        _compared=compared,
+        request=request(FineTuneOptions(preset)),
+    )
+    new = Judge._best_of_the_way(judge, network, SegmentOptions())  # type: ignore[arg-type]
+    assert new.share == expected
+
+
+def test_how_far_a_model_goes_is_said_and_noted(
+    tmp_path: Path, items: list[TrainingItem], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_request(tmp_path, request(), items)
+    # Whatever it learned, it has forgotten more than is allowed; and half of it is fine.
+    monkeypatch.setattr(judge_module, "forgets", lambda _: True)
+    monkeypatch.setattr(judge_module, "verdict", lambda *_: (True, "Better."))
+    outcome = run(fine_tune(tmp_path))
+    assert outcome.share == 0.75
+    assert "three quarters of the way" in outcome.reason
+    assert read_outcome(tmp_path) == outcome
+    assert read_model_spec(outcome.folder).command.endswith(", 0.75 of the way")
 
 
 def test_each_image_weighs_the_same() -> None:

@@ -49,6 +49,10 @@ FINE_SHARE = 0.1
 NEARER_WINS = 1.1
 NEARER_AREA = 0.7
 NEARER_WIDTH = 3.0
+#: What weighs less than this share of a typical cell is a speck, and no thin cell. With
+#: specks sections of brain were shown twice as large by some models that had learned from
+#: others: 329 cells where 68 are.
+SPECK_SHARE = 0.1
 #: Where the near look saw next to nothing, a nearer one sees cells in the noise.
 NEARER_COVER = 0.03
 
@@ -70,8 +74,8 @@ class Look:
     n_cells : int
         How many cells were found.
     width_px : float
-        Median over the cells of the width where they are widest, in plane pixels; 0 if no
-        cell was found, or it was not measured.
+        Median over the cells, specks left out, of the width where they are widest, in plane
+        pixels; 0 if no cell was found, or it was not measured.
     """
 
     zoom: float
@@ -98,7 +102,7 @@ def look_at(
     # Specks of noise are smaller than any cell that can be asked for.
     diameter = max(typical_diameter_px(areas, confidence), LEAST_DIAMETER_PX)
     explained = float((areas * confidence).sum())
-    width = _median_width_px(labels) / zoom if with_width else 0.0
+    width = _typical_width_px(labels, areas * confidence) / zoom if with_width else 0.0
     return Look(zoom, diameter, explained, len(areas), width)
 
 
@@ -114,22 +118,29 @@ def typical_diameter_px(
     confidence : (n,) float array
         0 to 1, how sure each of them is; 1 of true cells.
     """
-    if not areas_px.size:
-        return 0.0
-    order = np.argsort(areas_px)
-    weights = np.cumsum((areas_px * confidence)[order])
-    middle = int(np.searchsorted(weights, weights[-1] / 2))
-    area = float(areas_px[order][min(middle, len(order) - 1)])
+    area = _weighted_median(areas_px, areas_px * confidence)
     return 2 * math.sqrt(area / math.pi)
 
 
-def _median_width_px(labels: Labels) -> float:
+def _typical_width_px(labels: Labels, weights: NDArray[np.floating[Any]]) -> float:
     """Return the median width of the cells where they are widest, in pixels of `labels`."""
     depth = edt.edt(labels, parallel=1)
-    deepest = np.zeros(int(labels.max(initial=0)) + 1, np.float32)
+    deepest = np.zeros(len(weights) + 1, np.float32)
     np.maximum.at(deepest, labels.ravel(), depth.ravel())
-    found = deepest[1:][deepest[1:] > 0]
-    return 2 * float(np.median(found)) if found.size else 0.0
+    is_cell = weights >= SPECK_SHARE * _weighted_median(weights, weights)
+    return 2 * float(np.median(deepest[1:][is_cell])) if len(weights) else 0.0
+
+
+def _weighted_median(
+    values: NDArray[np.floating[Any]], weights: NDArray[np.floating[Any]]
+) -> float:
+    """Return the value below which half of the weight lies; 0 where there are none."""
+    if not values.size:
+        return 0.0
+    order = np.argsort(values)
+    summed = np.cumsum(weights[order])
+    middle = int(np.searchsorted(summed, summed[-1] / 2))
+    return float(values[order][min(middle, len(order) - 1)])
 
 
 def may_be_too_near(near: Look, farthest: Look, best_px: float) -> bool:

@@ -288,6 +288,8 @@ class TrainingOutcome:
         Wall time.
     was_stopped : bool
         True if the person stopped it early.
+    share : float
+        How much of the way from the old weights to the new ones it goes, above 0 to 1.
     """
 
     folder: Path
@@ -298,6 +300,7 @@ class TrainingOutcome:
     n_steps: int
     seconds: float
     was_stopped: bool = False
+    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,15 +28,17 @@ from napari_cellseg.nn.fine_tuning.chance import sureness
 from napari_cellseg.nn.fine_tuning.data import base_items, parts_to_tune
 from napari_cellseg.nn.fine_tuning.examiner import Examination, Examiner, compare
 from napari_cellseg.nn.fine_tuning.pace import Costs
+from napari_cellseg.nn.fine_tuning.part_way import SHARES, part_way
 from napari_cellseg.nn.fine_tuning.report import (
     advice,
+    forgets,
     luck_of,
     new_spec,
     nothing_kept,
     verdict,
 )
 from napari_cellseg.nn.fine_tuning.split import Splitter
-from napari_cellseg.nn.fine_tuning.state import FineTuneRun
+from napari_cellseg.nn.fine_tuning.state import FineTuneRun, is_new
 from napari_cellseg.nn.network import CellNet
 from napari_cellseg.nn.side_by_side import write_picture
 from napari_cellseg.nn.weights import load_model, save_model
@@ -142,54 +144,75 @@ class Judge:
 
     def outcome_of(self, run: FineTuneRun, *, was_stopped: bool) -> TrainingOutcome:
         """Compare old and new, write the new model and the outcome; raises `SaveError`."""
-        network = run.best_network()
-        options = self._tuned(network)
-        held_maps = self._held_out.maps(network, self._device)
-        base_maps = self._base.maps(network, self._device)
-        new_held = self._held_out.examine(held_maps, options)
-        new_base = self._base.examine(base_maps, options)
-        held_out = replace(
-            compare(self.old_held, new_held),
-            sureness=sureness(
-                self._held_out.by_cell(self.old_held), self._held_out.by_cell(new_held)
-            ),
-        )
-        base = compare(self._old_base, new_base)
+        trained = run.best_network()
+        options = self._tuned(trained)
+        new = self._best_of_the_way(trained, options)
         for name, shown in (
-            (PICTURE_NAME, _Shown(self._held_out, self.old_held, new_held)),
-            (BASE_PICTURE_NAME, _Shown(self._base, self._old_base, new_base)),
+            (PICTURE_NAME, _Shown(self._held_out, self.old_held, new.seen_held)),
+            (BASE_PICTURE_NAME, _Shown(self._base, self._old_base, new.seen_base)),
         ):
             shown.write(self.folder / name)
-        outcome = self._settled(run, held_out, base, was_stopped=was_stopped)
+        outcome = self._settled(run, new, was_stopped=was_stopped)
         spec = new_spec(self.old_spec, self.request, self._items, outcome, options)
         spec = replace(spec, sides=sides_to_json(self._split.sides))
-        save_model(outcome.folder, network, spec)
+        save_model(outcome.folder, new.network, spec)
         write_outcome(self.folder, outcome)
         return outcome
 
+    def _best_of_the_way(self, trained: CellNet, options: SegmentOptions) -> _New:
+        """Return the new model; if it forgets, one part of the way that is recommended.
+
+        Where there is none it stays the new model: it is better on the person's images.
+        """
+        new = self._compared(trained, options, 1.0)
+        if is_new(self.request.options) or not forgets(new.base):
+            return new
+        held_out_share = self.request.options.held_out_share
+        for share in SHARES:
+            network = part_way(self.old_network, trained, share)
+            part = self._compared(network, options, share)
+            if verdict(part.held_out, part.base, held_out_share)[0]:
+                return part
+        return new
+
+    def _compared(
+        self, network: CellNet, options: SegmentOptions, share: float
+    ) -> _New:
+        """Compare a network with the old one."""
+        held = self._exam(self._held_out, network, options)
+        base = self._exam(self._base, network, options)
+        by_cell = self._held_out.by_cell
+        held_out = replace(
+            compare(self.old_held, held),
+            sureness=sureness(by_cell(self.old_held), by_cell(held)),
+        )
+        return _New(network, share, held, base, held_out, compare(self._old_base, base))
+
     def _settled(
-        self,
-        run: FineTuneRun,
-        held_out: Comparison,
-        base: Comparison,
-        *,
-        was_stopped: bool,
+        self, run: FineTuneRun, new: _New, *, was_stopped: bool
     ) -> TrainingOutcome:
         """Return the outcome with its advice."""
         options = self.request.options
-        is_better, reason = verdict(held_out, base, options.held_out_share)
+        held_out = new.held_out
+        is_better, reason = verdict(held_out, new.base, options.held_out_share)
         if held_out.n_cells and run.is_unchanged and not is_better:
             reason = nothing_kept(run.step, run.length.every)
+        if new.share < 1:
+            reason += (
+                f" It goes {SHARES[new.share]} of the way from the old model to what was "
+                "learned: all the way, it forgot other images."
+            )
         reason += advice(held_out, self._split, options, is_better=is_better)
         return TrainingOutcome(
             self.folder / MODEL_FOLDER,
             held_out,
-            base,
+            new.base,
             is_better,
             reason,
             run.step,
             run.seconds,
             was_stopped,
+            new.share,
         )
 
     def _exam(
@@ -222,6 +245,28 @@ class Judge:
             ):
                 return tried
         return old
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _New:
+    """A network beside the old one.
+
+    Attributes
+    ----------
+    share : float
+        How much of the way from the old weights to the new ones it goes.
+    seen_held, seen_base : Examination
+        What it found on what is held out, and on the base set.
+    held_out, base : Comparison
+        Of these with what the old one found.
+    """
+
+    network: CellNet
+    share: float
+    seen_held: Examination
+    seen_base: Examination
+    held_out: Comparison
+    base: Comparison
 
 
 @dataclass(frozen=True, slots=True)

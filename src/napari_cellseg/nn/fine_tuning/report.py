@@ -44,6 +44,11 @@ def luck_of(n_cells: int) -> float:
     return SCATTER / math.sqrt(max(n_cells, 1))
 
 
+def forgets(base: Comparison) -> bool:
+    """Say whether a new model lost more on the base set than chance gives."""
+    return base.msa_old - base.msa_new > FORGETS
+
+
 def verdict(
     held_out: Comparison, base: Comparison, held_out_share: float = 0.2
 ) -> tuple[bool, str]:
@@ -63,7 +68,6 @@ def verdict(
             "model is better. Check more areas and train again."
         )
     gain = held_out.msa_new - held_out.msa_old
-    loss = base.msa_old - base.msa_new
     figures = f"outlines {held_out.msa_new:.3f}, old {held_out.msa_old:.3f}"
     if n_cells < FEWEST_TOLD:
         more = _to_check(FEWEST_TOLD - n_cells, held_out_share)
@@ -81,7 +85,7 @@ def verdict(
             f"The new model is hardly better ({figures}): on {n_cells} cells chance alone "
             f"may give as much.{_what_would_tell(gain, n_cells, held_out_share)}"
         )
-    if loss > FORGETS:
+    if forgets(base):
         return False, (
             f"It is better on your images ({figures}) but has forgotten others (base set "
             f"{base.msa_new:.3f}, old {base.msa_old:.3f}). Use it for these images only."
@@ -180,6 +184,7 @@ def new_spec(
     listed = ", ".join(names[:5]) + (
         f" and {len(names) - 5} more" if len(names) > 5 else ""
     )
+    way = f", {outcome.share:g} of the way" if outcome.share < 1 else ""
     return replace(
         old,
         name=request.name,
@@ -189,7 +194,7 @@ def new_spec(
         if request.options.preset == FROM_SCRATCH
         else old.weights_sha256,
         training_data=f"{supply.n_images} images, {supply.n_cells} checked cells: {listed}",
-        command=f"fine-tuned from {old.name} with {request.options.to_dict()}",
+        command=f"fine-tuned from {old.name} with {request.options.to_dict()}{way}",
         foreground_threshold=options.foreground_threshold or old.foreground_threshold,
         seed_threshold=options.seed_threshold or old.seed_threshold,
         min_confidence=(
