@@ -295,7 +295,7 @@ class TrainOptions:
 QUICK_SECONDS = 150.0
 #: Steps, crops a step and peak learning rate of each preset of `FineTuneOptions`.
 FINE_TUNE_PRESETS = {
-    "quick": (240, 4, 5e-4),
+    "quick": (240, 4, 1e-3),
     "thorough": (1500, 8, 5e-4),
     "from_scratch": (4000, 8, 2e-3),
 }
