@@ -14,7 +14,8 @@ from tests.project.test_journal import FullDisk
 
 from napari_cellseg.controllers.files.exchange import Arrival, take_arrival
 from napari_cellseg.controllers.labels.cell_labels import CellLabels, cells_of_project
-from napari_cellseg.controllers.labels.proofread import MOVED, ProofreadController
+from napari_cellseg.controllers.labels.proofread import ProofreadController
+from napari_cellseg.controllers.labels.run_step import MOVED
 from napari_cellseg.controllers.projects.project import ProjectController
 from napari_cellseg.core.editing.edits import Edit
 from napari_cellseg.core.editing.numbering import renumber_cells

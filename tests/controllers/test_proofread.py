@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from napari_cellseg.controllers.labels import seen_edits
-from napari_cellseg.controllers.labels.proofread import MOVED, ProofreadController
+from napari_cellseg.controllers.labels.proofread import ProofreadController
+from napari_cellseg.controllers.labels.run_step import MOVED
 from napari_cellseg.core.editing.corrections import (
     delete_in_region,
     merge_cells,

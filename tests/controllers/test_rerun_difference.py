@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from tests.fakes import NowStarter
 
-from napari_cellseg.controllers.labels.proofread import MOVED, ProofreadController
+from napari_cellseg.controllers.labels.proofread import ProofreadController
+from napari_cellseg.controllers.labels.run_step import MOVED
 from napari_cellseg.controllers.segmenting.rerun_difference import RerunDifference
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.editing.numbering import renumber_cells

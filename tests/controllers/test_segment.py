@@ -7,14 +7,17 @@ import pytest
 from tests.fakes import FakeEngine, NowStarter
 
 from napari_cellseg.controllers.labels.proofread import ProofreadController
+from napari_cellseg.controllers.labels.run_step import MOVED
+from napari_cellseg.controllers.segmenting import run_taking
 from napari_cellseg.controllers.segmenting.segment import SegmentController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.editing.rerun import Region
 from napari_cellseg.core.editing.split import add_cell
 from napari_cellseg.core.errors import ImageError
+from napari_cellseg.core.jobs import Progress
 from napari_cellseg.core.run_place import HERE, RunPlace
-from napari_cellseg.core.types import CellImage
+from napari_cellseg.core.types import CellImage, SegmentationResult
 
 
 def squares(n=3, shape=(1, 40, 40)):
@@ -337,3 +340,94 @@ def test_what_a_place_that_was_left_has_yet_to_say_is_not_told_of_the_next():
     made.engine.segmenter.device = "left behind"
     made.starter.release()
     assert made.segment.device == now == "CPU"
+
+
+@pytest.fixture
+def _merges_by_job(monkeypatch):
+    """Let a small image count as one that is merged off the main thread."""
+    monkeypatch.setattr(run_taking, "MERGED_AT_ONCE_PX", 0)
+
+
+@pytest.mark.usefixtures("_merges_by_job")
+def test_cells_of_a_large_image_are_taken_by_a_job():
+    bench = Bench(is_held=True)
+    bench.show()
+    bench.segment.start()
+    bench.starter.release()
+    assert bench.segment.task.is_running
+    assert bench.proofread.cells is None
+    bench.starter.release()
+    assert bench.proofread.n_cells == 3
+    # The layer's copy was made by the job, and is given away once.
+    cells = bench.proofread.cells
+    shown = cells.copy_to_show()
+    assert shown is not cells.labels
+    np.testing.assert_array_equal(shown, cells.labels)
+    assert cells.copy_to_show() is not shown
+
+
+def test_a_copy_made_ahead_is_not_shown_after_an_edit():
+    proofread = ProofreadController()
+    proofread.open(np.eye(9, dtype=np.int32))
+    proofread.cells.copy_ahead()
+    proofread.delete_cells([1])
+    assert not proofread.cells.copy_to_show().any()
+
+
+@pytest.mark.usefixtures("_merges_by_job")
+@pytest.mark.parametrize("seen", [False, True], ids=["edited", "looked at"])
+def test_what_is_done_while_a_run_is_merged_is_kept(seen):
+    bench = Bench(is_held=True)
+    bench.show()
+    bench.segment.start()
+    bench.starter.release()
+    bench.starter.release()
+    first = bench.proofread.labels.copy()
+    bench.engine.segmenter.segment = nothing_found
+    bench.segment.start()
+    bench.starter.release()  # the model is through, and merged with three cells
+    if seen:
+        bench.proofread.set_state([1], "accepted")
+    else:
+        bench.proofread.make(add_cell, np.array([(20, 20), (20, 30), (30, 25)]), ())
+    bench.starter.release()
+    bench.starter.release()
+    assert not bench.segment.task.is_running
+    kept = [1] if seen else [4]
+    assert sorted(bench.proofread.sources) == kept
+    bench.proofread.undo()
+    if not seen:
+        bench.proofread.undo()
+    np.testing.assert_array_equal(bench.proofread.labels, first)
+
+
+def nothing_found(image, options):
+    """Find no cell at all."""
+    yield Progress(0, 1, "looking")
+    labels = np.zeros(image.labels_shape, np.int32)
+    return SegmentationResult(labels, np.zeros(0, np.float32), "", "", options)
+
+
+@pytest.mark.usefixtures("_merges_by_job")
+def test_moved_thresholds_are_merged_by_the_job_with_what_was_done_meanwhile():
+    bench = Bench(is_held=True)
+    bench.show()
+    bench.segment.start()
+    for _ in range(2):
+        bench.starter.release()
+    first = bench.proofread.labels.copy()
+    for level in (0.3, 0.4):
+        bench.segment.redecode(foreground_threshold=level)
+        bench.starter.release()
+        if level == 0.4:
+            # A step in between: the first move of the slider may not be joined with.
+            bench.proofread.delete_cells([1])
+        while bench.starter.held:
+            bench.starter.release()
+    assert set(bench.proofread.sources) == {2}
+    names = []
+    while bench.proofread.history.undo_name:
+        names.append(bench.proofread.history.undo_name)
+        bench.proofread.undo()
+    assert names == ["delete cell", MOVED]
+    np.testing.assert_array_equal(bench.proofread.labels, first)

@@ -99,6 +99,18 @@ class CellLabels:
         self.left_at = 0
         self.left_as: tuple[Any, ...] = ()
         self.levels: list[Any] = []
+        self._copied: tuple[int, Labels] | None = None
+
+    def copy_ahead(self) -> None:
+        """Make the copy for a layer now, in a job: it takes long of a large image."""
+        self._copied = self.index.n_edits, self.labels.copy()
+
+    def copy_to_show(self) -> Labels:
+        """Return a copy of the labels, which the caller may write to."""
+        copied, self._copied = self._copied, None
+        if copied is not None and copied[0] == self.index.n_edits:
+            return copied[1]
+        return self.labels.copy()
 
     @property
     def deleted(self) -> list[Footprint]:

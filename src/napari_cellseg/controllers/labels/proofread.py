@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_cellseg.controllers.labels.cell_labels import CellLabels
+from napari_cellseg.controllers.labels.cells_before import cells_before
 from napari_cellseg.controllers.labels.run_edits import without_former
-from napari_cellseg.controllers.labels.run_step import step_of_run
+from napari_cellseg.controllers.labels.run_step import RunStep, step_of_run
 from napari_cellseg.controllers.labels.seen_edits import (
     edit_of_atoms,
     edit_of_shown,
@@ -45,10 +46,9 @@ from napari_cellseg.core.editing.history import History, Steps
 from napari_cellseg.core.editing.rerun import Footprint, Merged
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.labels.arrays import check_labels
+from napari_cellseg.core.labels.rows import CellRows
 from napari_cellseg.core.types import Labels
 
-#: Runs of this name follow each other while a slider moves; they count as one.
-MOVED = "move threshold"
 ACCEPTED: ReviewState = "accepted"
 TOO_LARGE_TO_CHECK = (
     "These labels are too large to be marked as checked all at once. Draw around the parts "
@@ -150,7 +150,7 @@ class ProofreadController:
         """Where cells were deleted by hand and nothing has taken their place."""
         if self.cells is None:
             return []
-        return still_deleted(self.cells)
+        return still_deleted(self.cells.labels, self.cells.deleted)
 
     @property
     def locked_ids(self) -> set[int]:
@@ -325,17 +325,30 @@ class ProofreadController:
         keeps : bool
             False forgets what was deleted by hand.
         """
-        cells = self._cells()
-        replaces_last = cells.history.undo_name == name == MOVED and not cells.is_large
-        step = step_of_run(cells, merged, name, replaces_last=replaces_last)
+        step = step_of_run(cells_before(self._cells()), merged, name)
+        self.take_step(step, keeps=keeps)
+
+    def take_step(self, step: RunStep | None, *, keeps: bool) -> None:
+        """Make the step of a run; None changes nothing.
+
+        Parameters
+        ----------
+        step : RunStep or None
+            Of the cells as they are now.
+        keeps : bool
+            False forgets what was deleted by hand.
+        """
         if step is None:
             return
+        cells = self._cells()
+        if step.replaces_last and (back := cells.history.undo()) is not None:
+            cells.around_runs.pop(back.made_at, None)
         if not step.changes_nothing:
             cells.history.push(step.kept)
             cells.around_runs[step.kept.made_at] = (step.confidence, step.deleted)
         if not keeps:
             cells.deleted = []
-        self._write(step.shown)
+        self._write(step.shown, rows=step.rows)
 
     def _take_back(self, edit: Edit | None, *, is_undo: bool) -> None:
         """Write an edit of the history; what a run brought along changes with it."""
@@ -352,12 +365,14 @@ class ProofreadController:
             cells.confidence, cells.deleted = other
         self._write(edit, is_undo=is_undo)
 
-    def _write(self, edit: Edit, *, is_undo: bool = False) -> None:
-        """Write an edit into the labels and tell of it."""
+    def _write(
+        self, edit: Edit, *, is_undo: bool = False, rows: CellRows | None = None
+    ) -> None:
+        """Write an edit into the labels and tell of it; `rows`: see `CellIndex.follow`."""
         self.is_undo = is_undo
         cells = self._cells()
         apply_edit(cells.labels, edit)
-        cells.index.follow(edit)
+        cells.index.follow(edit, rows)
         update_sources(cells.sources, edit)
         cells.classes = updated_classes(cells.classes, edit)
         seen = cells.take_notes(edit)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from napari_cellseg.controllers.labels.cell_labels import CellLabels
+from napari_cellseg.controllers.labels.cells_before import CellsBefore
 from napari_cellseg.controllers.labels.run_edits import notes_of_run, run_edit
 from napari_cellseg.core.editing.cell_notes import updated_notes, with_notes
 from napari_cellseg.core.editing.classes import (
@@ -20,7 +20,11 @@ from napari_cellseg.core.editing.edits import (
     updated_sources,
 )
 from napari_cellseg.core.editing.rerun import Footprint, Merged
-from napari_cellseg.core.errors import EditError
+from napari_cellseg.core.labels.on_disk import is_on_disk
+from napari_cellseg.core.labels.rows import CellRows, find_rows
+
+#: Runs of this name follow each other while a slider moves; they count as one.
+MOVED = "move threshold"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,12 +41,18 @@ class RunStep:
         Before `kept`.
     deleted : list of Footprint
         Before `kept`.
+    rows : CellRows or None
+        Where every cell lies after it, where that was looked for.
+    replaces_last : bool
+        Whether `kept` takes the place of the last step, which was such a run.
     """
 
     shown: Edit
     kept: Edit
     confidence: dict[int, float]
     deleted: list[Footprint]
+    rows: CellRows | None = None
+    replaces_last: bool = False
 
     @property
     def changes_nothing(self) -> bool:
@@ -51,57 +61,52 @@ class RunStep:
         return is_empty(kept) and kept.sources_before == kept.sources_after
 
 
-def step_of_run(
-    cells: CellLabels, merged: Merged, name: str, *, replaces_last: bool
-) -> RunStep | None:
+def step_of_run(before: CellsBefore, merged: Merged, name: str) -> RunStep | None:
     """Return the step of a run, or None if it changes nothing that is shown.
+
+    A run `MOVED` right after another takes its place in the history.
 
     Parameters
     ----------
-    cells : CellLabels
-        Before the run. With `replaces_last` the last step is taken out of their history.
+    before : CellsBefore
+        The cells that it meets.
     merged : Merged
         From `core.editing.rerun.merge_run`.
     name : str
         What undo is to say.
-    replaces_last : bool
-        Whether it takes the place of the last step, which was such a run.
     """
-    shown = run_edit(cells.index, cells.sources, merged, name)
+    shown = run_edit(before.indexed, before.sources, merged, name)
     if is_empty(shown):
         return None
-    shown = with_classes(shown, cells.labels, cells.classes)
-    now, after = cells.notes, notes_of_run(cells.notes, merged)
-    if not replaces_last:
+    shown = with_classes(shown, before.labels, before.classes)
+    now, after = before.notes, notes_of_run(before.notes, merged)
+    is_large = is_on_disk(before.labels)
+    rows = None if is_large or merged.start else find_rows(merged.labels)
+    last = before.last
+    if last is None or not last.name == name == MOVED or is_large:
         kept = with_notes(shown, now, after)
-        return RunStep(kept, kept, cells.confidence, cells.deleted)
-    joined, classes = _joined_with_last(cells, merged, name)
-    shown = class_change(shown, cells.labels, cells.classes, classes)
-    return RunStep(
-        with_notes(shown, now, after), joined.kept, joined.confidence, joined.deleted
-    )
+        return RunStep(kept, kept, dict(now.confidence), before.deleted, rows)
+    joined, classes = _joined_with(last, before, merged, name)
+    shown = class_change(shown, before.labels, before.classes, classes)
+    shown = with_notes(shown, now, after)
+    return replace(joined, shown=shown, rows=rows, replaces_last=True)
 
 
-def _joined_with_last(
-    cells: CellLabels, merged: Merged, name: str
+def _joined_with(
+    last: Edit, before: CellsBefore, merged: Merged, name: str
 ) -> tuple[RunStep, Mapping[int, str]]:
-    """Take the last run out of the history; return the step from before it.
-
-    With the classes after it.
-    """
-    back = cells.history.undo()
-    if back is None:  # pragma: no cover - the caller saw its name
-        raise EditError("There is nothing to join with.")
-    labels = cells.labels.copy()
+    """Return the step from before the last run, with the classes after it."""
+    back = last.inverted()
+    labels = before.labels.copy()
     apply_edit(labels, back)
-    sources = updated_sources(cells.sources, back)
-    confidence, deleted = cells.around_runs.pop(
-        back.made_at, (cells.confidence, cells.deleted)
-    )
-    before = updated_classes(cells.classes, back)
+    sources = updated_sources(before.sources, back)
+    confidence, deleted = before.around_last or (
+        dict(before.notes.confidence), before.deleted,
+    )  # fmt: skip
+    classes = updated_classes(before.classes, back)
     edit = run_edit(labels, sources, merged, name)
-    edit = with_classes(edit, labels, before)
-    known = updated_notes(cells.notes, back)
+    edit = with_classes(edit, labels, classes)
+    known = updated_notes(before.notes, back)
     # What the run of before said of cells that are kept since still holds.
-    edit = with_notes(edit, known, notes_of_run(cells.notes, merged))
-    return RunStep(edit, edit, confidence, deleted), updated_classes(before, edit)
+    edit = with_notes(edit, known, notes_of_run(before.notes, merged))
+    return RunStep(edit, edit, confidence, deleted), updated_classes(classes, edit)

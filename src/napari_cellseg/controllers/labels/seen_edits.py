@@ -19,6 +19,7 @@ from napari_cellseg.core.editing.cut_cells import carried_on
 from napari_cellseg.core.editing.edits import Edit, edit_on_labels
 from napari_cellseg.core.editing.rerun import Footprint
 from napari_cellseg.core.labels.boxes import shifted
+from napari_cellseg.core.labels.on_disk import is_on_disk
 from napari_cellseg.core.types import Labels
 
 #: Of large labels, each place of a deleted cell that is looked at may be a read from disk.
@@ -82,9 +83,8 @@ def _part(cells: CellLabels, shown: NDArray[Any], start: tuple[int, ...]) -> Lab
     return cells.labels[tuple(slice(low, low + n) for low, n in spans)]
 
 
-def still_deleted(cells: CellLabels) -> list[Footprint]:
+def still_deleted(labels: Labels, deleted: list[Footprint]) -> list[Footprint]:
     """Return where cells were deleted by hand and nothing has taken their place."""
-    labels, deleted = cells.labels, cells.deleted
-    if cells.is_large and len(deleted) > MAX_LOOKED_AT:
+    if is_on_disk(labels) and len(deleted) > MAX_LOOKED_AT:
         return deleted
     return [one for one in deleted if is_bare(labels[one.box], one.mask)]

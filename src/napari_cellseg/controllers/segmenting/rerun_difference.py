@@ -7,18 +7,20 @@ from dataclasses import dataclass, replace
 
 from psygnal import Signal
 
-from napari_cellseg.controllers.labels.proofread import MOVED, ProofreadController
+from napari_cellseg.controllers.labels.proofread import ProofreadController
+from napari_cellseg.controllers.labels.run_step import MOVED
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.editing.cell_notes import CellNotes, with_notes
 from napari_cellseg.core.editing.checked import ReviewState
 from napari_cellseg.core.editing.classes import updated_classes
 from napari_cellseg.core.editing.difference import (
+    Around,
     Change,
     ChangeView,
     Former,
+    around,
     counts_of,
     find_changes,
-    former_of,
     keep_old,
     view_of,
 )
@@ -27,7 +29,6 @@ from napari_cellseg.core.editing.numbering import moved_numbers
 from napari_cellseg.core.errors import EditError
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.review.in_turn import follower, next_of
-from napari_cellseg.core.types import Labels
 
 RUN_NAMES = ("segment", MOVED)
 
@@ -40,20 +41,20 @@ class _Before:
     ----------
     made_at : float
         Of the run's edit.
-    former : Former
-        The labels, of the part that it changed.
     sources, confidence, classes
         Of the cells in it.
     is_undone : bool
         True while the run is taken back.
+    former : Former or None
+        The labels, of the part that it changed; None until they were compared.
     """
 
     made_at: float
-    former: Former
     sources: dict[int, Source]
     confidence: dict[int, float]
     classes: dict[int, str]
     is_undone: bool = False
+    former: Former | None = None
 
 
 class RerunDifference:
@@ -119,7 +120,7 @@ class RerunDifference:
     def view_of(self, change: Change) -> ChangeView:
         """Return where to look at a change; raises `EditError` where there is no run."""
         before, labels = self._before, self._proofread.labels
-        if before is None or labels is None:
+        if before is None or before.former is None or labels is None:
             raise EditError("There is no new run to look at. Segment again.")
         return view_of(change, before.former, labels)
 
@@ -157,7 +158,7 @@ class RerunDifference:
 
     def _take_back(self, changes: list[Change]) -> None:
         before, cells = self._before, self._proofread.cells
-        if before is None or cells is None:
+        if before is None or before.former is None or cells is None:
             raise EditError("There is nothing left to take back.")
         kept = keep_old(
             cells.index, before.former, changes, cells.sources, before.sources
@@ -255,25 +256,24 @@ class RerunDifference:
         """Compare the cells after a run with those before, off the main thread."""
         self.forget()
         cells = self._proofread.cells
-        if cells is None or edit.name == MOVED or not edit.before.any():
+        if cells is None or edit.name == MOVED:
             return
-        former = former_of(cells.index, edit)
-        if former is None:
+        compared = around(cells.index, edit)
+        if compared is None:
             return
-        around = cells.around_runs.get(edit.made_at)
+        known = cells.around_runs.get(edit.made_at)
         before = _Before(
             edit.made_at,
-            former,
             updated_sources(cells.sources, edit.inverted()),
-            dict(around[0] if around else {}),
+            dict(known[0] if known else {}),
             updated_classes(cells.classes, edit.inverted()),
         )
         self._before = before
-        job = _compare_job(former, cells.labels[former.box].copy())
-        self.task.start("Comparing", job, self._take)
+        self.task.start("Comparing", _compare_job(compared), self._take)
 
-    def _take(self, changes: list[Change]) -> None:
+    def _take(self, found: tuple[Former, list[Change]]) -> None:
         if self._before is not None:
+            self._before.former, changes = found
             self._open = list(changes)
             self._show(None)
 
@@ -297,7 +297,10 @@ def describe(change: Change | None) -> str:
     return f"{n_old} became {n_new}"
 
 
-def _compare_job(before: Former, after: Labels) -> Job[list[Change]]:
-    """Find the changes; `after` is of the same part."""
+def _compare_job(compared: Around) -> Job[tuple[Former, list[Change]]]:
+    """Find the changes, none where there were no cells; with what there was before."""
     yield Progress(0, 0, "comparing")
-    return find_changes(before.labels, after, before.start)
+    former = compared.before()
+    if not former.labels.any():
+        return former, []
+    return former, find_changes(former.labels, compared.after(), former.start)

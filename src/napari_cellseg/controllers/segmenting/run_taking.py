@@ -8,12 +8,20 @@ from typing import Any
 
 import numpy as np
 
+from napari_cellseg.controllers.labels.cell_labels import CellLabels
+from napari_cellseg.controllers.labels.cells_before import CellsBefore, cells_before
 from napari_cellseg.controllers.labels.proofread import ProofreadController
+from napari_cellseg.controllers.labels.run_step import RunStep, step_of_run
 from napari_cellseg.controllers.projects.large_project import MAX_IN_MEMORY_PX
+from napari_cellseg.core.editing.cell_index import CellIndex
 from napari_cellseg.core.editing.region_run import merge_region
 from napari_cellseg.core.editing.rerun import Merged, Region, merge_run
-from napari_cellseg.core.errors import ImageError, LabelsError
+from napari_cellseg.core.errors import ImageError
+from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.types import LABELS_DTYPE, CellImage, SegmentationResult
+
+#: Labels of so few pixels are merged on the spot: 2048 x 2048 take 0.1 s.
+MERGED_AT_ONCE_PX = 2**22
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,56 +78,126 @@ def check_room(
         )
 
 
-def take_into(proofread: ProofreadController, run: Run, *, keeps: bool) -> Merged:
-    """Take a run over the labels that are there, or open labels where none fit."""
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedRun:
+    """A run, ready to be taken.
+
+    Attributes
+    ----------
+    before : CellsBefore or None
+        The cells that it was merged with, None where there were none.
+    merged : Merged
+        Both together.
+    step : RunStep or None
+        What it changes of `before`, None for nothing.
+    new : CellLabels or None
+        The cells where there were none.
+    """
+
+    before: CellsBefore | None
+    merged: Merged
+    step: RunStep | None = None
+    new: CellLabels | None = None
+
+    def still_fits(self, proofread: ProofreadController, image: CellImage) -> bool:
+        """Say whether it can be taken: nothing was edited since."""
+        if self.before is None:
+            return not fits(proofread, image)
+        return self.before.still_holds(proofread.cells)
+
+
+def is_quick(proofread: ProofreadController, run: Run) -> bool:
+    """Say whether a run is merged in no time: few pixels, or a region of large labels."""
+    cells = proofread.cells
+    if cells is not None and cells.is_large and fits(proofread, run.image):
+        return True  # what lies on the disk is read by the main thread only
+    return math.prod(run.image.labels_shape) <= MERGED_AT_ONCE_PX
+
+
+def preparation(
+    proofread: ProofreadController, run: Run, name: str, *, keeps: bool
+) -> Job[PreparedRun]:
+    """Return the job that merges a run with the labels as they are now.
+
+    Parameters
+    ----------
+    proofread : ProofreadController
+        Has the labels; the job does not look at it.
+    run : Run
+        Of its image.
+    name : str
+        What undo is to say.
+    keeps : bool
+        Whether what was done by hand stays.
+
+    Raises
+    ------
+    ImageError
+        If the cells would not fit into memory, or are not open.
+    """
     check_room(proofread, run.image, run.region)
-    if fits(proofread, run.image):
-        merged = merged_with(proofread, run, run.result, keeps=keeps)
-        proofread.take_run(merged, "segment", keeps=keeps)
+    cells = proofread.cells
+    if cells is not None and fits(proofread, run.image):
+        return _prepare_step(cells_before(cells), run, name, keeps=keeps)
+    shape = run.image.labels_shape
+    if run.region is not None and math.prod(shape) > MAX_IN_MEMORY_PX:
+        raise ImageError(
+            "The cells of this image are not open, so those of the region were not "
+            "taken. Open them, and segment the region again."
+        )
+    return _prepare_new(run)
+
+
+def _prepare_new(run: Run) -> Job[PreparedRun]:
+    yield Progress(0, 0, "taking the cells")
+    none_yet = np.zeros(run.image.labels_shape, LABELS_DTYPE)
+    merged = merge_run(none_yet, run.result, region=run.region)
+    new = CellLabels(merged.labels, None, merged.confidence)
+    new.copy_ahead()
+    return PreparedRun(None, merged, new=new)
+
+
+def _prepare_step(
+    before: CellsBefore, run: Run, name: str, *, keeps: bool
+) -> Job[PreparedRun]:
+    yield Progress(0, 0, "merging the cells")
+    copied = before.on_a_copy()
+    merged = merged_with(copied, run, keeps=keeps)
+    return PreparedRun(before, merged, step_of_run(copied, merged, name))
+
+
+def take_prepared(
+    proofread: ProofreadController, run: Run, prepared: PreparedRun, *, keeps: bool
+) -> None:
+    """Take a run that `still_fits`."""
+    if prepared.new is not None:
+        proofread.reopen(prepared.new)
     else:
-        shape = run.image.labels_shape
-        if run.region is not None and math.prod(shape) > MAX_IN_MEMORY_PX:
-            raise ImageError(
-                "The cells of this image are not open, so those of the region were not "
-                "taken. Open them, and segment the region again."
-            )
-        none_yet = np.zeros(shape, LABELS_DTYPE)
-        merged = merge_run(none_yet, run.result, region=run.region)
-        proofread.open(merged.labels, None, merged.confidence)
+        proofread.take_step(prepared.step, keeps=keeps)
     note_origin(proofread, run.result)
-    return merged
 
 
-def merged_with(
-    proofread: ProofreadController, run: Run, result: SegmentationResult, *, keeps: bool
-) -> Merged:
-    """Return a result merged with the labels as they are now; large ones around a region.
+def merged_with(before: CellsBefore, run: Run, *, keeps: bool) -> Merged:
+    """Return a run merged with labels; large ones around a region.
 
     Raises
     ------
     EditError
         If labels that are too large for memory would be needed as a whole.
     """
-    cells = proofread.cells
-    if cells is not None and cells.is_large and run.region is not None:
+    keep = before.kept_ids if keeps else ()
+    deleted = before.kept_empty if keeps else ()
+    if isinstance(before.indexed, CellIndex) and run.region is not None:
         return merge_region(
-            cells.index,
-            result,
-            run.region,
-            keep=proofread.kept_ids if keeps else (),
-            deleted=proofread.kept_empty if keeps else (),
-        )
-    if cells is None or cells.labels.shape != run.image.labels_shape:
-        raise LabelsError(
-            f"'{run.image.name}' has other cells by now, or none. Segment it again."
+            before.indexed, run.result, run.region, keep=keep, deleted=deleted
         )
     return merge_run(
-        cells.labels,
-        result,
-        keep=proofread.kept_ids if keeps else (),
-        deleted=proofread.kept_empty if keeps else (),
+        before.labels,
+        run.result,
+        keep=keep,
+        deleted=deleted,
         region=run.region,
-        last_id=cells.index.last_id,
+        last_id=before.last_id,
     )
 
 

@@ -15,22 +15,26 @@ from napari_cellseg.controllers.engine import Engine, WarmSegmenter
 from napari_cellseg.controllers.files.many import segment_file, segment_many
 from napari_cellseg.controllers.labels.cell_labels import CellLabels
 from napari_cellseg.controllers.labels.lineage_following import follow_parents
-from napari_cellseg.controllers.labels.proofread import MOVED, ProofreadController
+from napari_cellseg.controllers.labels.proofread import ProofreadController
+from napari_cellseg.controllers.labels.run_step import MOVED
 from napari_cellseg.controllers.place import PlaceController
 from napari_cellseg.controllers.segmenting.run_taking import (
+    PreparedRun,
     Run,
     check_room,
     fits,
-    merged_with,
-    note_origin,
-    take_into,
+    is_quick,
+    preparation,
+    take_prepared,
 )
+from napari_cellseg.controllers.segmenting.segment_jobs import decode_job, segment_job
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.editing.edits import Edit
 from napari_cellseg.core.editing.rerun import Merged, Region
 from napari_cellseg.core.errors import ImageError
-from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.jobs import Job
+from napari_cellseg.core.jobs import run as finish
 from napari_cellseg.core.model_spec import ModelSpec
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.segmentation.intensity import intensity_bounds
@@ -210,7 +214,7 @@ class SegmentController:
         if (reason := self.why_not()) or image is None or self.model is None:
             raise ImageError(reason)
         check_room(self.proofread, image, region)
-        job = _segment_job(
+        job = segment_job(
             self._segmenters, self.model.name, image, region, self.options
         )
         target = _Target(image, region, keeps)
@@ -227,7 +231,7 @@ class SegmentController:
         options = replace(self.options, keep_maps=True)
         if run is not None and self.session.shows(run.image):
             options = replace(options, diameter_px=run.result.options.diameter_px)
-        return _segment_job(self._segmenters, self.model.name, image, region, options)
+        return segment_job(self._segmenters, self.model.name, image, region, options)
 
     def segment_many(self, paths: Sequence[Path], out: Path) -> Job[BatchReport]:
         """Segment files into a folder with what is set here; see `controllers.files.many`."""
@@ -242,8 +246,9 @@ class SegmentController:
         return segment_file(self._segmenters, model, source, self.options, size)
 
     def take(self, image: CellImage, result: SegmentationResult) -> None:
-        """Take a run over an image; what was done by hand stays."""
-        self._take(_Target(image, None, keeps=True), result)
+        """Take a run over an image at once; what was done by hand stays."""
+        self._note(result)
+        self._prepare(Run(image, result), keeps=True, at_once=True)
 
     def redecode(self, **thresholds: Any) -> None:
         """Move thresholds of the last run; of several calls the last one wins."""
@@ -270,7 +275,7 @@ class SegmentController:
         self._wanted = None
         if wanted is None or run is None:
             return
-        job = _decode_job(self._engine, run.result, wanted)
+        job = decode_job(self._engine, run.result, wanted)
         self.live_task.start("Updating", job, self._on_decoded)
 
     def _fits(self, image: CellImage | None) -> bool:
@@ -278,46 +283,78 @@ class SegmentController:
 
     def _take(self, target: _Target, result: SegmentationResult) -> None:
         """Merge a result with what is there by now, and tell of it."""
+        self._note(result)
+        self._prepare(Run(target.image, result, target.region), keeps=target.keeps)
+
+    def _note(self, result: SegmentationResult) -> None:
+        """Note where a run was; thresholds that wait are those of the one before."""
         self.device = result.device or self._segmenters.device
         self._wanted = None
-        run = Run(target.image, result, target.region)
-        if self.session.shows(target.image):
-            self._take_here(run, keeps=target.keeps)
+
+    def _prepare(self, run: Run, *, keeps: bool, at_once: bool = False) -> None:
+        """Let a job merge a run with the cells of its image."""
+        proofread = self._corrected(run.image)
+        job = preparation(proofread, run, "segment", keeps=keeps)
+        take = partial(self._take_prepared, run, keeps)
+        if at_once or is_quick(proofread, run):
+            take(finish(job))
         else:
-            self._take_elsewhere(run, keeps=target.keeps)
+            self.task.start("Segmenting", job, take)
+
+    def _corrected(self, image: CellImage) -> ProofreadController:
+        """Return what corrects the cells of an image, which may have been left."""
+        is_here = self.session.shows(image)
+        if is_here and not self._fits(image):
+            self.recall(image)
+        if is_here:
+            return self.proofread
+        other = ProofreadController()
+        other.cells = self.recall(image)
+        other.edited.connect(partial(_follow_parents, other))
+        return other
+
+    def _take_prepared(self, run: Run, keeps: bool, prepared: PreparedRun) -> None:  # noqa: FBT001
+        """Take a run, or merge it anew where its cells were edited meanwhile."""
+        proofread = self._corrected(run.image)
+        if not prepared.still_fits(proofread, run.image):
+            self._prepare(run, keeps=keeps)
+            return
+        is_new = prepared.new is not None
+        take_prepared(proofread, run, prepared, keeps=keeps)
+        if proofread is self.proofread:
+            self.n_kept = prepared.merged.n_kept
+            self.run = run
+            self.session.result = run.result
+            self.finished.emit(run, prepared.merged, is_new)
+        elif proofread.cells is not None:
+            self.arrived.emit(run, proofread.cells, is_new)
         self.changed.emit()
 
-    def _take_here(self, run: Run, *, keeps: bool) -> None:
-        """Take a run on the image that is worked on."""
-        if not self._fits(run.image):
-            self.recall(run.image)
-        is_new = not self._fits(run.image)
-        merged = take_into(self.proofread, run, keeps=keeps)
-        self.n_kept = merged.n_kept
-        self.run = run
-        self.session.result = run.result
-        self.finished.emit(run, merged, is_new)
-
-    def _take_elsewhere(self, run: Run, *, keeps: bool) -> None:
-        """Take a run on an image that was left meanwhile into the cells kept of it."""
-        other = ProofreadController()
-        other.cells = self.recall(run.image)
-        is_new = not fits(other, run.image)
-        other.edited.connect(partial(_follow_parents, other))
-        take_into(other, run, keeps=keeps)
-        if other.cells is not None:
-            self.arrived.emit(run, other.cells, is_new)
-
     def _on_decoded(self, result: SegmentationResult) -> None:
-        """Show re-decoded labels, unless a newer threshold is waiting."""
+        """Merge re-decoded labels, unless a newer threshold is waiting."""
         if self._wanted is not None:
             self._decode_wanted()
         elif self.run is not None and self._fits(self.run.image):
-            self.session.result = result
-            merged = merged_with(self.proofread, self.run, result, keeps=True)
-            self.n_kept = merged.n_kept
-            self.proofread.take_run(merged, MOVED, keeps=True)
-            note_origin(self.proofread, result)
+            run = replace(self.run, result=result)
+            job = preparation(self.proofread, run, MOVED, keeps=True)
+            take = partial(self._show_decoded, self.run, run)
+            if is_quick(self.proofread, run):
+                take(finish(job))
+            else:
+                self.live_task.start("Updating", job, take)
+
+    def _show_decoded(self, of: Run, run: Run, prepared: PreparedRun) -> None:
+        """Show re-decoded labels of the last run, merged with what was there."""
+        if self._wanted is not None:
+            self._decode_wanted()
+        elif self.run is not of:
+            return
+        elif not prepared.still_fits(self.proofread, run.image):
+            self._on_decoded(run.result)
+        else:
+            self.session.result = run.result
+            self.n_kept = prepared.merged.n_kept
+            take_prepared(self.proofread, run, prepared, keeps=True)
             self.redecoded.emit()
 
     def _on_woken(self, device: str) -> None:
@@ -352,46 +389,3 @@ def _follow_parents(proofread: ProofreadController, edit: Edit) -> None:
 
 def _none_kept(_image: CellImage) -> CellLabels | None:
     return None
-
-
-def crop_image(image: CellImage, region: Region) -> CellImage:
-    """Return the (C, Y, X) pixels of a region's box.
-
-    Raises
-    ------
-    ImageError
-        If the box is too small to hold a cell.
-    """
-    if min(region.shape_yx) < SMALLEST_SIDE_PX:
-        height, width = region.shape_yx
-        raise ImageError(
-            f"The region is {width} × {height} pixels; at least {SMALLEST_SIDE_PX} × "
-            f"{SMALLEST_SIDE_PX} are needed. Zoom out or draw a larger one."
-        )
-    top, left, bottom, right = region.box_yx_yx
-    leading = dict(zip(image.labels_axes[:-2], region.plane, strict=True))
-    spans = {**leading, "Y": slice(top, bottom), "X": slice(left, right)}
-    key = tuple(spans.get(axis, slice(None)) for axis in image.axes)
-    return replace(image, data=np.asarray(image.data[key]), axes="CYX")
-
-
-def _segment_job(
-    segmenters: WarmSegmenter,
-    model: str,
-    image: CellImage,
-    region: Region | None,
-    options: SegmentOptions,
-) -> Job[SegmentationResult]:
-    """Read the region and segment it."""
-    yield Progress(0, 0, "reading the image")
-    part = image if region is None else crop_image(image, region)
-    return (yield from segmenters.segment(model, part, options))
-
-
-def _decode_job(
-    engine: Engine, result: SegmentationResult, options: SegmentOptions
-) -> Job[SegmentationResult]:
-    """Decode the kept maps with other thresholds; the size is that of the run."""
-    yield Progress(0, 0, "updating")
-    settled = replace(options, diameter_px=result.options.diameter_px)
-    return engine.decode(result, settled)

@@ -53,10 +53,13 @@ class CellIndex:
     ----------
     labels : int32 array
         The array itself, not a copy.
+    n_edits : int
+        Edits that were followed: as long as it stays, so do the labels.
     """
 
     def __init__(self, labels: Labels, rows: CellRows | None = None) -> None:
         self.labels = labels
+        self.n_edits = 0
         self._last_id = 0
         self._take_rows(find_rows(labels) if rows is None else rows)
         # Compiled code is read from the disk at its first use: not at the first stroke.
@@ -162,8 +165,15 @@ class CellIndex:
         reach = (self._lows < high).all(axis=1) & (self._highs > low).all(axis=1)
         return sorted(self._ids[reach & (self._ids > 0)].tolist())
 
-    def follow(self, edit: Edit) -> None:
-        """Take over what an edit, just written into the labels, has changed."""
+    def follow(self, edit: Edit, rows: CellRows | None = None) -> None:
+        """Take over what an edit, just written into the labels, has changed.
+
+        `rows` says where every cell lies now, if that is known.
+        """
+        self.n_edits += 1
+        if rows is not None:
+            self._take_rows(rows)
+            return
         is_here = not is_on_disk(self.labels)
         if is_here and edit.before.size > MAX_FOLLOWED_PX:
             self._take_rows(find_rows(self.labels))

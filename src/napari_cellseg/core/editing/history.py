@@ -23,6 +23,10 @@ class Steps(Protocol):
         """Return the edit that was undone last, or None."""
         ...
 
+    def last(self) -> Edit | None:
+        """Return the edit that `undo` would take back, as it was made, or None."""
+        ...
+
     @property
     def undo_name(self) -> str:
         """Name of what `undo` takes back, or ""."""
@@ -100,6 +104,10 @@ class History(TwoPiles["Edit"]):
         edit = self._done.pop()
         self._undone.append(edit)
         return edit.inverted()
+
+    def last(self) -> Edit | None:
+        """Return the edit that `undo` would take back, as it was made, or None."""
+        return self._done[-1] if self._done else None
 
     def redo(self) -> Edit | None:
         """Return the edit that was undone last, or None if there is none."""

@@ -142,13 +142,13 @@ def ids_outside(labels: Labels, box: Box, ids: set[int]) -> set[int]:
     """Return those of `ids` that have pixels outside `box`."""
     wanted = np.array(sorted(ids), LABELS_DTYPE)
     found: set[int] = set()
-    for slab in _slabs_around(box):
+    for slab in slabs_around(box):
         part = labels[slab]
         found |= set(part[np.isin(part, wanted)].tolist())
     return found
 
 
-def _slabs_around(box: Box) -> list[Box]:
+def slabs_around(box: Box) -> list[Box]:
     """Return boxes that together cover everything outside `box`, without overlap."""
     slabs = []
     for axis, part in enumerate(box):

@@ -239,6 +239,8 @@ def parents_after(edit: Edit, parents: Mapping[int, int]) -> Parents:
     in the place of another, or takes away, no mother or daughter is known. A person's own
     corrections change no parents here.
     """
+    if not parents:
+        return {}  # which cells a run changes takes long to find
     if moved := moved_numbers(edit):
         former = set(moved.values()) - moved.keys()
         return {

@@ -137,6 +137,10 @@ class Journal(TwoPiles[_Entry]):
             self._take(replace(step, lineage=self.lineage_after(step.change)))
         return step.change
 
+    def last(self) -> Edit | None:
+        """Return the edit that `undo` would take back, as it was made, or None."""
+        return self._edit(self._done[-1].edit_id) if self._done else None
+
     def redo(self) -> Edit | None:
         """Return the edit that was undone last, or None if there is none."""
         if not self._undone:

@@ -50,7 +50,8 @@ def make_labels_layer(
     it holds a first window, which an `EditWindow` moves.
     """
     labels = cells.labels
-    shown = labels[first_window(labels.shape)] if cells.is_large else labels.copy()
+    is_large = cells.is_large
+    shown = labels[first_window(labels.shape)] if is_large else cells.copy_to_show()
     layer = Labels(shown, name=name, metadata=metadata, visible=False, **placement)
     outline_fast(layer)
     layer.contour = outline_px(layer)
