@@ -12,6 +12,7 @@ from napari_cellseg.controllers.segmenting import run_taking
 from napari_cellseg.controllers.segmenting.segment import SegmentController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
+from napari_cellseg.core.editing.grow import grow_cells
 from napari_cellseg.core.editing.rerun import Region
 from napari_cellseg.core.editing.split import add_cell
 from napari_cellseg.core.errors import ImageError
@@ -389,12 +390,13 @@ def test_what_is_done_while_a_run_is_merged_is_kept(seen):
     if seen:
         bench.proofread.set_state([1], "accepted")
     else:
-        bench.proofread.make(add_cell, np.array([(20, 20), (20, 30), (30, 25)]), ())
+        bench.proofread.make(grow_cells, [1])
     bench.starter.release()
     bench.starter.release()
     assert not bench.segment.task.is_running
-    kept = [1] if seen else [4]
-    assert sorted(bench.proofread.sources) == kept
+    assert bench.proofread.sources == {1: "model" if seen else "edited"}
+    n_grown = 36 if seen else 36 + 4 * 6
+    assert np.count_nonzero(bench.proofread.labels) == n_grown
     bench.proofread.undo()
     if not seen:
         bench.proofread.undo()

@@ -11,6 +11,7 @@ from tests.widgets.conftest import squares, wait_idle
 from napari_cellseg.io.exchange.cells import Cells
 from napari_cellseg.io.exchange.formats import FORMATS, format_named
 from napari_cellseg.project.store import open_project
+from napari_cellseg.widgets.labels import exchange
 
 
 @pytest.fixture
@@ -247,3 +248,21 @@ def test_all_images_of_a_project_are_exported_with_the_last_step(
 
     assert is_right(out)
     assert f"Saved: 1 {noun} in out" in opened.footer.line.text()
+
+
+def test_cells_of_a_large_image_are_taken_by_a_job_with_what_was_done_meanwhile(
+    opened, cells_file, segment, qtbot, monkeypatch
+):
+    monkeypatch.setattr(exchange, "TAKEN_AT_ONCE_PX", 0)
+    segment(opened)
+    opened.exchange.read(cells_file())
+    wait_idle(qtbot, opened)
+    before = set(opened.proofread.sources)
+    opened.exchange.question.add.click()
+    assert set(opened.proofread.sources) == before
+    opened.proofread.delete_cells([2])
+    qtbot.waitUntil(lambda: 4 in opened.proofread.sources)
+    assert ids(opened) == {1, 3, 4}
+    for left in ({1, 3}, {1, 2, 3}):
+        opened.keeper.undo()
+        assert ids(opened) == left

@@ -12,21 +12,24 @@ from napari_cellseg.batch.names import plan_names
 from napari_cellseg.batch.project_tables import TABLES, write_tables
 from napari_cellseg.controllers.files.export import Saved
 from napari_cellseg.controllers.labels.cell_labels import CellLabels
+from napari_cellseg.controllers.labels.cells_before import CellsBefore, cells_before
 from napari_cellseg.controllers.labels.proofread import ProofreadController
 from napari_cellseg.controllers.projects.project import ProjectController
 from napari_cellseg.core.counted import counted
 from napari_cellseg.core.editing.cell_notes import with_notes
 from napari_cellseg.core.editing.classes import n_by_class, with_classes
-from napari_cellseg.core.editing.edits import Source, is_empty
+from napari_cellseg.core.editing.edits import Edit, Source, apply_edit, is_empty
 from napari_cellseg.core.editing.importing import (
+    Import,
     ImportedCells,
     ImportMode,
     import_cells,
     untouched_areas,
 )
 from napari_cellseg.core.errors import ImageError, LabelsError
-from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.jobs import Job, Progress, run
 from napari_cellseg.core.labels.arrays import check_labels
+from napari_cellseg.core.labels.rows import CellRows, find_rows
 from napari_cellseg.core.measuring.measure import MeasurementTable
 from napari_cellseg.core.types import LABELS_DTYPE, CellImage
 from napari_cellseg.io.exchange.cells import Cells, FoundLabels, measurements_of
@@ -216,32 +219,83 @@ def no_cells_yet(image: CellImage) -> CellLabels:
     return CellLabels(np.zeros(image.labels_shape, LABELS_DTYPE))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedImport:
+    """Cells that were read, ready to be taken.
+
+    Attributes
+    ----------
+    before : CellsBefore
+        The cells that they go into.
+    edit : Edit
+        Changes nothing if all are there already.
+    rows : CellRows or None
+        Where every cell lies afterwards, where that was looked for.
+    said : str
+        What was done, once it is.
+    """
+
+    before: CellsBefore
+    edit: Edit
+    rows: CellRows | None
+    said: str
+
+
 def take_arrival(
     proofread: ProofreadController, arrival: Arrival, mode: ImportMode, unknown: Source
 ) -> str:
-    """Take cells into the labels under correction as one edit; return what was done.
+    """Take cells into the labels under correction at once; return what was done.
 
     Raises
     ------
     LabelsError, EditError
         If they do not fit.
     """
-    cells = proofread.cells
-    if cells is None:
+    return take_import(proofread, run(preparation(proofread, arrival, mode, unknown)))
+
+
+def preparation(
+    proofread: ProofreadController, arrival: Arrival, mode: ImportMode, unknown: Source
+) -> Job[PreparedImport]:
+    """Return the job that finds what cells change of those under correction.
+
+    Raises
+    ------
+    LabelsError, EditError
+        If there are none; while it runs, if they do not fit.
+    """
+    if proofread.cells is None:
         raise LabelsError("There are no labels to import into. Choose the image first.")
-    found = arrival.found
-    name = arrival.path.name
+    return _prepare(cells_before(proofread.cells), arrival, mode, unknown)
+
+
+def _prepare(
+    before: CellsBefore, arrival: Arrival, mode: ImportMode, unknown: Source
+) -> Job[PreparedImport]:
+    yield Progress(0, 0, "taking the cells")
+    copied, found, name = before.on_a_copy(), arrival.found, arrival.path.name
+    labels, notes = copied.labels, before.notes
     imported = ImportedCells(found.labels, found.sources, name, found.classes)
-    taken = import_cells(cells.labels, cells.sources, imported, mode, unknown)
-    edit = with_classes(taken.edit, cells.labels, cells.classes, taken.classes)
+    taken = import_cells(labels, before.sources, imported, mode, unknown)
+    edit = with_classes(taken.edit, labels, before.classes, taken.classes)
     if is_empty(edit):
-        return f"Nothing new in {name}: these cells are here already."
-    cells.around_runs[taken.edit.made_at] = (cells.confidence, cells.deleted)
-    kept = untouched_areas(cells.areas, taken.edit, cells.labels.shape)
-    n_areas = len(cells.areas) - len(kept)
+        said = f"Nothing new in {name}: these cells are here already."
+        return PreparedImport(before, edit, None, said)
+    areas = notes.areas or ()
+    kept = untouched_areas(areas, taken.edit, labels.shape)
     # A number may be given again; nobody has looked at the cell that has it now.
-    after = replace(cells.notes.without(taken.changed_ids), areas=tuple(kept))
-    proofread.apply(with_notes(edit, cells.notes, after))
+    after = replace(notes.without(taken.changed_ids), areas=tuple(kept))
+    edit = with_notes(edit, notes, after)
+    rows = None
+    if not before.cells.is_large:  # then it is a copy
+        apply_edit(labels, edit)
+        rows = find_rows(labels)
+    said = _said(taken, found, name, len(areas) - len(kept))
+    return PreparedImport(before, edit, rows, said)
+
+
+def _said(taken: Import, found: FoundLabels, name: str, n_areas: int) -> str:
+    """Return what an import does, in words."""
     n_cells = counted(taken.n_cells, "cell")
     said = [f"{n_cells} imported from {name}; undo takes that back."]
     if taken.n_left_out:
@@ -252,3 +306,12 @@ def take_arrival(
     if n_areas:
         said.append(f"{n_areas} checked areas changed and are checked no more.")
     return " ".join([*said, *found.notes])
+
+
+def take_import(proofread: ProofreadController, prepared: PreparedImport) -> str:
+    """Make the edit of an import whose `before` still holds; return what was done."""
+    cells, edit = prepared.before.cells, prepared.edit
+    if not is_empty(edit):
+        cells.around_runs[edit.made_at] = (cells.confidence, cells.deleted)
+        proofread.apply(edit, rows=prepared.rows)
+    return prepared.said

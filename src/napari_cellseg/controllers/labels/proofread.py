@@ -244,7 +244,12 @@ class ProofreadController:
         self.apply(correction(cells.index, *arguments, cells.sources, **options))
 
     # ------------------------------------------------------------- the one history
-    def apply(self, edit: Edit, said: Mapping[int, str] | None = None) -> None:
+    def apply(
+        self,
+        edit: Edit,
+        said: Mapping[int, str] | None = None,
+        rows: CellRows | None = None,
+    ) -> None:
         """Make an edit and remember it; one that changes nothing is dropped.
 
         Parameters
@@ -253,6 +258,8 @@ class ProofreadController:
             The classes of the cells that it changes follow, see `core.editing.classes`.
         said : mapping of int to str
             Classes that are known otherwise, such as from a file.
+        rows : CellRows
+            Where every cell lies afterwards, if that is known.
         """
         cells = self._cells()
         edit = with_classes(edit, cells.labels, cells.classes, said)
@@ -262,7 +269,7 @@ class ProofreadController:
         cells.history.push(edit)
         if edit.author == "hand":
             cells.note_deleted(edit)
-        self._write(edit)
+        self._write(edit, rows=rows)
 
     def undo(self) -> None:
         """Take the last edit back, whole; nothing happens where there is none."""

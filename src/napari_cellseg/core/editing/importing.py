@@ -138,6 +138,8 @@ def untouched_areas(
     areas: Iterable[CheckedArea], edit: Edit, shape: tuple[int, ...]
 ) -> list[CheckedArea]:
     """Return the checked areas in which an edit changes nothing: the others are so no more."""
+    if not (areas := list(areas)):
+        return []
     changed = np.zeros(shape, bool)
     changed[edit.box] = edit.before != edit.after
     return [area for area in areas if not (changed & checked_mask([area], shape)).any()]

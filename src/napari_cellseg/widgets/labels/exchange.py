@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,22 +10,20 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtGui import QAction
 from qtpy.QtWidgets import (
-    QCheckBox,
     QFileDialog,
-    QHBoxLayout,
     QMenu,
-    QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from napari_cellseg.controllers.files.exchange import (
     Arrival,
+    PreparedImport,
     arrival_of_layer,
     cells_to_write,
     no_cells_yet,
+    preparation,
     read_arrival,
-    take_arrival,
+    take_import,
     write_cells,
     write_large,
     write_project,
@@ -34,10 +33,10 @@ from napari_cellseg.controllers.projects.large_project import (
     goes_to_disk,
     import_into_large,
 )
-from napari_cellseg.core.counted import counted
+from napari_cellseg.core.editing.edits import Source
 from napari_cellseg.core.editing.importing import ImportMode
 from napari_cellseg.core.errors import CellsegError
-from napari_cellseg.core.jobs import Job
+from napari_cellseg.core.jobs import Job, run
 from napari_cellseg.core.types import CellImage
 from napari_cellseg.io.exchange.formats import (
     FORMATS,
@@ -45,11 +44,17 @@ from napari_cellseg.io.exchange.formats import (
     dialog_filter,
     format_named,
 )
-from napari_cellseg.widgets.basics.words import line_label
 from napari_cellseg.widgets.canvas.layer_images import labels_placement
+from napari_cellseg.widgets.labels.import_question import (
+    ADD,
+    LEAVE,
+    REPLACE,
+    ImportQuestion,
+)
 from napari_cellseg.widgets.labels.other_labels import OtherLabels
 
-ADD, REPLACE, LEAVE = "add", "replace", "leave"
+#: Cells on so few pixels are taken on the spot.
+TAKEN_AT_ONCE_PX = 2**22
 EXPORT_TIP = "For Cellpose, ImageJ, QuPath and others; or labels as TIFF or OME-Zarr."
 IMPORT_TIP = (
     "Cells from a file: labels (TIFF, PNG, OME-Zarr), Cellpose _seg.npy, ImageJ ROIs, "
@@ -78,73 +83,6 @@ class FormatMenu(QMenu):
         action = self.sender()
         if isinstance(action, QAction):
             self.chosen.emit(action.data())
-
-
-class ImportQuestion(QWidget):
-    """Asks what becomes of the cells that are here, and who made those that come.
-
-    Signals
-    -------
-    answered : str
-        `ADD`, `REPLACE` or `LEAVE`.
-    """
-
-    answered = Signal(str)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.text = line_label()
-        self.by_hand = QCheckBox("A person drew or checked them")
-        self.by_hand.setToolTip(
-            "They are then locked: new runs leave them, and Train learns from them. Leave "
-            "this off if a program found them."
-        )
-        self.replace = self._button("Replace all", self._on_replace_clicked)
-        self.replace.setToolTip("Only the imported cells; undo brings yours back.")
-        self.add = self._button("Add to mine", self._on_add_clicked)
-        self.add.setToolTip("Yours stay; imported cells go where there is none.")
-        self.leave = self._button("Don't import", self._on_leave_clicked)
-        self.leave.setToolTip("Leave everything as it is.")
-        row = QHBoxLayout()
-        for button in (self.replace, self.add, self.leave):
-            row.addWidget(button)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.text)
-        layout.addWidget(self.by_hand)
-        layout.addLayout(row)
-        self.hide()
-
-    def _button(self, text: str, action: Any) -> QPushButton:
-        button = QPushButton(text)
-        button.clicked.connect(action)
-        return button
-
-    def ask(self, arrival: Arrival, n_here: int) -> None:
-        """Show the question with what it is about."""
-        cells = counted(arrival.n_cells, "cell")
-        text = f"{cells} in {arrival.path.name}."
-        if n_here:
-            text += f" There {'is' if n_here == 1 else 'are'} {n_here} here."
-        self.text.setText(text)
-        self.by_hand.setChecked(False)
-        self.by_hand.setVisible(arrival.n_unknown > 0)
-        self.add.setVisible(n_here > 0)
-        self.replace.setText("Replace all" if n_here else "Import")
-        self.show()
-
-    def _on_replace_clicked(self) -> None:
-        self._answer(REPLACE)
-
-    def _on_add_clicked(self) -> None:
-        self._answer(ADD)
-
-    def _on_leave_clicked(self) -> None:
-        self._answer(LEAVE)
-
-    def _answer(self, answer: str) -> None:
-        self.hide()
-        self.answered.emit(answer)
 
 
 class CellExchange(QObject):
@@ -291,11 +229,7 @@ class CellExchange(QObject):
 
     def _on_read(self, arrival: Arrival) -> None:
         if not self._dock.session.shows(arrival.image):
-            self._dock.footer.tell(
-                f"Another image is shown by now; choose '{arrival.image.name}' and import "
-                f"{arrival.path.name} again.",
-                "warning",
-            )
+            self._tell_left(arrival)
             return
         if not self._fits(arrival):
             self._dock.runs.recall(arrival.image)
@@ -351,17 +285,27 @@ class CellExchange(QObject):
         layer, self._offered = self._offered, None
         if arrival is None or answer == LEAVE:
             return
+        self._take(arrival, "add" if answer == ADD else "replace", layer)
+
+    def _take(self, arrival: Arrival, mode: ImportMode, layer: Labels | None) -> None:
+        """Take cells into what is corrected, and into the project.
+
+        `layer` showed them so far, if one did; it is hidden when they are here.
+        """
+        unknown: Source = "hand" if self.question.by_hand.isChecked() else "model"
         try:
-            self._take(arrival, "add" if answer == ADD else "replace")
+            self._make_room(arrival)
+            job = preparation(self._dock.proofread, arrival, mode, unknown)
+            if arrival.found.labels.size <= TAKEN_AT_ONCE_PX:
+                self._on_prepared(arrival, mode, layer, run(job))
+            elif not self._is_busy():
+                taken = partial(self._on_prepared, arrival, mode, layer)
+                self._dock.files.start("Importing", job, taken)
         except CellsegError as error:
             self._dock.footer.tell(str(error), "error")
-            return
-        if layer is not None:  # its cells are on ours as well now
-            layer.visible = False
-            self._dock.viewer.layers.selection.active = self._dock.keeper.layer
 
-    def _take(self, arrival: Arrival, mode: ImportMode) -> None:
-        """Show the cells and take them into what is corrected, and into the project."""
+    def _make_room(self, arrival: Arrival) -> None:
+        """Show labels that fit, still empty, where there are none."""
         dock = self._dock
         choice, axes = dock.header.choice, dock.header.axes
         if not self._fits(arrival) and choice is not None and axes is not None:
@@ -371,8 +315,29 @@ class CellExchange(QObject):
             dock.keeper.add_kept(cells, name, labels_placement(layer, axes), layer)
             dock.link.on_result(layer)
         dock.keeper.reconcile()
-        by_hand = self.question.by_hand.isChecked()
-        said = take_arrival(
-            dock.proofread, arrival, mode, "hand" if by_hand else "model"
+
+    def _on_prepared(
+        self,
+        arrival: Arrival,
+        mode: ImportMode,
+        layer: Labels | None,
+        prepared: PreparedImport,
+    ) -> None:
+        """Take the cells, or look anew where those here were edited meanwhile."""
+        dock = self._dock
+        if not dock.session.shows(arrival.image):
+            self._tell_left(arrival)
+        elif not prepared.before.still_holds(dock.proofread.cells):
+            self._take(arrival, mode, layer)
+        else:
+            dock.footer.tell(take_import(dock.proofread, prepared))
+            if layer is not None:
+                layer.visible = False
+                dock.viewer.layers.selection.active = dock.keeper.layer
+
+    def _tell_left(self, arrival: Arrival) -> None:
+        self._dock.footer.tell(
+            f"Another image is shown by now; choose '{arrival.image.name}' and import "
+            f"{arrival.path.name} again.",
+            "warning",
         )
-        dock.footer.tell(said)
