@@ -13,6 +13,7 @@ from napari_cellseg.controllers.projects.project import ProjectController
 from napari_cellseg.controllers.segmenting.segment import SegmentController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
+from napari_cellseg.controllers.training import training_source
 from napari_cellseg.controllers.training.train import TrainController
 from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.training.curve import CurvePoint
@@ -87,6 +88,18 @@ def test_nothing_checked_cannot_be_trained_on(training):
     assert "mark an area or the whole image as checked" in train.words
     with pytest.raises(TrainingError, match="only what you vouch for"):
         train.start()
+
+
+def test_what_is_checked_of_a_large_image_is_counted_by_a_job(training, monkeypatch):
+    train, proofread, _ = training
+    monkeypatch.setattr(training_source, "COUNTED_AT_ONCE_PX", 0)
+    proofread.set_state([1], "accepted")
+    train.counting.starter.is_held = True
+    train.count()
+    assert train.supply is None
+    assert train.words == "Counting the checked cells…"
+    train.counting.starter.release()
+    assert train.supply.n_cells == 1
 
 
 def test_an_image_without_a_number_is_named_before_the_start(training):

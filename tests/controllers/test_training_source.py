@@ -58,3 +58,10 @@ def test_what_the_project_groups_stays_together(source: TrainingSource) -> None:
     items = run(source.collected())
 
     assert [item.group for item in items] == ["patient 7"] * 2
+
+
+def test_what_is_edited_later_is_not_learned(source: TrainingSource) -> None:
+    here = run(source.collected())[0]
+    source._proofread.delete_cells([1])
+
+    assert here.labels.any()

@@ -20,7 +20,7 @@ from napari_cellseg.controllers.training.training_source import (
     no_items,
 )
 from napari_cellseg.core.errors import TrainingError
-from napari_cellseg.core.jobs import Job
+from napari_cellseg.core.jobs import Job, run
 from napari_cellseg.core.options import FineTuneOptions
 from napari_cellseg.core.training.curve import CurvePoint, add_point
 from napari_cellseg.core.training.item import (
@@ -29,7 +29,6 @@ from napari_cellseg.core.training.item import (
     TrainingOutcome,
     TrainingSupply,
     TrainProgress,
-    supply_of,
 )
 from napari_cellseg.io.models import store as model_store
 from napari_cellseg.io.models.left_trainings import (
@@ -118,10 +117,10 @@ class TrainController:
         self.count()
 
     def count(self) -> None:
-        """Count what is checked; other images than this one are read off the main thread."""
+        """Count what is checked, off the main thread where that takes long."""
         self.source.settle()
         self.supply, self.problem = None, ""
-        if self.source.kind == "image":
+        if self.source.is_quick:
             self.counting.abandon()
             self._count_here()
         elif not self.source.why_not(None):
@@ -134,7 +133,7 @@ class TrainController:
 
     def _count_here(self) -> None:
         try:
-            self.supply = supply_of(self.source.here())
+            self.supply = run(self.source.counted())
         except TrainingError as error:
             self.problem = str(error)
 

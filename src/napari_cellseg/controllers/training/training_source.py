@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from napari_cellseg.controllers.labels.proofread import ProofreadController
 from napari_cellseg.controllers.projects.project import ProjectController
 from napari_cellseg.controllers.segmenting.segment import SegmentController
 from napari_cellseg.controllers.session import Session
+from napari_cellseg.core.editing.checked import CheckedArea
 from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.training.item import (
@@ -21,6 +23,7 @@ from napari_cellseg.core.training.item import (
     joined_supply,
     supply_of,
 )
+from napari_cellseg.core.types import CellImage, Labels
 from napari_cellseg.project.store import open_project
 from napari_cellseg.project.training.training_items import project_items
 from napari_cellseg.project.training.training_sources import folder_items
@@ -28,6 +31,8 @@ from napari_cellseg.project.training.training_sources import folder_items
 SourceKind = Literal["image", "project", "folder"]
 #: Below it, a person is told that little will come of it.
 FEW_CELLS = 50
+#: Labels of so few pixels are counted on the spot.
+COUNTED_AT_ONCE_PX = 2**22
 UM2_IN_MM2 = 1e6
 HOW_TO_CHECK = (
     "Correct or accept cells in the tab Correct, or mark an area or the whole image as "
@@ -93,33 +98,42 @@ class TrainingSource:
             self.kind = "project" if "project" in self.kinds else "image"
 
     # ----------------------------------------------------------------- collecting
-    def here(self) -> list[TrainingItem]:
-        """Return what is checked on the image that is open; raises `TrainingError`."""
+    @property
+    def is_quick(self) -> bool:
+        """True if it is counted in no time: this image, and few pixels."""
+        labels = self._proofread.labels
+        return self.kind == "image" and (
+            labels is None or math.prod(labels.shape) <= COUNTED_AT_ONCE_PX
+        )
+
+    def _here(self) -> Job[list[TrainingItem]]:
+        """Return the job that collects what is checked on the image that is open."""
         image, cells = self._session.image, self._proofread.cells
-        if image is None or cells is None:
-            return []
         channel = self._segment.options.channel
+        if self.kind == "folder" or image is None or cells is None:
+            return _collected_here([])
         if image.n_channels > 1 and not image.is_rgb and channel is None:
-            return []
-        locked = self._proofread.locked_ids
-        items = items_of(image, cells.labels, cells.areas, locked, channel=channel)
+            return _collected_here([])
         known = self._projects.image_at(image.source)
-        if known is None:
-            return items
-        return [replace(item, group=known.group) for item in items]
+        group = None if known is None else known.group
+        vouched = tuple(cells.areas), self._proofread.locked_ids
+        if cells.is_large:  # what lies on the disk is read by the main thread only
+            items = items_of(image, cells.labels, *vouched, channel=channel)
+            return _collected_here(items, group)
+        return _items_here(image, cells.labels, vouched, channel, group)
 
     def collected(self) -> Job[list[TrainingItem]]:
-        """Collect all; what is open is read before the first step, by the caller's thread.
+        """Collect all; of what is open it is settled now what a person vouches for.
 
         Raises
         ------
         TrainingError, ImageReadError, ProjectError
             If an image or its labels cannot be read.
         """
-        return self._collected(self.here() if self.kind != "folder" else [])
+        return self._collected(self._here())
 
-    def _collected(self, here: list[TrainingItem]) -> Job[list[TrainingItem]]:
-        items = list(here)
+    def _collected(self, here: Job[list[TrainingItem]]) -> Job[list[TrainingItem]]:
+        items = yield from here
         yield TrainProgress(0, 0, "reading the corrections")
         for name, found in self._others():
             items += found
@@ -128,10 +142,12 @@ class TrainingSource:
 
     def counted(self) -> Job[TrainingSupply]:
         """Count all, an image at a time: nothing of it is kept."""
-        return self._counted(self.here() if self.kind != "folder" else [])
+        return self._counted(self._here())
 
-    def _counted(self, here: list[TrainingItem]) -> Job[TrainingSupply]:
-        supplies = [supply_of(here)] if here else []
+    def _counted(self, here: Job[list[TrainingItem]]) -> Job[TrainingSupply]:
+        items = yield from here
+        supplies = [supply_of(items)] if items else []
+        del items
         yield Progress(0, 0, "counting")
         for name, found in self._others():
             supplies.append(supply_of(found))
@@ -191,6 +207,29 @@ class TrainingSource:
         if supply.n_images == 1:
             return "All from one image: check some cells on a second one as well."
         return ""
+
+
+def _collected_here(
+    items: list[TrainingItem], group: str | None = None
+) -> Job[list[TrainingItem]]:
+    """Put items into the group of their image."""
+    yield TrainProgress(0, 0, "reading the corrections")
+    return items if group is None else [replace(one, group=group) for one in items]
+
+
+def _items_here(
+    image: CellImage,
+    labels: Labels,
+    vouched: tuple[tuple[CheckedArea, ...], set[int]],
+    channel: int | None,
+    group: str | None,
+) -> Job[list[TrainingItem]]:
+    """Collect what is checked of labels that are being corrected, on a copy."""
+    yield TrainProgress(0, 0, "reading the corrections")
+    if not any(vouched):
+        return []
+    items = items_of(image, labels.copy(), *vouched, channel=channel)
+    return (yield from _collected_here(items, group))
 
 
 def _counted(number: int, noun: str) -> str:

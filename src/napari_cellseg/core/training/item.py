@@ -14,7 +14,7 @@ from scipy import ndimage
 from napari_cellseg.core.editing.checked import CheckedArea, checked_mask
 from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.jobs import Job, Progress
-from napari_cellseg.core.labels.arrays import relabel_sequential
+from napari_cellseg.core.labels.arrays import areas, relabel_sequential
 from napari_cellseg.core.labels.boxes import cell_boxes, grown
 from napari_cellseg.core.labels.on_disk import LabelsOnDisk, is_on_disk
 from napari_cellseg.core.options import FineTuneOptions
@@ -77,8 +77,9 @@ class TrainingItem:
 
     def cell_ids(self) -> NDArray[np.int32]:
         """Return the cells that lie mostly where the labels are right."""
-        n_pixels = np.bincount(self.labels.ravel())
-        n_valid = np.bincount(self.labels[self.valid], minlength=len(n_pixels))
+        n_ids = int(self.labels.max(initial=0)) + 1
+        n_pixels = areas(self.labels, n_ids)
+        n_valid = areas(self.labels[self.valid], n_ids)
         is_in = 2 * n_valid > n_pixels
         is_in[0] = False
         return np.flatnonzero(is_in).astype(np.int32)
