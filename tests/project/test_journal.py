@@ -20,7 +20,10 @@ from napari_cellseg.core.editing.edits import (
 )
 from napari_cellseg.core.editing.history import History
 from napari_cellseg.core.errors import ProjectError
+from napari_cellseg.core.jobs import run
+from napari_cellseg.project.cells.cell_facts import read_last_step
 from napari_cellseg.project.copying import purge_dropped
+from napari_cellseg.project.database import packing
 from napari_cellseg.project.labels.labels import ProjectLabels
 from napari_cellseg.project.labels.new_labels import NewLabels
 from napari_cellseg.project.store import create_project, open_project
@@ -329,9 +332,53 @@ def test_a_damaged_step_is_told(folder: Path) -> None:
         opened = project.open_labels(1)
         paint(opened, 1, 2)
         project._connection.execute("UPDATE edits SET pixels = x'00'")
-        with pytest.raises(ProjectError, match=r"'brush stroke'.*is damaged"):
-            opened.write()
         project._opened.clear()
+    with (
+        open_project(folder) as project,
+        pytest.raises(ProjectError, match=r"'brush stroke'.*is damaged"),
+    ):
+        project.open_labels(1)
+
+
+def test_what_is_edited_while_labels_are_written_is_there_after_a_crash(
+    folder: Path,
+) -> None:
+    with open_project(folder) as project:
+        opened = project.open_labels(1)
+        paint(opened, 1, 2)
+        job = opened.writing()
+        next(job)
+        paint(opened, 3, 4)
+        run(job)
+        expected = opened.labels.copy()
+        first, last = read_last_step(project._connection, 1)[1], opened.last_step
+        assert first < last
+        project._opened.clear()  # killed: nothing more is written
+    with open_project(folder) as project:
+        np.testing.assert_array_equal(project.open_labels(1).labels, expected)
+
+
+def test_a_write_that_was_overtaken_takes_nothing_back(folder: Path) -> None:
+    with open_project(folder) as project:
+        opened = project.open_labels(1)
+        paint(opened, 1, 2)
+        job = opened.writing()
+        next(job)
+        paint(opened, 3, 4)
+        opened.write()
+        assert list(job) == []
+        assert read_last_step(project._connection, 1)[1] == opened.last_step
+
+
+def test_no_step_is_unpacked_to_write_labels_in_memory(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_project(folder) as project:
+        opened = project.open_labels(1)
+        paint(opened, 1, 2)
+        monkeypatch.setattr(packing, "_pixels_of", pytest.fail)
+        opened.write()
+        assert read_last_step(project._connection, 1)[1] == opened.last_step
 
 
 def test_nothing_is_lost_while_the_project_is_somewhere_else(folder: Path) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from napari_cellseg.controllers.labels.cell_labels import CellLabels
+from napari_cellseg.core.errors import ProjectError
+from napari_cellseg.core.jobs import Job
 from napari_cellseg.project.labels.labels import ProjectLabels
 from napari_cellseg.project.store import Project
 
@@ -46,6 +48,28 @@ def release_saved(
             n_bytes -= _n_bytes(cells, opened)
             del held[image_id]
             project.forget_labels(image_id)
+
+
+def write_held(held: HeldLabels) -> Job[str]:
+    """Bring labels on disk up to their journals, a chunk a step.
+
+    Returns why the last of those that could not be written could not, "" if all were.
+    Labels that are let go in between are passed over.
+    """
+    problem = ""
+    for image_id, (cells, opened) in list(held.items()):
+        job = opened.writing(cells.confidence)
+        try:
+            while held.get(image_id, (None, None))[1] is opened:
+                yield next(job)
+        except StopIteration:
+            pass
+        except ProjectError as error:
+            problem = str(error)
+        finally:
+            job.close()
+        problem = opened.journal.problem or problem
+    return problem
 
 
 def _n_bytes(cells: CellLabels, opened: ProjectLabels) -> int:

@@ -17,7 +17,11 @@ from napari_cellseg.controllers.labels.cell_labels import (
     labels_to_adopt,
     steps_in_between,
 )
-from napari_cellseg.controllers.labels.held_labels import HeldLabels, release_saved
+from napari_cellseg.controllers.labels.held_labels import (
+    HeldLabels,
+    release_saved,
+    write_held,
+)
 from napari_cellseg.controllers.labels.lineage_following import LineageFollower
 from napari_cellseg.controllers.projects.outside import OutsideSteps
 from napari_cellseg.controllers.projects.unsaved_notes import UnsavedNotes
@@ -29,7 +33,7 @@ from napari_cellseg.controllers.projects.unsaved_steps import (
 from napari_cellseg.core.editing.history import History
 from napari_cellseg.core.editing.lineage_steps import Lineage
 from napari_cellseg.core.errors import CellsegError, ImageReadError, ProjectError
-from napari_cellseg.core.jobs import Job
+from napari_cellseg.core.jobs import Job, run
 from napari_cellseg.core.types import PixelSize
 from napari_cellseg.io.reading.paths import ImagePlace, image_place
 from napari_cellseg.io.s3.address import is_s3_address
@@ -353,13 +357,11 @@ class ProjectController:
 
     def write(self) -> None:
         """Bring the labels on disk up to the journal; what fails is told of."""
-        problem = ""
-        for cells, opened in self._kept.values():
-            try:
-                opened.write(cells.confidence)
-            except ProjectError as error:
-                problem = str(error)
-            problem = opened.journal.problem or problem
+        run(self.writing())
+
+    def writing(self) -> Job[None]:
+        """Do what `write` does, a chunk a step; for the thread that has the project."""
+        problem = yield from write_held(self._kept)
         self._write_notes()
         self._tell(problem or self._notes.problem)
 

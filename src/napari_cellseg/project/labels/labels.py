@@ -10,17 +10,16 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from napari_cellseg.core.editing.cell_index import CellIndex
 from napari_cellseg.core.editing.cell_notes import CellNotes, updated_notes
 from napari_cellseg.core.editing.classes import updated_classes
-from napari_cellseg.core.editing.edits import Edit, Source, apply_edit, update_sources
+from napari_cellseg.core.editing.edits import Edit, apply_edit, update_sources
 from napari_cellseg.core.editing.rerun import Footprint
 from napari_cellseg.core.errors import ProjectError
-from napari_cellseg.core.jobs import run
+from napari_cellseg.core.jobs import Job, Progress, run
 from napari_cellseg.core.labels.on_disk import LabelsOnDisk, as_labels, is_on_disk
 from napari_cellseg.core.types import Labels
 from napari_cellseg.project.cells.cell_facts import (
@@ -38,6 +37,7 @@ from napari_cellseg.project.labels.known_chunks import FormerChunk, KnownChunks
 from napari_cellseg.project.labels.labels_store import LabelsStore, Place
 from napari_cellseg.project.labels.large_labels import LargeNotes
 from napari_cellseg.project.labels.large_opening import ReadAhead
+from napari_cellseg.project.labels.latest import Latest, latest_of
 from napari_cellseg.project.labels.outside import outside_edits, put_back
 from napari_cellseg.project.labels.pyramid import Pyramid
 
@@ -112,6 +112,7 @@ class ProjectLabels:
         self.outside: Callable[[Edit], None] = self.take
         #: Chunks that were, or may half have been, written here and are not noted yet.
         self._unnoted: set[Place] = set()
+        self._n_writes = 0
         self.n_outside = 0
         self._replay(written)
 
@@ -211,7 +212,8 @@ class ProjectLabels:
         """Record what others changed in chunks that are to be written."""
         if self._known is None:
             return
-        boxes = [_edit_of_step(row).box for row in self._steps_since(written)]
+        rows = self._steps_since(written)
+        boxes = [_edit_of_step(row, has_pixels=False).box for row in rows]
         places = set(self._store.chunks_of(boxes)) - self._unnoted
         former = self._former(self._known.changed(places))
         if is_on_disk(self.labels):
@@ -226,7 +228,14 @@ class ProjectLabels:
             ).fetchall()
 
     def write(self, confidence: Mapping[int, float] | None = None) -> None:
+        """Bring the labels on disk up to the journal; see `writing`."""
+        run(self.writing(confidence))
+
+    def writing(self, confidence: Mapping[int, float] | None = None) -> Job[None]:
         """Bring the labels on disk up to the journal: only the chunks that changed.
+
+        Labels in memory may be edited between two steps; that is written the next time. Of
+        a job that is overtaken by another the rest is not done.
 
         Parameters
         ----------
@@ -240,6 +249,8 @@ class ProjectLabels:
             If it cannot be written, or the project looks at other labels by now; the
             journal still holds every step.
         """
+        self._n_writes += 1
+        turn = self._n_writes
         if not self.journal.retry():
             return
         with told(self._folder):
@@ -249,26 +260,49 @@ class ProjectLabels:
         with told(self._folder):
             self._take_what_came(written)
         rows = self._steps_since(written)
-        edits = [_edit_of_step(row) for row in rows]
-        latest = _latest(edits)
+        # Which cells a step changes is asked of large labels only.
+        has_pixels = self.index is not None
+        edits = [_edit_of_step(row, has_pixels=has_pixels) for row in rows]
         if confidence is not None:
             self.confidence = confidence
+        boxes = [edit.box for edit in edits]
+        self._unnoted.update(self._store.chunks_of(boxes))
+        job = self._store.writing(self.labels, boxes)
+        while (places := self._next(job)) is None:
+            # What was edited of large labels is in memory until it counts as written.
+            if self.index is None:
+                yield Progress(0, 0, "writing the cells")
+            if turn != self._n_writes:
+                return
+        self._note_written(edits, places, rows[-1]["step"] if rows else None)
+
+    def _next(self, job: Job[set[Place]]) -> set[Place] | None:
+        """Write a chunk more; return all once they are on the disk."""
         with told(self._folder):
-            boxes = [edit.box for edit in edits]
-            self._unnoted.update(self._store.chunks_of(boxes))
-            places = self._store.write(self.labels, boxes)
-            with transaction(self._connection):
-                self._save_cells(latest)
-                if self._known is not None:
-                    self._known.note(places)
-                if self.index is not None:
-                    ids = {cell for edit in edits for cell in edit.changed_ids}
-                    self._notes.save(self.index, ids, places)
-                if rows:
-                    self._connection.execute(
-                        "UPDATE images SET written_step = ? WHERE id = ?",
-                        (rows[-1]["step"], self._image_id),
-                    )
+            try:
+                next(job)
+            except StopIteration as stop:
+                places: set[Place] = stop.value
+                return places
+        return None
+
+    def _note_written(
+        self, edits: list[Edit], places: set[Place], last_step: int | None
+    ) -> None:
+        """Note that the labels on disk hold some edits."""
+        latest = latest_of(edits)
+        with told(self._folder), transaction(self._connection):
+            self._save_cells(latest)
+            if self._known is not None:
+                self._known.note(places)
+            if self.index is not None:
+                ids = {cell for edit in edits for cell in edit.changed_ids}
+                self._notes.save(self.index, ids, places)
+            if last_step is not None:
+                self._connection.execute(
+                    "UPDATE images SET written_step = ? WHERE id = ?",
+                    (last_step, self._image_id),
+                )
         self._unnoted.clear()
         latest.apply(self._saved_sources, self._saved_classes)
         self._saved_confidence = self.confidence
@@ -316,7 +350,7 @@ class ProjectLabels:
             self._pyramid.renew(self.labels, self._notes.stale())
         self._notes.forget_stale()
 
-    def _save_cells(self, latest: _Latest) -> None:
+    def _save_cells(self, latest: Latest) -> None:
         """Write the cells that are new, changed or gone."""
         saved, known = self._saved_confidence, self.confidence
         changed = {*latest.sources, *latest.classes}
@@ -350,44 +384,14 @@ class ProjectLabels:
             ],
         )
 
-    def _kind(self, cell: int, latest: _Latest) -> str:
+    def _kind(self, cell: int, latest: Latest) -> str:
         """Return the class of a cell after the latest edits, "" for none."""
         return latest.classes.get(cell, self._saved_classes.get(cell)) or ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Latest:
-    """Source and class of the cells that edits changed; None: gone, or no class."""
-
-    sources: dict[int, Source | None]
-    classes: dict[int, str | None]
-
-    def apply(self, sources: dict[int, Source], classes: dict[int, str]) -> None:
-        """Bring what is known of all cells up to it, in place."""
-        for cell, source in self.sources.items():
-            sources.pop(cell, None)
-            if source is not None:
-                sources[cell] = source
-        for cell, kind in self.classes.items():
-            classes.pop(cell, None)
-            if kind is not None:
-                classes[cell] = kind
-
-
-def _latest(edits: Iterable[Edit]) -> _Latest:
-    """Return what edits, in their order, make of the cells that they change."""
-    found = _Latest({}, {})
-    for edit in edits:
-        for cell in edit.sources_before.keys() | edit.sources_after.keys():
-            found.sources[cell] = edit.sources_after.get(cell)
-        for cell in edit.classes_before.keys() | edit.classes_after.keys():
-            found.classes[cell] = edit.classes_after.get(cell)
-    return found
-
-
-def _edit_of_step(row: sqlite3.Row) -> Edit:
-    """Return what a step wrote: the edit, or its inverse for an undo."""
-    edit = edit_of(row)
+def _edit_of_step(row: sqlite3.Row, *, has_pixels: bool = True) -> Edit:
+    """Return what a step wrote: the edit, or its inverse for an undo; see `edit_of`."""
+    edit = edit_of(row, has_pixels=has_pixels)
     return edit.inverted() if row["kind"] == "undo" else edit
 
 

@@ -163,8 +163,10 @@ class LabelsStore:
         folder = self.folder / ARRAY_NAME / "c"
         return not any(folder.joinpath(*map(str, one)).is_file() for one in places)
 
-    def write(self, labels: Labels, boxes: list[Box]) -> set[Place]:
+    def writing(self, labels: Labels, boxes: list[Box]) -> Job[set[Place]]:
         """Write the chunks that boxes touch, and wait until they are on the disk.
+
+        A chunk a step: what is edited in between is in the chunks that follow.
 
         Parameters
         ----------
@@ -193,8 +195,10 @@ class LabelsStore:
             if path.is_file():
                 sync_file(path)
             folders.update(one for one in path.parents if self.folder in one.parents)
+            yield Progress(0, 0, "writing the cells")
         for folder in folders:
             sync_folder(folder)
+            yield Progress(0, 0, "writing the cells")
         return set(chunks)
 
     def _opened(self) -> Any:

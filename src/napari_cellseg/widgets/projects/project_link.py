@@ -49,6 +49,7 @@ from napari_cellseg.widgets.labels.preparing import Preparing
 from napari_cellseg.widgets.projects.project_bar import ProjectBar
 from napari_cellseg.widgets.projects.project_questions import ProjectQuestions
 from napari_cellseg.widgets.projects.taking_over import TakingOver
+from napari_cellseg.widgets.projects.writer import Writer
 
 CHANGED_OUTSIDE = (
     "Another program changed the cells of this image on the disk. That is a step now: undo "
@@ -86,8 +87,9 @@ class ProjectLink(QObject):
         self.kept = KeptCells(self.projects, self._keeper)
         self._wanted = -1
         self._bring_later = Later(self._on_bring_due, 0, self)
-        self._write_later = Later(self.projects.write, WRITE_MILLISECONDS, self)
-        self._retry_later = Later(self.projects.write, RETRY_MILLISECONDS, self)
+        self._writer = Writer(self.projects, self)
+        self._write_later = Later(self._writer.start, WRITE_MILLISECONDS, self)
+        self._retry_later = Later(self._writer.start, RETRY_MILLISECONDS, self)
         self.taking_over = TakingOver(
             self.projects, dock.task.starter, self._go_on_with, self
         )
@@ -113,6 +115,7 @@ class ProjectLink(QObject):
         self._bring_later.stop()
         self._write_later.stop()
         self._retry_later.stop()
+        self._writer.stop()
         self.taking_over.release()
         self.preparing.abandon()
         self._proofread.edited.disconnect(self._on_edited, missing_ok=True)
