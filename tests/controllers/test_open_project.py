@@ -9,7 +9,7 @@ import pytest
 import tifffile
 from tests.project.test_journal import FullDisk
 
-from napari_cellseg.controllers.labels.cell_labels import CellLabels
+from napari_cellseg.controllers.labels.cell_labels import CellLabels, cells_in
 from napari_cellseg.controllers.labels.lineage_following import follow_parents
 from napari_cellseg.controllers.labels.proofread import ProofreadController
 from napari_cellseg.controllers.projects.project import ProjectController
@@ -17,6 +17,10 @@ from napari_cellseg.core.editing.corrections import merge_cells
 from napari_cellseg.core.editing.edits import edit_on_labels
 from napari_cellseg.core.editing.lineage_steps import parents_difference
 from napari_cellseg.core.editing.split import add_cell
+from napari_cellseg.core.jobs import Progress, run
+from napari_cellseg.project import store
+from napari_cellseg.project.labels.labels import ProjectLabels
+from napari_cellseg.project.labels.labels_store import LabelsStore
 from napari_cellseg.project.store import open_project
 
 
@@ -187,3 +191,40 @@ def test_labels_with_steps_that_wait_are_not_let_go(window, monkeypatch):
     window.projects.let_go([])
     assert not window.projects.keeps(cells)
     assert set(np.unique(window.on_disk())) == {0, 2, 3}
+
+
+def test_cells_that_a_project_takes_in_are_not_read_back(window, monkeypatch):
+    read = LabelsStore.read_all
+    monkeypatch.setattr(
+        LabelsStore,
+        "read_all",
+        lambda one: read(one) if one.ahead else pytest.fail("read"),
+    )
+    cells = window.begin()
+    assert window.projects.cells_of(window.source()) is cells
+
+
+def write_nothing(*_labels):
+    """Stand in for what writes labels, as if it had been killed."""
+    yield Progress(0, 0)
+
+
+@pytest.mark.parametrize("is_behind", [False, True], ids=["written", "in the journal"])
+def test_the_copy_that_a_job_made_is_shown_unless_steps_follow(
+    window, monkeypatch, is_behind
+):
+    monkeypatch.setattr(store, "AT_ONCE_PX", 0)
+    window.begin()
+    window.proofread.delete_cells([2])
+    labels = window.proofread.labels.copy()
+    if is_behind:
+        monkeypatch.setattr(ProjectLabels, "writing", write_nothing)
+    window.projects.close()
+    with open_project(window.folder) as project:
+        run(project.preparation(1))
+        made = project._large._pixels[1][2]
+        cells, _ = cells_in(project, 1)
+        shown = cells.copy_to_show()
+        assert (shown is made.copy) is not is_behind
+        np.testing.assert_array_equal(shown, labels)
+        assert sorted(cells.index.ids) == [1, 3]

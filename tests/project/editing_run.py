@@ -10,6 +10,7 @@ Labels of more than LARGE_PX pixels are left on disk.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -116,12 +117,14 @@ def main(folder: Path, seed: int) -> None:
     project = open_project(folder)
     opened = project.open_labels(1)
     rng = np.random.default_rng(seed)
+    writing: Iterator[object] = iter(())
     print("ready", digest(opened), flush=True)  # noqa: T201
     for n in range(1, 100_000):
         if name := step(opened, rng):
             print(name.replace(" ", "_"), digest(opened), flush=True)  # noqa: T201
+        next(writing, None)  # between the steps, as the window does
         if n % WRITE_EVERY == 0:
-            opened.write()
+            writing = opened.writing()
 
 
 if __name__ == "__main__":

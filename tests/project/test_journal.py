@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -356,6 +357,17 @@ def test_what_is_edited_while_labels_are_written_is_there_after_a_crash(
         project._opened.clear()  # killed: nothing more is written
     with open_project(folder) as project:
         np.testing.assert_array_equal(project.open_labels(1).labels, expected)
+
+
+def test_pixels_that_were_packed_ahead_are_those_of_the_edit_or_not_taken() -> None:
+    before, after = np.zeros((2, 3), np.int32), np.ones((2, 3), np.int32)
+    edit = Edit("run", (0, 0), before, after)
+    ahead = packing.packed_ahead(edit)
+    assert ahead.packed is not None
+    assert packing.row_of(ahead)["pixels"] is ahead.packed.data
+    for one in (edit, ahead.inverted(), replace(ahead, after=2 * after)):
+        plain = replace(one, packed=None)
+        assert packing.row_of(one)["pixels"] == packing.row_of(plain)["pixels"]
 
 
 def test_a_write_that_was_overtaken_takes_nothing_back(folder: Path) -> None:

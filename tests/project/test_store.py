@@ -269,7 +269,7 @@ def test_a_save_while_labels_are_read_makes_no_step_go_missing(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = project.start_labels(1, NewLabels(np.zeros((20, 30), np.int32), "YX"))
-    read = LabelsStore.read
+    read = LabelsStore.read_all
 
     def read_and_be_overtaken(store: LabelsStore) -> Any:
         found = read(store)
@@ -277,7 +277,7 @@ def test_a_save_while_labels_are_read_makes_no_step_go_missing(
         opened.write()
         return found
 
-    monkeypatch.setattr(LabelsStore, "read", read_and_be_overtaken)
+    monkeypatch.setattr(LabelsStore, "read_all", read_and_be_overtaken)
     with open_project(project.folder, read_only=True) as reader:
         late = reader.open_labels(1)
     assert late.labels[3, 6] == 7

@@ -310,7 +310,7 @@ def test_a_second_window_saves_its_steps_once_the_first_is_closed(
 def readers(monkeypatch):
     """Return the threads that read labels, of which all count as not small."""
     threads = []
-    read = LabelsStore.read
+    read = LabelsStore.read_all
 
     def read_here(store):
         if store.ahead is None:
@@ -318,7 +318,7 @@ def readers(monkeypatch):
         return read(store)
 
     monkeypatch.setattr(store, "AT_ONCE_PX", 0)
-    monkeypatch.setattr(LabelsStore, "read", read_here)
+    monkeypatch.setattr(LabelsStore, "read_all", read_here)
     return threads
 
 

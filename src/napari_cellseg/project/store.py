@@ -44,7 +44,7 @@ from napari_cellseg.project.images.images import ProjectImage
 from napari_cellseg.project.images.moved import find_moved
 from napari_cellseg.project.labels.exchanges import Exchanges, remove_unneeded
 from napari_cellseg.project.labels.journal import Journal, adopt_history
-from napari_cellseg.project.labels.labels import SAVE_CELL, ProjectLabels, shape_text
+from napari_cellseg.project.labels.labels import SAVE_CELL, ProjectLabels
 from napari_cellseg.project.labels.labels_store import LABELS_FOLDER, LabelsStore
 from napari_cellseg.project.labels.large_labels import LargeNotes
 from napari_cellseg.project.labels.large_opening import LargeOpening
@@ -165,8 +165,8 @@ class Project:
                 # All or nothing: killed in between, it would be lost.
                 self.review(image_id).put(new.states, new.areas)
                 self.lineage(image_id).put(new.lineage)
-                values = (shape_text(new.labels), new.axes, image_id)
-                self._connection.execute(SET_LABELS, values)
+                self._connection.execute(SET_LABELS, new.frame_row(image_id))
+        self._large.hand_over(self._connection, image_id, store, new)
         return self.open_labels(image_id)
 
     def start_by_blocks(self, image_id: int, new: LargeLabels) -> Job[None]:

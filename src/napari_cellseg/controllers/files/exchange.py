@@ -39,6 +39,7 @@ from napari_cellseg.io.exchange.formats import (
     format_named,
     read_cells,
 )
+from napari_cellseg.project.database.packing import packed_ahead
 from napari_cellseg.project.exchange import (
     cells_of_image,
     export_images,
@@ -289,7 +290,7 @@ def _prepare(
     rows = None
     if not before.cells.is_large:  # then it is a copy
         apply_edit(labels, edit)
-        rows = find_rows(labels)
+        rows, edit = find_rows(labels), packed_ahead(edit)
     said = _said(taken, found, name, len(areas) - len(kept))
     return PreparedImport(before, edit, rows, said)
 

@@ -103,7 +103,11 @@ class CellLabels:
 
     def copy_ahead(self) -> None:
         """Make the copy for a layer now, in a job: it takes long of a large image."""
-        self._copied = self.index.n_edits, self.labels.copy()
+        self.take_copy(self.labels.copy())
+
+    def take_copy(self, copied: Labels) -> None:
+        """Take a copy for a layer that somebody made ahead."""
+        self._copied = self.index.n_edits, copied
 
     def copy_to_show(self) -> Labels:
         """Return a copy of the labels, which the caller may write to."""
@@ -166,7 +170,13 @@ class CellLabels:
 
 def cells_of_project(opened: ProjectLabels) -> CellLabels:
     """Return the labels of a project as cells to correct; the array is shared."""
-    cells = CellLabels(opened.labels, opened.sources, opened.confidence, opened.index)
+    pixels, opened.pixels = opened.pixels, None
+    index = opened.index
+    if index is None and pixels is not None and pixels.rows is not None:
+        index = CellIndex(opened.labels, pixels.rows)
+    cells = CellLabels(opened.labels, opened.sources, opened.confidence, index)
+    if pixels is not None and pixels.copy is not None:
+        cells.take_copy(pixels.copy)
     cells.classes = dict(opened.classes)
     cells.levels = opened.levels() if cells.is_large else []
     cells.deleted = opened.deleted()
@@ -206,6 +216,7 @@ def labels_to_adopt(
         cells.states,
         cells.areas,
         Lineage(cells.parents, cells.around_parents),
+        is_handed_over=True,
     )
 
 

@@ -19,6 +19,7 @@ from napari_cellseg.core.editing.rerun import Merged, Region, merge_run
 from napari_cellseg.core.errors import ImageError
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.types import LABELS_DTYPE, CellImage, SegmentationResult
+from napari_cellseg.project.database.packing import packed_ahead
 
 #: Labels of so few pixels are merged on the spot: 2048 x 2048 take 0.1 s.
 MERGED_AT_ONCE_PX = 2**22
@@ -163,7 +164,10 @@ def _prepare_step(
     yield Progress(0, 0, "merging the cells")
     copied = before.on_a_copy()
     merged = merged_with(copied, run, keeps=keeps)
-    return PreparedRun(before, merged, step_of_run(copied, merged, name))
+    step = step_of_run(copied, merged, name)
+    if step is not None and not before.cells.is_large:
+        step = replace(step, kept=packed_ahead(step.kept))
+    return PreparedRun(before, merged, step)
 
 
 def take_prepared(

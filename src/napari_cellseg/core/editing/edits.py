@@ -40,6 +40,23 @@ Author: TypeAlias = Literal["hand", "model"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Packed:
+    """Pixels of an edit as a project keeps them, made ahead by a job.
+
+    Attributes
+    ----------
+    before, after : int32 array
+        Of the edit.
+    data : bytes
+        Both, packed.
+    """
+
+    before: Labels
+    after: Labels
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Edit:
     """An invertible change of labels on a box.
 
@@ -66,6 +83,8 @@ class Edit:
     is_exchange : bool
         True if all labels are others now, as after an import into labels that are too
         large for memory was undone: the box is empty, and they are to be opened again.
+    packed : Packed or None
+        Where it was made ahead; it holds for these very arrays only.
     """
 
     name: str
@@ -81,6 +100,7 @@ class Edit:
     notes_before: CellNotes | None = None
     notes_after: CellNotes | None = None
     is_exchange: bool = False
+    packed: Packed | None = None
 
     def __post_init__(self) -> None:
         before, after = self.before, self.after
@@ -122,6 +142,7 @@ class Edit:
             classes_after=self.classes_before,
             notes_before=self.notes_after,
             notes_after=self.notes_before,
+            packed=None,
         )
 
 

@@ -6,6 +6,7 @@ import json
 import math
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from numcodecs import Zstd
 
 from napari_cellseg.core.editing.cell_notes import CellNotes
 from napari_cellseg.core.editing.checked import area_from_json, area_to_json
-from napari_cellseg.core.editing.edits import Edit
+from napari_cellseg.core.editing.edits import Edit, Packed
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.core.types import LABELS_DTYPE, Labels
 
@@ -21,10 +22,24 @@ from napari_cellseg.core.types import LABELS_DTYPE, Labels
 _ZSTD = Zstd(level=1)
 
 
+def packed_ahead(edit: Edit) -> Edit:
+    """Return an edit that carries its packed pixels: of a large image that takes long."""
+    data = _packed_pixels(edit)
+    return replace(edit, packed=Packed(edit.before, edit.after, data))
+
+
+def _packed_pixels(edit: Edit) -> bytes:
+    """Return what an edit's box was and becomes."""
+    known = edit.packed
+    if known and known.before is edit.before and known.after is edit.after:
+        return known.data
+    # Each copy takes as long as the packing.
+    pixels = np.stack([edit.before, edit.after]).astype("<i4", copy=False)
+    return bytes(_ZSTD.encode(pixels))
+
+
 def row_of(edit: Edit) -> dict[str, Any]:
     """Return the columns of an edit, without its image and state."""
-    # Of a large image, each copy takes as long as the packing.
-    pixels = np.stack([edit.before, edit.after]).astype("<i4", copy=False)
     known: list[Mapping[int, str]] = [edit.sources_before, edit.sources_after]
     if edit.classes_before or edit.classes_after:
         known += [edit.classes_before, edit.classes_after]
@@ -34,7 +49,7 @@ def row_of(edit: Edit) -> dict[str, Any]:
         "made_at": edit.made_at,
         "start": json.dumps([int(low) for low in edit.start]),
         "shape": json.dumps(list(edit.before.shape)),
-        "pixels": bytes(_ZSTD.encode(pixels)),
+        "pixels": _packed_pixels(edit),
         "sources": json.dumps([dict(side) for side in known]),
         "notes": _packed_notes(edit),
     }

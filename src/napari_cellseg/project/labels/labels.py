@@ -7,7 +7,6 @@ the last step that touched it.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -96,8 +95,12 @@ class ProjectLabels:
         # Before the chunks: a window that saves in between makes no step go missing.
         with told(self._folder):
             _, written = read_last_step(connection, image_id)
+        #: None once the labels differ from what was read.
+        self.pixels = store.read_all() if ahead is None else None
         self.labels: Labels = (
-            store.read() if ahead is None else as_labels(LabelsOnDisk(store.array()))
+            as_labels(LabelsOnDisk(store.array()))
+            if self.pixels is None
+            else self.pixels.labels
         )
         self.index = None if ahead is None else CellIndex(self.labels, ahead.rows)
         facts = self._read_cells() if ahead is None else ahead.facts
@@ -156,6 +159,7 @@ class ProjectLabels:
         self._apply(edit)
 
     def _apply(self, edit: Edit) -> None:
+        self.pixels = None
         apply_edit(self.labels, edit)
         if self.index is not None:
             self.index.follow(edit)
@@ -194,6 +198,7 @@ class ProjectLabels:
             self._known = KnownChunks(self._connection, self._image_id, self._store)
             self._known.note_once()
             former = self._former(set(self._known.changed()) - self._unnoted)
+        self.pixels = None if former else self.pixels
         put_back(self.labels, former)
         edits = self._outside_edits(former)
         for edit in edits:
@@ -393,8 +398,3 @@ def _edit_of_step(row: sqlite3.Row, *, has_pixels: bool = True) -> Edit:
     """Return what a step wrote: the edit, or its inverse for an undo; see `edit_of`."""
     edit = edit_of(row, has_pixels=has_pixels)
     return edit.inverted() if row["kind"] == "undo" else edit
-
-
-def shape_text(labels: Labels) -> str:
-    """Return the shape as the database keeps it."""
-    return json.dumps(list(labels.shape))

@@ -10,6 +10,7 @@ import itertools
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import zarr
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.core.jobs import Job, Progress, run
 from napari_cellseg.core.labels.arrays import check_labels
+from napari_cellseg.core.labels.rows import CellRows
 from napari_cellseg.core.types import LABELS_DTYPE, Labels, PixelSize
 from napari_cellseg.io.atomic import sync_file, sync_folder
 from napari_cellseg.io.writing.labels_zarr import ARRAY_NAME, labels_metadata
@@ -46,6 +48,25 @@ def number_of(folder: Path) -> int:
     return int(parts[1]) if len(parts) > 1 else 0
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PixelsAhead:
+    """Labels that were read before they are opened, with what takes as long as reading.
+
+    Attributes
+    ----------
+    labels : int32 array
+        All labels.
+    copy : int32 array or None
+        A copy for who shows them.
+    rows : CellRows or None
+        Where their cells lie.
+    """
+
+    labels: Labels
+    copy: Labels | None = None
+    rows: CellRows | None = None
+
+
 class LabelsStore:
     """Labels as an OME-Zarr folder.
 
@@ -63,7 +84,7 @@ class LabelsStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._array: Any = None
-        self.ahead: Labels | None = None
+        self.ahead: PixelsAhead | None = None
 
     @property
     def number(self) -> int:
@@ -145,12 +166,16 @@ class LabelsStore:
 
     def read(self) -> Labels:
         """Return all labels, an int32 array of the caller."""
+        return self.read_all().labels
+
+    def read_all(self) -> PixelsAhead:
+        """Return all labels with what was made of them ahead, if they were read before."""
         if self.ahead is not None:
-            labels, self.ahead = self.ahead, None
-            return labels
+            ahead, self.ahead = self.ahead, None
+            return ahead
         with readable(self.folder):
             # What zarr returns is nobody else's: it is not copied once more.
-            return np.asarray(self.array()[...], dtype=LABELS_DTYPE)
+            return PixelsAhead(np.asarray(self.array()[...], dtype=LABELS_DTYPE))
 
     def array(self) -> Any:
         """Return the zarr array of all labels, to read only."""

@@ -16,8 +16,7 @@ from pathlib import Path
 from napari_cellseg.core.editing.rerun import Footprint
 from napari_cellseg.core.jobs import Job, Progress, run
 from napari_cellseg.core.labels.on_disk import is_large
-from napari_cellseg.core.labels.rows import CellRows
-from napari_cellseg.core.types import Labels
+from napari_cellseg.core.labels.rows import CellRows, find_rows
 from napari_cellseg.project.cells.cell_facts import (
     CellFacts,
     read_cells,
@@ -27,12 +26,13 @@ from napari_cellseg.project.cells.cell_facts import (
 )
 from napari_cellseg.project.database.database import open_database, told
 from napari_cellseg.project.labels.known_chunks import KnownChunks
-from napari_cellseg.project.labels.labels_store import LabelsStore
+from napari_cellseg.project.labels.labels_store import LabelsStore, PixelsAhead
 from napari_cellseg.project.labels.large_labels import (
     LargeNotes,
     look_through,
     prepare_large,
 )
+from napari_cellseg.project.labels.new_labels import NewLabels
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,11 +76,24 @@ class LargeOpening:
         self._is_read_only = is_read_only
         self._ahead: dict[int, ReadAhead] = {}
         self._looked_up: dict[Path, CellRows] = {}
-        self._pixels: dict[int, tuple[Path, int, Labels]] = {}
+        self._pixels: dict[int, tuple[Path, int, PixelsAhead]] = {}
 
     def has(self, image_id: int) -> bool:
         """Say whether an image was read ahead."""
         return image_id in self._ahead or image_id in self._pixels
+
+    def hand_over(
+        self,
+        connection: sqlite3.Connection,
+        image_id: int,
+        store: LabelsStore,
+        new: NewLabels,
+    ) -> None:
+        """Let labels that were just written count as read, where they are ours to take."""
+        with told(self._folder):
+            _, written = read_last_step(connection, image_id)
+        if new.is_handed_over and not is_large(new.labels.shape):
+            self._pixels[image_id] = store.folder, written, PixelsAhead(new.labels)
 
     def give_pixels(
         self, connection: sqlite3.Connection, image_id: int, store: LabelsStore
@@ -94,11 +107,11 @@ class LargeOpening:
         """
         if (known := self._pixels.pop(image_id, None)) is None:
             return
-        folder, written, labels = known
+        folder, written, ahead = known
         with told(self._folder):
             is_now = read_last_step(connection, image_id)[1] == written
         if is_now and folder == store.folder:
-            store.ahead = labels
+            store.ahead = ahead
 
     def take(
         self, connection: sqlite3.Connection, image_id: int, store: LabelsStore
@@ -146,7 +159,9 @@ class LargeOpening:
                 yield Progress(0, 0, "reading the cells")
                 with told(self._folder):
                     _, written = read_last_step(connection, image_id)
-                self._pixels[image_id] = store.folder, written, store.read()
+                labels = store.read()
+                ahead = PixelsAhead(labels, labels.copy(), find_rows(labels))
+                self._pixels[image_id] = store.folder, written, ahead
                 return
             notes = LargeNotes(connection, self._folder, image_id, store.number)
             if not notes.is_ready and store.folder not in self._looked_up:

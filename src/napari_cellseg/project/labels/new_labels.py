@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -76,6 +77,8 @@ class NewLabels:
         Where everything was looked at.
     lineage : Lineage
         Which cell came of which.
+    is_handed_over : bool
+        Whether the array itself is that of the project from now on; False copies it.
     """
 
     labels: Labels
@@ -88,6 +91,7 @@ class NewLabels:
     states: Mapping[int, ReviewState] = field(default_factory=dict)
     areas: Sequence[CheckedArea] = ()
     lineage: Lineage = field(default_factory=Lineage)
+    is_handed_over: bool = False
 
     def check_axes(self) -> None:
         """Raise `ProjectError` if the axes are not those of the labels, in their order."""
@@ -97,6 +101,10 @@ class NewLabels:
                 f"Cells of shape {shape} cannot have the axes '{self.axes}'; one letter "
                 f"an axis is needed, in the order {ORDER}. Say what the image's axes are."
             )
+
+    def frame_row(self, image_id: int) -> tuple[str, str, int]:
+        """Return shape, axes and image as the database keeps them."""
+        return json.dumps(list(self.labels.shape)), self.axes, image_id
 
     def cell_rows(
         self, image_id: int
