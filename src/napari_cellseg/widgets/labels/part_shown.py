@@ -20,6 +20,8 @@ from napari_cellseg.core.labels.contours import contours
 Box = tuple[slice, ...]
 #: A part that is larger than this share of what is shown is shown by a refresh.
 LARGEST_SHARE = 0.25
+#: Of labels that are drawn, so many at a time.
+BAND_PIXELS = 2**22
 
 
 class _Outlines:
@@ -45,11 +47,46 @@ class _Outlines:
         )
         return np.ascontiguousarray(found[inner])  # see `_in_colours`
 
+    def displayed(
+        self, raw: NDArray[Any], data_slice: Box | None = None
+    ) -> NDArray[Any]:
+        """Return a part of labels as napari sends it to the screen, all if it is None.
+
+        In bands: the outlines of all at once are memory as large as the labels, which
+        takes longer to get than to fill.
+        """
+        layer = self._layer()
+        if layer is None or raw.ndim != 2:
+            return as_displayed(layer, raw, data_slice)
+        rows, columns = data_slice or tuple(slice(0, n) for n in raw.shape)
+        n_rows = max(1, BAND_PIXELS // max(columns.stop - columns.start, 1))
+        tops = range(rows.start, rows.stop, n_rows)
+        bands = [(slice(top, min(top + n_rows, rows.stop)), columns) for top in tops]
+        if len(bands) < 2:
+            return as_displayed(layer, raw, data_slice)
+        first = as_displayed(layer, raw, bands[0])
+        height, width = rows.stop - rows.start, columns.stop - columns.start
+        shown = np.empty((height, width), first.dtype)
+        for band in bands:
+            inner = slice(band[0].start - rows.start, band[0].stop - rows.start)
+            shown[inner] = as_displayed(layer, raw, band)
+        return shown
+
 
 def outline_fast(layer: Labels) -> None:
     """Let outlines be found fast on a layer, by the brush of napari as well."""
     if isinstance(layer.data, np.ndarray):
-        layer._calculate_contour = _Outlines(layer).find
+        outlines = _Outlines(layer)
+        layer._calculate_contour = outlines.find
+        layer._raw_to_displayed = outlines.displayed
+
+
+def as_displayed(
+    layer: Labels | None, raw: NDArray[Any], part: Box | None
+) -> NDArray[Any]:
+    """Return what napari makes of a part of labels."""
+    shown: NDArray[Any] = Labels._raw_to_displayed(layer, raw, part)
+    return shown
 
 
 def show_part(layer: Labels, box: Box) -> None:
