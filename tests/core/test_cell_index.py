@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from core.drawn_labels import LEADS, areas, drawn_labels, drawn_points, planes_of
-from napari_cellseg.core.editing import cell_index
+from napari_cellseg.core.editing import cell_index, edits
 from napari_cellseg.core.editing.auto_split import split_automatically
 from napari_cellseg.core.editing.cell_index import CellIndex
 from napari_cellseg.core.editing.corrections import (
@@ -19,6 +19,7 @@ from napari_cellseg.core.editing.corrections import (
     remove_small,
 )
 from napari_cellseg.core.editing.edits import (
+    Source,
     apply_edit,
     edit_on_labels,
 )
@@ -40,6 +41,7 @@ from napari_cellseg.core.labels.boxes import (
     cell_boxes,
     changed_box,
     changed_counts,
+    emptied_counts,
     pixel_counts,
     without_cells,
 )
@@ -233,3 +235,26 @@ def test_an_edit_of_very_many_cells_is_not_followed_cell_by_cell(monkeypatch):
     monkeypatch.setattr(index, "_give", None)
     index.follow(edit)
     assert_fresh(index)
+
+
+@pytest.mark.parametrize("offset", [0, 2**21], ids=["small ids", "large ids"])
+def test_what_becomes_background_is_counted_and_what_another_cell_takes_is_not(
+    offset: int,
+) -> None:
+    before = np.array([[1, 1, 2, 2, 0, 3]], np.int32)
+    after = np.array([[0, 0, 0, 1, 0, 3]], np.int32)
+    before[before > 0] += offset
+    assert emptied_counts(before, after) == {1 + offset: 2, 2 + offset: 1}
+
+
+def test_of_an_index_the_pixels_of_a_crop_are_not_counted_once_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    labels = np.array([[1, 1, 2, 2, 3, 3]], np.int32)
+    index = CellIndex(labels)
+    monkeypatch.setattr(edits, "pixel_counts", pytest.fail)
+    after = np.array([[0, 0, 0, 3]], np.int32)  # of columns 0 to 3
+    sources: dict[int, Source] = dict.fromkeys((1, 2, 3), "model")
+    edit = edit_on_labels(index, after, (0, 0), "erase", sources)
+    assert edit.sources_after == {3: "edited"}
+    assert set(edit.sources_before) == {1, 2, 3}

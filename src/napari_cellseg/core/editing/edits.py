@@ -323,14 +323,19 @@ def _alive(
     whole: tuple[IndexedLabels, tuple[slice, ...]],
 ) -> set[int]:
     """Return the cells that change and are there afterwards; `after` is the crop."""
-    alive = (lost.keys() | gained.keys()) & pixel_counts(after).keys()
+    indexed, box = whole
+    changed = lost.keys() | gained.keys()
+    if isinstance(indexed, CellIndex):
+        n_pixels = indexed.pixels_of(lost)
+        return {
+            cell
+            for cell in changed
+            if gained.get(cell) or n_pixels.get(cell, 0) > lost[cell]
+        }
+    alive = changed & pixel_counts(after).keys()
     vanished = lost.keys() - alive
     if not vanished:
         return alive
-    indexed, box = whole
-    if isinstance(indexed, CellIndex):
-        n_pixels = indexed.pixels_of(vanished)
-        return alive | {cell for cell, n in n_pixels.items() if n > lost[cell]}
     return alive | ids_outside(indexed, box, vanished)
 
 

@@ -14,7 +14,7 @@ from napari_cellseg.core.editing.edits import NUMBER_ANEW, Edit
 from napari_cellseg.core.editing.numbering import check_free_ids
 from napari_cellseg.core.errors import LabelsError
 from napari_cellseg.core.labels.arrays import renumbered
-from napari_cellseg.core.labels.boxes import cell_boxes, pixel_counts
+from napari_cellseg.core.labels.boxes import cell_boxes, emptied_counts, pixel_counts
 from napari_cellseg.core.labels.overlaps import areas, dense
 from napari_cellseg.core.types import LABELS_DTYPE, Labels, SegmentationResult
 
@@ -125,7 +125,7 @@ def deleted_footprints(edit: Edit) -> list[Footprint]:
     gone = edit.sources_before.keys() - edit.sources_after.keys()
     if not gone:
         return []
-    emptied = pixel_counts(np.where(edit.after == 0, edit.before, 0))
+    emptied = emptied_counts(edit.before, edit.after)
     found = []
     for cell, (box, n_pixels) in cell_boxes(edit.before, gone).items():
         if emptied.get(cell, 0) > SAME_CELL_SHARE * n_pixels:

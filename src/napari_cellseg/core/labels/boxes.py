@@ -100,6 +100,24 @@ def changed_counts(
     return _as_counts(lost), _as_counts(gained)
 
 
+def emptied_counts(before: Labels, after: Labels) -> dict[int, int]:
+    """Return by ids how many of their pixels become background.
+
+    Parameters
+    ----------
+    before, after : int32 array
+        Of one shape; ids may not be negative.
+    """
+    old, new = np.ravel(before), np.ravel(after)
+    if old.size == 0:
+        return {}
+    if not (n_ids := _table_size(old)):
+        return pixel_counts(old[new == 0])
+    emptied = np.zeros(n_ids, np.int64)
+    _count_emptied(old, new, emptied)
+    return _as_counts(emptied)
+
+
 def changed_box(before: NDArray[Any], after: NDArray[Any]) -> Box:
     """Return the smallest box around the pixels that differ; empty if none does.
 
@@ -260,6 +278,14 @@ def _count_changes(before, after, lost, gained):  # type: ignore[no-untyped-def]
         if before[place] != after[place]:
             lost[before[place]] += 1
             gained[after[place]] += 1
+
+
+@compiled
+def _count_emptied(before, after, emptied):  # type: ignore[no-untyped-def]
+    """Count what of each value becomes 0."""
+    for place in range(before.size):
+        if after[place] == 0:
+            emptied[before[place]] += 1
 
 
 @compiled
