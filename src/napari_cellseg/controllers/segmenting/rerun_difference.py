@@ -10,15 +10,14 @@ from psygnal import Signal
 from napari_cellseg.controllers.labels.proofread import ProofreadController
 from napari_cellseg.controllers.labels.run_step import MOVED
 from napari_cellseg.controllers.task import TaskController
+from napari_cellseg.core.editing.around_run import Around, around
 from napari_cellseg.core.editing.cell_notes import CellNotes, with_notes
 from napari_cellseg.core.editing.checked import ReviewState
 from napari_cellseg.core.editing.classes import updated_classes
 from napari_cellseg.core.editing.difference import (
-    Around,
     Change,
     ChangeView,
     Former,
-    around,
     counts_of,
     find_changes,
     keep_old,
