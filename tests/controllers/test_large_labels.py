@@ -323,7 +323,7 @@ def compared(window, monkeypatch):
     _paint(window, np.full((6, 6), index.last_id + 1, np.int32), (y + 80, x + 80))
     _paint(window, np.zeros((12, 30), np.int32), (CORNER + PITCH, CORNER + PITCH))
     monkeypatch.setattr("napari_cellseg.core.labels.on_disk.MAX_BOX_PX", PART_PX)
-    monkeypatch.setattr("napari_cellseg.core.editing.difference.MAX_BOX_PX", PART_PX)
+    monkeypatch.setattr("napari_cellseg.core.editing.around_run.MAX_BOX_PX", PART_PX)
     difference = RerunDifference(window.proofread, TaskController(NowStarter()))
     window.segment.start(REGION)
     return difference
