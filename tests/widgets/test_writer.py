@@ -49,6 +49,17 @@ def test_what_is_asked_for_meanwhile_is_written_afterwards(slow, qtbot):
     assert projects.told == ["begin", 0, 1, 2, "end"] * 2
 
 
+def test_what_failed_once_is_tried_again(slow, qtbot):
+    projects, made = slow
+    slowly = projects.writing
+    projects.writing = lambda: (1 / 0 for _ in range(1))
+    with pytest.raises(ZeroDivisionError):
+        made.start()
+    projects.writing = slowly
+    made.start()
+    qtbot.waitUntil(lambda: "end" in projects.told)
+
+
 def test_a_window_that_closes_writes_no_more(slow, qtbot):
     projects, made = slow
     made.start()

@@ -165,7 +165,8 @@ def _prepare_step(
     copied = before.on_a_copy()
     merged = merged_with(copied, run, keeps=keeps)
     step = step_of_run(copied, merged, name)
-    if step is not None and not before.cells.is_large:
+    is_worth_it = copied.labels.size > MERGED_AT_ONCE_PX and not before.cells.is_large
+    if step is not None and is_worth_it:
         step = replace(step, kept=packed_ahead(step.kept))
     return PreparedRun(before, merged, step)
 

@@ -34,3 +34,4 @@ def use_once() -> None:
     proofread.undo()
     tools.merge([1, 2], ())
     tools.delete_region(whole, ())
+    proofread.kept_empty  # noqa: B018 - what was deleted is looked up when it is asked for

@@ -60,3 +60,7 @@ class Writer(QObject):
             self._job = None
             if self._is_behind:
                 self.start()
+        except BaseException:
+            # What failed is told; the next step begins anew.
+            self._job = None
+            raise
