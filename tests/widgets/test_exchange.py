@@ -250,6 +250,22 @@ def test_all_images_of_a_project_are_exported_with_the_last_step(
     assert f"Saved: 1 {noun} in out" in opened.footer.line.text()
 
 
+def test_the_question_stays_while_another_file_is_written(
+    opened, cells_file, segment, qtbot, monkeypatch
+):
+    monkeypatch.setattr(exchange, "TAKEN_AT_ONCE_PX", 0)
+    segment(opened)
+    opened.exchange.read(cells_file())
+    wait_idle(qtbot, opened)
+    with monkeypatch.context() as other:
+        other.setattr(type(opened.files), "is_running", True)
+        opened.exchange.question.add.click()
+    assert "Still busy" in opened.footer.line.text()
+    assert not opened.exchange.question.isHidden()
+    opened.exchange.question.add.click()
+    qtbot.waitUntil(lambda: 4 in opened.proofread.sources)
+
+
 def test_cells_of_a_large_image_are_taken_by_a_job_with_what_was_done_meanwhile(
     opened, cells_file, segment, qtbot, monkeypatch
 ):

@@ -298,7 +298,10 @@ class CellExchange(QObject):
             job = preparation(self._dock.proofread, arrival, mode, unknown)
             if arrival.found.labels.size <= TAKEN_AT_ONCE_PX:
                 self._on_prepared(arrival, mode, layer, run(job))
-            elif not self._is_busy():
+            elif self._is_busy():
+                self._arrival, self._offered = arrival, layer
+                self.question.show()
+            else:
                 taken = partial(self._on_prepared, arrival, mode, layer)
                 self._dock.files.start("Importing", job, taken)
         except CellsegError as error:
