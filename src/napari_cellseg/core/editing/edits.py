@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -325,18 +325,24 @@ def _alive(
     """Return the cells that change and are there afterwards; `after` is the crop."""
     indexed, box = whole
     changed = lost.keys() | gained.keys()
-    if isinstance(indexed, CellIndex):
-        n_pixels = indexed.pixels_of(lost)
-        return {
-            cell
-            for cell in changed
-            if gained.get(cell) or n_pixels.get(cell, 0) > lost[cell]
-        }
+    if isinstance(indexed, CellIndex) and not is_on_disk(indexed.labels):
+        return gained.keys() | _outlasting(indexed, lost, changed)
     alive = changed & pixel_counts(after).keys()
     vanished = lost.keys() - alive
     if not vanished:
         return alive
+    if isinstance(indexed, CellIndex):
+        # Where another program wrote into the file, the index knows its cells already.
+        return alive | _outlasting(indexed, lost, vanished)
     return alive | ids_outside(indexed, box, vanished)
+
+
+def _outlasting(
+    index: CellIndex, lost: Mapping[int, int], ids: Iterable[int]
+) -> set[int]:
+    """Return those of some cells that have more pixels than they lose."""
+    n_pixels = index.pixels_of(ids)
+    return {cell for cell, n in n_pixels.items() if n > lost.get(cell, 0)}
 
 
 def _source_after(was: Source | None, author: Author) -> Source:
