@@ -5,13 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_cellseg.core.editing import checked
 from napari_cellseg.core.editing.checked import (
     CheckedArea,
     area_from_json,
     area_to_json,
     area_within,
+    checked_background,
     checked_mask,
     locked_ids,
+    whole_plane,
 )
 from napari_cellseg.core.errors import EditError
 
@@ -20,6 +23,19 @@ SQUARE = np.array([[2.0, 3.0], [2.0, 9.0], [6.0, 9.0], [6.0, 3.0]])
 
 def test_the_area_of_a_rectangle_is_its_height_times_its_width() -> None:
     assert CheckedArea((), SQUARE).area_px == 24
+
+
+def test_all_of_a_plane_is_filled_without_looking_at_each_pixel(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    area, labels = whole_plane((1,), (10, 12)), np.ones((3, 10, 12), np.int32)
+    labels[1] = 0
+    monkeypatch.setattr(checked, "polygon2mask", None)
+    mask = checked_mask([area], (3, 10, 12))
+    assert mask[1].all()
+    assert not mask[[0, 2]].any()
+    (empty,) = checked_background([area], labels)
+    assert (empty.start, empty.mask.shape) == ((1, 0, 0), (1, 10, 12))
 
 
 def test_an_area_covers_its_plane_only() -> None:

@@ -123,7 +123,7 @@ def checked_mask(
     """
     mask = np.zeros(shape, dtype=bool)
     for area in areas:
-        mask[area.plane] |= polygon2mask(shape[-2:], area.outline_yx)
+        mask[area.plane] |= _filled(shape[-2:], area.outline_yx)
     return mask
 
 
@@ -165,10 +165,22 @@ def _mask_of(
     low = np.clip(np.floor(area.outline_yx.min(axis=0)), 0, shape[-2:]).astype(int)
     high = np.ceil(area.outline_yx.max(axis=0)).astype(int) + 1
     high = np.clip(high, low, shape[-2:])
-    mask = polygon2mask(tuple(high - low), area.outline_yx - low)
+    height, width = high - low
+    mask = _filled((int(height), int(width)), area.outline_yx - low)
     lead = (slice(at, at + 1) for at in area.plane)
     spans = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
-    return np.asarray(mask, bool), (*lead, *spans)
+    return mask, (*lead, *spans)
+
+
+def _filled(
+    shape_yx: tuple[int, ...], outline_yx: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Return which pixels lie in an outline, (y, x)."""
+    everything = whole_plane((), (shape_yx[0], shape_yx[1])).outline_yx
+    # Looking at each pixel of a large plane takes seconds.
+    if np.array_equal(outline_yx, everything):
+        return np.ones(shape_yx, bool)
+    return np.asarray(polygon2mask(shape_yx, outline_yx), bool)
 
 
 def locked_ids(

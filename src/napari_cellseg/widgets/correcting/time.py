@@ -241,8 +241,8 @@ class TimeLink(QObject):
         layer = self._keeper.layer
         if layer is None:
             return 0
-        point = np.asarray(self._viewer.dims.point, float)[-layer.ndim :]
-        return round(float(layer.world_to_data(point)[0]))
+        plane: tuple[int, ...] = self._dock.gestures.shown_plane(layer)
+        return plane[0]
 
     def go_to(self, frame: int) -> None:
         """Show a frame."""
