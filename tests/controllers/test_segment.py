@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from tests.fakes import FakeEngine, NowStarter
 
+from napari_cellseg.controllers.labels import cells_before
 from napari_cellseg.controllers.labels.proofread import ProofreadController
 from napari_cellseg.controllers.labels.run_step import MOVED
-from napari_cellseg.controllers.segmenting import run_taking
 from napari_cellseg.controllers.segmenting.segment import SegmentController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
@@ -346,7 +346,7 @@ def test_what_a_place_that_was_left_has_yet_to_say_is_not_told_of_the_next():
 @pytest.fixture
 def _merges_by_job(monkeypatch):
     """Let a small image count as one that is merged off the main thread."""
-    monkeypatch.setattr(run_taking, "MERGED_AT_ONCE_PX", 0)
+    monkeypatch.setattr(cells_before, "AT_ONCE_PX", 0)
 
 
 @pytest.mark.usefixtures("_merges_by_job")

@@ -8,12 +8,12 @@ import pytest
 import tifffile
 from tests.fakes import FakeEngine, FakeTrainer, NowStarter
 
+from napari_cellseg.controllers.labels import cells_before
 from napari_cellseg.controllers.labels.proofread import ProofreadController
 from napari_cellseg.controllers.projects.project import ProjectController
 from napari_cellseg.controllers.segmenting.segment import SegmentController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
-from napari_cellseg.controllers.training import training_source
 from napari_cellseg.controllers.training.train import TrainController
 from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.training.curve import CurvePoint
@@ -92,7 +92,7 @@ def test_nothing_checked_cannot_be_trained_on(training):
 
 def test_what_is_checked_of_a_large_image_is_counted_by_a_job(training, monkeypatch):
     train, proofread, _ = training
-    monkeypatch.setattr(training_source, "COUNTED_AT_ONCE_PX", 0)
+    monkeypatch.setattr(cells_before, "AT_ONCE_PX", 0)
     proofread.set_state([1], "accepted")
     train.counting.starter.is_held = True
     train.count()

@@ -8,10 +8,10 @@ from napari.layers import Labels
 from qtpy.QtWidgets import QFileDialog
 from tests.widgets.conftest import squares, wait_idle
 
+from napari_cellseg.controllers.labels import cells_before
 from napari_cellseg.io.exchange.cells import Cells
 from napari_cellseg.io.exchange.formats import FORMATS, format_named
 from napari_cellseg.project.store import open_project
-from napari_cellseg.widgets.labels import exchange
 
 
 @pytest.fixture
@@ -250,35 +250,35 @@ def test_all_images_of_a_project_are_exported_with_the_last_step(
     assert f"Saved: 1 {noun} in out" in opened.footer.line.text()
 
 
-def test_the_question_stays_while_another_file_is_written(
-    opened, cells_file, segment, qtbot, monkeypatch
-):
-    monkeypatch.setattr(exchange, "TAKEN_AT_ONCE_PX", 0)
+@pytest.fixture
+def asked(opened, cells_file, segment, qtbot, monkeypatch):
+    """Return a dock that asks about cells which a job will take."""
+    monkeypatch.setattr(cells_before, "AT_ONCE_PX", 0)
     segment(opened)
     opened.exchange.read(cells_file())
     wait_idle(qtbot, opened)
+    return opened
+
+
+def test_the_question_stays_while_another_file_is_written(asked, qtbot, monkeypatch):
     with monkeypatch.context() as other:
-        other.setattr(type(opened.files), "is_running", True)
-        opened.exchange.question.add.click()
-    assert "Still busy" in opened.footer.line.text()
-    assert not opened.exchange.question.isHidden()
-    opened.exchange.question.add.click()
-    qtbot.waitUntil(lambda: 4 in opened.proofread.sources)
+        other.setattr(type(asked.files), "is_running", True)
+        asked.exchange.question.add.click()
+    assert "Still busy" in asked.footer.line.text()
+    assert not asked.exchange.question.isHidden()
+    asked.exchange.question.add.click()
+    qtbot.waitUntil(lambda: 4 in asked.proofread.sources)
 
 
 def test_cells_of_a_large_image_are_taken_by_a_job_with_what_was_done_meanwhile(
-    opened, cells_file, segment, qtbot, monkeypatch
+    asked, qtbot
 ):
-    monkeypatch.setattr(exchange, "TAKEN_AT_ONCE_PX", 0)
-    segment(opened)
-    opened.exchange.read(cells_file())
-    wait_idle(qtbot, opened)
-    before = set(opened.proofread.sources)
-    opened.exchange.question.add.click()
-    assert set(opened.proofread.sources) == before
-    opened.proofread.delete_cells([2])
-    qtbot.waitUntil(lambda: 4 in opened.proofread.sources)
-    assert ids(opened) == {1, 3, 4}
+    before = set(asked.proofread.sources)
+    asked.exchange.question.add.click()
+    assert set(asked.proofread.sources) == before
+    asked.proofread.delete_cells([2])
+    qtbot.waitUntil(lambda: 4 in asked.proofread.sources)
+    assert ids(asked) == {1, 3, 4}
     for left in ({1, 3}, {1, 2, 3}):
-        opened.keeper.undo()
-        assert ids(opened) == left
+        asked.keeper.undo()
+        assert ids(asked) == left

@@ -9,7 +9,11 @@ from typing import Any
 import numpy as np
 
 from napari_cellseg.controllers.labels.cell_labels import CellLabels
-from napari_cellseg.controllers.labels.cells_before import CellsBefore, cells_before
+from napari_cellseg.controllers.labels.cells_before import (
+    CellsBefore,
+    cells_before,
+    is_done_at_once,
+)
 from napari_cellseg.controllers.labels.proofread import ProofreadController
 from napari_cellseg.controllers.labels.run_step import RunStep, step_of_run
 from napari_cellseg.controllers.projects.large_project import MAX_IN_MEMORY_PX
@@ -20,9 +24,6 @@ from napari_cellseg.core.errors import ImageError
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.types import LABELS_DTYPE, CellImage, SegmentationResult
 from napari_cellseg.project.database.packing import packed_ahead
-
-#: Labels of so few pixels are merged on the spot: 2048 x 2048 take 0.1 s.
-MERGED_AT_ONCE_PX = 2**22
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,7 +113,7 @@ def is_quick(proofread: ProofreadController, run: Run) -> bool:
     cells = proofread.cells
     if cells is not None and cells.is_large and fits(proofread, run.image):
         return True  # what lies on the disk is read by the main thread only
-    return math.prod(run.image.labels_shape) <= MERGED_AT_ONCE_PX
+    return is_done_at_once(run.image.labels_shape)
 
 
 def preparation(
@@ -165,8 +166,8 @@ def _prepare_step(
     copied = before.on_a_copy()
     merged = merged_with(copied, run, keeps=keeps)
     step = step_of_run(copied, merged, name)
-    is_worth_it = copied.labels.size > MERGED_AT_ONCE_PX and not before.cells.is_large
-    if step is not None and is_worth_it:
+    is_quick = is_done_at_once(copied.labels.shape) or before.cells.is_large
+    if step is not None and not is_quick:
         step = replace(step, kept=packed_ahead(step.kept))
     return PreparedRun(before, merged, step)
 

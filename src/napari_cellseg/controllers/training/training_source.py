@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from napari_cellseg.controllers.labels.cells_before import is_done_at_once
 from napari_cellseg.controllers.labels.proofread import ProofreadController
 from napari_cellseg.controllers.projects.project import ProjectController
 from napari_cellseg.controllers.segmenting.segment import SegmentController
@@ -31,8 +31,6 @@ from napari_cellseg.project.training.training_sources import folder_items
 SourceKind = Literal["image", "project", "folder"]
 #: Below it, a person is told that little will come of it.
 FEW_CELLS = 50
-#: Labels of so few pixels are counted on the spot.
-COUNTED_AT_ONCE_PX = 2**22
 UM2_IN_MM2 = 1e6
 HOW_TO_CHECK = (
     "Correct or accept cells in the tab Correct, or mark an area or the whole image as "
@@ -103,7 +101,7 @@ class TrainingSource:
         """True if it is counted in no time: this image, and few pixels."""
         labels = self._proofread.labels
         return self.kind == "image" and (
-            labels is None or math.prod(labels.shape) <= COUNTED_AT_ONCE_PX
+            labels is None or is_done_at_once(labels.shape)
         )
 
     def _here(self) -> Job[list[TrainingItem]]:

@@ -29,6 +29,7 @@ from napari_cellseg.controllers.files.exchange import (
     write_project,
 )
 from napari_cellseg.controllers.files.export import Saved, proposed_path
+from napari_cellseg.controllers.labels.cells_before import is_done_at_once
 from napari_cellseg.controllers.projects.large_project import (
     goes_to_disk,
     import_into_large,
@@ -53,8 +54,6 @@ from napari_cellseg.widgets.labels.import_question import (
 )
 from napari_cellseg.widgets.labels.other_labels import OtherLabels
 
-#: Cells on so few pixels are taken on the spot.
-TAKEN_AT_ONCE_PX = 2**22
 EXPORT_TIP = "For Cellpose, ImageJ, QuPath and others; or labels as TIFF or OME-Zarr."
 IMPORT_TIP = (
     "Cells from a file: labels (TIFF, PNG, OME-Zarr), Cellpose _seg.npy, ImageJ ROIs, "
@@ -296,7 +295,7 @@ class CellExchange(QObject):
         try:
             self._make_room(arrival)
             job = preparation(self._dock.proofread, arrival, mode, unknown)
-            if arrival.found.labels.size <= TAKEN_AT_ONCE_PX:
+            if is_done_at_once(arrival.found.labels.shape):
                 self._on_prepared(arrival, mode, layer, run(job))
             elif self._is_busy():
                 self._arrival, self._offered = arrival, layer

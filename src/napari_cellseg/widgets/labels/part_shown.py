@@ -67,7 +67,8 @@ class _Outlines:
         first = as_displayed(layer, raw, bands[0])
         height, width = rows.stop - rows.start, columns.stop - columns.start
         shown = np.empty((height, width), first.dtype)
-        for band in bands:
+        shown[: len(first)] = first
+        for band in bands[1:]:
             inner = slice(band[0].start - rows.start, band[0].stop - rows.start)
             shown[inner] = as_displayed(layer, raw, band)
         return shown
