@@ -13,6 +13,7 @@ from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.options import TrainOptions
 from napari_cellseg.nn.training import loop as training
+from napari_cellseg.nn.training.augment import PLAIN_SHARE, augment
 from napari_cellseg.nn.training.batches import (
     CropSampler,
     TrainingImage,
@@ -97,6 +98,16 @@ def test_the_rate_rises_stays_and_falls() -> None:
     assert rates[10:51] == [1.0] * 41
     assert rates[75] == pytest.approx(0.5)
     assert rates[99] == pytest.approx(0.02)
+
+
+def test_more_than_half_of_the_crops_are_seen_as_they_are(
+    images: list[TrainingImage],
+) -> None:
+    rng = np.random.default_rng(0)
+    batch = CropSampler(images, {}, 64, 200).batch(rng)
+    is_plain = (augment(batch, rng) == batch.pixels).flatten(1).all(1)
+    assert abs(float(is_plain.float().mean()) - PLAIN_SHARE) < 0.1
+    assert 0.4 <= PLAIN_SHARE <= 0.8
 
 
 def test_pixels_that_are_not_valid_do_not_count() -> None:
