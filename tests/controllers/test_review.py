@@ -47,6 +47,20 @@ def test_a_right_cell_is_locked_and_the_next_one_shown():
     assert proofread.locked_ids == {2}
 
 
+def test_an_accepted_cell_is_shown_again_when_that_is_taken_back():
+    proofread, review = reviewing([0.9, 0.3, 0.6])
+    review.next()
+    review.accept()
+    assert proofread.history.undo_name == "accept"
+    proofread.undo()
+    assert proofread.locked_ids == set()
+    assert review.queue == [2, 3, 1]
+    assert review.current == 2
+    proofread.redo()
+    assert proofread.locked_ids == {2}
+    assert review.queue == [3, 1]
+
+
 def test_a_wrong_cell_is_deleted_and_can_be_undone():
     proofread, review = reviewing([0.9, 0.3, 0.6])
     review.next()

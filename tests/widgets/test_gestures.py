@@ -341,6 +341,12 @@ def test_doubtful_cells_are_gone_through_with_keys(shown, qtbot):
     QTest.keyClick(canvas, Qt.Key.Key_Y)
     assert shown.proofread.cells.states[first] == "accepted"
     second = shown.review.current
+    QTest.keyClick(canvas, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert not shown.proofread.locked_ids
+    assert shown.review.current == first
+    assert "3</b> left to look at" in shown.correct_tab.review.line.text()
+    QTest.keyClick(canvas, Qt.Key.Key_Y)
+    assert shown.review.current == second
     QTest.keyClick(canvas, Qt.Key.Key_W)
     assert second not in shown.proofread.sources
     assert "1</b> left to look at" in shown.correct_tab.review.line.text()

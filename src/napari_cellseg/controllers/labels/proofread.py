@@ -20,7 +20,7 @@ from napari_cellseg.controllers.labels.seen_edits import (
     still_deleted,
 )
 from napari_cellseg.core.editing import corrections
-from napari_cellseg.core.editing.cell_notes import noting
+from napari_cellseg.core.editing.cell_notes import CellNotes, noting
 from napari_cellseg.core.editing.checked import (
     CheckedArea,
     ReviewState,
@@ -49,7 +49,6 @@ from napari_cellseg.core.labels.arrays import check_labels
 from napari_cellseg.core.labels.rows import CellRows
 from napari_cellseg.core.types import Labels
 
-ACCEPTED: ReviewState = "accepted"
 TOO_LARGE_TO_CHECK = (
     "These labels are too large to be marked as checked all at once. Draw around the parts "
     "that you have looked at."
@@ -181,7 +180,7 @@ class ProofreadController:
 
     # -------------------------------------------------------------- what was seen
     def set_state(self, ids: Sequence[int], state: ReviewState) -> None:
-        """Note what a person says of cells."""
+        """Note what a step says of cells; undo leaves it."""
         self._cells().states.update(dict.fromkeys(ids, state))
         self.reviewed.emit(list(ids))
 
@@ -211,20 +210,22 @@ class ProofreadController:
 
     def _check(self, area: CheckedArea) -> None:
         cells = self._cells()
-        before = cells.notes
-        inside = dict.fromkeys(cells_inside(area, cells.index), ACCEPTED)
-        after = replace(
-            before,
-            states={**before.states, **inside},
-            areas=(*cells.areas, area),
-        )
-        self.apply(noting(cells.labels, "mark checked", before, after))
+        inside = cells_inside(area, cells.index)
+        areas = (*cells.areas, area)
+        self._note("mark checked", replace(cells.notes.accepting(inside), areas=areas))
 
     def forget_areas(self) -> None:
         """Take all checked areas back; cells that were accepted stay so."""
+        self._note("forget areas", replace(self._cells().notes, areas=()))
+
+    def accept(self, ids: Iterable[int]) -> None:
+        """Note that cells are right: a run leaves them, until undo takes it back."""
+        self._note("accept", self._cells().notes.accepting(ids))
+
+    def _note(self, name: str, after: CellNotes) -> None:
+        """Let other things be known of the cells, as a step."""
         cells = self._cells()
-        after = replace(cells.notes, areas=())
-        self.apply(noting(cells.labels, "forget areas", cells.notes, after))
+        self.apply(noting(cells.labels, name, cells.notes, after))
 
     # ---------------------------------------------------------------- the tools
     def delete_cells(self, ids: Iterable[int]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import pandas as pd
 from psygnal import Signal
 
@@ -141,7 +139,7 @@ class ReviewController:
         cell = self._current_or_error()
         following = follower(self.queue, cell) or 0
         self._was_wrong.append(False)
-        self._proofread.set_state([cell], "accepted")
+        self._proofread.accept([cell])
         self._show(following)
 
     def reject(self) -> None:
@@ -180,8 +178,11 @@ class ReviewController:
     def _on_measured(self) -> None:
         self._stale()
 
-    def _on_reviewed(self, _ids: Iterable[int]) -> None:
+    def _on_reviewed(self, ids: list[int]) -> None:
+        """Go back to a cell whose answer was taken back."""
         self._stale()
+        if self._proofread.is_undo and len(ids) == 1 and ids[0] in self.queue:
+            self._show(ids[0])
 
     def _on_edited(self, edit: Edit) -> None:
         """Note that the cell that is looked at was wrong, where a person changes it."""

@@ -6,7 +6,7 @@ undo restores what was known before, in any later session.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -42,6 +42,11 @@ class CellNotes:
             {cell: state for cell, state in self.states.items() if cell not in ids},
             self.areas,
         )
+
+    def accepting(self, ids: Iterable[int]) -> CellNotes:
+        """Return what is known once a person has said that cells are right."""
+        accepted: dict[int, ReviewState] = dict.fromkeys(ids, "accepted")
+        return replace(self, states={**self.states, **accepted})
 
 
 def with_notes(edit: Edit, before: CellNotes, after: CellNotes) -> Edit:
@@ -98,6 +103,8 @@ def _changed(
     old: Mapping[int, Known], new: Mapping[int, Known]
 ) -> tuple[dict[int, Known], dict[int, Known]]:
     """Return what differs, before and after."""
+    if old is new:
+        return {}, {}
     changed = {
         cell for cell in old.keys() | new.keys() if old.get(cell) != new.get(cell)
     }
@@ -110,6 +117,8 @@ def _changed(
 def _updated(
     known: Mapping[int, Known], old: Mapping[int, Known], new: Mapping[int, Known]
 ) -> dict[int, Known]:
+    if not (old or new):
+        return dict(known)
     gone = old.keys() - new.keys()
     kept = {cell: value for cell, value in known.items() if cell not in gone}
     return {**kept, **new}
