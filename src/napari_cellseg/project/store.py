@@ -7,7 +7,7 @@ import math
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -43,14 +43,15 @@ from napari_cellseg.project.images.image_table import ImageTable
 from napari_cellseg.project.images.images import ProjectImage
 from napari_cellseg.project.images.moved import find_moved
 from napari_cellseg.project.labels.exchanges import Exchanges, remove_unneeded
-from napari_cellseg.project.labels.journal import Journal, adopt_history
-from napari_cellseg.project.labels.labels import SAVE_CELL, ProjectLabels
+from napari_cellseg.project.labels.journal import Journal
+from napari_cellseg.project.labels.labels import ProjectLabels
 from napari_cellseg.project.labels.labels_store import LABELS_FOLDER, LabelsStore
 from napari_cellseg.project.labels.large_labels import LargeNotes
 from napari_cellseg.project.labels.large_opening import LargeOpening
-from napari_cellseg.project.labels.large_start import SET_LABELS, start_large
+from napari_cellseg.project.labels.large_start import start_large
 from napari_cellseg.project.labels.new_labels import LargeLabels, NewLabels, Recovered
 from napari_cellseg.project.labels.unfinished import remove_unfinished
+from napari_cellseg.project.labels.written_ahead import put_labels, written_ahead
 
 SUFFIX = ".cellseg"
 MODELS_FOLDER = "models"
@@ -152,27 +153,28 @@ class Project:
         ProjectError
             If the image has labels already, or nothing can be written.
         """
+        return run(self.starting_labels(image_id, lambda: new))
+
+    def starting_labels(
+        self, image_id: int, new: Callable[[], NewLabels]
+    ) -> Job[ProjectLabels]:
+        """Do what `start_labels` does, a few chunks at a time; on the main thread.
+
+        `new` says what they are now: they may be edited between two steps. The project has
+        all of it with the last step, or nothing.
+        """
         self._check_no_labels(image_id)
-        new.check_axes()
+        (now := new()).check_axes()
         with told(self.folder):
             store = self._labels_store(image_id)
-            store.create(new.labels, new.axes, new.pixel_size)
-            with transaction(self._connection):
-                self._connection.executemany(SAVE_CELL, new.cell_rows(image_id))
-                adopt_history(
-                    self._connection, image_id, new.history, self._next_edit_id
-                )
-                # All or nothing: killed in between, it would be lost.
-                self.review(image_id).put(new.states, new.areas)
-                self.lineage(image_id).put(new.lineage)
-                self._connection.execute(SET_LABELS, new.frame_row(image_id))
-        self._large.hand_over(self._connection, image_id, store, new)
+            yield from written_ahead(store, now)
+        now = new()
+        put_labels(self._connection, store, image_id, now, self._next_edit_id)
+        self._large.hand_over(self._connection, image_id, store, now)
         return self.open_labels(image_id)
 
     def start_by_blocks(self, image_id: int, new: LargeLabels) -> Job[None]:
-        """Take labels into the project that may be larger than memory, or none yet.
-
-        The job may run off the main thread.
+        """Take labels in that may be larger than memory, or none yet; on any thread.
 
         Raises
         ------
@@ -246,8 +248,6 @@ class Project:
         if not self.is_read_only:
             opened.take_outside()
             self._opened[image_id] = opened
-            if is_large:
-                opened.renew_pyramid()
         return opened
 
     def _n_pixels(self, image_id: int) -> int:

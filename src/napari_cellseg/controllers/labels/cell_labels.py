@@ -13,7 +13,7 @@ from napari_cellseg.core.editing.history import History, Steps
 from napari_cellseg.core.editing.lineage_steps import Lineage, ParentsDifference
 from napari_cellseg.core.editing.replay import steps_since
 from napari_cellseg.core.editing.rerun import Footprint, deleted_footprints
-from napari_cellseg.core.labels.on_disk import is_on_disk
+from napari_cellseg.core.labels.on_disk import is_large, is_on_disk
 from napari_cellseg.core.review.doubt_signs import NO_SIGNS
 from napari_cellseg.core.types import Labels, PixelSize, SegmentationResult
 from napari_cellseg.project.labels.labels import ProjectLabels
@@ -205,6 +205,7 @@ def labels_to_adopt(
     cells: CellLabels, history: History, axes: str, size: PixelSize | None
 ) -> NewLabels:
     """Return cells with all that is known of them, as a project takes them in."""
+    rows = cells.index.rows() if is_large(cells.labels.shape) else None
     return NewLabels(
         cells.labels,
         axes,
@@ -217,6 +218,7 @@ def labels_to_adopt(
         cells.areas,
         Lineage(cells.parents, cells.around_parents),
         is_handed_over=True,
+        rows=rows,
     )
 
 

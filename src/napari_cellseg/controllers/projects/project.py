@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -15,7 +16,6 @@ from napari_cellseg.controllers.labels.cell_labels import (
     cells_in,
     home_of,
     labels_to_adopt,
-    steps_in_between,
 )
 from napari_cellseg.controllers.labels.held_labels import (
     HeldLabels,
@@ -23,6 +23,7 @@ from napari_cellseg.controllers.labels.held_labels import (
     write_held,
 )
 from napari_cellseg.controllers.labels.lineage_following import LineageFollower
+from napari_cellseg.controllers.projects.coming_cells import ComingCells, rejoined
 from napari_cellseg.controllers.projects.outside import OutsideSteps
 from napari_cellseg.controllers.projects.unsaved_notes import UnsavedNotes
 from napari_cellseg.controllers.projects.unsaved_steps import (
@@ -31,7 +32,6 @@ from napari_cellseg.controllers.projects.unsaved_steps import (
     open_or_read,
 )
 from napari_cellseg.core.editing.history import History
-from napari_cellseg.core.editing.lineage_steps import Lineage
 from napari_cellseg.core.errors import CellsegError, ImageReadError, ProjectError
 from napari_cellseg.core.jobs import Job, run
 from napari_cellseg.core.types import PixelSize
@@ -73,6 +73,7 @@ class ProjectController:
         self._places = ImagePlaces([])
         self._kept: HeldLabels = OrderedDict()
         self._notes = UnsavedNotes()
+        self._coming = ComingCells(self._on_taken_in)
         self.outside = OutsideSteps()
         self.read = WeakValueDictionary[int, CellLabels]()  # of a read-only project
 
@@ -167,9 +168,10 @@ class ProjectController:
         """Write a copy; raises `ProjectError`."""
         self.write()
         self._open_project().save_as(folder)
-        if self._notes.n_waiting:
+        if self._notes.n_waiting or self._coming:
             with open_project(with_suffix(folder)) as copy:
                 self._notes.copy_to(copy, self._kept_cells())
+                self._coming.copy_to(copy)
         add_steps(with_suffix(folder), dict(self.read))
 
     def _open_project(self) -> Project:
@@ -222,7 +224,9 @@ class ProjectController:
     def adopt(
         self, cells: CellLabels, source: str, axes: str, size: PixelSize | None
     ) -> bool:
-        """Keep cells in the project from now on, with what can be undone.
+        """Keep cells in the project, with what can be undone.
+
+        Few pixels at once; others with the next `writing`, and they wait until then.
 
         Parameters
         ----------
@@ -253,14 +257,18 @@ class ProjectController:
         if self.image_at(source) is None:
             self.add_images([image_place(source)])
         image = self.image_at(source)
-        if image is None or image.has_labels:
+        if image is None or image.has_labels or image.image_id in self._coming:
             return False
-        new = labels_to_adopt(cells, history, axes, size)
-        opened = project.start_labels(image.image_id, new)
-        self._keep(image.image_id, cells, opened)
+        new = partial(labels_to_adopt, cells, history, axes, size)
+        self._coming.add(project, image.image_id, cells, new)
+        return True
+
+    def _on_taken_in(
+        self, image_id: int, cells: CellLabels, new: ProjectLabels
+    ) -> None:
+        self._keep(image_id, cells, new)
         self.save_signs(cells)
         self.refresh()
-        return True
 
     def rejoin(self, cells: CellLabels, source: str) -> bool:
         """Keep cells on that this project kept before, with every step since.
@@ -274,15 +282,9 @@ class ProjectController:
             return False
         if cells.home != home_of(project, image.image_id):
             return False
-        opened = project.open_labels(image.image_id)
-        steps = steps_in_between(opened, cells, history)
-        if steps is None:
+        opened = rejoined(project.open_labels(image.image_id), cells, history)
+        if opened is None:
             return False
-        # With the first step: killed before the end, the parents are there.
-        final = Lineage(cells.parents, cells.around_parents)
-        opened.journal.lineage_after = lambda _step: final
-        for step in steps:
-            opened.journal.push(step)
         self._keep(image.image_id, cells, opened)
         self.save_review(cells, list(cells.states))
         self.save_lineage(cells)
@@ -361,7 +363,8 @@ class ProjectController:
 
     def writing(self) -> Job[None]:
         """Do what `write` does, a chunk a step; for the thread that has the project."""
-        problem = yield from write_held(self._kept)
+        problem = yield from self._coming.writing(self.project)
+        problem = (yield from write_held(self._kept)) or problem
         self._write_notes()
         self._tell(problem or self._notes.problem)
 
@@ -388,7 +391,7 @@ class ProjectController:
     def n_waiting(self) -> int:
         """Steps and marks that are not on the disk yet."""
         steps = sum(opened.journal.n_waiting for _, opened in self._kept.values())
-        return steps + self._notes.n_waiting
+        return steps + self._notes.n_waiting + len(self._coming)
 
     def _tell(self, problem: str) -> None:
         """Tell of each failure, also of the same one: more may wait, and it is retried."""

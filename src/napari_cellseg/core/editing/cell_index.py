@@ -151,7 +151,9 @@ class CellIndex:
         return there, tuple(slice(a, b) for a, b in zip(lows, highs, strict=True))
 
     def rows(self) -> CellRows:
-        """Return all cells in rising order; a box may be too large after edits."""
+        """Return all cells in rising order."""
+        for row in np.flatnonzero(self._is_loose & (self._ids > 0)).tolist():
+            self._tighten(int(self._ids[row]), row)
         order = np.argsort(self._ids)
         order = order[self._ids[order] > 0]
         return CellRows(

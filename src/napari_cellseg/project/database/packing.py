@@ -85,6 +85,12 @@ def edit_of(row: sqlite3.Row, *, has_pixels: bool = True) -> Edit:
     )
 
 
+def edit_of_step(row: sqlite3.Row, *, has_pixels: bool = True) -> Edit:
+    """Return what a step wrote: the edit, or its inverse for an undo; see `edit_of`."""
+    edit = edit_of(row, has_pixels=has_pixels)
+    return edit.inverted() if row["kind"] == "undo" else edit
+
+
 def _no_pixels(row: sqlite3.Row) -> tuple[Labels, Labels]:
     """Return zeros in the shape of a row's box that take no memory."""
     shape = tuple(json.loads(row["shape"]))

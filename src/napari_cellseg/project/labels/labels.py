@@ -29,12 +29,17 @@ from napari_cellseg.project.cells.cell_facts import (
     read_last_step,
 )
 from napari_cellseg.project.database.database import check_place, told, transaction
-from napari_cellseg.project.database.packing import edit_of
+from napari_cellseg.project.database.packing import edit_of_step
 from napari_cellseg.project.labels.exchanges import Exchanges
 from napari_cellseg.project.labels.journal import Journal
 from napari_cellseg.project.labels.known_chunks import FormerChunk, KnownChunks
 from napari_cellseg.project.labels.labels_store import LabelsStore, Place
-from napari_cellseg.project.labels.large_labels import LargeNotes
+from napari_cellseg.project.labels.large_labels import (
+    CellPlaces,
+    LargeNotes,
+    places_of,
+    renewing,
+)
 from napari_cellseg.project.labels.large_opening import ReadAhead
 from napari_cellseg.project.labels.latest import Latest, latest_of
 from napari_cellseg.project.labels.outside import outside_edits, put_back
@@ -50,6 +55,7 @@ INSERT INTO cells (image, label, source, confidence, class) VALUES (?, ?, ?, ?, 
 ON CONFLICT (image, label) DO UPDATE SET source = excluded.source,
 confidence = excluded.confidence, class = excluded.class
 """
+SET_WRITTEN = "UPDATE images SET written_step = ? WHERE id = ?"
 #: What is known of a cell stays: undo brings it back, in any later session.
 FORGET_CELL = "UPDATE cells SET source = '' WHERE image = ? AND label = ?"
 
@@ -110,7 +116,6 @@ class ProjectLabels:
         self._saved_classes = dict(self.classes)
         self._saved_confidence: Mapping[int, float] = self.confidence
         journal.settle = self.settle
-        self._pyramid = Pyramid(store.folder)
         self._known: KnownChunks | None = None
         self.outside: Callable[[Edit], None] = self.take
         #: Chunks that were, or may half have been, written here and are not noted yet.
@@ -179,7 +184,7 @@ class ProjectLabels:
     def _replay(self, written: int) -> None:
         """Bring labels and cells up to the last step."""
         for row in self._steps_since(written):
-            edit = _edit_of_step(row)
+            edit = edit_of_step(row)
             self._apply(edit)
             self._unnoted.update(self._store.chunks_of([edit.box]))
 
@@ -218,7 +223,7 @@ class ProjectLabels:
         if self._known is None:
             return
         rows = self._steps_since(written)
-        boxes = [_edit_of_step(row, has_pixels=False).box for row in rows]
+        boxes = [edit_of_step(row, has_pixels=False).box for row in rows]
         places = set(self._store.chunks_of(boxes)) - self._unnoted
         former = self._former(self._known.changed(places))
         if is_on_disk(self.labels):
@@ -265,21 +270,24 @@ class ProjectLabels:
         with told(self._folder):
             self._take_what_came(written)
         rows = self._steps_since(written)
-        # Which cells a step changes is asked of large labels only.
-        has_pixels = self.index is not None
-        edits = [_edit_of_step(row, has_pixels=has_pixels) for row in rows]
+        # To unpack a step takes long of labels that are in memory whatever their size.
+        is_here = not is_on_disk(self.labels)
+        edits = [edit_of_step(row, has_pixels=not is_here) for row in rows]
+        # Now: a step that is made meanwhile is replayed on what is noted here.
+        cells = {} if self.index is None else places_of(self.index, edits)
         if confidence is not None:
             self.confidence = confidence
         boxes = [edit.box for edit in edits]
         self._unnoted.update(self._store.chunks_of(boxes))
         job = self._store.writing(self.labels, boxes)
         while (places := self._next(job)) is None:
-            # What was edited of large labels is in memory until it counts as written.
-            if self.index is None:
+            # What was edited of labels on disk is in memory until it counts as written.
+            if is_here:
                 yield Progress(0, 0, "writing the cells")
             if turn != self._n_writes:
                 return
-        self._note_written(edits, places, rows[-1]["step"] if rows else None)
+        step = rows[-1]["step"] if rows else None
+        self._note_written(latest_of(edits), places, cells, step)
 
     def _next(self, job: Job[set[Place]]) -> set[Place] | None:
         """Write a chunk more; return all once they are on the disk."""
@@ -292,28 +300,22 @@ class ProjectLabels:
         return None
 
     def _note_written(
-        self, edits: list[Edit], places: set[Place], last_step: int | None
+        self, latest: Latest, places: set[Place], cells: CellPlaces, step: int | None
     ) -> None:
-        """Note that the labels on disk hold some edits."""
-        latest = latest_of(edits)
+        """Note that the labels on disk hold what edits made, up to a step."""
         with told(self._folder), transaction(self._connection):
             self._save_cells(latest)
             if self._known is not None:
                 self._known.note(places)
             if self.index is not None:
-                ids = {cell for edit in edits for cell in edit.changed_ids}
-                self._notes.save(self.index, ids, places)
-            if last_step is not None:
-                self._connection.execute(
-                    "UPDATE images SET written_step = ? WHERE id = ?",
-                    (last_step, self._image_id),
-                )
+                self._notes.save(cells, places)
+            if step is not None:
+                self._connection.execute(SET_WRITTEN, (step, self._image_id))
         self._unnoted.clear()
         latest.apply(self._saved_sources, self._saved_classes)
         self._saved_confidence = self.confidence
-        if is_on_disk(self.labels):
+        if is_on_disk(self.labels) and places:
             self.labels.written(places)
-        if self.index is not None and places:
             self.renew_pyramid()
 
     def settle(self) -> None:
@@ -343,17 +345,16 @@ class ProjectLabels:
         return LargeNotes(self._connection, self._folder, self._image_id, number)
 
     def levels(self) -> list[Any]:
-        """Return large labels as they were written, full resolution first, then halved."""
-        return Pyramid(self._store.folder).levels()
+        """Return large labels as they were written, full resolution first, then halved.
+
+        The first alone where the others are behind, as of what a crash left.
+        """
+        levels = Pyramid(self._store.folder).levels()
+        return levels[:1] if self._notes.is_behind else levels
 
     def renew_pyramid(self) -> None:
-        """Show in the pyramid the chunks that were written since it was.
-
-        Killed before its end, it is done when the labels are opened again.
-        """
-        with told(self._folder):
-            self._pyramid.renew(self.labels, self._notes.stale())
-        self._notes.forget_stale()
+        """Show in the pyramid the chunks that were written since it was."""
+        run(renewing(self._notes, self._store, self.labels))
 
     def _save_cells(self, latest: Latest) -> None:
         """Write the cells that are new, changed or gone."""
@@ -392,9 +393,3 @@ class ProjectLabels:
     def _kind(self, cell: int, latest: Latest) -> str:
         """Return the class of a cell after the latest edits, "" for none."""
         return latest.classes.get(cell, self._saved_classes.get(cell)) or ""
-
-
-def _edit_of_step(row: sqlite3.Row, *, has_pixels: bool = True) -> Edit:
-    """Return what a step wrote: the edit, or its inverse for an undo; see `edit_of`."""
-    edit = edit_of(row, has_pixels=has_pixels)
-    return edit.inverted() if row["kind"] == "undo" else edit

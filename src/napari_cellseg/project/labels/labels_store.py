@@ -31,6 +31,8 @@ CHUNK_PX = 512
 
 #: Edge of the blocks in which large labels are gone through: 64 chunks, 64 MB.
 BLOCK_PX = 8 * CHUNK_PX
+#: The same of labels in memory, which a window may show: 20 ms each.
+SMALL_BLOCK_PX = 2 * CHUNK_PX
 
 Box = tuple[slice, ...]
 Place = tuple[int, ...]
@@ -134,7 +136,7 @@ class LabelsStore:
         try:
             array = _new_array(new, labels.shape, axes, pixel_size)
             highest = yield from _fill(array, labels)
-            self._take_place(new)
+            yield from self._taking_place(new)
             return highest
         finally:
             shutil.rmtree(new, ignore_errors=True)
@@ -146,11 +148,12 @@ class LabelsStore:
         new = self.folder.with_name(f".new.{self.folder.name}")
         shutil.rmtree(new, ignore_errors=True)
         _new_array(new, shape, axes, pixel_size)
-        self._take_place(new)
+        run(self._taking_place(new))
 
-    def _take_place(self, new: Path) -> None:
+    def _taking_place(self, new: Path) -> Job[None]:
         """Put a folder that is complete in the place of what was there."""
-        for path in (new, *new.rglob("*")):
+        for path in [new, *new.rglob("*")]:
+            yield Progress(0, 0, "writing the cells")
             if path.is_file():
                 sync_file(path)
             else:
@@ -257,15 +260,15 @@ def readable(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def blocks_of(shape: tuple[int, ...]) -> list[Box]:
-    """Return boxes of `BLOCK_PX` that cover labels, one plane each."""
+def blocks_of(shape: tuple[int, ...], edge: int = BLOCK_PX) -> list[Box]:
+    """Return boxes of some edge that cover labels, one plane each."""
     lead = [range(n) for n in shape[:-2]]
-    starts = [range(0, n, BLOCK_PX) for n in shape[-2:]]
+    starts = [range(0, n, edge) for n in shape[-2:]]
     return [
         (
             *(slice(at, at + 1) for at in place[:-2]),
             *(
-                slice(low, min(low + BLOCK_PX, n))
+                slice(low, min(low + edge, n))
                 for low, n in zip(place[-2:], shape[-2:], strict=True)
             ),
         )
@@ -290,7 +293,9 @@ def _new_array(
 
 def _fill(array: Any, labels: Any) -> Job[int]:
     """Copy labels block by block, those with a cell; return the highest id."""
-    blocks, highest = blocks_of(array.shape), 0
+    is_here = isinstance(labels, np.ndarray)
+    edge = SMALL_BLOCK_PX if is_here else BLOCK_PX
+    blocks, highest = blocks_of(array.shape, edge), 0
     for n_done, box in enumerate(blocks):
         yield Progress(n_done, len(blocks), "writing the cells")
         block = labels[box]

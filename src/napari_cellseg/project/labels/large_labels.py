@@ -10,14 +10,19 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
 from napari_cellseg.core.editing.cell_index import CellIndex
+from napari_cellseg.core.editing.edits import Edit
 from napari_cellseg.core.jobs import Job, Progress
+from napari_cellseg.core.labels.boxes import Box
+from napari_cellseg.core.labels.on_disk import is_on_disk
 from napari_cellseg.core.labels.rows import CellRows, find_rows, joined_rows
+from napari_cellseg.core.types import Labels
 from napari_cellseg.project.database.database import told, transaction
 from napari_cellseg.project.labels.labels_store import LabelsStore, Place, blocks_of
 from napari_cellseg.project.labels.pyramid import Pyramid
@@ -49,6 +54,9 @@ FORGET_ALL = (
 )
 #: So many cells are written in one transaction: another write waits 0.1 s for it.
 N_AT_ONCE = 20_000
+
+#: Box and number of pixels of each cell, None for one that is gone.
+CellPlaces: TypeAlias = Mapping[int, tuple[Box, int] | None]
 
 
 class LargeNotes:
@@ -120,14 +128,15 @@ class LargeNotes:
         ids, counts = table[:, 0].copy(), table[:, 1].copy()
         return CellRows(ids, counts, lows.copy(), highs.copy())
 
-    def begin(self) -> None:
-        """Make the tables, and forget what is known of the image."""
+    def begin(self, stale: Iterable[Place] = ()) -> None:
+        """Make the tables, and forget what is known of the image but stale chunks."""
         run = self._connection.execute
         with told(self._folder), transaction(self._connection):
             for table in TABLES:
                 run(self._named(table))
             for statement in FORGET_ALL:
                 run(self._named(statement), (self._image_id,))
+            self._note_stale(stale)
 
     def save_all(self, rows: CellRows) -> Job[None]:
         """Write where every cell lies, after `begin`; then the image is ready."""
@@ -147,32 +156,39 @@ class LargeNotes:
                 (self._image_id,),
             )
 
-    def save(self, index: CellIndex, ids: Iterable[int], places: set[Place]) -> None:
-        """Write where some cells are now, and which chunks were written.
+    def save(self, cells: CellPlaces, places: Iterable[Place]) -> None:
+        """Write where some cells are, and which chunks were written.
 
         Inside a transaction of the caller, which also notes the step.
         """
-        wanted = set(ids)
-        found = index.boxes(wanted)
-        lead = 4 - index.labels.ndim
-        rows = [
-            (
-                *(self._image_id, cell, n_pixels),
-                *((0,) * lead + tuple(part.start for part in box)),
-                *((1,) * lead + tuple(part.stop for part in box)),
-            )
-            for cell, (box, n_pixels) in found.items()
-        ]
+        rows, gone = [], []
+        for cell, found in cells.items():
+            if found is None:
+                gone.append((self._image_id, cell))
+                continue
+            box, n_pixels = found
+            lead = 4 - len(box)
+            lows = (0,) * lead + tuple(part.start for part in box)
+            highs = (1,) * lead + tuple(part.stop for part in box)
+            rows.append((self._image_id, cell, n_pixels, *lows, *highs))
         run = self._connection.executemany
         run(self._named(SAVE_PLACE), rows)
         run(
             self._named("DELETE FROM cell_places{end} WHERE image = ? AND label = ?"),
-            [(self._image_id, cell) for cell in wanted - found.keys()],
+            gone,
         )
-        run(
+        self._note_stale(places)
+
+    def _note_stale(self, places: Iterable[Place]) -> None:
+        self._connection.executemany(
             self._named("INSERT OR IGNORE INTO stale_chunks{end} VALUES (?, ?)"),
             [(self._image_id, json.dumps(place)) for place in places],
         )
+
+    @property
+    def is_behind(self) -> bool:
+        """True if the pyramid does not show every chunk, or was not made yet."""
+        return not self.is_ready or bool(self.stale())
 
     def stale(self) -> set[Place]:
         """Return the chunks that the pyramid does not show yet."""
@@ -190,6 +206,35 @@ class LargeNotes:
                 self._named("DELETE FROM stale_chunks{end} WHERE image = ?"),
                 (self._image_id,),
             )
+
+
+def places_of(index: CellIndex, edits: Iterable[Edit]) -> CellPlaces:
+    """Return where large labels have the cells of edits, and maybe others near them.
+
+    Edits of labels in memory need no pixels for it: the cells near them are soon found.
+    """
+    ids: set[int] = set()
+    for edit in edits:
+        is_there = is_on_disk(index.labels)
+        changed = edit.changed_ids if is_there else index.touching(edit.box)
+        ids |= {*changed, *edit.sources_before, *edit.sources_after}
+    found = index.boxes(ids)
+    return {cell: found.get(cell) for cell in ids}
+
+
+def note_found(notes: LargeNotes, store: LabelsStore, rows: CellRows) -> Job[None]:
+    """Note cells that are known already; the pyramid waits until they are opened again.
+
+    Raises
+    ------
+    ProjectError
+        If it cannot be written.
+    """
+    with told(store.folder):
+        whole = tuple(slice(0, size) for size in store.array().shape)
+        notes.begin(store.chunks_of([whole]))
+        Pyramid(store.folder).create()
+    yield from notes.save_all(rows)
 
 
 def prepare_large(notes: LargeNotes, store: LabelsStore) -> Job[None]:
@@ -215,6 +260,16 @@ def prepare_large(notes: LargeNotes, store: LabelsStore) -> Job[None]:
         pyramid.create()
         rows = yield from look_through(store, pyramid)
     yield from notes.save_all(rows)
+
+
+def renewing(notes: LargeNotes, store: LabelsStore, labels: Labels) -> Job[None]:
+    """Show in the pyramid the chunks that were written since it was.
+
+    Killed before its end, it is done when the labels are opened again.
+    """
+    with told(store.folder):
+        yield from Pyramid(store.folder).renew(labels, notes.stale())
+    notes.forget_stale()
 
 
 def look_through(store: LabelsStore, pyramid: Pyramid | None) -> Job[CellRows]:

@@ -31,6 +31,7 @@ from napari_cellseg.project.labels.large_labels import (
     LargeNotes,
     look_through,
     prepare_large,
+    renewing,
 )
 from napari_cellseg.project.labels.new_labels import NewLabels
 
@@ -92,8 +93,11 @@ class LargeOpening:
         """Let labels that were just written count as read, where they are ours to take."""
         with told(self._folder):
             _, written = read_last_step(connection, image_id)
-        if new.is_handed_over and not is_large(new.labels.shape):
-            self._pixels[image_id] = store.folder, written, PixelsAhead(new.labels)
+            if new.is_handed_over and not is_large(new.labels.shape):
+                self._pixels[image_id] = store.folder, written, PixelsAhead(new.labels)
+            elif new.is_handed_over and new.rows is not None:
+                reading = self._read(connection, image_id, store)
+                self._ahead[image_id] = run(reading)
 
     def give_pixels(
         self, connection: sqlite3.Connection, image_id: int, store: LabelsStore
@@ -170,6 +174,7 @@ class LargeOpening:
                 else:
                     yield from prepare_large(notes, store)
             if not self._is_read_only:
+                yield from renewing(notes, store, store.array())
                 yield Progress(0, 0, "noting what lies on the disk")
                 with told(self._folder):
                     KnownChunks(connection, image_id, store).note_once()

@@ -13,6 +13,7 @@ from napari_cellseg.core.editing.edits import Source
 from napari_cellseg.core.editing.history import History
 from napari_cellseg.core.editing.lineage_steps import Lineage
 from napari_cellseg.core.errors import ProjectError
+from napari_cellseg.core.labels.rows import CellRows
 from napari_cellseg.core.types import Labels, PixelSize
 
 #: The order in which labels have their axes.
@@ -79,6 +80,8 @@ class NewLabels:
         Which cell came of which.
     is_handed_over : bool
         Whether the array itself is that of the project from now on; False copies it.
+    rows : CellRows or None
+        Where each cell lies, if that is known.
     """
 
     labels: Labels
@@ -92,6 +95,7 @@ class NewLabels:
     areas: Sequence[CheckedArea] = ()
     lineage: Lineage = field(default_factory=Lineage)
     is_handed_over: bool = False
+    rows: CellRows | None = None
 
     def check_axes(self) -> None:
         """Raise `ProjectError` if the axes are not those of the labels, in their order."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import zarr
 
+from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.types import LABELS_DTYPE, Labels
 from napari_cellseg.io.atomic import sync_file
 from napari_cellseg.io.writing.labels_zarr import (
@@ -85,7 +86,7 @@ class Pyramid:
             if seen.size:
                 array[at_level(box, level, seen.shape)] = seen
 
-    def renew(self, labels: Labels, places: Iterable[Place]) -> None:
+    def renew(self, labels: Labels, places: Iterable[Place]) -> Job[None]:
         """Write what lies above some chunks, and wait until it is on the disk.
 
         Parameters
@@ -103,6 +104,7 @@ class Pyramid:
                 for at, size, whole in zip(place, sizes, labels.shape, strict=True)
             )
             self.take_block(labels[box], box)
+            yield Progress(0, 0, "making the overview")
             paths |= {
                 self._folder.joinpath(str(level), "c", *_above(place, level))
                 for level in range(1, len(self._opened()) + 1)

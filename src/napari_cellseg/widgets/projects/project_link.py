@@ -277,6 +277,7 @@ class ProjectLink(QObject):
 
     def _show_place(self) -> int:
         """Say which image of the project is shown; return its place, -1 for none."""
+        self._show_kept()
         image = self._shown_image()
         index = -1 if image is None else self.projects.images.index(image)
         self.bar.show_image(index if index >= 0 else self._wanted)
@@ -327,6 +328,9 @@ class ProjectLink(QObject):
             # Labels have the order of images, whatever that of the layer.
             self.projects.adopt(cells, source_of(layer), labels_axes_of(axes), size)
             self._show_kept()
+            # What is not in it yet is taken in now, a few chunks at a time.
+            if self.projects.n_waiting:
+                self._writer.start()
 
     def has_others(self, cells: CellLabels | None, layer: Image) -> bool:
         """Say whether the project has cells of an image, and not these."""
