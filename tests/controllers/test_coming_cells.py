@@ -108,6 +108,14 @@ def test_to_close_in_the_middle_takes_all_in(window):
     run(job)  # what was begun has nothing to do any more
 
 
+def test_who_asks_for_them_gets_them(window):
+    window.begin()
+    found = window.projects.cells_of(str(window.image))
+    assert found is window.proofread.cells
+    assert window.projects.keeps(found)
+    window.projects.close()
+
+
 def test_what_a_full_disk_does_not_take_waits(window):
     disk = FullDisk(window.projects.project._connection)
     window.projects.project._connection = disk

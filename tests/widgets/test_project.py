@@ -67,6 +67,19 @@ def one_shown(dock, files, segment, qtbot, tmp_path):
 
 
 @pytest.fixture
+def slowly_made(dock, files, segment, qtbot, tmp_path, monkeypatch):
+    """A dock whose cells are on their way into a new project, a step at a time."""
+    before = "napari_cellseg.controllers.labels.cells_before.AT_ONCE_PX"
+    monkeypatch.setattr(before, 1000)
+    monkeypatch.setattr("napari_cellseg.widgets.projects.writer.SECONDS_AT_ONCE", 0.0)
+    dock.opener.open(files[:1])
+    wait_idle(qtbot, dock)
+    segment(dock)
+    dock.link.create(str(tmp_path / "work"))
+    return dock
+
+
+@pytest.fixture
 def reopened(make_dock, qtbot, tmp_path):
     """Return a function that ends a session and opens its project in another."""
 
@@ -79,6 +92,24 @@ def reopened(make_dock, qtbot, tmp_path):
         return again
 
     return reopen
+
+
+def test_cells_come_into_a_new_project_while_they_are_corrected(slowly_made, qtbot):
+    dock = slowly_made
+    assert "taking these cells in" in dock.link.bar.status.text()
+    dock.proofread.delete_cells([2])
+    qtbot.waitUntil(lambda: dock.projects.keeps(dock.proofread.cells))
+    assert "every step is saved" in dock.link.bar.status.text()
+    dock.keeper.undo()
+    assert set(dock.proofread.sources) == {1, 2, 3}
+
+
+def test_a_new_project_is_whole_if_the_window_closes_meanwhile(slowly_made, reopened):
+    assert slowly_made.projects.coming
+    slowly_made.proofread.delete_cells([2])
+    again = reopened(slowly_made)
+    assert set(again.proofread.sources) == {1, 3}
+    assert again.proofread.history.undo_name == "delete cell"
 
 
 def test_corrections_and_undo_are_there_in_the_next_session(worked_on, reopened):

@@ -73,7 +73,7 @@ class ProjectController:
         self._places = ImagePlaces([])
         self._kept: HeldLabels = OrderedDict()
         self._notes = UnsavedNotes()
-        self._coming = ComingCells(self._on_taken_in)
+        self.coming = ComingCells(self._on_taken_in)
         self.outside = OutsideSteps()
         self.read = WeakValueDictionary[int, CellLabels]()  # of a read-only project
 
@@ -168,10 +168,10 @@ class ProjectController:
         """Write a copy; raises `ProjectError`."""
         self.write()
         self._open_project().save_as(folder)
-        if self._notes.n_waiting or self._coming:
+        if self._notes.n_waiting or self.coming:
             with open_project(with_suffix(folder)) as copy:
                 self._notes.copy_to(copy, self._kept_cells())
-                self._coming.copy_to(copy)
+                self.coming.copy_to(copy)
         add_steps(with_suffix(folder), dict(self.read))
 
     def _open_project(self) -> Project:
@@ -210,6 +210,9 @@ class ProjectController:
     def cells_of(self, source: str) -> CellLabels | None:
         """Return the cells that the project has of an image; raises `ProjectError`."""
         image = self.image_at(source)
+        if image is not None and image.image_id in self.coming:
+            self.write()  # what is found now would be lost otherwise
+            image = self.image_at(source)
         if self.project is None or image is None or not image.has_labels:
             return None
         if image.image_id in self._kept:
@@ -226,7 +229,8 @@ class ProjectController:
     ) -> bool:
         """Keep cells in the project, with what can be undone.
 
-        Few pixels at once; others with the next `writing`, and they wait until then.
+        Few pixels at once; others with the next `writing`, and they wait until then. False
+        if no project is open, it is read only, or the image is no file.
 
         Parameters
         ----------
@@ -238,11 +242,6 @@ class ProjectController:
             One letter an axis of the labels.
         size : PixelSize or None
             Of the image.
-
-        Returns
-        -------
-        bool
-            False if no project is open, it is read only, or the image is no file.
 
         Raises
         ------
@@ -257,10 +256,10 @@ class ProjectController:
         if self.image_at(source) is None:
             self.add_images([image_place(source)])
         image = self.image_at(source)
-        if image is None or image.has_labels or image.image_id in self._coming:
+        if image is None or image.has_labels or image.image_id in self.coming:
             return False
         new = partial(labels_to_adopt, cells, history, axes, size)
-        self._coming.add(project, image.image_id, cells, new)
+        self.coming.add(project, image.image_id, cells, new)
         return True
 
     def _on_taken_in(
@@ -363,7 +362,7 @@ class ProjectController:
 
     def writing(self) -> Job[None]:
         """Do what `write` does, a chunk a step; for the thread that has the project."""
-        problem = yield from self._coming.writing(self.project)
+        problem = yield from self.coming.writing(self.project)
         problem = (yield from write_held(self._kept)) or problem
         self._write_notes()
         self._tell(problem or self._notes.problem)
@@ -391,7 +390,7 @@ class ProjectController:
     def n_waiting(self) -> int:
         """Steps and marks that are not on the disk yet."""
         steps = sum(opened.journal.n_waiting for _, opened in self._kept.values())
-        return steps + self._notes.n_waiting + len(self._coming)
+        return steps + self._notes.n_waiting + len(self.coming)
 
     def _tell(self, problem: str) -> None:
         """Tell of each failure, also of the same one: more may wait, and it is retried."""

@@ -247,7 +247,9 @@ class ProjectBar(QWidget):
         """Say which project it is, and whether what is done goes to it."""
         state = "read only" if project.is_read_only else "every step is saved"
         tone: Tone = "plain"
-        if not self._is_kept:
+        if self._projects.coming and not self._projects.problem:
+            state = "taking these cells in…"
+        elif not self._is_kept:
             tone = "warning"
             is_locked = project.is_read_only
             state += ": nothing is saved" if is_locked else ", but not these cells"

@@ -329,7 +329,8 @@ class ProjectLink(QObject):
             self.projects.adopt(cells, source_of(layer), labels_axes_of(axes), size)
             self._show_kept()
             # What is not in it yet is taken in now, a few chunks at a time.
-            if self.projects.n_waiting:
+            if self.projects.coming:
+                self.bar.refresh()
                 self._writer.start()
 
     def has_others(self, cells: CellLabels | None, layer: Image) -> bool:

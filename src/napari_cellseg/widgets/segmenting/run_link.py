@@ -124,9 +124,11 @@ class RunLink(QObject):
 
     def _keep(self, run: Run, cells: CellLabels) -> bool:
         """Take cells into the project, without a layer; say if that could be done."""
+        is_kept = False
         with self._telling():
-            return bool(self._dock.link.kept.keep(cells, run.image))
-        return False
+            is_kept = bool(self._dock.link.kept.keep(cells, run.image))
+            self._dock.link.write_soon()
+        return is_kept
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
