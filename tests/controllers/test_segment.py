@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tifffile
 from tests.fakes import FakeEngine, NowStarter
 
 from napari_cellseg.controllers.labels import cells_before
 from napari_cellseg.controllers.labels.proofread import ProofreadController
 from napari_cellseg.controllers.labels.run_step import MOVED
+from napari_cellseg.controllers.segmenting.project_run import ProjectRun
 from napari_cellseg.controllers.segmenting.segment import SegmentController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
@@ -401,6 +403,30 @@ def test_what_is_done_while_a_run_is_merged_is_kept(seen):
     if not seen:
         bench.proofread.undo()
     np.testing.assert_array_equal(bench.proofread.labels, first)
+
+
+@pytest.mark.usefixtures("_merges_by_job")
+def test_what_is_found_on_all_images_is_merged_by_their_own_task(tmp_path):
+    bench, found, told = Bench(is_held=True), [], []
+    sources = [str(tmp_path / f"{name}.tif") for name in ("one", "two")]
+    for source in sources:
+        tifffile.imwrite(source, squares()[0])
+    whole = ProjectRun(bench.segment, TaskController(bench.starter))
+    bench.segment.arrived.connect(
+        lambda run, cells, is_new: found.append(len(cells.sources))
+    )
+    whole.finished.connect(told.append)
+    whole.start(sources)
+    bench.starter.release()  # the model is through
+    assert not found
+    assert whole.task.is_running
+    assert not bench.segment.task.is_running
+    bench.starter.release()
+    assert found == [3]
+    bench.starter.release()
+    bench.starter.release()
+    assert found == [3, 3]
+    assert told == ["2 images segmented."]
 
 
 def nothing_found(image, options):

@@ -141,5 +141,5 @@ def test_a_run_on_another_image_finds_its_layer_after_the_whole_project(
     segment_all(project, qtbot)
     project.link.show_image(0)
     wait_idle(qtbot, project)
-    project.segment.take(image, result)
+    project.segment.take(image, result, lambda job, take: take(run(job)))
     assert project.keeper.layer_of_image(layer) is not None

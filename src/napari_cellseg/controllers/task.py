@@ -111,7 +111,9 @@ class TaskController:
         """True from `start` until the job has ended."""
         return self.state == "running"
 
-    def start(self, name: str, job: Job[Any], on_result: Callable[[Any], None]) -> None:
+    def start(
+        self, name: str, job: Job[Any], on_result: Callable[[Any], object]
+    ) -> None:
         """Start a job; one that still runs is cancelled first and not heard of again.
 
         Parameters
@@ -166,7 +168,7 @@ class TaskController:
         self.progress = progress
         self.changed.emit()
 
-    def take_result(self, result: Any, on_result: Callable[[Any], None]) -> None:
+    def take_result(self, result: Any, on_result: Callable[[Any], object]) -> None:
         """Hand the result on; what fails in doing so is shown like any failure."""
         self._listener = None
         self._running = None
@@ -191,9 +193,11 @@ class TaskController:
 class _TaskListener:
     """Links one run to its task; cut when the task moves on."""
 
-    def __init__(self, task: TaskController, on_result: Callable[[Any], None]) -> None:
+    def __init__(
+        self, task: TaskController, on_result: Callable[[Any], object]
+    ) -> None:
         self.task: TaskController | None = task
-        self._on_result: Callable[[Any], None] | None = on_result
+        self._on_result: Callable[[Any], object] | None = on_result
 
     def on_job_progress(self, progress: Progress) -> None:
         if self.task is not None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from psygnal import Signal
 
+from napari_cellseg.controllers.segmenting.run_taking import PreparedRun
 from napari_cellseg.controllers.segmenting.segment import SegmentController
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.counted import counted
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.types import CellImage, SegmentationResult
+
+T = TypeVar("T")
 
 #: What came of an image; a sentence where it could not be segmented.
 Outcome = tuple[CellImage, SegmentationResult] | str
@@ -74,31 +79,53 @@ class ProjectRun:
     ) -> Job[Outcome]:
         """Count by images; one that cannot be segmented is no end to the others."""
         try:
+            return (yield from self._counted(name, job, at))
+        except CellsegError as error:
+            return _named(name, error)
+
+    def _counted(self, name: str, job: Job[T], at: int) -> Job[T]:
+        """Tell of the steps of a job on one image as steps of all."""
+        try:
             while True:
                 yield Progress(at, self._n_images, f"{name}: {next(job).message}")
         except StopIteration as stop:
-            found: tuple[CellImage, SegmentationResult] = stop.value
+            found: T = stop.value
             return found
-        except CellsegError as error:
-            return _named(name, error)
         finally:
             job.close()
 
     def _on_done(self, outcome: Outcome) -> None:
         if isinstance(outcome, str):
             self.problems.append(outcome)
-        else:
-            self._take(*outcome)
-        self._next()
+            self._next()
+            return
+        image, result = outcome
+        by = partial(self._merge, image.name)
+        self._go_on(image.name, partial(self._segment.take, image, result, by))
 
-    def _take(self, image: CellImage, result: SegmentationResult) -> None:
+    def _merge(
+        self, name: str, job: Job[PreparedRun], take: Callable[[PreparedRun], bool]
+    ) -> None:
+        """Merge what was found with the cells of its image."""
+        at = self._n_images - len(self._todo) - 1
+        counted_job = self._counted(name, job, at)
+        self.task.start(
+            "Segmenting all",
+            counted_job,
+            lambda prepared: self._go_on(name, partial(take, prepared)),
+        )
+
+    def _go_on(self, name: str, take: Callable[[], bool]) -> None:
+        """Take what was found, and go to the next image unless it is merged first."""
         try:
-            self._segment.take(image, result)
+            if not take():
+                return
         except CellsegError as error:
-            self.problems.append(_named(image.name, error))
+            self.problems.append(_named(name, error))
         else:
             self._n_done += 1
             self.taken.emit()
+        self._next()
 
     @property
     def _words(self) -> str:

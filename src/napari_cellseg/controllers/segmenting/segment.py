@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from napari_cellseg.batch.segmenting import BatchReport
 
 RegionKind = Literal["whole", "view", "drawn"]
+#: Starts a job that merges a run; what it returns goes to the function.
+MergeStarter = Callable[[Job[PreparedRun], Callable[[PreparedRun], bool]], None]
 NO_MODEL = "No model is installed; 'cellseg doctor' says what is missing."
 
 
@@ -245,10 +247,12 @@ class SegmentController:
         size = self.session.pixel_size
         return segment_file(self._segmenters, model, source, self.options, size)
 
-    def take(self, image: CellImage, result: SegmentationResult) -> None:
-        """Take a run over an image at once; what was done by hand stays."""
+    def take(
+        self, image: CellImage, result: SegmentationResult, by: MergeStarter
+    ) -> bool:
+        """Take a run, around work by hand; False if `by` starts a job for it first."""
         self._note(result)
-        self._prepare(Run(image, result), keeps=True, at_once=True)
+        return self._prepare(Run(image, result), by, keeps=True)
 
     def redecode(self, **thresholds: Any) -> None:
         """Move thresholds of the last run; of several calls the last one wins."""
@@ -284,22 +288,23 @@ class SegmentController:
     def _take(self, target: _Target, result: SegmentationResult) -> None:
         """Merge a result with what is there by now, and tell of it."""
         self._note(result)
-        self._prepare(Run(target.image, result, target.region), keeps=target.keeps)
+        run = Run(target.image, result, target.region)
+        self._prepare(run, partial(self.task.start, "Segmenting"), keeps=target.keeps)
 
     def _note(self, result: SegmentationResult) -> None:
         """Note where a run was; thresholds that wait are those of the one before."""
         self.device = result.device or self._segmenters.device
         self._wanted = None
 
-    def _prepare(self, run: Run, *, keeps: bool, at_once: bool = False) -> None:
-        """Let a job merge a run with the cells of its image."""
+    def _prepare(self, run: Run, by: MergeStarter, *, keeps: bool) -> bool:
+        """Let a job merge a run with the cells of its image; say if it was taken."""
         proofread = self._corrected(run.image)
         job = preparation(proofread, run, "segment", keeps=keeps)
-        take = partial(self._take_prepared, run, keeps)
-        if at_once or is_quick(proofread, run):
-            take(finish(job))
-        else:
-            self.task.start("Segmenting", job, take)
+        take = partial(self._take_prepared, run, by, keeps=keeps)
+        if is_quick(proofread, run):
+            return take(finish(job))
+        by(job, take)
+        return False
 
     def _corrected(self, image: CellImage) -> ProofreadController:
         """Return what corrects the cells of an image, which may have been left."""
@@ -313,12 +318,13 @@ class SegmentController:
         other.edited.connect(partial(_follow_parents, other))
         return other
 
-    def _take_prepared(self, run: Run, keeps: bool, prepared: PreparedRun) -> None:  # noqa: FBT001
+    def _take_prepared(
+        self, run: Run, by: MergeStarter, prepared: PreparedRun, *, keeps: bool
+    ) -> bool:
         """Take a run, or merge it anew where its cells were edited meanwhile."""
         proofread = self._corrected(run.image)
         if not prepared.still_fits(proofread, run.image):
-            self._prepare(run, keeps=keeps)
-            return
+            return self._prepare(run, by, keeps=keeps)
         is_new = prepared.new is not None
         take_prepared(proofread, run, prepared, keeps=keeps)
         if proofread is self.proofread:
@@ -329,6 +335,7 @@ class SegmentController:
         elif proofread.cells is not None:
             self.arrived.emit(run, proofread.cells, is_new)
         self.changed.emit()
+        return True
 
     def _on_decoded(self, result: SegmentationResult) -> None:
         """Merge re-decoded labels, unless a newer threshold is waiting."""

@@ -55,7 +55,6 @@ class ProjectRunLink(QObject):
             self._dock.footer.tell(str(error), "error")
 
     def _on_taken(self) -> None:
-        self._dock.projects.refresh()
         self._dock.link.kept.let_go(self._dock.proofread.cells)
 
     def _on_project_changed(self) -> None:
