@@ -141,3 +141,19 @@ def test_a_copy_has_what_could_not_be_taken_in(window, tmp_path):
         assert set(np.unique(copy.open_labels(1).labels)) == {0, 1, 2, 3}
     assert window.projects.n_waiting == 1
     window.projects.close()
+
+
+def test_what_is_known_of_them_is_what_the_project_has(window):
+    window.proofread.cells.confidence = {1: 0.5, 4: 0.25}
+    window.proofread.set_class([2], "dead")
+    job = window.begin()
+    while window.projects.coming:
+        next(job)
+    (_, opened) = window.projects._kept[1]
+    with open_project(window.folder, read_only=True) as reader:
+        read = reader.open_labels(1)
+    assert opened.sources == read.sources == {1: "model", 2: "model", 3: "model"}
+    assert opened.confidence == read.confidence == {1: 0.5}
+    assert opened.classes == read.classes == {2: "dead"}
+    run(job)
+    window.projects.close()

@@ -14,7 +14,7 @@ from napari_cellseg.controllers.labels.cells_before import is_done_at_once
 from napari_cellseg.core.editing.history import History
 from napari_cellseg.core.editing.lineage_steps import Lineage
 from napari_cellseg.core.errors import ProjectError
-from napari_cellseg.core.jobs import Job, run
+from napari_cellseg.core.jobs import Job, Progress, run
 from napari_cellseg.project.labels.labels import ProjectLabels
 from napari_cellseg.project.labels.new_labels import NewLabels
 from napari_cellseg.project.store import Project
@@ -89,6 +89,9 @@ class ComingCells:
             except StopIteration as stop:
                 del self._waiting[image_id]
                 self._keep(image_id, coming.cells, stop.value)
+                yield Progress(
+                    0, 0, "writing the cells"
+                )  # what follows can wait a turn
             except ProjectError:
                 coming.job = None
                 raise

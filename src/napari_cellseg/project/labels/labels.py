@@ -109,7 +109,8 @@ class ProjectLabels:
             else self.pixels.labels
         )
         self.index = None if ahead is None else CellIndex(self.labels, ahead.rows)
-        facts = self._read_cells() if ahead is None else ahead.facts
+        known = self.pixels if ahead is None else ahead
+        facts = (known and known.facts) or self._read_cells()
         self.sources, self.classes = facts.sources, facts.classes
         self.confidence: Mapping[int, float] = facts.confidence
         self._saved_sources = dict(self.sources)

@@ -24,6 +24,7 @@ from napari_cellseg.core.labels.rows import CellRows
 from napari_cellseg.core.types import LABELS_DTYPE, Labels, PixelSize
 from napari_cellseg.io.atomic import sync_file, sync_folder
 from napari_cellseg.io.writing.labels_zarr import ARRAY_NAME, labels_metadata
+from napari_cellseg.project.cells.cell_facts import CellFacts
 
 LABELS_FOLDER = "labels"
 #: Edge of a chunk in pixels: one stroke writes one to four of them, 2 ms each.
@@ -62,11 +63,14 @@ class PixelsAhead:
         A copy for who shows them.
     rows : CellRows or None
         Where their cells lie.
+    facts : CellFacts or None
+        What the project knows of them.
     """
 
     labels: Labels
     copy: Labels | None = None
     rows: CellRows | None = None
+    facts: CellFacts | None = None
 
 
 class LabelsStore:

@@ -94,7 +94,11 @@ class LargeOpening:
         with told(self._folder):
             _, written = read_last_step(connection, image_id)
             if new.is_handed_over and not is_large(new.labels.shape):
-                self._pixels[image_id] = store.folder, written, PixelsAhead(new.labels)
+                self._pixels[image_id] = (
+                    store.folder,
+                    written,
+                    PixelsAhead(new.labels, facts=new.facts()),
+                )
             elif new.is_handed_over and new.rows is not None:
                 reading = self._read(connection, image_id, store)
                 self._ahead[image_id] = run(reading)

@@ -15,6 +15,7 @@ from napari_cellseg.core.editing.lineage_steps import Lineage
 from napari_cellseg.core.errors import ProjectError
 from napari_cellseg.core.labels.rows import CellRows
 from napari_cellseg.core.types import Labels, PixelSize
+from napari_cellseg.project.cells.cell_facts import CellFacts
 
 #: The order in which labels have their axes.
 ORDER = "TZYX"
@@ -109,6 +110,15 @@ class NewLabels:
     def frame_row(self, image_id: int) -> tuple[str, str, int]:
         """Return shape, axes and image as the database keeps them."""
         return json.dumps(list(self.labels.shape)), self.axes, image_id
+
+    def facts(self) -> CellFacts:
+        """Return what the project reads of the cells once it has them."""
+        known = self.sources
+        return CellFacts(
+            dict(known),
+            {one: float(n) for one, n in self.confidence.items() if one in known},
+            {one: kind for one, kind in self.classes.items() if kind and one in known},
+        )
 
     def cell_rows(
         self, image_id: int
