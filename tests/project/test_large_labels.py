@@ -85,7 +85,7 @@ def test_large_labels_in_memory_are_edited_between_two_chunks(tmp_path, monkeypa
     job = opened.writing()
     next(job)
     make(opened, corrections.delete_cells(opened.index, [2, 1500], opened.sources))
-    make(opened, _painted(opened, 2000, 2000))
+    make(opened, _painted(opened, 5, 0))
     run(job)
     assert len(opened.levels()) == 1
     left = shutil.copytree(folder, tmp_path / "killed.cellseg")
