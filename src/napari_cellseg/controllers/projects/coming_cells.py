@@ -89,9 +89,8 @@ class ComingCells:
             except StopIteration as stop:
                 del self._waiting[image_id]
                 self._keep(image_id, coming.cells, stop.value)
-                yield Progress(
-                    0, 0, "writing the cells"
-                )  # what follows can wait a turn
+                # What follows in the same job can wait a turn of the window.
+                yield Progress(0, 0, "writing the cells")
             except ProjectError:
                 coming.job = None
                 raise
