@@ -53,3 +53,15 @@ def test_the_density_of_a_series_says_that_it_is_a_mean():
 
     assert (words.count, words.density) == ("1 cell", "100 / mm²")
     assert "mean of all time points, on 0.04 mm² together" in words.sources
+
+
+def test_cells_of_another_size_than_the_image_do_not_ask_for_its_pixel_size():
+    labels = np.zeros((20, 20), np.int32)
+    labels[5:9, 5:9] = 1
+    table = measure_cells(None, labels)
+
+    words = table_words(table, is_measuring=False, fits=False)
+
+    assert words.density == ""
+    assert "another size" in words.sources
+    assert "pixel size" not in words.sources

@@ -374,6 +374,30 @@ def test_an_image_removed_in_a_run_keeps_the_result(dock, qtbot):
     assert layer.data.max() == 3
     assert layer.scale.tolist() == [2, 2]
     assert dock.proofread.labels is None
+    assert "is not open any more" in dock.footer.line.text()
+
+
+def test_an_image_that_another_hid_is_seen_when_that_is_removed(dock, segment):
+    first = dock.viewer.add_image(squares(), name="first")
+    segment(dock)
+    second = dock.viewer.add_image(squares(), name="second")
+    dock.header.show_chosen()
+    assert not first.visible
+    dock.viewer.layers.remove(second)
+    assert first.visible
+    assert labels_layers(dock)[0].visible
+
+
+def test_a_flat_image_beside_a_stack_fills_the_canvas(make_dock):
+    dock = make_dock(show=True)
+    dock.viewer.add_image(squares(shape=(5, 60, 60)), name="stack")
+    dock.viewer.add_image(squares(shape=(300, 400)), name="flat", scale=(2, 2))
+    dock.header.fit_view()
+    camera = dock.viewer.scene.camera
+    assert camera.center == (0.0, 299.0, 399.0)
+    assert camera.zoom == pytest.approx(
+        0.95 * min(dock.viewer.canvas.size[0] / 600, dock.viewer.canvas.size[1] / 800)
+    )
 
 
 def test_a_result_layer_that_is_removed_is_let_go(dock, segment):
@@ -405,6 +429,17 @@ def test_running_again_asks_before_work_by_hand_is_touched(dock, segment, qtbot)
     assert len(labels_layers(dock)) == 1
     labels_layers(dock)[0].undo()
     assert dock.proofread.n_cells == 2
+
+
+def test_the_question_about_cells_goes_when_others_are_corrected(dock, segment):
+    dock.viewer.add_image(squares())
+    segment(dock)
+    dock.proofread.delete_cells([1])
+    dock.start()
+    dock.viewer.add_labels(np.ones((60, 60), np.int32), name="others")
+    others = [layer.name for layer in dock.keeper.labels_layers()].index("others")
+    dock.keeper.choose(others)
+    assert dock.question.isHidden()
 
 
 def test_sliders_decode_at_once(dock, segment, engine, qtbot):

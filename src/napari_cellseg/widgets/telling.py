@@ -12,6 +12,7 @@ from napari_cellseg.controllers.measuring.measure import MeasureController
 from napari_cellseg.controllers.segmenting.segment import SegmentController
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.controllers.training.train import TrainController
+from napari_cellseg.core.counted import counted
 from napari_cellseg.core.editing.edits import Edit
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.widgets.basics.footer import Footer
@@ -169,7 +170,7 @@ class Teller(QObject):
 
     def _on_edited(self, edit: Edit) -> None:
         done = f"undone: {edit.name}" if self._proofread.is_undo else edit.name
-        self._footer.tell(f"{done} · {self._proofread.n_cells:,} cells")
+        self._footer.tell(f"{done} · {counted(self._proofread.n_cells, 'cell')}")
 
     def _count_accepted(self) -> int:
         """Return how many cells a person said are right."""

@@ -126,7 +126,8 @@ class MeasureController:
         """Count, density and origin of the cells."""
         if self._large is not None:
             return TableWords(f"{self.proofread.n_cells:,} cells", "", "", NOT_MEASURED)
-        return table_words(self.table, is_measuring=self.task.is_running)
+        fits = self.session.image is None or self.image is not None
+        return table_words(self.table, is_measuring=self.task.is_running, fits=fits)
 
     @property
     def _large(self) -> CellLabels | None:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from napari_cellseg.core.counted import counted
 from napari_cellseg.core.measuring.measure import MeasurementTable
 from napari_cellseg.core.measuring.volumes import CELL_COLUMNS, cell_keys
 
@@ -117,6 +118,11 @@ def number_columns(table: MeasurementTable | None) -> list[str]:
     ]
 
 
+SET_SIZE = "Set the pixel size above to get cells per mm²."
+OTHER_SIZE = (
+    "The image above has another size than these cells, so there is neither brightness "
+    "nor density: choose theirs."
+)
 #: What a density is the mean of, by the axis.
 PLANE_WORDS = {"T": "time points", "Z": "planes", "?": "planes"}
 
@@ -127,8 +133,14 @@ def number_text(value: float, digits: int = 4) -> str:
     return f"{value:.0f}" if "e+" in text else text
 
 
-def table_words(table: MeasurementTable | None, *, is_measuring: bool) -> TableWords:
-    """Return count, density and origin of the cells in words."""
+def table_words(
+    table: MeasurementTable | None, *, is_measuring: bool, fits: bool = True
+) -> TableWords:
+    """Return count, density and origin of the cells in words.
+
+    Without a density, what is missing: the image's size if the cells are of another
+    (`fits` is False), else its pixel size.
+    """
     if table is None:
         if is_measuring:
             return TableWords("measuring…")
@@ -136,7 +148,7 @@ def table_words(table: MeasurementTable | None, *, is_measuring: bool) -> TableW
         return TableWords("No cells yet", sources=todo)
     summary = table.summary
     n_cells = int(summary["n_cells"])
-    count = f"{n_cells:,} cell{'' if n_cells == 1 else 's'}"
+    count = counted(n_cells, "cell")
     sources = summary["n_by_source"]
     parts = [f"{n:,} {words}" for source, words in (
         ("model", "by the model"), ("edited", "edited by you"), ("hand", "drawn by you"),
@@ -146,7 +158,7 @@ def table_words(table: MeasurementTable | None, *, is_measuring: bool) -> TableW
     ]
     density = summary["density_per_mm2"]
     if density is None:
-        tip = "Set the pixel size above to get cells per mm²."
+        tip = SET_SIZE if fits else OTHER_SIZE
         return TableWords(count, "", tip, " · ".join([*parts, tip]))
     area = f"{number_text(summary['area_mm2'])} mm²"
     per_mm2 = f"{density:,.0f}" if density >= 1000 else number_text(density)

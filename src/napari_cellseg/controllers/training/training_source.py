@@ -13,6 +13,7 @@ from napari_cellseg.controllers.projects.project import ProjectController
 from napari_cellseg.controllers.segmenting.segment import SegmentController
 from napari_cellseg.controllers.session import Session
 from napari_cellseg.core.editing.checked import CheckedArea
+from napari_cellseg.core.counted import counted
 from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.training.item import (
@@ -192,8 +193,8 @@ class TrainingSource:
         area = f"{supply.area_px:,} px"
         if supply.area_um2 is not None:
             area = f"{supply.area_um2 / UM2_IN_MM2:.3g} mm²"
-        images, cells = _counted(supply.n_images, "image"), supply.n_cells
-        return f"{images}, {_counted(cells, 'checked cell')}, {area}"
+        images, cells = counted(supply.n_images, "image"), supply.n_cells
+        return f"{images}, {counted(cells, 'checked cell')}, {area}"
 
     def warning(self, supply: TrainingSupply | None) -> str:
         """Return why little will come of it, or ""."""
@@ -201,7 +202,7 @@ class TrainingSource:
             return ""
         if supply.n_cells < FEW_CELLS:
             few = "is few" if supply.n_cells == 1 else "are few"
-            return f"{_counted(supply.n_cells, 'cell')} {few}; 100 to 200 make a difference."
+            return f"{counted(supply.n_cells, 'cell')} {few}; 100 to 200 make a difference."
         if supply.n_images == 1:
             return "All from one image: check some cells on a second one as well."
         return ""
@@ -228,11 +229,6 @@ def _items_here(
         return []
     items = items_of(image, labels.copy(), *vouched, channel=channel)
     return (yield from _collected_here(items, group))
-
-
-def _counted(number: int, noun: str) -> str:
-    """Return a number with its noun."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def no_items(kind: SourceKind) -> TrainingError:

@@ -10,6 +10,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QLabel, QWidget
 
+from napari_cellseg.core.counted import counted
+
 #: What to do on a tab that needs cells.
 NO_CELLS = "No cells yet: press Segment in the tab Segment."
 
@@ -117,7 +119,7 @@ def result_line(
             "'Fine-tune the result'."
         )
         return text, "warning"
-    parts = [f"{n_cells:,} cells", f"{seconds:.1f} s"]
+    parts = [counted(n_cells, "cell"), f"{seconds:.1f} s"]
     if n_kept:
         parts.append(f"kept {n_kept} you edited")
     return " · ".join(parts), "plain"

@@ -42,7 +42,7 @@ from napari_cellseg.widgets.canvas.layer_images import (
     read_choice,
     set_pixel_size,
 )
-from napari_cellseg.widgets.canvas.uncovering import uncover
+from napari_cellseg.widgets.canvas.uncovering import fit, uncover
 
 #: What an axis can be, in the person's words.
 AXIS_WORDS = {"Z": "Z planes", "T": "time points", "C": "channels"}
@@ -176,7 +176,11 @@ class ImageHeader(QWidget):
             self.menu.addItems([one.title for one in self._choices])
         self._name(chosen)
         if chosen is None or not chosen.is_same(self.choice):
-            self.choose(chosen)
+            if chosen is not None and any(map(chosen.is_same, before)):
+                # What was chosen is gone; it may have hidden this one.
+                self.show_choice(chosen)
+            else:
+                self.choose(chosen)
 
     def _newest(self, before: list[ImageChoice]) -> ImageChoice | None:
         """Return the choice that is new, else the one that was chosen, else one."""
@@ -215,8 +219,10 @@ class ImageHeader(QWidget):
 
     def fit_view(self) -> None:
         """Fit the view to the chosen image, whatever lies beside it; else to all."""
-        layers = None if self.choice is None else self.choice.layers
-        self._viewer.reset_view(layers=layers)
+        if self.choice is None:
+            self._viewer.reset_view()
+        else:
+            fit(self._viewer, self.choice.layers)
 
     def choose(self, choice: ImageChoice | None) -> None:
         """Work on a choice, or ask what its axes are, or say why it cannot be used."""

@@ -167,7 +167,7 @@ class WatchPanel(QGroupBox):
 
 def _line(title: str, result: FinishedImage) -> str:
     """Return a result in one line."""
-    cells = "" if result.n_cells is None else f" · {result.n_cells:,} cells"
+    cells = "" if result.n_cells is None else f" · {counted(result.n_cells, 'cell')}"
     at = result.found.at.astimezone()
     is_today = at.date() == datetime.now(at.tzinfo).date()
     return f"{title}{cells} · {at:{'%H:%M' if is_today else '%d %b'}}"

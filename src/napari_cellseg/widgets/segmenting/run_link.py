@@ -112,6 +112,7 @@ class RunLink(QObject):
             text = f"The cells of '{name}' are on a layer of their own."
             if layer is None and run.image is self._image:
                 layer = self._layer  # taken out of the viewer meanwhile
+                text = f"'{name}' is not open any more; its cells are on a layer here."
             if layer is not None:
                 self._show(run, cells, layer)
         self._end(run)

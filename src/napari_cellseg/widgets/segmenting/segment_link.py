@@ -38,6 +38,7 @@ class SegmentLink(QObject):
         self._question = question
         self._keeps_for: object = None
         question.answered.connect(self._on_answered)
+        dock.proofread.opened.connect(self._on_cells_opened)
         dock.segment_tab.diameter_wanted.connect(self._on_diameter_wanted)
         dock.segment_tab.drawn_wanted.connect(self._on_drawn_wanted)
         dock.viewer.bind_key(SEGMENT_KEY, self._on_key, overwrite=True)
@@ -45,6 +46,7 @@ class SegmentLink(QObject):
 
     def release(self) -> None:
         """Give the key back."""
+        self._dock.proofread.opened.disconnect(self._on_cells_opened, missing_ok=True)
         self._dock.viewer.bind_key(SEGMENT_KEY, None)
         self._keeps_for = None
 
@@ -63,6 +65,10 @@ class SegmentLink(QObject):
             self._dock.footer.tell("Still busy; Cancel stops it.", "warning")
         else:
             self.start()
+
+    def _on_cells_opened(self) -> None:
+        """Ask no longer about the cells of before."""
+        self._question.hide()
 
     def _on_answered(self, answer: str) -> None:
         if answer == KEEP:
