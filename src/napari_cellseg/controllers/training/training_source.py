@@ -12,8 +12,8 @@ from napari_cellseg.controllers.labels.proofread import ProofreadController
 from napari_cellseg.controllers.projects.project import ProjectController
 from napari_cellseg.controllers.segmenting.segment import SegmentController
 from napari_cellseg.controllers.session import Session
-from napari_cellseg.core.editing.checked import CheckedArea
 from napari_cellseg.core.counted import counted
+from napari_cellseg.core.editing.checked import CheckedArea
 from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.training.item import (
