@@ -105,6 +105,15 @@ def test_the_layer_under_correction_is_not_told_of(opened, segment, qtbot):
     assert not notice(opened).isVisibleTo(opened)
 
 
+def test_cells_of_an_image_that_was_left_are_not_told_of(opened, segment):
+    second = opened.viewer.add_image(squares(1), name="second")
+    opened.header.menu.setCurrentIndex(0)
+    segment(opened)
+    opened.header.menu.setCurrentIndex(1)
+    assert notice(opened).isHidden()
+    assert opened.viewer.layers.selection.active is second
+
+
 def test_labels_that_do_not_fit_the_image_stay_out_of_its_project(
     opened, qtbot, tmp_path
 ):

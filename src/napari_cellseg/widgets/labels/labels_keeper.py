@@ -211,6 +211,9 @@ class LabelsKeeper(QObject):
         layer = None if image is None else self._book.layer_of(image)
         if layer is None:
             self._open(None)
+            if image in self._viewer.layers:
+                # Else the brush would stay on the cells of another image.
+                self._viewer.layers.selection.active = image
         elif layer is not self.layer:
             self._open(layer)
         self.refresh_layers()
