@@ -52,6 +52,22 @@ def test_all_images_get_cells_and_the_shown_one_shows_them(project, qtbot, tmp_p
     assert kept(tmp_path) == {"one.tif": 3, "three.tif": 1, "two.tif": 2}
 
 
+def test_cells_of_open_images_that_are_hidden_do_not_cover_the_shown_one(
+    project, qtbot, tmp_path
+):
+    project.opener.open([str(tmp_path / "three.tif")])
+    wait_idle(qtbot, project)
+    project.header.menu.setCurrentIndex(0)
+    segment_all(project, qtbot)
+    seen = [layer.name for layer in project.viewer.layers if layer.visible]
+    assert seen == ["one.tif", "one.tif cells"]
+    assert "three.tif cells" in project.viewer.layers
+    assert project.viewer.layers.selection.active is project.keeper.layer
+    project.header.menu.setCurrentIndex(1)
+    seen = [layer.name for layer in project.viewer.layers if layer.visible]
+    assert seen == ["three.tif", "three.tif cells"]
+
+
 def test_work_by_hand_stays_on_the_shown_image_and_on_others(
     project, segment, qtbot, tmp_path
 ):

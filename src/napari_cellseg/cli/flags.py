@@ -142,6 +142,8 @@ class _NumberIn:
         low, high, unit = self._range.minimum, self._range.maximum, self._range.unit
         span = "" if low is None or high is None else f" from {low:.9g} to {high:.9g}"
         behind = f" {unit}" if unit and span else ""
+        if "," in text and self._kind is not int:
+            what += " with a point, not a comma,"
         return typer.BadParameter(
             f"'{text}' was given; {what}{span}{behind} is needed."
         )

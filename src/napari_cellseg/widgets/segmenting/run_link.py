@@ -108,15 +108,16 @@ class RunLink(QObject):
             dock.link.write_soon()
         elif layer is None and self._keep(run, cells):
             text = f"The cells of '{name}' are in the project."
+        elif layer is not None:
+            self._lay_by(run, cells, layer)
+        elif run.image is self._image and self._layer is not None:
+            self._show(run, cells, self._layer)
+            text = f"'{name}' is not open any more; its cells are on a layer here."
         else:
-            text = f"The cells of '{name}' are on a layer of their own."
-            if layer is None and run.image is self._image:
-                layer = self._layer  # taken out of the viewer meanwhile
-                text = f"'{name}' is not open any more; its cells are on a layer here."
-            if layer is not None:
-                self._show(run, cells, layer)
+            text = ""  # the project could not take them, which stands in the dock
         self._end(run)
-        dock.footer.tell(text)
+        if text:
+            dock.footer.tell(text)
 
     def _end(self, run: Run) -> None:
         """Hold the layer of a run no more; one over the project ends no other."""
@@ -138,6 +139,16 @@ class RunLink(QObject):
             yield
         except CellsegError as error:
             self._dock.footer.tell(str(error), "error")
+
+    def _lay_by(self, run: Run, cells: CellLabels, layer: Image) -> None:
+        """Put cells of an image that was left on a layer, without covering what is seen."""
+        keeper, selection = self._dock.keeper, self._dock.viewer.layers.selection
+        active = selection.active
+        self._show(run, cells, layer)
+        labels = keeper.layer_of_image(layer)
+        if labels is not None:
+            labels.visible = layer.visible
+        selection.active = active
 
     def _show(self, run: Run, cells: CellLabels, layer: Image) -> None:
         """Put new cells on a layer, and into the project."""
