@@ -87,6 +87,12 @@ def test_a_value_out_of_range_is_refused_with_a_word(flags: tuple[str, str]) -> 
     assert f"'{flags[1]}'" in output
 
 
+def test_a_decimal_comma_is_told_of():
+    code, _, output = brewed("--sugar-px", "0,5")
+    assert code == 2
+    assert "with a point, not a comma" in " ".join(output.replace("│", " ").split())
+
+
 def test_a_range_is_said_with_its_unit() -> None:
     _, _, output = brewed("--sugar", "nan")
 
