@@ -87,8 +87,8 @@ def test_a_value_out_of_range_is_refused_with_a_word(flags: tuple[str, str]) -> 
     assert f"'{flags[1]}'" in output
 
 
-def test_a_decimal_comma_is_told_of():
-    code, _, output = brewed("--sugar-px", "0,5")
+def test_a_decimal_comma_is_told_of() -> None:
+    code, _, output = brewed("--sugar", "0,5")
     assert code == 2
     assert "with a point, not a comma" in " ".join(output.replace("│", " ").split())
 
