@@ -43,6 +43,7 @@ def step_that_waits(project: Project, opened: ProjectLabels) -> None:
     paint(opened, 2, 4)
     assert opened.journal.n_waiting == 1
     assert "not there any more" in opened.journal.problem
+    assert "Put it back" in opened.journal.problem
 
 
 def test_writing_goes_on_when_a_share_is_mounted_again(project: Project) -> None:

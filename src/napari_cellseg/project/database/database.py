@@ -163,7 +163,7 @@ def check_place(connection: sqlite3.Connection) -> None:
     if connection.retake is None or not path.is_file():
         raise ProjectError(
             f"{path.parent} is not there any more: it was moved, renamed or replaced, or "
-            "its disk is gone. Nothing is saved until it is back."
+            "its disk is gone. Put it back, and it is saved to again."
         )
     with closing(_connected(path, "rw")) as there:
         state = tuple(there.execute(STATE).fetchone())
