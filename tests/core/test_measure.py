@@ -150,6 +150,13 @@ def test_labels_from_elsewhere_have_an_unknown_source():
     assert set(measure_cells(None, _labels("YX")).cells["source"]) == {"unknown"}
 
 
+def test_cells_that_neither_a_model_nor_a_person_made_here_have_an_unknown_source():
+    labels = np.repeat(np.arange(1, 4, dtype=np.int32), 4).reshape(3, 4)
+    table = measure_cells(None, labels, confidence={1: 0.9}, sources={2: "edited"})
+    assert table.cells["source"].tolist() == ["model", "edited", "unknown"]
+    assert table.n_by_source == {"model": 1, "edited": 1, "hand": 0, "unknown": 1}
+
+
 def test_channels_of_one_name_keep_their_columns():
     image = _image("YX", channel_names=("DAPI", "DAPI"))
     cells = measure_cells(image, _labels("YX")).cells

@@ -152,6 +152,7 @@ def table_words(
     sources = summary["n_by_source"]
     parts = [f"{n:,} {words}" for source, words in (
         ("model", "by the model"), ("edited", "edited by you"), ("hand", "drawn by you"),
+        ("unknown", "from elsewhere"),
     ) if (n := sources.get(source, 0))]  # fmt: skip
     parts += [
         f"{n:,} {name or 'without a class'}" for name, n in table.n_by_class.items()
