@@ -39,6 +39,8 @@ def test_many_cells_are_counted_the_same_way_everywhere():
     assert words.count == "1,600 cells"
     assert words.density == "40,000 / mm²"
     assert "1,600 by the model" in words.sources
+    elsewhere = table_words(measure_cells(image, labels), is_measuring=False)
+    assert "1,600 from elsewhere" in elsewhere.sources
 
 
 def test_the_density_of_a_series_says_that_it_is_a_mean():
