@@ -42,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
     path = tmp_path / "work.cellseg"
     cellseg("project", "new", path, tmp_path / "one.tif", tmp_path / "two.tif")
     with open_project(path) as project:
-        project.start_labels(1, NewLabels(LABELS, "YX", SOURCES, {2: 0.5}))
+        project.start_labels(1, NewLabels(LABELS, "YX", SOURCES, {2: 0.5, 3: 0.9}))
     return path
 
 
@@ -239,7 +239,7 @@ def test_the_cells_of_a_project_are_measured_as_they_are_now(
     folder: Path, tmp_path: Path
 ) -> None:
     with open_project(folder) as project:
-        project.start_labels(2, NewLabels(LABELS, "YX", SOURCES, {2: 0.5}))
+        project.start_labels(2, NewLabels(LABELS, "YX", SOURCES, {2: 0.5, 3: 0.9}))
     (tmp_path / "two.tif").unlink()
 
     cellseg("project", "export", folder, "--format", "csv", "-o", tmp_path / "out")

@@ -152,7 +152,8 @@ def test_labels_from_elsewhere_have_an_unknown_source():
 
 def test_cells_that_neither_a_model_nor_a_person_made_here_have_an_unknown_source():
     labels = np.repeat(np.arange(1, 4, dtype=np.int32), 4).reshape(3, 4)
-    table = measure_cells(None, labels, confidence={1: 0.9}, sources={2: "edited"})
+    sources = {1: "model", 2: "edited", 3: "model"}
+    table = measure_cells(None, labels, confidence={1: 0.9}, sources=sources)
     assert table.cells["source"].tolist() == ["model", "edited", "unknown"]
     assert table.n_by_source == {"model": 1, "edited": 1, "hand": 0, "unknown": 1}
 

@@ -210,8 +210,8 @@ def measure_cells(
     confidence : mapping of int to float, optional
         From 0 to 1; a cell that is not in it, or was made by hand, has none (NaN).
     sources : mapping of int to Source, optional
-        A cell that is not in it is ``"model"`` if it has a confidence, as all cells of a
-        model do, else ``"unknown"``.
+        A cell that is not in it, or is ``"model"``, is ``"unknown"`` if `confidence` is
+        given and has none for it: all cells of a model have one.
 
     Raises
     ------
@@ -382,6 +382,9 @@ def _finished(
     guessed = np.where(np.isnan(values), "unknown", "model").tolist()
     named = [*map(by_source.get, ids, guessed)]
     source = pd.Series(named, index=cells.index, dtype=object)
+    if confidence is not None:
+        # Labels that were taken from elsewhere are told from a model's by that alone.
+        source[((source == "model") & np.isnan(values)).to_numpy()] = "unknown"
     values[(source == "hand").to_numpy()] = np.nan
     complete = cells.assign(source=source, confidence=values)
     keys = ["label", *_plane_names(axes)]
