@@ -116,7 +116,7 @@ def test_the_record_says_where_the_numbers_come_from(tmp_path):
         _labels(), np.ones(2, np.float32), "cells", "ab12", options, "CPU"
     )
     image = _image(name="a.tif", source="/data/a.tif")
-    values = provenance(image, result, {3: "hand", 70_000: "model"}, SegmentOptions())
+    values = provenance(image, result, SegmentOptions())
     path, record = write_cells_csv(tmp_path / "a_cells.csv", _table(image), values)
     found = json.loads(record.read_text("utf-8"))
     assert record.name == "a_cells.json"
@@ -126,7 +126,8 @@ def test_the_record_says_where_the_numbers_come_from(tmp_path):
     assert found["requested_options"]["diameter_px"] is None
     assert found["image"]["source"] == "/data/a.tif"
     assert found["pixel_size_um"] == {"y": 0.5, "x": 0.25, "z": None}
-    assert found["n_by_source"] == {"model": 1, "edited": 0, "hand": 1}
+    by_source = {"model": 1, "edited": 0, "hand": 0, "unknown": 1}
+    assert found["summary"]["n_by_source"] == by_source
     packages = {"python", "numpy", "scikit-image", "torch", "napari-cellseg"}
     assert packages <= set(found["versions"])
     assert found["written_at"].endswith("+00:00")

@@ -76,6 +76,6 @@ def _write_table(project: Project, image: ProjectImage, path: Path) -> dict[str,
     )
     parents = project.lineage(image.image_id).parents()
     table = replace(table.with_classes(opened.classes), parents=parents or None)
-    write_cells_csv(path, table, provenance(pixels, None, opened.sources))
+    write_cells_csv(path, table, provenance(pixels))
     summary: dict[str, Any] = table.summary
     return summary

@@ -27,7 +27,7 @@ def origin_of(
 ) -> dict[str, Any]:
     """Return where the numbers come from, as it stands now."""
     origin = None if proofread.cells is None else proofread.cells.origin
-    return provenance(image, origin, proofread.sources)
+    return provenance(image, origin)
 
 
 def save_table(

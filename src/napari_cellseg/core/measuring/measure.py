@@ -210,8 +210,8 @@ def measure_cells(
     confidence : mapping of int to float, optional
         From 0 to 1; a cell that is not in it, or was made by hand, has none (NaN).
     sources : mapping of int to Source, optional
-        A cell that is not in it, or is ``"model"``, is ``"unknown"`` if `confidence` is
-        given and has none for it: all cells of a model have one.
+        A cell that is not in it counts as ``"model"``. ``"unknown"`` are, of these, those
+        that have no `confidence` where that is given, and all where both are None.
 
     Raises
     ------
@@ -375,12 +375,12 @@ def _finished(
     confidence: Mapping[int, float] | None,
 ) -> pd.DataFrame:
     """Return rows in their order, with source and confidence."""
+    unknown = sources is None and confidence is None
     ids = cells["label"].tolist()
     by_source: Mapping[int, str] = sources or {}
     # Looked up without a loop: after each correction it is done for every cell.
+    named = [*map(by_source.get, ids, repeat("unknown" if unknown else "model"))]
     values = np.array([*map((confidence or {}).get, ids, repeat(np.nan))], np.float64)
-    guessed = np.where(np.isnan(values), "unknown", "model").tolist()
-    named = [*map(by_source.get, ids, guessed)]
     source = pd.Series(named, index=cells.index, dtype=object)
     if confidence is not None:
         # Labels that were taken from elsewhere are told from a model's by that alone.

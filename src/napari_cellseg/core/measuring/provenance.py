@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import platform
-from collections import Counter
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from napari_cellseg.core.editing.edits import Source
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.types import CellImage, PixelSize, SegmentationResult
 
@@ -22,7 +19,6 @@ OWN_PACKAGE = "napari-cellseg"
 def provenance(
     image: CellImage | None,
     result: SegmentationResult | None = None,
-    sources: Mapping[int, Source] | None = None,
     requested_options: SegmentOptions | None = None,
 ) -> dict[str, Any]:
     """Return where the numbers of an image come from, as plain JSON values.
@@ -33,8 +29,6 @@ def provenance(
         What was measured; None if only labels were.
     result : SegmentationResult, optional
         What made the labels; None if it was not a model of this program.
-    sources : mapping of int to Source, optional
-        Of all cells, after the corrections.
     requested_options : SegmentOptions, optional
         What the person asked for; `result` holds what was used.
 
@@ -42,8 +36,7 @@ def provenance(
     -------
     dict
         ``written_at`` (ISO 8601, UTC) and ``versions``; ``image``, ``model``,
-        ``options``, ``requested_options``, ``device`` and ``n_by_source`` where they
-        are known.
+        ``options``, ``requested_options`` and ``device`` where they are known.
     """
     values: dict[str, Any] = {
         "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -57,11 +50,6 @@ def provenance(
         values["device"] = result.device
     if requested_options is not None:
         values["requested_options"] = requested_options.to_dict()
-    if sources is not None:
-        counts = Counter(sources.values())
-        values["n_by_source"] = {
-            source: counts.get(source, 0) for source in ("model", "edited", "hand")
-        }
     return values
 
 
