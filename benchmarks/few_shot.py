@@ -38,7 +38,7 @@ from few_shot_report import (
     write_figure,
 )
 from napari_cellseg.core.jobs import run
-from napari_cellseg.core.options import FineTuneOptions, TrainOptions
+from napari_cellseg.core.train_options import FineTuneOptions, TrainOptions
 from napari_cellseg.core.training.item import TrainingItem, supply_of
 from napari_cellseg.io.datasets.base_sets import base_sets, benchmark_set
 from napari_cellseg.io.datasets.dataset import Sample, pairs_in_folder
@@ -225,7 +225,7 @@ def plan_from(given: argparse.Namespace) -> Plan:
         learning_rate=1.5e-3,
         warmup_steps=given.base_steps // 10,
         average=0.995,
-        synthetic_images=240,
+        synthetic_images=given.base_scenes,
         checkpoint_every=100,
         seed=given.seed,
     )
@@ -249,6 +249,7 @@ if __name__ == "__main__":
     parser.add_argument("--only", nargs="*", type=int, help="numbers of images; 0: all")
     parser.add_argument("--preset", choices=["quick", "thorough"], default="thorough")
     parser.add_argument("--base-steps", type=int, default=2000)
+    parser.add_argument("--base-scenes", type=int, default=240, help="drawn for it")
     parser.add_argument("--base-only", action="store_true", help="make the base model")
     parser.add_argument("--steps", type=int, help="of each training; else the preset's")
     parser.add_argument("--seed", type=int, default=1)

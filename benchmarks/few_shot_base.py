@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from napari_cellseg.core.jobs import run
-from napari_cellseg.core.options import TrainOptions
 from napari_cellseg.core.synthetic import random_scene
+from napari_cellseg.core.train_options import TrainOptions
 from napari_cellseg.io.datasets.dataset import Sample
 from napari_cellseg.nn.device import choose_device
 from napari_cellseg.nn.training.base import base_spec

@@ -30,7 +30,8 @@ import numpy as np
 
 from few_shot import challenge_of
 from napari_cellseg.core.jobs import run
-from napari_cellseg.core.options import FineTuneOptions, SegmentOptions
+from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.train_options import FineTuneOptions
 from napari_cellseg.io.datasets.dataset import Sample
 from napari_cellseg.io.models.folder import find_model
 from napari_cellseg.io.models.training_files import (

@@ -39,9 +39,9 @@ from napari_cellseg.cloud.sagemaker.training import (
 from napari_cellseg.cloud.settings import CloudSettings, aws_client
 from napari_cellseg.core.cloud_options import TrainJobOptions
 from napari_cellseg.core.errors import LimitError, ModelError, RemoteError
-from napari_cellseg.core.jobs import run
-from napari_cellseg.core.options import FineTuneOptions
+from napari_cellseg.core.jobs import Progress, run
 from napari_cellseg.core.synthetic import random_scene
+from napari_cellseg.core.train_options import FineTuneOptions
 from napari_cellseg.core.training.curve import CurvePoint
 from napari_cellseg.core.training.item import TrainingItem
 from napari_cellseg.io.models.folder import find_model, list_models, read_model_spec
@@ -213,6 +213,17 @@ def test_a_job_that_went_back_to_a_checkpoint_has_one_curve(aws: Sender) -> None
         (2, 2.1),
         (3, 1.5),
     ]
+
+
+def test_how_many_steps_there_will_be_is_what_the_job_prints(aws: Sender) -> None:
+    name = run(start_training(plan(), aws))
+    told: list[Progress] = []
+    write_log(
+        name, ["reading", "step=1 steps=7400 loss=3;", "final_base_msa=0.5;"], aws
+    )
+    run(follow_training(name, aws, 0.01), told.append)
+    assert (told[-1].done, told[-1].total) == (1, 7400)
+    assert told[-1].message == "step 1 of 7400"
 
 
 def _answering(**answers: Any) -> Any:

@@ -23,7 +23,7 @@ from napari_cellseg.cloud.sagemaker.train_plan import (
 )
 from napari_cellseg.core.cloud_options import DeployOptions, TrainJobOptions
 from napari_cellseg.core.errors import OptionsError
-from napari_cellseg.core.options import FineTuneOptions
+from napari_cellseg.core.train_options import FineTuneOptions
 
 SCHEDULER = "arn:aws:iam::123456789012:role/cellseg-stop"
 

@@ -27,7 +27,7 @@ from napari_cellseg.core.cloud_options import (
 )
 from napari_cellseg.core.errors import CellsegError, OptionsError, RemoteError
 from napari_cellseg.core.jobs import Job, run
-from napari_cellseg.core.options import FineTuneOptions
+from napari_cellseg.core.train_options import FineTuneOptions
 from napari_cellseg.core.training.curve import CurvePoint
 from napari_cellseg.core.training.item import TrainProgress
 from napari_cellseg.io import used_endpoints

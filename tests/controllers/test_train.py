@@ -17,7 +17,7 @@ from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.controllers.training.train import TrainController
 from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.training.curve import CurvePoint
-from napari_cellseg.core.training.item import TrainProgress
+from napari_cellseg.core.training.item import TrainingSupply, TrainProgress
 from napari_cellseg.core.types import CellImage, PixelSize
 from napari_cellseg.io.models.folder import MODELS_VARIABLE
 from napari_cellseg.io.models.left_trainings import last_crop_seconds, trainings_folder
@@ -129,6 +129,14 @@ def test_a_model_is_called_after_what_it_learned_from(training, tmp_path, monkey
     train.choose_source("folder", tmp_path / "mitoses")
     train.start()
     assert titles == ["mitoses model"]
+
+
+def test_thousands_of_checked_cells_are_learned_from_for_longer(training):
+    train, _, _ = training
+    train.set_option("preset", "thorough")
+    usual = train.minutes
+    train.supply = TrainingSupply(10, 7500, 10**7)
+    assert train.minutes > 1.8 * usual
 
 
 def test_a_longer_preset_takes_longer(training):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from napari_cellseg.core.errors import TrainingError
-from napari_cellseg.core.options import FineTuneOptions
+from napari_cellseg.core.train_options import FineTuneOptions
 from napari_cellseg.core.training.item import TrainingItem
 from napari_cellseg.io.models.training_files import (
     REQUEST_NAME,

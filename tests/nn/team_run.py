@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from napari_cellseg.core.options import TrainOptions
+from napari_cellseg.core.train_options import TrainOptions
 from napari_cellseg.nn.network import CellNet
 from napari_cellseg.nn.training import loop as training
 from napari_cellseg.nn.training.batches import TrainingImage

@@ -15,8 +15,8 @@ from PIL import Image
 
 from napari_cellseg.core.errors import SaveError
 from napari_cellseg.core.jobs import run
-from napari_cellseg.core.options import TrainOptions
 from napari_cellseg.core.synthetic import random_scene
+from napari_cellseg.core.train_options import TrainOptions
 from napari_cellseg.io.datasets.base_sets import BaseSets
 from napari_cellseg.io.datasets.dataset import Sample, pairs_in_folder
 from napari_cellseg.io.models.folder import read_model_spec

@@ -17,17 +17,19 @@ import numpy as np
 import pytest
 import torch
 
-from napari_cellseg.core import options as core_options
+from napari_cellseg.core import train_options
 from napari_cellseg.core.errors import SaveError, TrainingError
 from napari_cellseg.core.jobs import run
-from napari_cellseg.core.options import FineTuneOptions, SegmentOptions
+from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.synthetic import random_scene
+from napari_cellseg.core.train_options import FineTuneOptions
 from napari_cellseg.core.training.holdout import ItemErrors
 from napari_cellseg.core.training.item import (
     Comparison,
     TrainingItem,
     TrainProgress,
     known_around,
+    supply_of,
 )
 from napari_cellseg.io.models.folder import find_model, read_model_spec
 from napari_cellseg.io.models.left_trainings import is_running
@@ -190,11 +192,26 @@ def test_stopping_keeps_the_best_so_far(
     assert read_model_spec(outcome.folder).name == "mine"
 
 
+def test_the_more_is_checked_the_more_steps_are_done(
+    tmp_path: Path, items: list[TrainingItem], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n_cells = supply_of(items).n_cells
+    monkeypatch.setattr(train_options, "STEPS_A_CELL", 6 / n_cells)
+    presets = {**train_options.FINE_TUNE_PRESETS, "thorough": (3, 2, 5e-4)}
+    monkeypatch.setattr(train_options, "FINE_TUNE_PRESETS", presets)
+    options = FineTuneOptions("thorough", crop_px=64)
+    assert options.steps_for(0) == 3
+    write_request(tmp_path, request(options), items)
+    seen: list[TrainProgress] = []
+    run(fine_tune(tmp_path), seen.append)  # type: ignore[arg-type]
+    assert {step.total for step in seen if step.points} == {6}
+
+
 def test_a_quick_training_settles_its_steps_once_the_pace_is_known(
     tmp_path: Path, items: list[TrainingItem], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fine_tune_pace, "FEWEST_STEPS", 12)
-    monkeypatch.setattr(core_options, "QUICK_SECONDS", 0.001)
+    monkeypatch.setattr(train_options, "QUICK_SECONDS", 0.001)
     write_request(tmp_path, request(FineTuneOptions(batch_size=2, crop_px=64)), items)
     seen: list[TrainProgress] = []
     outcome = run(fine_tune(tmp_path), seen.append)  # type: ignore[arg-type]

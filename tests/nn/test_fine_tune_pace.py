@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from napari_cellseg.core.options import QUICK_SECONDS, FineTuneOptions
+from napari_cellseg.core.train_options import QUICK_SECONDS, FineTuneOptions
 from napari_cellseg.nn.fine_tuning import pace as fine_tune_pace
 from napari_cellseg.nn.fine_tuning.pace import (
     FEWEST_STEPS,

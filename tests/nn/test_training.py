@@ -11,7 +11,7 @@ import torch
 
 from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.jobs import run
-from napari_cellseg.core.options import TrainOptions
+from napari_cellseg.core.train_options import TrainOptions
 from napari_cellseg.nn.training import loop as training
 from napari_cellseg.nn.training.augment import PLAIN_SHARE, augment
 from napari_cellseg.nn.training.batches import (

@@ -27,6 +27,7 @@ from napari_cellseg.cloud.sagemaker.metrics import (
     curve_from_lines,
     metric_definitions,
     metric_line,
+    n_steps_from_lines,
 )
 from napari_cellseg.cloud.sagemaker.package import pack_model, unpack_model
 from napari_cellseg.core.errors import CellsegError, OptionsError, TrainingError
@@ -131,6 +132,7 @@ def test_the_printed_curve_is_the_one_on_disk(done: tuple[Path, str]) -> None:
         rows = list(csv.DictReader(file))
     points = curve_from_lines(out.splitlines())
     assert [point.step for point in points] == [int(row["step"]) for row in rows]
+    assert n_steps_from_lines(out.splitlines()) == points[-1].step
     for point, row in zip(points, rows, strict=True):
         assert point.loss == pytest.approx(float(row["loss"]), abs=1e-4)
 

@@ -20,7 +20,7 @@ from napari_cellseg.core.cloud_options import (
     TrainJobOptions,
 )
 from napari_cellseg.core.errors import RemoteError
-from napari_cellseg.core.options import FineTuneOptions
+from napari_cellseg.core.train_options import FineTuneOptions
 
 if TYPE_CHECKING:
     from napari_cellseg.cloud.account.requests import Call

@@ -15,7 +15,13 @@ from types import FrameType
 
 import typer
 
-from napari_cellseg.cloud.sagemaker.metrics import HELD_OUT, LOSS, STEP, metric_line
+from napari_cellseg.cloud.sagemaker.metrics import (
+    HELD_OUT,
+    LOSS,
+    N_STEPS,
+    STEP,
+    metric_line,
+)
 from napari_cellseg.cloud.sagemaker.package import REPORT_SUFFIXES, unpack_model
 from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.jobs import Progress, run
@@ -223,7 +229,11 @@ def _print_curve(progress: Progress) -> None:
     for point in points:
         if point.score is None and point.step % every:
             continue
-        values: dict[str, float] = {STEP: point.step, LOSS: point.loss}
+        values: dict[str, float] = {
+            STEP: point.step,
+            N_STEPS: progress.total,
+            LOSS: point.loss,
+        }
         if point.score is not None:
             values[HELD_OUT] = point.score
         typer.echo(metric_line(values))

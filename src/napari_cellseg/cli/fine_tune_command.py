@@ -10,7 +10,7 @@ import typer
 from napari_cellseg.cli.flags import takes_options
 from napari_cellseg.core.errors import OptionsError
 from napari_cellseg.core.model_spec import NAME
-from napari_cellseg.core.options import FineTuneOptions
+from napari_cellseg.core.train_options import FineTuneOptions
 
 if TYPE_CHECKING:
     from napari_cellseg.io.models.training_files import TrainingRequest

@@ -11,7 +11,7 @@ import typer
 
 from napari_cellseg.cli.flags import takes_options
 from napari_cellseg.core.errors import OptionsError
-from napari_cellseg.core.options import TrainOptions
+from napari_cellseg.core.train_options import TrainOptions
 from napari_cellseg.serving.container import container_folder
 
 

@@ -14,7 +14,10 @@ from types import TracebackType
 from typing import Any
 
 from napari_cellseg.core.errors import CellsegError, OptionsError, TrainingError
-from napari_cellseg.core.options import FineTuneOptions, fine_tune_options_from_dict
+from napari_cellseg.core.train_options import (
+    FineTuneOptions,
+    fine_tune_options_from_dict,
+)
 from napari_cellseg.io.models.folder import DEFAULT_MODEL, SPEC_NAME
 
 #: Channels that begin so are learned from.

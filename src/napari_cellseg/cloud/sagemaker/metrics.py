@@ -1,6 +1,6 @@
 """The lines that a training job prints, and the patterns that the platform finds in them.
 
-Both stand here, so that they fit: ``step=120 loss=0.4213 held_out_msa=0.6120;``
+Both stand here, so that they fit: ``step=120 steps=1500 loss=0.4213 held_out_msa=0.6120;``
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from napari_cellseg.core.training.curve import CurvePoint
 END = ";"
 NUMBER = r"([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)"
 STEP = "step"
+#: How many there will be.
+N_STEPS = "steps"
 LOSS = "loss"
 HELD_OUT = "held_out_msa"
 #: What a job prints, and the name that the platform shows it under.
@@ -62,3 +64,9 @@ def curve_from_lines(lines: Iterable[str]) -> list[CurvePoint]:
                 )
             )
     return points
+
+
+def n_steps_from_lines(lines: Iterable[str]) -> int:
+    """Return how many steps the lines of a log say there will be; 0: they do not."""
+    found = (re.search(pattern(N_STEPS), line) for line in lines)
+    return max((int(match[1]) for match in found if match), default=0)

@@ -17,7 +17,7 @@ from napari_cellseg.cloud.sagemaker.deploy_plan import SAGEMAKER
 from napari_cellseg.cloud.sagemaker.metrics import metric_definitions
 from napari_cellseg.core.cloud_options import FAST_FILE, FILE, TrainJobOptions
 from napari_cellseg.core.errors import OptionsError
-from napari_cellseg.core.options import FineTuneOptions
+from napari_cellseg.core.train_options import FineTuneOptions
 from napari_cellseg.io.datasets.on_s3 import MANIFEST_SUFFIX
 
 CHECKPOINTS = "/opt/ml/checkpoints"

@@ -15,7 +15,7 @@ from napari_cellseg.cloud.account.requests import Call, check_call
 from napari_cellseg.cloud.account.sending import Sender, found
 from napari_cellseg.cloud.sagemaker.deploy_plan import SAGEMAKER
 from napari_cellseg.cloud.sagemaker.logs import ENDED, LogReader, log_of
-from napari_cellseg.cloud.sagemaker.metrics import curve_from_lines
+from napari_cellseg.cloud.sagemaker.metrics import curve_from_lines, n_steps_from_lines
 from napari_cellseg.cloud.sagemaker.package import (
     ARCHIVE_NAME,
     pack_model,
@@ -26,7 +26,7 @@ from napari_cellseg.cloud.sagemaker.train_plan import TrainPlan, train_call
 from napari_cellseg.core.cloud_options import TrainJobOptions
 from napari_cellseg.core.errors import ModelError, RemoteError
 from napari_cellseg.core.jobs import Job, Progress
-from napari_cellseg.core.options import FINE_TUNE_PRESETS, FineTuneOptions
+from napari_cellseg.core.train_options import FineTuneOptions
 from napari_cellseg.core.training.curve import CurvePoint, add_point
 from napari_cellseg.core.training.item import TrainingItem, TrainProgress
 from napari_cellseg.io.models.folder import find_model, list_models, models_folders
@@ -217,31 +217,30 @@ def follow_training(
     """
     log = log_of(name, KIND, sender)
     curve: list[CurvePoint] = []
+    n_steps = 0
     while True:
         job = described(name, sender)
         has_ended = job["TrainingJobStatus"] in ENDED
-        yield from _told(job, log, curve)
+        n_steps = yield from _told(job, log, curve, n_steps)
         if has_ended:
             return _result(job, curve)
         time.sleep(poll_seconds)
 
 
-def _told(job: Mapping[str, Any], log: LogReader, curve: list[CurvePoint]) -> Job[None]:
-    """Yield what is new of a job."""
-    n_steps = _n_steps(job.get("HyperParameters", {}))
-    points = tuple(curve_from_lines(log.new_lines()))
+def _told(
+    job: Mapping[str, Any], log: LogReader, curve: list[CurvePoint], n_steps: int
+) -> Job[int]:
+    """Yield what is new of a job, and return how many steps it does; 0: not said yet."""
+    lines = log.new_lines()
+    points = tuple(curve_from_lines(lines))
     for point in points:
         add_point(curve, point)
+    n_steps = n_steps_from_lines(lines) or n_steps
     step = curve[-1].step if curve else 0
-    text = f"step {step} of {n_steps}" if points else _status_words(job)
+    said = f"step {step} of {n_steps}" if n_steps else f"step {step}"
+    text = said if points else _status_words(job)
     yield TrainProgress(step, n_steps, text, points)
-
-
-def _n_steps(hyperparameters: Mapping[str, str]) -> int:
-    """Return how many steps a job does."""
-    preset = hyperparameters.get("preset", FineTuneOptions().preset)
-    steps = hyperparameters.get("steps", "")
-    return int(steps) if steps.isdigit() else FINE_TUNE_PRESETS[preset][0]
+    return n_steps
 
 
 def _status_words(job: Mapping[str, Any]) -> str:

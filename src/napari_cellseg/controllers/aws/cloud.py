@@ -44,7 +44,7 @@ from napari_cellseg.core.cloud_options import (
 )
 from napari_cellseg.core.errors import CellsegError
 from napari_cellseg.core.finding import Finding
-from napari_cellseg.core.options import FineTuneOptions
+from napari_cellseg.core.train_options import FineTuneOptions
 from napari_cellseg.core.training.curve import CurvePoint, add_point
 from napari_cellseg.core.training.item import TrainProgress
 from napari_cellseg.io.models.folder import find_model, list_models, read_model_spec

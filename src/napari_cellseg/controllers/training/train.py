@@ -21,7 +21,7 @@ from napari_cellseg.controllers.training.training_source import (
 )
 from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.jobs import Job, run
-from napari_cellseg.core.options import FineTuneOptions
+from napari_cellseg.core.train_options import FineTuneOptions
 from napari_cellseg.core.training.curve import CurvePoint, add_point
 from napari_cellseg.core.training.item import (
     Trainer,
@@ -177,7 +177,8 @@ class TrainController:
     @property
     def minutes(self) -> float:
         """About how long it takes at the pace of the last training here, or on two cores."""
-        steps, batch_size, _ = self.options.plan
+        _, batch_size, _ = self.options.plan
+        steps = self.options.steps_for(self.supply.n_cells if self.supply else 0)
         share = (self.options.crop_px / 256) ** 2
         pace = self._crop_seconds or SECONDS_A_CROP
         seconds = steps * batch_size * share * pace + SECONDS_AROUND

@@ -17,8 +17,8 @@ from napari_cellseg.core.jobs import Job, Progress
 from napari_cellseg.core.labels.arrays import areas, relabel_sequential
 from napari_cellseg.core.labels.boxes import cell_boxes, grown
 from napari_cellseg.core.labels.on_disk import LabelsOnDisk, is_on_disk
-from napari_cellseg.core.options import FineTuneOptions
 from napari_cellseg.core.segmentation.intensity import choose_channels
+from napari_cellseg.core.train_options import FineTuneOptions
 from napari_cellseg.core.training.curve import CurvePoint
 from napari_cellseg.core.types import CellImage, Labels
 

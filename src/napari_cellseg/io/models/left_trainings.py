@@ -11,7 +11,7 @@ from typing import Literal
 
 from filelock import FileLock, Timeout
 
-from napari_cellseg.core.options import fine_tune_options_from_dict
+from napari_cellseg.core.train_options import fine_tune_options_from_dict
 from napari_cellseg.io.models.store import user_folder
 from napari_cellseg.io.models.training_files import (
     ALONE_NAME,

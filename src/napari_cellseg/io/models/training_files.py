@@ -17,7 +17,10 @@ from typing import Any
 import numpy as np
 
 from napari_cellseg.core.errors import TrainingError
-from napari_cellseg.core.options import FineTuneOptions, fine_tune_options_from_dict
+from napari_cellseg.core.train_options import (
+    FineTuneOptions,
+    fine_tune_options_from_dict,
+)
 from napari_cellseg.core.training.item import Comparison, TrainingItem, TrainingOutcome
 from napari_cellseg.io.atomic import make_folder, replacing
 from napari_cellseg.io.plain_files import known_json

@@ -51,6 +51,7 @@ class _Task:
     learned: list[TrainingItem]
     start: CellNet
     best_px: float
+    n_steps: int
 
 
 def fine_tune(folder: Path, team: Team = ALONE) -> Job[TrainingOutcome]:
@@ -81,7 +82,8 @@ def fine_tune(folder: Path, team: Team = ALONE) -> Job[TrainingOutcome]:
         judge.measure_old()
     task = team.from_leader(None if judge is None else _task_of(judge))
     options = task.request.options
-    run = FineTuneRun(task.start, options, choose_device(task.request.device), team)
+    device = choose_device(task.request.device)
+    run = FineTuneRun(task.start, options, device, team, task.n_steps)
     run.load(folder)
     if judge is not None:
         forget_after(folder / CURVE_NAME, run.step)
@@ -102,7 +104,9 @@ def _task_of(judge: Judge) -> _Task:
     start = copy.deepcopy(judge.old_network)
     if is_new(judge.request.options):
         start = CellNet(judge.old_spec.widths)
-    return _Task(judge.request, judge.learned, start, judge.old_spec.diameter_px)
+    return _Task(
+        judge.request, judge.learned, start, judge.old_spec.diameter_px, judge.n_steps
+    )
 
 
 # ------------------------------------------------------------------------- learning

@@ -13,7 +13,12 @@ import numpy as np
 from napari_cellseg.core.model_spec import settled_options
 from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.training.holdout import sides_to_json
-from napari_cellseg.core.training.item import Comparison, TrainingItem, TrainingOutcome
+from napari_cellseg.core.training.item import (
+    Comparison,
+    TrainingItem,
+    TrainingOutcome,
+    supply_of,
+)
 from napari_cellseg.core.types import PlaneMaps
 from napari_cellseg.io.models.training_files import (
     BASE_PICTURE_NAME,
@@ -104,6 +109,11 @@ class Judge:
             else:
                 self._old_base = found
         self._seconds = np.diff(clock)  # (4,) held out: maps, cells; base: maps, cells
+
+    @property
+    def n_steps(self) -> int:
+        """Steps that what is checked is worth."""
+        return self.request.options.steps_for(supply_of(self._items).n_cells)
 
     @property
     def bar(self) -> float:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from napari_cellseg.core.model_spec import ModelSpec
-from napari_cellseg.core.options import FineTuneOptions, SegmentOptions
+from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.train_options import FineTuneOptions
 from napari_cellseg.core.training.item import (
     Comparison,
     TrainingItem,

@@ -11,8 +11,9 @@ import torch
 from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.labels.boxes import box_of
 from napari_cellseg.core.model_spec import ModelSpec, settled_options
-from napari_cellseg.core.options import FineTuneOptions, SegmentOptions
+from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.segmentation.zoom import zoom_for
+from napari_cellseg.core.train_options import FineTuneOptions
 from napari_cellseg.core.training.holdout import (
     MAX_RANKED,
     MIN_GROUPS,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_cellseg.core.errors import TrainingError
-from napari_cellseg.core.options import FineTuneOptions
+from napari_cellseg.core.train_options import FineTuneOptions
 from napari_cellseg.io.atomic import replacing
 from napari_cellseg.nn.fine_tuning.data import REPLAYED
 from napari_cellseg.nn.fine_tuning.pace import Length, is_settled_late, planned
@@ -58,6 +58,8 @@ class FineTuneRun:
         Where to run.
     team : Team
         The processes that share each step.
+    n_steps : int, optional
+        In all; as the options say if it is not given.
     """
 
     def __init__(
@@ -66,9 +68,10 @@ class FineTuneRun:
         options: FineTuneOptions,
         device: torch.device,
         team: Team = ALONE,
+        n_steps: int | None = None,
     ) -> None:
-        n_steps, self._batch_size, self._rate = options.plan
-        self.length = planned(n_steps)
+        usual, self._batch_size, self._rate = options.plan
+        self.length = planned(n_steps or usual)
         self.is_settled = options.seconds_limit is None
         self._is_new = is_new(options)
         self._encoder_share = options.encoder_share

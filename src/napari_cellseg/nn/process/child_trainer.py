@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.jobs import Job
-from napari_cellseg.core.options import FineTuneOptions
+from napari_cellseg.core.train_options import FineTuneOptions
 from napari_cellseg.core.training.curve import CurvePoint
 from napari_cellseg.core.training.item import (
     TrainingItem,

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from napari_cellseg import __version__
 from napari_cellseg.core.jobs import Job, Progress, run
 from napari_cellseg.core.model_spec import ModelSpec, settled_options
-from napari_cellseg.core.options import SegmentOptions, TrainOptions
+from napari_cellseg.core.options import SegmentOptions
 from napari_cellseg.core.segmentation.decode import labels_from_maps
+from napari_cellseg.core.train_options import TrainOptions
 from napari_cellseg.io.atomic import replacing
 from napari_cellseg.io.datasets.base_sets import BaseSets, base_sets
 from napari_cellseg.io.datasets.dataset import Sample

@@ -16,7 +16,7 @@ import torch
 
 from napari_cellseg.core.errors import TrainingError
 from napari_cellseg.core.jobs import Job, Progress
-from napari_cellseg.core.options import TrainOptions
+from napari_cellseg.core.train_options import TrainOptions
 from napari_cellseg.io.atomic import replacing
 from napari_cellseg.nn.memory import keep_freed_memory
 from napari_cellseg.nn.network import CellNet

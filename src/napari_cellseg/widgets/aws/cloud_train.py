@@ -16,7 +16,8 @@ from qtpy.QtWidgets import (
 
 from napari_cellseg.cloud.sagemaker.training import TrainWish
 from napari_cellseg.core.cloud_options import TrainJobOptions
-from napari_cellseg.core.options import FineTuneOptions, range_of
+from napari_cellseg.core.options import range_of
+from napari_cellseg.core.train_options import FineTuneOptions
 from napari_cellseg.core.training.curve import CurvePoint
 from napari_cellseg.widgets.aws.cloud_deploy import offer
 from napari_cellseg.widgets.basics.number_box import NumberBox

@@ -19,7 +19,7 @@ from superqt.utils import signals_blocked
 
 from napari_cellseg.controllers.training.train import TrainController
 from napari_cellseg.core.errors import CellsegError
-from napari_cellseg.core.options import FineTuneOptions
+from napari_cellseg.core.train_options import FineTuneOptions
 from napari_cellseg.widgets.basics.options_form import AdvancedForm, may_be_narrow
 from napari_cellseg.widgets.basics.words import line_label, shortened
 
