@@ -10,6 +10,7 @@ from tests.fakes import FakeEngine, NowStarter
 from napari_cellseg.controllers.labels import cells_before
 from napari_cellseg.controllers.labels.proofread import ProofreadController
 from napari_cellseg.controllers.labels.run_step import MOVED
+from napari_cellseg.controllers.segmenting import run_taking
 from napari_cellseg.controllers.segmenting.project_run import ProjectRun
 from napari_cellseg.controllers.segmenting.segment import SegmentController
 from napari_cellseg.controllers.session import Session
@@ -17,7 +18,7 @@ from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.editing.grow import grow_cells
 from napari_cellseg.core.editing.rerun import Region
 from napari_cellseg.core.editing.split import add_cell
-from napari_cellseg.core.errors import ImageError
+from napari_cellseg.core.errors import EditError, ImageError
 from napari_cellseg.core.jobs import Progress
 from napari_cellseg.core.run_place import HERE, RunPlace
 from napari_cellseg.core.types import CellImage, SegmentationResult
@@ -427,6 +428,29 @@ def test_what_is_found_on_all_images_is_merged_by_their_own_task(tmp_path):
     bench.starter.release()
     assert found == [3, 3]
     assert told == ["2 images segmented."]
+
+
+@pytest.mark.usefixtures("_merges_by_job")
+def test_an_image_that_cannot_be_merged_is_no_end_to_the_others(tmp_path, monkeypatch):
+    bench, told, merge = Bench(is_held=True), [], run_taking.merge_run
+    sources = [str(tmp_path / f"{name}.tif") for name in ("one", "two")]
+    for source in sources:
+        tifffile.imwrite(source, squares()[0])
+
+    def fails_once(*args, **options):
+        monkeypatch.setattr(run_taking, "merge_run", merge)
+        raise EditError("The disk is full.")
+
+    monkeypatch.setattr(run_taking, "merge_run", fails_once)
+    whole = ProjectRun(bench.segment, TaskController(bench.starter))
+    whole.finished.connect(told.append)
+    whole.start(sources)
+    for _ in range(4):  # a model and a merge for each
+        bench.starter.release()
+    (words,) = told
+    assert words == (
+        "1 image segmented. 1 failed; the first: one.tif: The disk is full."
+    )
 
 
 def nothing_found(image, options):

@@ -74,9 +74,7 @@ class ProjectRun:
         job = self._one(Path(source).name, self._segment.segment_file(source), at)
         self.task.start("Segmenting all", job, self._on_done)
 
-    def _one(
-        self, name: str, job: Job[tuple[CellImage, SegmentationResult]], at: int
-    ) -> Job[Outcome]:
+    def _one(self, name: str, job: Job[T], at: int) -> Job[T | str]:
         """Count by images; one that cannot be segmented is no end to the others."""
         try:
             return (yield from self._counted(name, job, at))
@@ -108,12 +106,14 @@ class ProjectRun:
     ) -> None:
         """Merge what was found with the cells of its image."""
         at = self._n_images - len(self._todo) - 1
-        counted_job = self._counted(name, job, at)
-        self.task.start(
-            "Segmenting all",
-            counted_job,
-            lambda prepared: self._go_on(name, partial(take, prepared)),
-        )
+
+        def on_done(prepared: PreparedRun | str) -> None:
+            if isinstance(prepared, str):
+                self._on_done(prepared)
+            else:
+                self._go_on(name, partial(take, prepared))
+
+        self.task.start("Segmenting all", self._one(name, job, at), on_done)
 
     def _go_on(self, name: str, take: Callable[[], bool]) -> None:
         """Take what was found, and go to the next image unless it is merged first."""

@@ -166,8 +166,8 @@ def _prepare_step(
     copied = before.on_a_copy()
     merged = merged_with(copied, run, keeps=keeps)
     step = step_of_run(copied, merged, name)
-    is_quick = is_done_at_once(copied.labels.shape) or before.cells.is_large
-    if step is not None and not is_quick:
+    is_light = is_done_at_once(copied.labels.shape) or before.cells.is_large
+    if step is not None and not is_light:
         step = replace(step, kept=packed_ahead(step.kept))
     return PreparedRun(before, merged, step)
 
