@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ import pytest
 from tests.serving.benches import READY, HandBench
 
 from napari_cellseg.cloud.wire.envelope import Message
+from napari_cellseg.core import processors
 from napari_cellseg.core.errors import OptionsError
 from napari_cellseg.serving.bench import several
 from napari_cellseg.serving.bench.bench import Answer, Ended, News, Problem, Ready, Task
@@ -271,7 +271,7 @@ def test_processes_on_the_cpu_share_its_processors(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(processors, "n_processors", lambda: 8)
     assert threads_environment(("cpu", "cpu")) == {"OMP_NUM_THREADS": "4"}
     assert threads_environment(("cuda:0", "cpu")) == {}
 

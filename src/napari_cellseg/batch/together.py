@@ -15,8 +15,6 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import cache
 from multiprocessing import get_context, parent_process
 
-import psutil
-
 from napari_cellseg.batch.logs import level_in_use, set_up_logging
 from napari_cellseg.batch.one_image import row_of_error, segment_file
 from napari_cellseg.batch.options import BatchOptions
@@ -24,6 +22,7 @@ from napari_cellseg.batch.results import ImageResults, Row
 from napari_cellseg.core.errors import SegmentationError
 from napari_cellseg.core.jobs import run
 from napari_cellseg.core.options import SegmentOptions
+from napari_cellseg.core.processors import threads_each
 from napari_cellseg.core.segmenter import Segmenter
 from napari_cellseg.engines import open_segmenter
 
@@ -49,7 +48,7 @@ def rows_together(
         The next images would be worked out for nothing.
     """
     n_seats = min(batch.jobs, len(todo))
-    seats = [_Seat(batch, options, _threads_each(n_seats)) for _ in range(n_seats)]
+    seats = [_Seat(batch, options, threads_each(n_seats)) for _ in range(n_seats)]
     waiting = deque(todo)
     working: dict[Future[Row], tuple[_Seat, int]] = {}
     try:
@@ -106,11 +105,6 @@ class _Seat:
         return ProcessPoolExecutor(
             1, spawning, _prepare, (self._n_threads, level_in_use())
         )
-
-
-def _threads_each(n_processes: int) -> int:
-    """Return how many threads each process may use."""
-    return max(1, (psutil.cpu_count() or 1) // n_processes)
 
 
 def _prepare(n_threads: int, log_level: int) -> None:

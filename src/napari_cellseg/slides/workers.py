@@ -8,13 +8,13 @@ engine remembers of a run dies with it, the files of the tiles do not.
 from __future__ import annotations
 
 import logging
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
 from napari_cellseg.core.errors import CellsegError, OptionsError
+from napari_cellseg.core.processors import threads_each
 
 #: Does a tile and returns how many cells it has. For Dask it must be picklable.
 DoTile = Callable[[int], int]
@@ -73,7 +73,7 @@ def do_with_dask(
     dask, distributed = _dask()
     settings = {
         "distributed.scheduler.worker-ttl": SILENT_SECONDS,
-        "distributed.nanny.environ.OMP_NUM_THREADS": _threads_each(n_workers),
+        "distributed.nanny.environ.OMP_NUM_THREADS": threads_each(n_workers),
     }
     with ExitStack() as stack:
         stack.enter_context(dask.config.set(settings))
@@ -175,8 +175,3 @@ def _connected(distributed: Any, address: str) -> Any:
             f"No Dask scheduler answers at '{address}' ({error}). Start one with `dask "
             "scheduler`, and give the address that it prints, such as tcp://head:8786."
         ) from error
-
-
-def _threads_each(n_workers: int) -> int:
-    """Return how many threads each process may compute with."""
-    return max(1, (os.cpu_count() or 1) // n_workers)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from napari_cellseg.cloud.wire.envelope import Message
 from napari_cellseg.core.jobs import Progress
+from napari_cellseg.core.processors import n_processors
 from napari_cellseg.serving.requests.reply import Reply
 
 
@@ -134,7 +134,7 @@ MAX_HANDS = 4
 
 def n_hands() -> int:
     """Return how many tasks a bench works on at a time on this computer."""
-    return min(MAX_HANDS, max(2, os.cpu_count() or 2))
+    return min(MAX_HANDS, max(2, n_processors()))
 
 
 class Bench(Protocol):

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from napari_cellseg.core.errors import OptionsError
+from napari_cellseg.core.processors import threads_each
 from napari_cellseg.serving.bench.bench import DeviceState
 
 #: Devices that stand for all of their kind.
@@ -35,7 +36,7 @@ def threads_environment(devices: Sequence[str]) -> dict[str, str]:
     n_on_cpu = sum(device == "cpu" for device in devices)
     if n_on_cpu < 2 or "OMP_NUM_THREADS" in os.environ:
         return {}
-    return {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // n_on_cpu))}
+    return {"OMP_NUM_THREADS": str(threads_each(n_on_cpu))}
 
 
 def titles(states: Sequence[DeviceState]) -> str:
