@@ -11,6 +11,7 @@ from napari_cellseg.controllers.session import Session
 from napari_cellseg.controllers.task import TaskController
 from napari_cellseg.core.editing.checked import checked_mask
 from napari_cellseg.core.editing.edits import edit_on_labels
+from napari_cellseg.core.editing.grow import grow_cells
 from napari_cellseg.core.editing.rerun import Merged
 from napari_cellseg.core.editing.split import split_cell
 from napari_cellseg.core.errors import EditError
@@ -111,6 +112,33 @@ def test_the_hint_counts_what_was_deleted_and_what_was_changed():
     for _ in range(8):
         review.accept()
     assert (review.hint.n_wrong, review.hint.n_looked_at) == (2, 10)
+
+
+def test_an_answer_that_is_taken_back_does_not_count():
+    proofread, review = reviewing([0.9] * 3 + [0.3] * 12)
+    review.next()
+    for _ in range(9):
+        review.accept()
+    review.reject()
+    assert (review.hint.n_wrong, review.hint.n_looked_at) == (1, 10)
+    proofread.undo()
+    assert review.hint is None
+    proofread.redo()
+    assert (review.hint.n_wrong, review.hint.n_looked_at) == (1, 10)
+
+
+def test_a_cell_whose_change_is_undone_waits_to_be_looked_at_again():
+    proofread, review = reviewing([0.9, 0.3, 0.6])
+    review.next()
+    proofread.make(grow_cells, [2])
+    assert proofread.cells.states == {2: "fixed"}
+    proofread.undo()
+    assert proofread.cells.states == {}
+    assert review.queue == [2, 3, 1]
+    assert review.current == 2
+    proofread.redo()
+    assert proofread.cells.states == {2: "fixed"}
+    assert 2 not in review.queue
 
 
 def test_the_last_cell_ends_the_queue():

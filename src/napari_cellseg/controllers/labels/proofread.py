@@ -179,9 +179,14 @@ class ProofreadController:
         return bool(self.kept_ids or self.deleted)
 
     # -------------------------------------------------------------- what was seen
-    def set_state(self, ids: Sequence[int], state: ReviewState) -> None:
-        """Note what a step says of cells; undo leaves it."""
-        self._cells().states.update(dict.fromkeys(ids, state))
+    def set_state(self, ids: Sequence[int], state: ReviewState | None) -> None:
+        """Note what a step says of cells, None for nothing; undo leaves it."""
+        states = self._cells().states
+        for cell in ids:
+            if state is None:
+                states.pop(cell, None)
+            else:
+                states[cell] = state
         self.reviewed.emit(list(ids))
 
     def check_area(self, outline_yx: NDArray[Any], plane: tuple[int, ...]) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
 import pandas as pd
 from psygnal import Signal
 
@@ -19,6 +23,22 @@ from napari_cellseg.core.review.queue import (
     review_queue,
     stop_hint,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a person said of a cell by a step.
+
+    Attributes
+    ----------
+    was_wrong : bool
+        False: it was accepted.
+    fixed : int
+        The cell, if it was changed and is there still; 0 if not.
+    """
+
+    was_wrong: bool
+    fixed: int = 0
 
 
 class ReviewController:
@@ -41,8 +61,10 @@ class ReviewController:
         self.current = 0
         self._queue: list[int] = []
         self._is_stale = True
-        self._was_wrong: list[bool] = []
-        self._is_ours = False
+        # What a person said of cells, by the step that it was said with; undone ones beside.
+        self._answers: dict[float, _Answer] = {}
+        self._taken_back: dict[float, _Answer] = {}
+        self._saying: _Answer | None = None
         self._signs = NO_SIGNS
         self._terms: pd.DataFrame | None = None
         # Only cells of the model are judged, and an edit makes them none of its own.
@@ -88,7 +110,7 @@ class ReviewController:
     @property
     def hint(self) -> StopHint | None:
         """What the last cells say of the rest, None before any was looked at."""
-        return stop_hint(self._was_wrong)
+        return stop_hint([answer.was_wrong for answer in self._answers.values()])
 
     @property
     def reasons(self) -> list[str]:
@@ -138,21 +160,26 @@ class ReviewController:
         """Say that the cell is right, and go on."""
         cell = self._current_or_error()
         following = follower(self.queue, cell) or 0
-        self._was_wrong.append(False)
-        self._proofread.accept([cell])
+        with self._answering(_Answer(was_wrong=False)):
+            self._proofread.accept([cell])
         self._show(following)
 
     def reject(self) -> None:
         """Delete the cell, and go on."""
         cell = self._current_or_error()
         following = follower(self.queue, cell) or 0
-        self._was_wrong.append(True)
-        self._is_ours = True
-        try:
+        with self._answering(_Answer(was_wrong=True)):
             self._proofread.delete_cells([cell])
-        finally:
-            self._is_ours = False
         self._show(following)
+
+    @contextmanager
+    def _answering(self, answer: _Answer) -> Iterator[None]:
+        """Let the step that is made be an answer."""
+        self._saying = answer
+        try:
+            yield
+        finally:
+            self._saying = None
 
     def _current_or_error(self) -> int:
         if self.current and self.current in self._proofread.sources:
@@ -170,7 +197,7 @@ class ReviewController:
     # ------------------------------------------------------------------ following
     def _on_opened(self) -> None:
         self.current = 0
-        self._was_wrong = []
+        self._answers, self._taken_back = {}, {}
         self._doubts_of_large = None
         self._signs = NO_SIGNS
         self._stale()
@@ -185,13 +212,35 @@ class ReviewController:
             self._show(ids[0])
 
     def _on_edited(self, edit: Edit) -> None:
-        """Note that the cell that is looked at was wrong, where a person changes it."""
-        if self._is_ours or edit.author != "hand":
+        """Keep what was said of cells as the steps go, back and forth too."""
+        step = edit.made_at
+        if self._proofread.is_undo:
+            self._move(step, self._answers, self._taken_back)
+        elif self._saying is not None:
+            self._answers[step] = self._saying
+        elif step in self._taken_back:
+            self._move(step, self._taken_back, self._answers)
+        elif edit.author == "hand" and self.current in edit.changed_ids:
+            self._note_changed(step)
+
+    def _note_changed(self, step: float) -> None:
+        """Note that the cell that is looked at was wrong: a person changed it."""
+        is_left = self.current in self._proofread.sources
+        self._answers[step] = _Answer(True, self.current if is_left else 0)
+        if is_left:
+            self._proofread.set_state([self.current], "fixed")
+
+    def _move(
+        self, step: float, here: dict[float, _Answer], there: dict[float, _Answer]
+    ) -> None:
+        """Take an answer back, or give it again."""
+        answer = here.pop(step, None)
+        if answer is None:
             return
-        if self.current and self.current in edit.changed_ids:
-            self._was_wrong.append(True)
-            if self.current in self._proofread.sources:
-                self._proofread.set_state([self.current], "fixed")
+        there[step] = answer
+        if answer.fixed:
+            is_given = there is self._answers
+            self._proofread.set_state([answer.fixed], "fixed" if is_given else None)
 
     def _stale(self) -> None:
         self._is_stale = True
