@@ -211,6 +211,14 @@ def test_all_of_an_image_is_marked_at_once_and_undo_takes_it_back():
     assert set(proofread.cells.states.values()) == {"accepted"}
 
 
+def test_nothing_is_in_question_once_all_of_the_image_is_marked():
+    proofread, review = reviewing([0.9, 0.3, 0.6])
+    review.next()
+    proofread.check_plane(())
+    assert review.current == 0
+    assert review.is_over
+
+
 def test_forgetting_areas_can_be_undone():
     proofread, _ = reviewing([0.9, 0.3, 0.6])
     proofread.check_plane(())

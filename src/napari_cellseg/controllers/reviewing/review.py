@@ -206,10 +206,18 @@ class ReviewController:
         self._stale()
 
     def _on_reviewed(self, ids: list[int]) -> None:
-        """Go back to a cell whose answer was taken back."""
+        """Go back to a cell whose answer was taken back; leave one that was answered for."""
         self._stale()
         if self._proofread.is_undo and len(ids) == 1 and ids[0] in self.queue:
             self._show(ids[0])
+        elif self._saying is None and self.current in ids and self._is_accepted:
+            self.leave()
+
+    @property
+    def _is_accepted(self) -> bool:
+        """True if the cell that is looked at is said to be right."""
+        cells = self._proofread.cells
+        return cells is not None and cells.states.get(self.current) == "accepted"
 
     def _on_edited(self, edit: Edit) -> None:
         """Keep what was said of cells as the steps go, back and forth too."""
