@@ -197,7 +197,7 @@ class SegmentOptions:
         ),
     )
     min_area_px: int = option(
-        12, Range(0, 1_000_000, 1, "px", help="Smaller cells are left out.")
+        20, Range(0, 1_000_000, 1, "px", help="Smaller cells are left out.")
     )
     min_confidence: float | None = option(
         None,
