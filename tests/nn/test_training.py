@@ -141,6 +141,18 @@ def test_flow_turns_with_the_crop() -> None:
         assert np.median(along[ring]) > 0.95
 
 
+@pytest.mark.parametrize("first", [1, 2**15 - 1], ids=["short", "long"])
+def test_a_crop_has_the_cells_of_its_image_whatever_their_numbers(first: int) -> None:
+    labels = np.zeros((64, 64), np.int32)
+    labels[8:24, 8:24], labels[40:56, 40:56] = first, first + 1
+    image = training_image(labels[None], labels, "squares", (1.0, 99.8))
+    batch = CropSampler([image], {}, 64, 8).batch(np.random.default_rng(0))
+    assert set(batch.labels.unique().tolist()) == {0, first, first + 1}
+    assert batch.targets.distance.max() > 0.9
+    lengths = batch.targets.flow.norm(dim=1)
+    np.testing.assert_allclose(lengths[batch.labels > 0].median(), 1, atol=0.01)
+
+
 def test_only_touching_cells_have_a_border() -> None:
     labels = torch.zeros(1, 20, 20)
     labels[0, 2:8, 2:8] = 1

@@ -39,8 +39,9 @@ class TrainingImage:
     ----------
     pixels : (3, y, x) float16 tensor
         0 to 1.25.
-    truth : (4, y, x) float16 or float32 tensor
-        Labels, distance, flow y, flow x.
+    truth : (4, y, x) int16 or int32 tensor
+        Labels, and as in `core.training.targets` distance, flow y, flow x: a training holds
+        thousands of images, and whole numbers take half the memory.
     diameter_px : float
         Median equivalent diameter of its cells; 0 where there is none.
     kind : str
@@ -78,13 +79,9 @@ def training_image(
     """Normalise a (1 or 3, y, x) plane and work out the targets of its labels."""
     pixels = normalize(plane, *percentiles)
     targets = make_targets(labels)
-    truth = np.concatenate(
-        [
-            labels[None].astype(np.float32),
-            targets.distance[None].astype(np.float32) / 255,
-            targets.flow.astype(np.float32) / 127,
-        ]
-    )
+    fits_short = int(labels.max(initial=0)) <= np.iinfo(np.int16).max
+    truth = np.empty((4, *labels.shape), np.int16 if fits_short else np.int32)
+    truth[0], truth[1], truth[2:] = labels, targets.distance, targets.flow
     areas = np.bincount(labels.ravel())[1:]
     areas = areas[areas > 0]
     diameter = 2 * math.sqrt(float(np.median(areas)) / math.pi) if areas.size else 0.0
@@ -257,7 +254,9 @@ def _sample(image: TrainingImage, warp: _Warp, crop_px: int) -> tuple[Tensor, Te
         slice(max(int(x.min()) - 8, 0), max(min(int(x.max()) + 10, width), 1)),
     )
     pixels = image.pixels[:, window[0], window[1]].float()
-    truth = image.truth[:, window[0], window[1]]
+    truth = image.truth[:, window[0], window[1]].float()
+    truth[1] /= 255
+    truth[2:] /= 127
     n_y, n_x = truth.shape[-2:]
     grid = torch.stack(
         [
