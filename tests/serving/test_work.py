@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
 import pytest
 from tests.serving.benches import READY, HandBench
 
@@ -10,8 +14,14 @@ from napari_cellseg.core.errors import OptionsError, SegmentationError
 from napari_cellseg.serving.allowed import container_options, lab_options
 from napari_cellseg.serving.bench.bench import Problem
 from napari_cellseg.serving.bench.work import Order, Worker
+from napari_cellseg.serving.doors.desk import Desk, ServerOptions
 from napari_cellseg.serving.requests.pace import MAX_RETRY_SECONDS, Pace
-from napari_cellseg.serving.requests.reply import BusyError, NotReadyError, refusal
+from napari_cellseg.serving.requests.reply import (
+    BusyError,
+    NotReadyError,
+    Reply,
+    refusal,
+)
 
 REQUEST = Message(b"pixels", "image/tiff")
 
@@ -185,3 +195,40 @@ def test_other_names_reach_a_server_of_this_computer_with_a_token_alone() -> Non
     assert lab_options("secret", is_alone=False, seconds=10).hosts == ("*",)
     with pytest.raises(OptionsError, match="--seconds is 0"):
         lab_options("", is_alone=True, seconds=0)
+
+
+async def cancelled(waiting: Coroutine[Any, Any, Reply | bytes]) -> Reply | bytes:
+    """Return what somebody gets whose request the web server cancels, as it is stopped."""
+    task = asyncio.create_task(waiting)
+    await asyncio.sleep(0)
+    task.cancel()
+    return await task
+
+
+def test_who_still_waits_when_the_server_is_stopped_is_told_to_come_again(
+    worker: Worker, bench: HandBench
+) -> None:
+    order = ordered(worker)
+
+    async def is_gone() -> bool:
+        return False
+
+    desk = Desk(worker, ServerOptions())
+    with pytest.raises(NotReadyError, match="send it again") as found:
+        asyncio.run(cancelled(desk.finished(order, is_gone)))
+    assert "Retry-After" in refusal(found.value).headers
+    assert bench.dropped == [order.number]
+
+
+def test_a_streamed_answer_ends_in_a_sentence_when_the_server_is_stopped(
+    worker: Worker, bench: HandBench
+) -> None:
+    order = ordered(worker)
+
+    async def last() -> bytes:
+        return [piece async for piece in Desk(worker, ServerOptions()).pieces(order)][
+            -1
+        ]
+
+    assert b"send it again" in asyncio.run(cancelled(last()))
+    assert bench.dropped == [order.number]

@@ -18,13 +18,22 @@ from napari_cellseg.core.jobs import Progress
 from napari_cellseg.core.options import SegmentOptions, fields_with_ranges
 from napari_cellseg.serving.bench.devices import titles
 from napari_cellseg.serving.bench.work import Order, Worker
-from napari_cellseg.serving.requests.reply import GoneError, Reply, json_reply, refusal
+from napari_cellseg.serving.requests.reply import (
+    GoneError,
+    NotReadyError,
+    Reply,
+    json_reply,
+    refusal,
+)
 
 MIB = 2**20
 #: A streamed answer says something at least this often, so that a client that went away
 #: is noticed, and a client can stop.
 BEAT_SECONDS = 1.0
 PIECE_BYTES = MIB
+STOPPED = (
+    "The server was stopped before this image was done; send it again once it runs."
+)
 
 IsGone = Callable[[], Awaitable[bool]]
 
@@ -118,7 +127,15 @@ class Desk:
             return refusal(error)
 
     async def finished(self, order: Order, is_gone: IsGone) -> Reply:
-        """Return the answer to an order; raises `GoneError` where nobody waits for it."""
+        """Return the answer to an order.
+
+        Raises
+        ------
+        GoneError
+            Where nobody waits for it.
+        NotReadyError
+            If the server is stopped before it is there.
+        """
         answer = asyncio.wrap_future(order.answer)
         try:
             while True:
@@ -127,6 +144,8 @@ class Desk:
                     return answer.result()
                 if await is_gone():
                     raise GoneError("The client went away.")
+        except asyncio.CancelledError as error:
+            raise NotReadyError(STOPPED) from error
         finally:
             order.drop()
 
@@ -138,6 +157,8 @@ class Desk:
                 yield progress_line(self._progress_of(order))
                 await asyncio.wait([answer], timeout=BEAT_SECONDS)
             reply = answer.result()
+        except asyncio.CancelledError:
+            reply = refusal(NotReadyError(STOPPED))
         finally:
             order.drop()
         async for piece in streamed(reply):
