@@ -115,6 +115,20 @@ def test_a_split_is_not_replaced_unasked(dataset: Path) -> None:
     cellseg("dataset", "split", dataset, "--salt", "x", "--again")
 
 
+def test_a_split_says_which_side_is_empty(dataset: Path) -> None:
+    printed = cellseg("dataset", "split", dataset, "--val", "0.49", "--test", "0.5")
+    assert "0 train" in printed
+    assert "no image is in train" in printed
+
+
+def test_a_data_set_is_not_imported_again(dataset: Path, tmp_path: Path) -> None:
+    """As pairs it would lose its split, its groups and what of it is checked."""
+    again = ["dataset", "import", str(dataset), "-o", str(tmp_path / "again")]
+    for layout in ("auto", "pairs"):
+        refused = RUNNER.invoke(app, [*again, "--layout", layout])
+        assert "is a data set already" in str(refused.exception)
+
+
 def test_a_problem_gives_exit_code_1(dataset: Path) -> None:
     tifffile.imwrite(dataset / "labels" / "i0.tif", np.ones((3, 3), np.uint8))
 

@@ -55,6 +55,13 @@ def test_a_folder_without_pairs_is_refused(labelled: Path) -> None:
     result = runner.invoke(app, ["evaluate", str(labelled / "images")])
 
     assert isinstance(result.exception, ImageReadError)
+    assert "cellseg dataset import" in str(result.exception)
+
+
+def test_a_folder_that_is_not_there_is_named(labelled: Path) -> None:
+    result = runner.invoke(app, ["evaluate", str(labelled / "nothing")])
+
+    assert "There is no" in str(result.exception)
 
 
 def test_nuclei_on_a_channel_of_their_own_are_looked_at(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
+import typer
 
 from napari_cellseg.cli.progress import LOG_SECONDS, run_with_bar
 from napari_cellseg.core.jobs import Job, Notice, Progress
@@ -33,6 +34,20 @@ def test_a_log_is_told_now_and_then_how_far_a_run_is(
         "8 of 10: i8.tif",
         "failed: i9.tif",
     ]
+
+
+def test_ctrl_c_ends_a_command_with_a_sentence(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stopped() -> Job[None]:
+        yield Progress(1, 10, "tile 1")
+        raise KeyboardInterrupt
+
+    with pytest.raises(typer.Exit) as ended:
+        run_with_bar(stopped(), when_stopped="It goes on.")
+
+    assert ended.value.exit_code == 130
+    assert capsys.readouterr().err.splitlines() == ["Stopped. It goes on."]
 
 
 def test_where_nothing_is_to_be_shown_only_failures_are(

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from napari_cellseg.cli.flags import takes_options
+from napari_cellseg.core.counted import counted
 from napari_cellseg.core.dataset_options import SplitOptions
 
 app = typer.Typer(
@@ -87,8 +88,8 @@ def check(folder: Folder) -> None:
         _show(found[0].weight, [problem.text for problem in found])
     counts = Counter(problem.weight for problem in problems)
     typer.echo(
-        f"{len(manifest.images)} images: {counts['error']} errors, "
-        f"{counts['warning']} warnings."
+        f"{counted(len(manifest.images), 'image')}: {counted(counts['error'], 'error')}, "
+        f"{counted(counts['warning'], 'warning')}."
     )
     if counts["error"]:
         raise typer.Exit(1)
@@ -117,14 +118,18 @@ def split(
         )
     parted = split_dataset(manifest, options)
     write_manifest(folder, parted)
-    n_groups = len({one.group for one in parted.images})
+    groups = counted(len({one.group for one in parted.images}), "group")
     counts = counts_by_split(parted)
     typer.echo(
-        f"{n_groups} groups: " + ", ".join(f"{n} {side}" for side, n in counts.items())
+        f"{counted(len(parted.images), 'image')} in {groups}: "
+        + ", ".join(f"{n} {side}" for side, n in counts.items())
     )
-    for side, share in (("val", options.val), ("test", options.test)):
+    for side, share in (("train", 1), ("val", options.val), ("test", options.test)):
         if share and not counts[side]:
-            typer.echo(f"note: no group fell into {side}; take another --salt.")
+            typer.echo(
+                f"note: no image is in {side}. Take another --salt, or import more "
+                f"groups; there {'is' if groups == '1 group' else 'are'} {groups}."
+            )
 
 
 @app.command()
@@ -164,7 +169,7 @@ def export(
     done = run_with_bar(job)
     _show("note", done.notes)
     _show("failed", done.failed)
-    typer.echo(f"{done.n_files} files in '{out}'.")
+    typer.echo(f"{counted(done.n_files, 'file')} in '{out}'.")
     if done.failed:
         raise typer.Exit(1)
 

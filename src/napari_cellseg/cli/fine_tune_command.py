@@ -21,8 +21,8 @@ def fine_tune(
     data: Annotated[
         str,
         typer.Argument(
-            help="A project NAME.cellseg, a folder of images/ and masks/ here or at "
-            "s3://bucket/folder/, or a .manifest there."
+            help="A project NAME.cellseg, a data set, a folder of images/ and masks/ "
+            "here or at s3://bucket/folder/, or a .manifest there."
         ),
     ],
     out: Annotated[
@@ -49,7 +49,7 @@ def fine_tune(
     on where it was stopped. On several GPUs it is started by torchrun:
     torchrun --nproc-per-node 2 -m napari_cellseg fine-tune ...
     """
-    from napari_cellseg.cli.progress import run_with_bar
+    from napari_cellseg.cli.progress import GOES_ON, run_with_bar
     from napari_cellseg.core.training.comparison_rows import comparison_table
     from napari_cellseg.io.models.folder import find_model
     from napari_cellseg.io.models.training_files import TrainingRequest, pictures_in
@@ -66,7 +66,9 @@ def fine_tune(
     with joined_team(device) as team:
         if team.is_leader:
             _write(request, data, out, channel)
-        outcome = run_with_bar(train(out, team), is_shown=team.is_leader)
+        outcome = run_with_bar(
+            train(out, team), when_stopped=GOES_ON, is_shown=team.is_leader
+        )
         if not team.is_leader:
             return
     typer.echo(comparison_table(outcome.held_out, outcome.base))

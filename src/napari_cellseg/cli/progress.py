@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
@@ -16,16 +17,24 @@ T = TypeVar("T")
 #: So often a log is told how far a job is: often enough to see that a run of a night is
 #: alive, and no more than some hundred lines.
 LOG_SECONDS = 120.0
+#: Said when a training is stopped.
+GOES_ON = "The same command goes on from there."
+#: Exit code of what Ctrl-C ended, as shells have it.
+INTERRUPTED = 130
 
 
 def run_with_bar(
-    job: Job[T], *, is_shown: bool = True, clock: Callable[[], float] = time.monotonic
+    job: Job[T],
+    *,
+    when_stopped: str = "",
+    is_shown: bool = True,
+    clock: Callable[[], float] = time.monotonic,
 ) -> T:
     """Drive a job to its end with a progress bar on the error stream.
 
     Without a terminal, as in a log, there is a line every `LOG_SECONDS` of the clock
-    instead. Each `Notice` is a line of its own anyway. Whatever is raised, Ctrl-C included,
-    closes the job first.
+    instead. Each `Notice` is a line of its own anyway. Whatever is raised closes the job first;
+    after Ctrl-C the command ends with what `when_stopped` says of going on.
     """
     console = Console(stderr=True)
     bar = Bar(
@@ -57,7 +66,11 @@ def run_with_bar(
                 description=progress.message,
             )
 
-        return run(job, show)
+        try:
+            return run(job, show)
+        except KeyboardInterrupt:
+            say(f"Stopped. {when_stopped}".rstrip())
+            raise typer.Exit(INTERRUPTED) from None
 
 
 class _Pace:

@@ -12,10 +12,6 @@ from napari_cellseg.cli.flags import takes_options
 from napari_cellseg.core.errors import DiskFullError, SaveError
 from napari_cellseg.core.options import SegmentOptions, range_of
 
-#: Exit code of a program that was stopped by Ctrl-C.
-INTERRUPTED = 130
-
-
 #: Typed as text: by number, or by a name that each image has its own number for.
 CHANNELS = ("channel", "nuclei_channel")
 
@@ -76,14 +72,11 @@ def segment(
     )
     make_job = segment_to_s3 if is_s3_address(out) else segment_files
     try:
-        report = run_with_bar(make_job(sources, out, segmenter, batch, options))
-    except KeyboardInterrupt:
-        typer.echo(
-            f"Stopped. What was finished is in '{out}'; the same command with "
+        report = run_with_bar(
+            make_job(sources, out, segmenter, batch, options),
+            when_stopped=f"What was finished is in '{out}'; the same command with "
             "--skip-existing goes on from there.",
-            err=True,
         )
-        raise typer.Exit(INTERRUPTED) from None
     except DiskFullError as error:
         raise SaveError(
             f"{error} The run was stopped; then the same command with --skip-existing "

@@ -10,7 +10,7 @@ import typer
 
 from napari_cellseg.batch.slide_options import SlideOptions
 from napari_cellseg.cli.flags import takes_options
-from napari_cellseg.cli.segment_command import INTERRUPTED
+from napari_cellseg.core.counted import counted
 from napari_cellseg.core.options import SegmentOptions
 
 #: What makes no sense on one large plane.
@@ -41,20 +41,16 @@ def slide(
     from napari_cellseg.io.reading.paths import image_place
 
     job = segment_slide(image_place(path), out, slide_options, options)
-    try:
-        report = run_with_bar(job)
-    except KeyboardInterrupt:
-        typer.echo(
-            f"Stopped. The tiles that are done are in '{out}'; the same command goes on "
-            "from there.",
-            err=True,
-        )
-        raise typer.Exit(INTERRUPTED) from None
+    report = run_with_bar(
+        job,
+        when_stopped=f"The tiles that are done are in '{out}'; the same command goes on "
+        "from there.",
+    )
     glass = f", {report.n_glass} of them bare glass" if report.n_glass else ""
     files = ", ".join(map(str, report.files))
     typer.echo(
-        f"{report.n_cells} cells in {report.n_tiles} tiles{glass}{_tissue(report.summary)}: "
-        f"{files}"
+        f"{counted(report.n_cells, 'cell')} in {counted(report.n_tiles, 'tile')}{glass}"
+        f"{_tissue(report.summary)}: {files}"
     )
 
 

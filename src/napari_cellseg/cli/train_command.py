@@ -56,7 +56,7 @@ def train(
             "DATA and --out are needed: the folder with the training sets, and where "
             "the run goes. (Only in a SageMaker container they come from its files.)"
         )
-    from napari_cellseg.cli.progress import run_with_bar
+    from napari_cellseg.cli.progress import GOES_ON, run_with_bar
     from napari_cellseg.cli.unlabelled import tell_partly
     from napari_cellseg.nn.training.base import BaseRun, train_base
     from napari_cellseg.nn.training.team import joined_team
@@ -66,7 +66,7 @@ def train(
         if team.is_leader:
             tell_partly(data)
         job = train_base(BaseRun(data, out, command, device), options, team)
-        report = run_with_bar(job, is_shown=team.is_leader)
+        report = run_with_bar(job, when_stopped=GOES_ON, is_shown=team.is_leader)
         if not team.is_leader:
             return
     for name, value in sorted(report.figures.items()):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from napari_cellseg.core.errors import ImageReadError
 from napari_cellseg.io.datasets.manifest import Manifest, is_dataset, read_manifest
+from napari_cellseg.io.datasets.source import folder_is_there
 from napari_cellseg.io.reading.paths import stem_of
 
 
@@ -88,6 +89,7 @@ def pairs_in_folder(folder: Path, kind: str | None = None) -> list[Sample]:
     ImageReadError
         If there is no such folder or no pair in it.
     """
+    folder_is_there(folder)
     if is_dataset(folder):
         return samples_of(folder, read_manifest(folder))
     masks = {stem_of(path): path for path in _files(folder / "masks")}
@@ -105,7 +107,8 @@ def pairs_in_folder(folder: Path, kind: str | None = None) -> list[Sample]:
     if not samples:
         raise ImageReadError(
             f"'{folder}' holds no pair images/NAME.* and masks/NAME.*; "
-            "choose the folder that has both."
+            "choose the folder that has both, or make a data set of it with "
+            "`cellseg dataset import`."
         )
     return samples
 

@@ -12,6 +12,7 @@ from napari_cellseg.io.datasets.cellpose import find_cellpose
 from napari_cellseg.io.datasets.coco import find_coco
 from napari_cellseg.io.datasets.ctc import find_ctc
 from napari_cellseg.io.datasets.dsb2018 import find_dsb2018
+from napari_cellseg.io.datasets.manifest import is_dataset
 from napari_cellseg.io.datasets.pairs import find_pairs
 from napari_cellseg.io.datasets.sartorius import TABLE_NAME, find_sartorius
 from napari_cellseg.io.datasets.source import Source, folder_is_there
@@ -58,9 +59,14 @@ def find_images(path: Path, layout: str = "auto") -> tuple[Source, str]:
     Raises
     ------
     ImageReadError
-        If there is nothing that can be imported.
+        If there is nothing that can be imported, or a data set: as pairs it would lose
+        its split, its groups and what of it is checked.
     """
     folder_is_there(path)
+    if is_dataset(path):
+        raise ImageReadError(
+            f"'{path}' is a data set already. Use it as it is, or copy its folder."
+        )
     if path.is_file():
         layout = "coco" if layout == "auto" else layout
         if layout != "coco":

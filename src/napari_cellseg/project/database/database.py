@@ -350,7 +350,10 @@ def _reason(error: sqlite3.Error | OSError) -> str:
         return "could not be written: the disk is full. Free some space."
     is_refused = number in (errno.EROFS, errno.EACCES, errno.EPERM)
     if is_refused or "readonly" in text or "attempt to write" in text:
-        return "could not be written: writing there is not allowed. Allow it."
+        return (
+            "could not be written: writing there is not allowed. Allow it, or choose "
+            "another folder."
+        )
     if "locked" in text or "busy" in text:
         return "is held by another program; wait, or close it there."
     if "malformed" in text or "not a database" in text:

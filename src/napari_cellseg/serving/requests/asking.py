@@ -122,7 +122,7 @@ def _image_of(message: Message, reading: FileReading, max_bytes: int) -> CellIma
     if message.content_type not in SUFFIXES:
         raise RemoteError(
             f"Requests of type '{message.content_type}' are not read; send one of "
-            f"{', '.join(SUFFIXES)}, or {JSON_TYPE}."
+            f"{', '.join(SUFFIXES)}, {NPY_TYPE}, or {JSON_TYPE}."
         )
     suffix = SUFFIXES[message.content_type]
     return image_of_file(message.body, suffix, reading, max_bytes)
