@@ -50,7 +50,7 @@ def test_a_click_and_a_box_give_classes_and_undo_takes_them_back(shown, qtbot):
     press(shown, "l", SHIFT)
     mouse.drag((8, 21), (14, 30), (20, 51))
     assert shown.proofread.classes == {1: "mitotic", 2: "dead", 3: "dead"}
-    assert shown.footer.line.text().endswith("2 cells: dead</span>")
+    assert shown.footer.line.text().endswith("class dead · 2 cells</span>")
     np.testing.assert_array_equal(shown.proofread.labels, before)
     press(shown, "z", Qt.KeyboardModifier.ControlModifier)
     assert shown.proofread.classes == {1: "mitotic"}
@@ -80,7 +80,7 @@ def test_the_person_makes_the_list(shown, monkeypatch):
     assert classes.names == ["mitotic", "dead", "early anaphase"]
     assert picker.names.currentText() == "early anaphase"
     classes.give(1)
-    assert picker.names.currentText() == "early anaphase (1)"
+    assert picker.names.currentText() == "1 early anaphase"
     picker.remove.trigger()
     assert "1 cell is" in shown.footer.line.text()
     typed(monkeypatch, "anaphase")

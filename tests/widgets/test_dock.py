@@ -620,6 +620,24 @@ def test_a_dock_that_is_opened_again_goes_on_with_the_cells(
     second.release()
 
 
+def test_a_closed_dock_takes_its_marks_along(
+    make_napari_viewer, engine, segment, qtbot
+):
+    viewer = make_napari_viewer()
+    first = docked(viewer, engine)
+    viewer.add_image(squares())
+    segment(first)
+    first.proofread.set_class([1], "mitotic")
+    first.proofread.check_area(np.array([[0, 0], [0, 30], [30, 30]]), ())
+    qtbot.waitUntil(lambda: len(viewer.layers) == 4)
+    viewer.window.remove_dock_widget(first)
+    assert len(viewer.layers) == 2
+    second = docked(viewer, engine)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 4)
+    assert {"classes", "checked areas"} < {layer.name for layer in viewer.layers}
+    second.release()
+
+
 def test_a_closed_dock_keeps_no_array_of_layers_that_are_gone(
     make_napari_viewer, engine, segment, qtbot
 ):

@@ -170,7 +170,11 @@ class Teller(QObject):
 
     def _on_edited(self, edit: Edit) -> None:
         done = f"undone: {edit.name}" if self._proofread.is_undo else edit.name
-        self._footer.tell(f"{done} · {counted(self._proofread.n_cells, 'cell')}")
+        classed = edit.classes_before.keys() | edit.classes_after.keys()
+        # Where a cell is gone its class is as well.
+        is_of_class = classed and not edit.sources_before
+        n_cells = len(classed) if is_of_class else self._proofread.n_cells
+        self._footer.tell(f"{done} · {counted(n_cells, 'cell')}")
 
     def _count_accepted(self) -> int:
         """Return how many cells a person said are right."""

@@ -11,7 +11,11 @@ from qtpy.QtCore import QObject
 from napari_cellseg.controllers.labels.proofread import ProofreadController
 from napari_cellseg.core.editing.checked import CheckedArea
 from napari_cellseg.widgets.basics.jobs import Later
-from napari_cellseg.widgets.labels.label_places import add_unchosen, lay
+from napari_cellseg.widgets.labels.label_places import (
+    add_unchosen,
+    lay,
+    remove_if_there,
+)
 from napari_cellseg.widgets.labels.labels_keeper import LabelsKeeper
 
 AREAS_LAYER = "checked areas"
@@ -54,10 +58,12 @@ class AreasView(QObject):
         proofread.reviewed.connect(self._on_reviewed)
 
     def release(self) -> None:
-        """Hear of the controller no more."""
+        """Hear of the controller no more, and take the layers out."""
         self._later.stop()
         self._proofread.opened.disconnect(self._later.call, missing_ok=True)
         self._proofread.reviewed.disconnect(self._on_reviewed, missing_ok=True)
+        for layer in self._layers.values():
+            remove_if_there(self._viewer, layer)
         self._layers.clear()
 
     def _on_reviewed(self, _ids: object) -> None:

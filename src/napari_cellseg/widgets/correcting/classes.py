@@ -19,7 +19,6 @@ from superqt.utils import signals_blocked
 
 from napari_cellseg.controllers.labels.class_marks import class_marks
 from napari_cellseg.controllers.projects.classes import ClassController
-from napari_cellseg.core.counted import counted
 from napari_cellseg.core.editing.edits import Edit
 from napari_cellseg.core.errors import CellsegError, EditError
 from napari_cellseg.widgets.basics.buttons import more_button
@@ -28,7 +27,11 @@ from napari_cellseg.widgets.basics.jobs import Later
 from napari_cellseg.widgets.basics.options_form import may_be_narrow
 from napari_cellseg.widgets.canvas.gestures import Drawn
 from napari_cellseg.widgets.canvas.keys import NEXT_CLASS_KEY, button_key
-from napari_cellseg.widgets.labels.label_places import add_unchosen, lay
+from napari_cellseg.widgets.labels.label_places import (
+    add_unchosen,
+    lay,
+    remove_if_there,
+)
 
 if TYPE_CHECKING:
     from napari_cellseg.widgets.main import CellSegmentationWidget
@@ -93,7 +96,8 @@ class ClassPicker(QWidget):
             self.names.clear()
             for place, name in enumerate(names):
                 n_cells = counts.get(name, 0)
-                text = f"{name} ({n_cells:,})" if n_cells else name
+                # The number first: what a narrow dock cuts off is the end.
+                text = f"{n_cells:,} {name}" if n_cells else name
                 self.names.addItem(_swatch(place), text, name)
             self.names.addItem(NO_CLASS, "")
             self.names.setCurrentIndex(self.names.findData(self._classes.chosen))
@@ -168,6 +172,8 @@ class ClassLink(QObject):
         self.classes.changed.disconnect()
         self._proofread.edited.disconnect(self._on_edited, missing_ok=True)
         self._proofread.opened.disconnect(self._later.call, missing_ok=True)
+        for layer in self._layers.values():
+            remove_if_there(self._dock.viewer, layer)
         self._layers.clear()
 
     def _on_next_pressed(self, _layer: Any) -> None:
@@ -177,7 +183,6 @@ class ClassLink(QObject):
 
     def _on_drawn(self, drawn: Drawn) -> None:
         """Give the class to what was clicked, or to what lies in a box."""
-        before = dict(self._proofread.classes)
         if drawn.is_box:
             self.classes.give_in_box(drawn.points_yx[[0, -1]], drawn.plane)
         else:
@@ -188,11 +193,6 @@ class ClassLink(QObject):
                     "There is no cell there. Click a cell, or drag a box around several."
                 )
             self.classes.give(cell)
-        after, name = self._proofread.classes, self.classes.chosen
-        changed = before.keys() ^ after.keys()
-        changed |= {cell for cell in before if before[cell] != after.get(cell)}
-        n_cells = counted(len(changed), "cell")
-        self._dock.footer.tell(f"{n_cells}: {name or NO_CLASS}")
 
     # ---------------------------------------------------------------------- the marks
     def _on_edited(self, edit: Edit) -> None:
