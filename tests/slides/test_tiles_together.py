@@ -149,6 +149,30 @@ def test_a_cell_that_tiles_see_at_different_places_is_there_once(
     assert joined.n_cells == 2
 
 
+@pytest.mark.parametrize("splitter", [0, 1], ids=["above", "below"])
+def test_a_cell_that_one_tile_sees_as_two_is_there_once_and_whole(
+    splitter: int, small_tiles: None, tmp_path: Path
+) -> None:
+    # Its middle lies below the border at 64, or above it; the other tile sees a gap.
+    rows, gap = ((50, 80), 60) if splitter == 0 else ((48, 78), 67)
+    pixels = np.zeros((1, *SHAPE), np.uint8)
+    pixels[0, slice(*rows), 26:38] = 200
+    whole = CellImage(pixels, name="whole")
+    in_two = CellImage(pixels.copy(), name="in two")
+    in_two.data[0, gap] = 0
+    plan = plan_of(whole)
+    for number, tile in enumerate(plan.tiles):
+        shown = in_two if tile.core_y[0] == 64 * splitter else whole
+        cells = segment_tile(shown, plan, tile, FakePartSegmenter())
+        write_tile(tile_path(tmp_path, number), cells)
+
+    joined = join_tiles(tmp_path, range(len(plan.tiles)))
+
+    assert joined.areas_px.tolist() == [30 * 12]
+    labels = painted(joined, plan, tmp_path)
+    assert np.count_nonzero(labels == 1) == 30 * 12
+
+
 def test_a_cell_larger_than_what_is_read_is_reported(
     small_tiles: None, tmp_path: Path
 ) -> None:

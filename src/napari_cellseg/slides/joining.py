@@ -1,9 +1,10 @@
 """One slide from its tiles: which tile answers for which cell, and their numbers.
 
-A cell belongs to the tile whose core holds its middle. Only where the middle lies right at
-a border may two tiles, or none, think so: there both keep the cell and one is taken. The
-numbers follow the middles from the top down, so that they do not depend on the order in
-which tiles were done.
+A cell belongs to the tile whose core holds its middle. Where the middle lies right at a
+border two tiles, or none, may think so, and where one tile sees one cell the next may see
+two: of cells of two tiles that are the same for the most part one is taken. The numbers
+follow the middles from the top down, so that they do not depend on the order in which tiles
+were done.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import spatial
 
-from napari_cellseg.slides.tile import BAND_PX, TileCells
+from napari_cellseg.slides.tile import TileCells
 from napari_cellseg.slides.tile_file import read_tile, tile_path
 
 #: Cells of two tiles are the same one if they share more than this of the smaller.
@@ -138,19 +139,21 @@ def _tissue_px(tile: TileCells, is_wanted: IsWanted | None) -> int:
 
 def _left_out(tiles: Sequence[TileCells], read: ReadTile) -> list[set[int]]:
     """Return for each tile the places of cells that another tile answers for."""
-    near = [
+    near = {
         (number, place)
         for number, tile in enumerate(tiles)
         for place in np.flatnonzero(tile.is_near).tolist()
-    ]
-    same = _same_cells(near, tiles, read)
+    }
+    same = _same_cells(tiles, read)
     left_out: list[set[int]] = [set() for _ in tiles]
 
-    def rank(cell: Cell) -> tuple[bool, bool, Cell]:
+    def rank(cell: Cell) -> tuple[bool, bool, float, Cell]:
+        # Of a whole cell and a part of it the whole one.
         tile, place = tiles[cell[0]], cell[1]
-        return not tile.is_owned[place], bool(tile.is_cut[place]), cell
+        size = float(_column(tile, "area_px")[place])
+        return not tile.is_owned[place], bool(tile.is_cut[place]), -size, cell
 
-    for number, place in sorted(near, key=rank):
+    for number, place in sorted(near | same.keys(), key=rank):
         others = same.get((number, place), [])
         if not others and not tiles[number].is_owned[place]:
             # No other tile has seen it; its owner would have.
@@ -161,24 +164,44 @@ def _left_out(tiles: Sequence[TileCells], read: ReadTile) -> list[set[int]]:
     return left_out
 
 
-def _same_cells(
-    near: list[Cell], tiles: Sequence[TileCells], read: ReadTile
-) -> dict[Cell, list[Cell]]:
+def _same_cells(tiles: Sequence[TileCells], read: ReadTile) -> dict[Cell, list[Cell]]:
     """Return by cell those of other tiles that are the same cell."""
-    if not near:
-        return {}
-    middles = [
-        [tiles[number].columns[f"centroid_{axis}_px"][place] for axis in "yx"]
-        for number, place in near
-    ]
-    pairs = spatial.cKDTree(middles).query_pairs(2 * BAND_PX)
     same: dict[Cell, list[Cell]] = {}
     # In the order of the tiles, so that few are read more than once.
-    for first, second in sorted((near[a], near[b]) for a, b in pairs):
-        if first[0] != second[0] and _is_same(first, second, read):
+    for first, second in sorted(_overlapping(tiles)):
+        if _is_same(first, second, read):
             same.setdefault(first, []).append(second)
             same.setdefault(second, []).append(first)
     return same
+
+
+def _overlapping(tiles: Sequence[TileCells]) -> set[tuple[Cell, Cell]]:
+    """Return the cells near a border with those of other tiles, no larger, that they meet."""
+    boxes = np.concatenate(
+        [np.zeros((0, 4), np.int64), *(tile.boxes for tile in tiles)]
+    )
+    is_near = np.concatenate([np.zeros(0, bool), *(tile.is_near for tile in tiles)])
+    near = np.flatnonzero(is_near)
+    if not len(near):
+        return set()
+    middles = (boxes[:, :2] + boxes[:, 2:]) / 2
+    edges = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
+    # Within its own edge lie the middles of all that it meets and that are no larger.
+    found = spatial.cKDTree(middles).query_ball_point(
+        middles[near], edges[near], p=np.inf
+    )
+    first = np.repeat(near, [len(each) for each in found])
+    second = np.concatenate([np.asarray(each, np.intp) for each in found])
+    sizes = [len(tile) for tile in tiles]
+    of_tile = np.repeat(np.arange(len(tiles)), sizes)
+    place = np.arange(len(boxes)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    low = np.maximum(boxes[first, :2], boxes[second, :2])
+    high = np.minimum(boxes[first, 2:], boxes[second, 2:])
+    meets = (low < high).all(axis=1) & (of_tile[first] != of_tile[second])
+    ends = np.stack([first, second], axis=1)[meets]
+    cells = np.stack([of_tile, place], axis=1)[ends].tolist()
+    pairs = (sorted(((a, b), (c, d))) for (a, b), (c, d) in cells)
+    return {(first_cell, second_cell) for first_cell, second_cell in pairs}
 
 
 def _is_same(first: Cell, second: Cell, read: ReadTile) -> bool:

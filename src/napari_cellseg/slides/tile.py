@@ -48,7 +48,8 @@ class TileCells:
     is_owned : (n,) bool
         The middle lies in the core of the tile.
     is_near : (n,) bool
-        The middle lies so near to the core of another tile that both may keep the cell.
+        It reaches into the core of another tile, or its middle lies so near to one that both
+        may keep the cell.
     is_cut : (n,) bool
         The cell touches the edge of what was read, inside the slide.
     masks : tuple of (y, x) bool arrays
@@ -184,11 +185,23 @@ def _kept(
         boxes,
         found.confidence[ids - 1],
         distance[kept] >= 0,
-        distance[kept] < 2 * BAND_PX,
+        (distance[kept] < 2 * BAND_PX) | _reaches_out(boxes, plan, tile),
         _is_cut(boxes, found.place, plan.plane_yx),
         tuple(found.labels[objects[cell - 1]] == cell for cell in ids),
         columns,
     )
+
+
+def _reaches_out(
+    boxes: NDArray[np.int64], plan: SlidePlan, tile: Tile
+) -> NDArray[np.bool_]:
+    """Say which (n, 4) boxes reach out of the core of a tile, into another one."""
+    reaches = np.zeros(len(boxes), bool)
+    for axis, core in enumerate((tile.core_y, tile.core_x)):
+        span = plane_span(core, plan.seen_yx[axis], plan.plane_yx[axis])
+        reaches |= boxes[:, axis] < span.start
+        reaches |= boxes[:, axis + 2] > span.stop
+    return reaches
 
 
 def _depth(
