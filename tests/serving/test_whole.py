@@ -131,9 +131,12 @@ def test_a_header_that_is_not_understood_is_refused(
         understood(Message(tiff(tmp_path), "image/tiff", attributes), 2**20)
 
 
-def test_a_body_nested_too_deep_is_refused() -> None:
+@pytest.mark.parametrize("body", [b"[" * 1_000_000, b'{"image": [[1, 2', b"\xff\xfe"])
+def test_a_body_that_is_no_json_is_told_from_one_without_an_image(body: bytes) -> None:
+    with pytest.raises(CellsegError, match="no JSON"):
+        understood(Message(body, "application/json"), 2**20)
     with pytest.raises(CellsegError, match="holds no image"):
-        understood(Message(b"[" * 1_000_000, "application/json"), 2**20)
+        understood(Message(b'{"picture": [[1, 2]]}', "application/json"), 2**20)
 
 
 def test_another_request_of_ours_is_none_of_a_file() -> None:

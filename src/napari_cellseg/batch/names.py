@@ -28,7 +28,7 @@ def refuse_to_replace(paths: Iterable[Path], *, overwrite: bool) -> None:
         verb = "are" if more else "is"
         raise SaveError(
             f"'{there[0]}'{more} {verb} there already. Use --overwrite to replace, or "
-            "another --out."
+            "write elsewhere."
         )
 
 

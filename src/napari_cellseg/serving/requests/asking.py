@@ -137,9 +137,12 @@ def _image_of_json(body: bytes) -> CellImage:
         )
     try:
         values = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise RemoteError(f"The body is no JSON ({error}); correct it.") from error
+    try:
         found = next(values[key] for key in JSON_KEYS if key in values)
         array = np.squeeze(np.asarray(found, dtype=np.float32))
-    except (ValueError, TypeError, StopIteration, RecursionError) as error:
+    except (ValueError, TypeError, StopIteration) as error:
         raise RemoteError(
             f"The JSON holds no image; one of {', '.join(JSON_KEYS)} with (y, x) or "
             "(y, x, channel) numbers is expected."
