@@ -183,9 +183,8 @@ class ProofreadController:
         """Note what a step says of cells, None for nothing; undo leaves it."""
         states = self._cells().states
         for cell in ids:
-            if state is None:
-                states.pop(cell, None)
-            else:
+            states.pop(cell, None)
+            if state is not None:
                 states[cell] = state
         self.reviewed.emit(list(ids))
 
